@@ -13,7 +13,7 @@ use warren_shared::submission::Submission;
 use warren_shared::time::EpochMillis;
 
 use crate::conversation::{Conversation, Reported};
-use crate::engine::{Container, Engine, Launch};
+use crate::engine::{Engine, Handle, Launch};
 use crate::{Error, Result, verdict};
 
 /// What is kept of the deadline for the reply's way back.
@@ -80,7 +80,7 @@ impl Executor {
             conversation.execute(execute, &mut reports).await
         };
         if let Err(error) = result.await {
-            reports.push(Some(post_mortem(error, &container).await?));
+            reports.push(Some(post_mortem(error, container.handle.as_ref()).await?));
         }
         let timings = Timings {
             queue,
@@ -158,11 +158,11 @@ fn execute(job: &Job, language: &Language) -> Result<Execute> {
 
 /// A program that takes so much memory so fast that the kernel kills PID 1 as well has its
 /// verdict all the same. Every other end of a container before its verdict is our failure.
-async fn post_mortem(error: Error, container: &Container) -> Result<RunReport> {
+async fn post_mortem(error: Error, handle: &dyn Handle) -> Result<RunReport> {
     let Error::ContainerDied(_) = error else {
         return Err(error);
     };
-    match container.handle.death().await {
+    match handle.death().await {
         Some(death) if death.out_of_memory => Ok(RunReport {
             ending: Ending::MemoryLimit,
             stdout: Stream::default(),
