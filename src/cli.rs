@@ -59,7 +59,10 @@ pub struct HealthArguments {
 }
 
 /// Tells a person what went wrong, cause by cause.
-#[expect(clippy::print_stderr, reason = "standard error is where a command complains")]
+#[expect(
+    clippy::print_stderr,
+    reason = "standard error is where a command complains"
+)]
 pub fn complain(error: &anyhow::Error) {
     eprintln!("warren: {error:#}");
 }

@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     // A missing .env is as good as an empty one; a broken one is not.
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
-            cli::complain(&anyhow::anyhow!("the file .env cannot be read: {error}; correct or remove it"));
+            cli::complain(&anyhow::anyhow!(
+                "the file .env cannot be read: {error}; correct or remove it"
+            ));
             return ExitCode::from(cli::EXIT_TROUBLE);
         }
         Ok(_) | Err(_) => {}

@@ -40,7 +40,9 @@ pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     let settings = Settings::of_process()?;
     telemetry::init(settings.environment);
     if roles != Roles::Both && settings.rabbitmq_url.is_none() {
-        bail!("RABBITMQ_URL is not set, and API and workers meet on that broker; set it, or use `warren up`");
+        bail!(
+            "RABBITMQ_URL is not set, and API and workers meet on that broker; set it, or use `warren up`"
+        );
     }
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -58,7 +60,9 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
     // The worker outlives the API, whose last callers still wait for it.
     let worker_stop = CancellationToken::new();
     let worker = match &queues.worker {
-        Some(queue) => Some(tokio::spawn(worker(&settings, queue, worker_stop.clone()).await?)),
+        Some(queue) => Some(tokio::spawn(
+            worker(&settings, queue, worker_stop.clone()).await?,
+        )),
         None => None,
     };
     let api = match &queues.api {
@@ -80,7 +84,10 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
     };
     let (api, worker) = match roles {
         Roles::Worker => {
-            let forward = async { stop.cancelled().await; worker_stop.cancel() };
+            let forward = async {
+                stop.cancelled().await;
+                worker_stop.cancel()
+            };
             let (worker, ()) = tokio::join!(worker, forward);
             (Ok(()), worker)
         }
@@ -94,7 +101,9 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
 
 async fn join(task: Option<tokio::task::JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()> {
     match task {
-        Some(task) => task.await.context("a part of Warren panicked; please report it with the log")?,
+        Some(task) => task
+            .await
+            .context("a part of Warren panicked; please report it with the log")?,
         None => Ok(()),
     }
 }
@@ -108,7 +117,14 @@ async fn api(
     let listener = listen(config.address, "WARREN_API_ADDR").await?;
     let store = compose::store(&config).await?;
     tracing::info!(address = %listener.local_addr()?, store = store.name(), queue = queue.name, "the API listens");
-    let api = Api::new(config, Arc::clone(&queue.handle), queue.name, store, settings.languages.clone(), queue.instance.clone());
+    let api = Api::new(
+        config,
+        Arc::clone(&queue.handle),
+        queue.name,
+        store,
+        settings.languages.clone(),
+        queue.instance.clone(),
+    );
     Ok(async move { Ok(api.serve(listener, stop).await?) })
 }
 
@@ -122,14 +138,20 @@ async fn worker(
     let engine = compose::engine(&config, &queue.instance)?;
     tracing::info!(address = %listener.local_addr()?, slots = config.slots, queue = queue.name, "the worker listens");
     let queue_handle = (Arc::clone(&queue.handle), queue.name);
-    let worker = Worker::new(config, queue.instance.clone(), settings.languages.clone(), engine, queue_handle);
+    let worker = Worker::new(
+        config,
+        queue.instance.clone(),
+        settings.languages.clone(),
+        engine,
+        queue_handle,
+    );
     Ok(async move { Ok(worker.run(listener, stop).await?) })
 }
 
 async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another address with {variable}"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; choose another address with {variable}")
+    })
 }
 
 /// The first signal asks for an orderly end, the second gets an immediate one.

@@ -45,7 +45,9 @@ impl Settings {
 /// `WARREN_LANGUAGES` names an operator's file.
 fn languages(env: &mut Env) -> Languages {
     const VARIABLE: &str = "WARREN_LANGUAGES";
-    let Some(path) = env.text(VARIABLE) else { return Languages::embedded() };
+    let Some(path) = env.text(VARIABLE) else {
+        return Languages::embedded();
+    };
     let read = || -> anyhow::Result<Languages> {
         let text = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
         Languages::from_toml(&text).with_context(|| format!("{path} cannot be used"))

@@ -16,7 +16,14 @@ pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
         .get(&arguments.url)
         .call()
         .with_context(|| format!("{} does not answer; is it running?", arguments.url))?;
-    let body = answer.body_mut().read_to_string().context("its answer cannot be read")?;
+    let body = answer
+        .body_mut()
+        .read_to_string()
+        .context("its answer cannot be read")?;
     println!("{body}");
-    Ok(if answer.status().is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if answer.status().is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

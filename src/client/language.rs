@@ -10,14 +10,24 @@ use warren_shared::languages::Languages;
 /// # Errors
 /// No known language's do.
 pub fn guess(file: &Path) -> anyhow::Result<String> {
-    let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let ending = file
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .unwrap_or_default();
     let languages = Languages::embedded();
-    let of_file_name = languages
-        .iter()
-        .find(|language| Path::new(language.file_name()).extension().is_some_and(|own| own == ending));
+    let of_file_name = languages.iter().find(|language| {
+        Path::new(language.file_name())
+            .extension()
+            .is_some_and(|own| own == ending)
+    });
     let language = of_file_name.or_else(|| languages.get(ending).filter(|_| !ending.is_empty()));
     let name = language.map(|language| language.name().to_string());
-    name.with_context(|| format!("the language of {} is not clear; name it with --language", file.display()))
+    name.with_context(|| {
+        format!(
+            "the language of {} is not clear; name it with --language",
+            file.display()
+        )
+    })
 }
 
 #[cfg(test)]

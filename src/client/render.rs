@@ -21,7 +21,11 @@ impl Style {
     /// What suits standard error.
     pub fn of_stderr() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        if wanted && stderr().is_terminal() { Self::Coloured } else { Self::Plain }
+        if wanted && stderr().is_terminal() {
+            Self::Coloured
+        } else {
+            Self::Plain
+        }
     }
 }
 
@@ -29,12 +33,24 @@ impl Style {
 pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
     let mut text = response.stderr.clone();
     // The verdict starts on a line of its own, also on a terminal that shows both streams.
-    let streams_end = if text.is_empty() { &response.stdout } else { &response.stderr };
+    let streams_end = if text.is_empty() {
+        &response.stdout
+    } else {
+        &response.stderr
+    };
     if !streams_end.is_empty() && !streams_end.ends_with('\n') {
         text.push('\n');
     }
-    let (mark, colour) = if response.success { ("✓", "\x1b[32m") } else { ("✗", "\x1b[31m") };
-    let (on, off) = if style == Style::Coloured { (colour, "\x1b[0m") } else { ("", "") };
+    let (mark, colour) = if response.success {
+        ("✓", "\x1b[32m")
+    } else {
+        ("✗", "\x1b[31m")
+    };
+    let (on, off) = if style == Style::Coloured {
+        (colour, "\x1b[0m")
+    } else {
+        ("", "")
+    };
     let what = describe(response);
     let took = seconds(response.duration_ms);
     let memory = mebibytes(response.memory_bytes);
@@ -65,22 +81,43 @@ fn describe(response: &ExecuteResponse) -> String {
 
 /// The server's error, its violations as compilers write them.
 pub fn problem(file: &Path, error: &Value) -> String {
-    let violations = error["details"]["violations"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let violations = error["details"]["violations"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     if violations.is_empty() {
-        return format!("warren: {}\n", error["message"].as_str().unwrap_or_default());
+        return format!(
+            "warren: {}\n",
+            error["message"].as_str().unwrap_or_default()
+        );
     }
-    violations.iter().fold(String::new(), |mut text, violation| {
-        let message = violation["message"].as_str().unwrap_or_default();
-        let _ = writeln!(text, "{}:{}:{}: {message}", file.display(), violation["line"], violation["column"]);
-        text
-    })
+    violations
+        .iter()
+        .fold(String::new(), |mut text, violation| {
+            let message = violation["message"].as_str().unwrap_or_default();
+            let _ = writeln!(
+                text,
+                "{}:{}:{}: {message}",
+                file.display(),
+                violation["line"],
+                violation["column"]
+            );
+            text
+        })
 }
 
 fn seconds(ms: f64) -> String {
-    if ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.2} s", ms / 1000.0) }
+    if ms < 1000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.2} s", ms / 1000.0)
+    }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit after the point")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "shown with one digit after the point"
+)]
 fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0))
 }
@@ -105,21 +142,34 @@ mod tests {
 
     #[test]
     fn a_success_is_one_line() {
-        assert_eq!(verdict(&response(json!({})), Style::Plain), "✓ completed in 12 ms, 8.0 MiB\n");
+        assert_eq!(
+            verdict(&response(json!({})), Style::Plain),
+            "✓ completed in 12 ms, 8.0 MiB\n"
+        );
     }
 
     #[test]
     fn a_failure_says_how_after_what_the_program_said() {
-        let failed = json!({"success": false, "status": "runtime_error", "exitCode": 3, "stderr": "oh"});
-        assert_eq!(verdict(&response(failed), Style::Plain), "oh\n✗ runtime error (exit status 3) in 12 ms, 8.0 MiB\n");
+        let failed =
+            json!({"success": false, "status": "runtime_error", "exitCode": 3, "stderr": "oh"});
+        assert_eq!(
+            verdict(&response(failed), Style::Plain),
+            "oh\n✗ runtime error (exit status 3) in 12 ms, 8.0 MiB\n"
+        );
         let killed = json!({"success": false, "status": "runtime_error", "exitCode": null, "signal": "SIGSEGV"});
-        assert!(verdict(&response(killed), Style::Coloured).starts_with("\x1b[31m✗ runtime error (killed by SIGSEGV)\x1b[0m"));
+        assert!(
+            verdict(&response(killed), Style::Coloured)
+                .starts_with("\x1b[31m✗ runtime error (killed by SIGSEGV)\x1b[0m")
+        );
     }
 
     #[test]
     fn violations_read_like_a_compilers() {
         let error = json!({"message": "no", "details": {"violations": [{"line": 2, "column": 5, "message": "not eval"}]}});
         assert_eq!(problem(Path::new("a.js"), &error), "a.js:2:5: not eval\n");
-        assert_eq!(problem(Path::new("a.js"), &json!({"message": "no"})), "warren: no\n");
+        assert_eq!(
+            problem(Path::new("a.js"), &json!({"message": "no"})),
+            "warren: no\n"
+        );
     }
 }

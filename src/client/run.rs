@@ -22,17 +22,20 @@ const MAX_ANSWER: u64 = 64 * MAX_BODY.get();
 /// contract.
 pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let file = arguments.file.display();
-    let opened = fs::File::open(&arguments.file).with_context(|| format!("{file} cannot be opened"))?;
+    let opened =
+        fs::File::open(&arguments.file).with_context(|| format!("{file} cannot be opened"))?;
     // One byte over the limit is enough for the server to say so.
-    let code = read_text(opened, MAX_CODE.get() + 1).with_context(|| format!("{file} cannot be sent"))?;
+    let code =
+        read_text(opened, MAX_CODE.get() + 1).with_context(|| format!("{file} cannot be sent"))?;
     let language = match &arguments.language {
         Some(language) => language.clone(),
         None => language::guess(&arguments.file)?,
     };
     let input = match arguments.input.as_deref() {
-        Some("-") => {
-            Some(read_text(stdin().lock(), MAX_INPUT.get() + 1).context("standard input cannot be sent")?)
-        }
+        Some("-") => Some(
+            read_text(stdin().lock(), MAX_INPUT.get() + 1)
+                .context("standard input cannot be sent")?,
+        ),
         text => text.map(str::to_owned),
     };
 
@@ -42,7 +45,9 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let mut answer = super::agent()
         .post(&url)
         .send_json(&body)
-        .with_context(|| format!("no answer from {server}; is it running? Start one with `warren up`"))?;
+        .with_context(|| {
+            format!("no answer from {server}; is it running? Start one with `warren up`")
+        })?;
     let body = answer
         .body_mut()
         .with_config()
@@ -51,19 +56,26 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("the answer of {server} broke off"))?;
 
     if answer.status().is_success() {
-        let response: ExecuteResponse =
-            serde_json::from_slice(&body).with_context(|| format!("{server} does not answer as Warren does"))?;
+        let response: ExecuteResponse = serde_json::from_slice(&body)
+            .with_context(|| format!("{server} does not answer as Warren does"))?;
         stdout().write_all(response.stdout.as_bytes())?;
         stdout().flush()?;
         stderr().write_all(render::verdict(&response, render::Style::of_stderr()).as_bytes())?;
-        return Ok(if response.success { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        return Ok(if response.success {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
     }
     match serde_json::from_slice::<Value>(&body) {
         Ok(problem) if problem["error"]["message"].is_string() => {
             stderr().write_all(render::problem(&arguments.file, &problem["error"]).as_bytes())?;
             Ok(ExitCode::from(EXIT_TROUBLE))
         }
-        Ok(_) | Err(_) => bail!("{server} answers {} and is no Warren server", answer.status()),
+        Ok(_) | Err(_) => bail!(
+            "{server} answers {} and is no Warren server",
+            answer.status()
+        ),
     }
 }
 

@@ -23,6 +23,10 @@ use crate::{Error, Result};
 
 /// How often containers whose owner is gone are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// The pause before the engine is tried again; it doubles up to the next.
+const PREPARE_PAUSE: Duration = Duration::from_secs(1);
+/// The longest such pause.
+const PREPARE_PAUSE_MAX: Duration = Duration::from_secs(15);
 
 /// A worker, ready to be run.
 pub struct Worker {
@@ -83,8 +87,13 @@ impl Worker {
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let running = TaskTracker::new();
         let sweeper = tokio::spawn(sweep_until(Arc::clone(&self.engine), stop.clone()));
-        let mut consumer =
-            tokio::spawn(consume(self.queue, self.executor, self.slots, running.clone(), stop.clone()));
+        let mut consumer = tokio::spawn(consume(
+            self.queue,
+            self.executor,
+            self.slots,
+            running.clone(),
+            stop.clone(),
+        ));
         let closing = stop.clone();
         let server = axum::serve(listener, router(self.context))
             .with_graceful_shutdown(async move { closing.cancelled().await });
@@ -104,14 +113,36 @@ impl Worker {
                 drop((&mut http).await);
             }
         };
-        if tokio::time::timeout(self.config.drain, in_flight).await.is_err() {
-            tracing::warn!(left = running.len(), "jobs still run at the end of the grace period; they go back to the queue");
+        if tokio::time::timeout(self.config.drain, in_flight)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                left = running.len(),
+                "jobs still run at the end of the grace period; they go back to the queue"
+            );
         }
         self.engine.drain(self.config.drain).await;
         // A slow client of ours must not hold up the end.
         http.abort();
         drop(sweeper.await);
         result
+    }
+}
+
+/// Waits until the engine can run something; false if `stop` came first.
+async fn prepared(engine: Arc<dyn Engine>, stop: &CancellationToken) -> bool {
+    let prepare = async {
+        let mut pause = PREPARE_PAUSE;
+        while let Err(error) = engine.prepare().await {
+            tracing::error!(%error, retry_in_s = pause.as_secs(), "this worker cannot run anything yet");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PREPARE_PAUSE_MAX);
+        }
+    };
+    tokio::select! {
+        () = prepare => true,
+        () = stop.cancelled() => false,
     }
 }
 

@@ -20,6 +20,13 @@ use crate::Result;
 /// Makes hardened containers with the runner as PID 1, and clears away lost ones.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
+    /// Makes ready what launches need (images, say). Returns once it has tried everything; those
+    /// languages that failed are tried again at their next launch.
+    ///
+    /// # Errors
+    /// No language can be run yet.
+    async fn prepare(&self) -> Result<()>;
+
     /// Starts a fresh container. Bounded in time.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder};
 use bytes::Bytes;
@@ -23,6 +23,8 @@ const INSPECT: Duration = Duration::from_secs(5);
 /// How long a pull may take; it goes on in the daemon when we stop waiting.
 const PULL: Duration = Duration::from_secs(300);
 const BUILD: Duration = Duration::from_secs(120);
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 
 /// An image that is ready.
 #[derive(Debug)]
@@ -226,14 +228,14 @@ async fn follow(
     progress: impl Stream<Item = std::result::Result<Option<String>, String>>,
 ) -> std::result::Result<(), String> {
     let mut progress = std::pin::pin!(progress);
+    let mut told = Instant::now();
     let reading = async {
         while let Some(step) = progress.next().await {
-            if let Some(says) = step?
-                .as_deref()
-                .map(str::trim)
-                .filter(|says| !says.is_empty())
-            {
-                tracing::debug!(image, operation, says);
+            let step = step?;
+            let says = step.as_deref().map(str::trim).unwrap_or_default();
+            if told.elapsed() > TELL_EVERY && !says.is_empty() {
+                told = Instant::now();
+                tracing::info!(image, operation, says, "still at it");
             }
         }
         Ok(())

@@ -74,26 +74,29 @@ impl DockerEngine {
             client,
         })
     }
-
-    /// Pulls and builds what is missing of every language's image, so that the first job does not
-    /// pay for it.
-    ///
-    /// # Errors
-    /// The first image that cannot be made ready; the others are tried all the same.
-    pub async fn prepare(&self) -> Result<()> {
-        future::join_all(
-            self.images
-                .languages()
-                .map(|language| self.images.ready(language)),
-        )
-        .await
-        .into_iter()
-        .try_for_each(|image| image.map(drop))
-    }
 }
 
 #[async_trait]
 impl Engine for DockerEngine {
+    async fn prepare(&self) -> Result<()> {
+        let tried = future::join_all(self.images.languages().map(|language| async move {
+            let image = self.images.ready(language).await;
+            match &image {
+                Ok(image) => tracing::info!(%language, image = image.base, "ready"),
+                Err(error) => tracing::error!(%language, %error, "a language cannot be run"),
+            }
+            image
+        }));
+        let (ready, faults): (Vec<_>, Vec<_>) = tried
+            .await
+            .into_iter()
+            .partition(std::result::Result::is_ok);
+        match faults.into_iter().next() {
+            Some(Err(error)) if ready.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     async fn launch(&self, launch: &Launch) -> Result<Container> {
         let image = self
             .images
