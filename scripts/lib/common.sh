@@ -1,0 +1,95 @@
+# Words, waits and places that every piece of scripts/provision uses.
+
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/warren # downloads and built root filesystems; safe to delete
+STATE=/var/lib/warren                        # data of the services started here (install mode only)
+LOGS=/var/log/warren                         # their logs (install mode only)
+
+say() { printf 'provision: %s\n' "$*" >&2; }
+
+# die WHAT HAPPENED, WHAT TO DO
+die() {
+    printf 'provision: error: %s\n    what to do: %s\n' "$1" "${2:-see the lines above}" >&2
+    exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# install or check: only a machine that is evidently nobody's desktop is changed.
+mode() {
+    case "${WARREN_PROVISION:-}" in
+        install | check) echo "$WARREN_PROVISION" ;;
+        "")
+            if [ "$(id -u)" = 0 ] && have apt-get && [ ! -d /run/systemd/system ]; then
+                echo install
+            else
+                echo check
+            fi
+            ;;
+        *) die "WARREN_PROVISION is '$WARREN_PROVISION'" "set it to install or check, or unset it" ;;
+    esac
+}
+
+# step TEXT COMMAND...: runs the command with its output in a log; shows the seconds, and the log's
+# tail if it failed.
+step() {
+    local text=$1 log start=$SECONDS
+    shift
+    log=$LOGS/$(tr -cs 'a-zA-Z0-9' - <<<"$text" | cut -c1-40).log
+    say "$text ..."
+    if "$@" >"$log" 2>&1 </dev/null; then
+        say "$text: done ($((SECONDS - start)) s)"
+    else
+        tail -n 20 "$log" >&2
+        die "$text failed after $((SECONDS - start)) s" "the lines above are the end of $log"
+    fi
+}
+
+# start NAME COMMAND...: a service that outlives this script, with a clean environment.
+start() {
+    local name=$1
+    shift
+    say "starting $name (log: $LOGS/$name.log)"
+    env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid --fork "$@" >>"$LOGS/$name.log" 2>&1 </dev/null
+}
+
+# wait_until NAME SECONDS COMMAND...: bounded; prints the end of the service's log when time is up.
+wait_until() {
+    local name=$1 deadline=$((SECONDS + $2)) limit=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            tail -n 20 "$LOGS/$name.log" >&2 || true
+            die "$name did not answer within $limit s" "the lines above are the end of $LOGS/$name.log"
+        fi
+        sleep 0.2
+    done
+}
+
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# env_value NAME DEFAULT: from the environment, else from .env, else the default.
+env_value() {
+    local name=$1 value=${!1:-}
+    if [ -z "$value" ] && [ -f "$ROOT/.env" ]; then
+        value=$(sed -n "s/^[[:space:]]*\(export[[:space:]]\+\)\?$name=//p" "$ROOT/.env" | tail -n 1)
+        value=${value%$'\r'}
+        value=${value#[\"\']}
+        value=${value%[\"\']}
+    fi
+    echo "${value:-$2}"
+}
+
+# env_append NAME VALUE: into .env (made from .env.example, with a password of its own, if there is
+# none yet), unless NAME is set there already.
+env_append() {
+    if [ ! -f "$ROOT/.env" ]; then
+        say "writing .env from .env.example, with a random RABBITMQ_PASSWORD"
+        (umask 077 && sed "s/^RABBITMQ_PASSWORD=\$/RABBITMQ_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')/" \
+            "$ROOT/.env.example" >"$ROOT/.env")
+    fi
+    grep -Eq "^[[:space:]]*(export[[:space:]]+)?$1=" "$ROOT/.env" && return 0
+    say "setting $1=$2 in .env"
+    # A last line without its newline must not swallow ours.
+    [ -z "$(tail -c 1 "$ROOT/.env")" ] || echo >>"$ROOT/.env"
+    printf '%s=%s\n' "$1" "$2" >>"$ROOT/.env"
+}
