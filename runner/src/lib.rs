@@ -1,0 +1,3 @@
+//! The wire format between the worker and PID 1 of a container.
+
+pub mod wire;

@@ -1,0 +1,198 @@
+//! What worker and runner say to each other over the container's standard streams: postcard
+//! messages in frames of a 4-byte little-endian length and that many bytes.
+//!
+//! The worker writes one [`ToRunner`] and keeps its end open; the runner answers with
+//! [`FromRunner`] frames. When the worker's end closes, the runner ends itself, and with it the
+//! container.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The version of this format, first in every conversation.
+pub const VERSION: u8 = 1;
+
+/// The largest frame, in bytes: a job's inputs are under 1 MiB, a run's streams 64 KB each.
+pub const MAX_FRAME: usize = 4 * 1024 * 1024;
+
+/// Length of a frame's head.
+pub const HEAD: usize = 4;
+
+/// From the worker to PID 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToRunner {
+    /// Run this, then end.
+    Execute(Execute),
+}
+
+/// A program and its runs.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execute {
+    /// What to run; started in the scratch directory, where the source file is.
+    pub command: Vec<String>,
+    /// The source file's name, without a directory.
+    pub file_name: String,
+    /// Its content.
+    pub code: Vec<u8>,
+    /// The standard input of each run, in order. Each is a fresh process.
+    pub inputs: Vec<Vec<u8>>,
+    /// Wall-clock time of one run.
+    pub time_limit: Duration,
+    /// Wall-clock time of all runs together; those that do not fit are `NotRun`.
+    pub budget: Duration,
+    /// Bytes kept of each stream.
+    pub output_kept: u64,
+    /// Bytes on one stream that end the run.
+    pub output_flood: u64,
+}
+
+/// From PID 1 to the worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromRunner {
+    /// The first frame: PID 1 is up and waits for its job.
+    Ready {
+        /// [`VERSION`] of the runner.
+        version: u8,
+    },
+    /// One run is over; they come in order.
+    Finished(RunReport),
+    /// The job's own time was over before this run, or cut it off.
+    NotRun,
+    /// All runs are reported; the runner waits to be removed.
+    Done,
+    /// The runner itself failed and no further run will be reported.
+    Failed {
+        /// What it was doing and what went wrong; never the user's data.
+        reason: String,
+    },
+}
+
+/// What PID 1 saw of one run.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// How the program ended.
+    pub ending: Ending,
+    /// Kept bytes of standard output.
+    pub stdout: Stream,
+    /// Kept bytes of standard error.
+    pub stderr: Stream,
+    /// Wall-clock time from its start to its end.
+    pub wall: Duration,
+    /// CPU time, user and system, of all its processes.
+    pub cpu: Duration,
+    /// The most memory held, in bytes.
+    pub memory: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ending {
+    /// By itself, with this exit status.
+    Exited(i32),
+    /// By this signal, which the runner did not send.
+    Signaled(i32),
+    /// Killed by the runner: its time was over.
+    TimeLimit,
+    /// Killed by the kernel for want of memory.
+    MemoryLimit,
+    /// Killed by the runner: it flooded a stream.
+    OutputLimit,
+}
+
+/// One captured stream.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// The first bytes, up to the cap.
+    pub bytes: Vec<u8>,
+    /// Whether there were more.
+    pub truncated: bool,
+}
+
+/// A frame that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// Longer than [`MAX_FRAME`].
+    #[error("a frame of {0} bytes is over the limit of {MAX_FRAME}")]
+    TooLong(usize),
+    /// Not a message of this version.
+    #[error("a frame is not a message of wire version {VERSION}")]
+    Malformed(#[from] postcard::Error),
+}
+
+/// The message as one frame, head and all.
+///
+/// # Errors
+/// [`WireError::TooLong`] if it does not fit.
+pub fn encode<M: Serialize>(message: &M) -> Result<Vec<u8>, WireError> {
+    let mut frame = postcard::to_extend(message, vec![0; HEAD])?;
+    let len = frame.len() - HEAD;
+    let head = u32::try_from(len)
+        .ok()
+        .filter(|_| len <= MAX_FRAME)
+        .ok_or(WireError::TooLong(len))?;
+    frame[..HEAD].copy_from_slice(&head.to_le_bytes());
+    Ok(frame)
+}
+
+/// The length of the body that follows this head.
+///
+/// # Errors
+/// [`WireError::TooLong`]: whoever wrote it does not speak this format.
+pub fn body_len(head: [u8; HEAD]) -> Result<usize, WireError> {
+    let len = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
+    if len <= MAX_FRAME {
+        Ok(len)
+    } else {
+        Err(WireError::TooLong(len))
+    }
+}
+
+/// The message of a frame's body.
+///
+/// # Errors
+/// [`WireError::Malformed`].
+pub fn decode<M: DeserializeOwned>(body: &[u8]) -> Result<M, WireError> {
+    Ok(postcard::from_bytes(body)?)
+}
+
+// Code, input and output must never reach a log, not even by a stray `{:?}`.
+impl std::fmt::Debug for Execute {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Execute")
+            .field("command", &self.command)
+            .field("runs", &self.inputs.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for RunReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunReport")
+            .field("ending", &self.ending)
+            .field("wall", &self.wall)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_survives_its_frame() {
+        let ready = FromRunner::Ready { version: VERSION };
+        let frame = encode(&ready).unwrap();
+        let (head, body) = frame.split_at(HEAD);
+        assert_eq!(body_len(head.try_into().unwrap()).unwrap(), body.len());
+        assert_eq!(decode::<FromRunner>(body).unwrap(), ready);
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_no_allocation() {
+        assert!(matches!(body_len(*b"GET "), Err(WireError::TooLong(_))));
+        assert!(matches!(
+            decode::<ToRunner>(&[0xff; 9]),
+            Err(WireError::Malformed(_))
+        ));
+    }
+}

@@ -1,0 +1,12 @@
+//! The contract with callers, as JSON: what they send, what they are answered, how they are
+//! refused. Spoken by the API and by the worker's own HTTP alike.
+
+mod problem;
+mod refusal;
+mod request;
+mod response;
+
+pub use problem::Problem;
+pub use refusal::Refusal;
+pub use request::{ExecuteRequest, TestCaseRequest};
+pub use response::{ExecuteResponse, TestResult, TimingsMs};

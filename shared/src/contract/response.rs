@@ -1,0 +1,169 @@
+//! What a caller is answered when the code was run, however that went.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{InstanceId, JobId};
+use crate::outcome::{CaseResult, Difference, Outcome, Run, Status, Timings};
+use crate::submission::{Submission, TestCase};
+use crate::time::EpochMillis;
+
+/// The body of a 200 answer. Times are in milliseconds, sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecuteResponse {
+    /// Exit status 0, and every test case passed.
+    pub success: bool,
+    /// The job's identity.
+    pub job_id: JobId,
+    /// The verdict on the whole.
+    pub status: Status,
+    /// Standard output of the run on `input`, else of the first failing case, else of the first.
+    pub stdout: String,
+    /// Standard error of the same run.
+    pub stderr: String,
+    /// That run's exit code, `null` if a signal ended it.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it, by name.
+    pub signal: Option<String>,
+    /// When the last run finished, as milliseconds since the epoch (the original contract's name).
+    pub execution_time: EpochMillis,
+    /// That run's wall-clock time.
+    pub duration_ms: f64,
+    /// That run's CPU time.
+    pub cpu_ms: f64,
+    /// The most memory that run held.
+    pub memory_bytes: u64,
+    /// Whether either stream was cut at its cap.
+    pub truncated: bool,
+    /// One for each test case; absent without test cases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_results: Vec<TestResult>,
+    /// Where the time went.
+    pub timings: TimingsMs,
+    /// Which worker ran it.
+    pub worker: InstanceId,
+    /// The image its container was made from.
+    pub image: String,
+}
+
+/// One of `testResults`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestResult {
+    /// Whether it printed what was expected and exited with status 0.
+    pub passed: bool,
+    /// The verdict on the case.
+    pub status: Status,
+    /// What it was fed.
+    pub input: String,
+    /// What it should have printed.
+    pub expected_output: String,
+    /// What it printed; empty if it was not run.
+    pub actual_output: String,
+    /// Its standard error.
+    pub stderr: String,
+    /// Its wall-clock time.
+    pub duration_ms: f64,
+    /// Whether either stream was cut at its cap.
+    pub truncated: bool,
+    /// The first line that differs, when the answer is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_difference: Option<Difference>,
+}
+
+/// Where a job's time went, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TimingsMs {
+    /// From submission until a worker began with it.
+    pub queue_ms: f64,
+    /// From there until the program could start.
+    pub sandbox_ms: f64,
+    /// From there until the last verdict.
+    pub run_ms: f64,
+}
+
+impl ExecuteResponse {
+    /// The answer for a job that ran `submission` and ended in `outcome`.
+    #[must_use]
+    pub fn new(job_id: JobId, submission: &Submission, outcome: Outcome) -> Self {
+        let status = outcome.status();
+        let run = outcome.representative().cloned();
+        let test_results = submission
+            .test_cases()
+            .iter()
+            .zip(outcome.cases)
+            .map(|(case, result)| test_result(case, result))
+            .collect();
+        let base = Self {
+            success: status == Status::Completed,
+            job_id,
+            status,
+            stdout: String::new(),
+            stderr: String::new(),
+            exit_code: None,
+            signal: None,
+            execution_time: outcome.finished_at,
+            duration_ms: 0.0,
+            cpu_ms: 0.0,
+            memory_bytes: 0,
+            truncated: false,
+            test_results,
+            timings: outcome.timings.into(),
+            worker: outcome.worker,
+            image: outcome.image,
+        };
+        let Some(run) = run else { return base };
+        Self {
+            truncated: is_truncated(&run),
+            stdout: run.stdout.text,
+            stderr: run.stderr.text,
+            exit_code: run.exit_code,
+            signal: run.signal,
+            duration_ms: ms(run.duration),
+            cpu_ms: ms(run.cpu),
+            memory_bytes: run.memory_bytes,
+            ..base
+        }
+    }
+}
+
+fn test_result(case: &TestCase, result: CaseResult) -> TestResult {
+    let passed = result.passed();
+    let truncated = result.run.as_ref().is_some_and(is_truncated);
+    let duration_ms = result.run.as_ref().map_or(0.0, |run| ms(run.duration));
+    let (actual_output, stderr) = result
+        .run
+        .map(|run| (run.stdout.text, run.stderr.text))
+        .unwrap_or_default();
+    TestResult {
+        passed,
+        status: result.status,
+        input: case.input().to_owned(),
+        expected_output: case.expected_output().to_owned(),
+        actual_output,
+        stderr,
+        duration_ms,
+        truncated,
+        first_difference: result.first_difference,
+    }
+}
+
+fn is_truncated(run: &Run) -> bool {
+    run.stdout.truncated || run.stderr.truncated
+}
+
+/// Milliseconds to the microsecond, which is finer than any clock here is honest about.
+fn ms(span: std::time::Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl From<Timings> for TimingsMs {
+    fn from(timings: Timings) -> Self {
+        Self {
+            queue_ms: ms(timings.queue),
+            sandbox_ms: ms(timings.sandbox),
+            run_ms: ms(timings.run),
+        }
+    }
+}

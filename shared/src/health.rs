@@ -1,0 +1,45 @@
+//! How a process and the services behind it are, as `/api/health` and `/health` tell it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The state of one service or of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Works.
+    Ok,
+    /// Works in part, or works without something it should have.
+    Degraded,
+    /// Does not work.
+    Down,
+}
+
+/// One service's state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceHealth {
+    /// How it is.
+    pub status: State,
+    /// How long its last check took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// What is wrong and what to do, or a short fact worth knowing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// The body of a health answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthReport {
+    /// The whole.
+    pub status: State,
+    /// Which process answers.
+    pub instance: String,
+    /// Warren's version.
+    pub version: String,
+    /// The services behind it, by name (`rabbitmq`, `docker`, `mongodb`…).
+    pub services: BTreeMap<String, ServiceHealth>,
+}

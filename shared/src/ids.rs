@@ -1,0 +1,172 @@
+//! The names things go by: jobs, rooms, and the Warren processes themselves.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A job's identity: a UUIDv7, so that ids sort by the time of submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(Uuid);
+
+impl JobId {
+    /// A new id, unique and later than every earlier one of this process.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "every call gives another id")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match Uuid::try_parse(text) {
+            Ok(id) if text.len() == 36 => Ok(Self(id)),
+            _ => Err(InvalidId {
+                what: "job id",
+                rule: "a UUID in its hyphenated form",
+            }),
+        }
+    }
+}
+
+/// The room a submission belongs to: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting
+/// with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoomId(String);
+
+impl RoomId {
+    /// The longest room id, in bytes.
+    pub const MAX_LEN: usize = 128;
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RoomId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = text.len() <= Self::MAX_LEN
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId {
+                what: "room id",
+                rule: "1 to 128 letters, digits, '-', '_', '.' or ':', starting with a letter or digit",
+            })
+        }
+    }
+}
+
+impl TryFrom<String> for RoomId {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RoomId> for String {
+    fn from(room: RoomId) -> Self {
+        room.0
+    }
+}
+
+impl fmt::Display for RoomId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One Warren process. Labels containers, names reply queues, and is the `worker` of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(String);
+
+impl InstanceId {
+    /// A new identity: the role (`api`, `worker`) and a random part.
+    #[must_use]
+    pub fn new(role: &str) -> Self {
+        // The tail of a UUIDv7 is random; its head would be the same for processes that are
+        // started together.
+        let id = Uuid::now_v7().simple().to_string();
+        Self(format!("{role}-{}", &id[id.len() - 12..]))
+    }
+
+    /// The identity as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A name that is not of its form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} must be {rule}")]
+pub struct InvalidId {
+    what: &'static str,
+    rule: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_ids_are_names_not_paths() {
+        for good in ["a", "room-1", "R2.d2", "x:y_z", &"r".repeat(128)] {
+            assert!(good.parse::<RoomId>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "-a",
+            ".",
+            "..",
+            "a b",
+            "a/b",
+            "ä",
+            "a\n",
+            &"r".repeat(129),
+        ] {
+            assert!(bad.parse::<RoomId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn job_ids_survive_text_and_sort_by_age() {
+        let (first, second) = (JobId::new(), JobId::new());
+        assert!(first < second);
+        assert_eq!(first.to_string().parse(), Ok(first));
+        assert!("not-a-uuid".parse::<JobId>().is_err());
+    }
+
+    #[test]
+    fn instances_of_one_role_differ() {
+        assert_ne!(InstanceId::new("worker"), InstanceId::new("worker"));
+    }
+}

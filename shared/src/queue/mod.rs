@@ -1,0 +1,130 @@
+//! The queue between API and workers: the [`JobQueue`] seam, what passes through it, and its two
+//! implementations, RabbitMQ and in-process. Both are held to one conformance suite
+//! (`tests/conformance/`).
+
+mod delivery;
+mod pending;
+
+pub use delivery::{Deliveries, Delivery, Settle, Unclaimed};
+pub use pending::{PendingReply, WaitError};
+
+use async_trait::async_trait;
+use std::num::NonZeroU16;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+use crate::job::Job;
+
+/// The most jobs that wait in the queue; one more is refused ([`SubmitError::Full`]).
+pub const MAX_QUEUED_JOBS: u32 = 10_000;
+
+/// How many unsettled deliveries a worker holds: its execution slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefetch(pub NonZeroU16);
+
+/// The way of a job to a worker and of its reply back.
+#[async_trait]
+pub trait JobQueue: Send + Sync + 'static {
+    /// Registers a waiter for the job's reply, then queues the job. `Ok` once the queue has taken
+    /// responsibility for it. Bounded by the job's deadline.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: the job is not queued and will not be run, except after
+    /// [`SubmitError::Unconfirmed`], when nobody knows.
+    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError>;
+
+    /// Jobs to run, at most `prefetch` unsettled at a time; a job whose deadline has passed is
+    /// not among them. Goes on through any loss of connection until `stop` is cancelled; then no
+    /// more jobs arrive, while those taken can still be settled.
+    ///
+    /// # Errors
+    /// [`QueueError`] if this queue can never deliver (a second consumer in-process, say).
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError>;
+
+    /// Replies that no waiter took, to be recorded. There is one such stream per queue handle.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the stream was already taken.
+    async fn unclaimed(
+        &self,
+        stop: CancellationToken,
+    ) -> Result<tokio::sync::mpsc::Receiver<Unclaimed>, QueueError>;
+
+    /// How the queue is, by asking it. Bounded by [`STATUS_TIMEOUT`].
+    async fn status(&self) -> Result<QueueStatus, QueueError>;
+
+    /// Lets go of connections and waiters, within `grace`.
+    async fn close(&self, grace: Duration);
+}
+
+/// How long [`JobQueue::status`] may take.
+pub const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a queue says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Jobs waiting.
+    pub waiting: u32,
+    /// Workers that take jobs.
+    pub consumers: u32,
+    /// How long it took to ask.
+    pub latency: Duration,
+}
+
+/// Why a job was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// As many jobs wait as may.
+    #[error("the job queue is full")]
+    Full,
+    /// Nobody takes jobs.
+    #[error("no worker is connected to the job queue")]
+    NoWorkers,
+    /// The queue cannot be reached, or has asked us not to publish.
+    #[error("the job queue cannot be reached")]
+    Unavailable,
+    /// The job was sent but the queue did not confirm it in time: it may or may not run.
+    #[error("the job queue did not confirm the job in time")]
+    Unconfirmed,
+    /// The job's deadline passed first.
+    #[error("the job's deadline passed before it was queued")]
+    DeadlinePassed,
+}
+
+/// What is wrong with the queue itself.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The broker's URL cannot be used.
+    #[error(
+        "RABBITMQ_URL is not a valid AMQP address: {0}; give one like amqp://user:password@host:5672/%2f"
+    )]
+    InvalidUrl(String),
+    /// There is no connection now; it is being rebuilt.
+    #[error("not connected to RabbitMQ; retrying in the background")]
+    Disconnected,
+    /// The broker refused or failed an operation.
+    #[error("RabbitMQ: {context}")]
+    Amqp {
+        /// What was being done.
+        context: &'static str,
+        /// What the library says.
+        #[source]
+        source: Box<lapin::Error>,
+    },
+    /// The broker did not answer in time.
+    #[error("RabbitMQ did not answer in time: {context}")]
+    TimedOut {
+        /// What was being done.
+        context: &'static str,
+    },
+    /// A stream that exists once was asked for again.
+    #[error("{0} was already taken from this queue")]
+    AlreadyTaken(&'static str),
+    /// The queue was closed.
+    #[error("the queue is closed")]
+    Closed,
+}

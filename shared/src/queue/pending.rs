@@ -1,0 +1,49 @@
+//! A caller's place in the line: the reply to come.
+
+use tokio::sync::oneshot;
+
+use crate::queue::QueueError;
+use crate::reply::Reply;
+use crate::time::Deadline;
+
+/// The reply to a submitted job, to be waited for. Dropping it forgets the waiter; a reply that
+/// comes later is [`crate::queue::JobQueue::unclaimed`].
+pub struct PendingReply {
+    reply: oneshot::Receiver<Reply>,
+    // Takes the waiter out of the register when the caller goes away.
+    _registration: Box<dyn Send + Sync>,
+}
+
+/// How a wait ended without a reply.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    /// The deadline came first.
+    #[error("no reply by the deadline")]
+    TimedOut,
+    /// The reply can no longer arrive here.
+    #[error(transparent)]
+    Lost(#[from] QueueError),
+}
+
+impl PendingReply {
+    /// A wait for what `reply` receives; `registration` is dropped with it.
+    #[must_use]
+    pub fn new(reply: oneshot::Receiver<Reply>, registration: Box<dyn Send + Sync>) -> Self {
+        Self {
+            reply,
+            _registration: registration,
+        }
+    }
+
+    /// Waits until the reply is here or the deadline passes.
+    ///
+    /// # Errors
+    /// [`WaitError`].
+    pub async fn wait(&mut self, deadline: Deadline) -> Result<Reply, WaitError> {
+        match tokio::time::timeout(deadline.remaining(), &mut self.reply).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_closed)) => Err(WaitError::Lost(QueueError::Disconnected)),
+            Err(_elapsed) => Err(WaitError::TimedOut),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a worker sends back for a job.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::JobId;
+use crate::outcome::Outcome;
+
+/// The worker's answer to one job, matched to its waiter by `job_id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Version of this message; see [`crate::job::Job::VERSION`].
+    pub version: u16,
+    /// The job it answers.
+    pub job_id: JobId,
+    /// What became of it.
+    pub result: Result<Outcome, JobFailure>,
+}
+
+impl Reply {
+    /// The answer to `job_id`.
+    #[must_use]
+    pub fn new(job_id: JobId, result: Result<Outcome, JobFailure>) -> Self {
+        Self {
+            version: crate::job::Job::VERSION,
+            job_id,
+            result,
+        }
+    }
+}
+
+/// Why a worker could not run a job. Our fault, never the program's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct JobFailure {
+    /// What kind of failure.
+    pub code: FailureCode,
+    /// What happened and what to do, for the caller.
+    pub message: String,
+}
+
+/// The kinds of failure of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureCode {
+    /// No container could be made or spoken to.
+    SandboxUnavailable,
+    /// The worker does not know the job's language, or is of another version.
+    UnsupportedJob,
+    /// The deadline had passed before the program could be started.
+    DeadlinePassed,
+}

@@ -1,0 +1,6 @@
+//! Warren's system tests: the rules of the workspace, one conformance suite for each seam, and
+//! the whole from end to end, on real services that `scripts/provision test` starts.
+
+mod architecture;
+mod conformance;
+mod harness;
