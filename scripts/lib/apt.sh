@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Debian packages, all missing ones in one go.
 
 apt_install() {

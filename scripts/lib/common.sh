@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Words, waits and places that every piece of scripts/provision uses.
 
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/warren # downloads and built root filesystems; safe to delete
@@ -66,30 +67,3 @@ wait_until() {
 }
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-
-# env_value NAME DEFAULT: from the environment, else from .env, else the default.
-env_value() {
-    local name=$1 value=${!1:-}
-    if [ -z "$value" ] && [ -f "$ROOT/.env" ]; then
-        value=$(sed -n "s/^[[:space:]]*\(export[[:space:]]\+\)\?$name=//p" "$ROOT/.env" | tail -n 1)
-        value=${value%$'\r'}
-        value=${value#[\"\']}
-        value=${value%[\"\']}
-    fi
-    echo "${value:-$2}"
-}
-
-# env_append NAME VALUE: into .env (made from .env.example, with a password of its own, if there is
-# none yet), unless NAME is set there already.
-env_append() {
-    if [ ! -f "$ROOT/.env" ]; then
-        say "writing .env from .env.example, with a random RABBITMQ_PASSWORD"
-        (umask 077 && sed "s/^RABBITMQ_PASSWORD=\$/RABBITMQ_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')/" \
-            "$ROOT/.env.example" >"$ROOT/.env")
-    fi
-    grep -Eq "^[[:space:]]*(export[[:space:]]+)?$1=" "$ROOT/.env" && return 0
-    say "setting $1=$2 in .env"
-    # A last line without its newline must not swallow ours.
-    [ -z "$(tail -c 1 "$ROOT/.env")" ] || echo >>"$ROOT/.env"
-    printf '%s=%s\n' "$1" "$2" >>"$ROOT/.env"
-}

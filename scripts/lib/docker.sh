@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Docker Engine (an engine that already answers is used as it is) and docker-compose.
 
 docker_ok() { have docker && docker info >/dev/null 2>&1; }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # The base images of the languages: the official ones where a registry can be reached, else
 # stand-ins from Debian's packages and npm's build of Node, named for what they are.
 
@@ -108,11 +109,11 @@ node_binary() {
     local dir=$1 package=$2 integrity=$3 got
     [ -x "$dir/node" ] && return 0
     mkdir -p "$dir"
-    cd "$dir"
-    npm pack --silent "$package@$NODE_VERSION"
+    cd "$dir" || return
+    npm pack --silent "$package@$NODE_VERSION" || return
     got=sha512-$(openssl dgst -sha512 -binary "$package-$NODE_VERSION.tgz" | base64 -w 0)
     [ "$got" = "$integrity" ] || { echo "integrity of $package@$NODE_VERSION is $got, expected $integrity"; return 1; }
-    tar -xzf "$package-$NODE_VERSION.tgz" --strip-components=2 package/bin/node
+    tar -xzf "$package-$NODE_VERSION.tgz" --strip-components=2 package/bin/node || return
     rm "$package-$NODE_VERSION.tgz"
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # MongoDB 6 as a replica set of one, for the tests, on loopback.
 
 MONGOD=$CACHE/mongodb/fiftyone/db/bin/mongod

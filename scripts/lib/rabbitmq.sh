@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # RabbitMQ with its management UI, for the tests, on loopback with the default user guest.
 
 RABBIT_DIR=/var/lib/rabbitmq/warren # RabbitMQ drops root, so its files cannot be under $STATE

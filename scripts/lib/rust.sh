@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # cargo, the linker it calls, and the two lints that are programs of their own.
 
 cargo_ok() { have cargo && have cc; }
