@@ -9,9 +9,8 @@ COPY . .
 RUN cargo build --release --locked
 
 FROM ${RUNTIME_IMAGE} AS runtime
-# A fixed id, so that volumes and policies can name it.
-RUN groupadd --gid 10001 warren && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin warren
 COPY --from=build /src/target/release/warren /usr/local/bin/warren
+# No such user needs to exist; a number so that policies can name it.
 USER 10001:10001
 WORKDIR /
 ENTRYPOINT ["warren"]

@@ -37,7 +37,7 @@ step() {
     shift
     log=$LOGS/$(tr -cs 'a-zA-Z0-9' - <<<"$text" | cut -c1-40).log
     say "$text ..."
-    if "$@" >"$log" 2>&1 </dev/null; then
+    if "$@" >"$log" 2>&1; then
         say "$text: done ($((SECONDS - start)) s)"
     else
         tail -n 20 "$log" >&2

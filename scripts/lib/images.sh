@@ -82,7 +82,7 @@ import() {
 
 standin_debian() {
     has_image $STANDIN_DEBIAN && return 0
-    rootfs debian libstdc++6,ca-certificates
+    rootfs debian libstdc++6
     import debian $STANDIN_DEBIAN --change 'CMD ["sh"]'
 }
 
@@ -101,7 +101,11 @@ standin_javascript() {
     have npm || die "npm is missing, and with it Node's build for the stand-in image" "install Node.js with npm, or name an image in WARREN_IMAGE_JAVASCRIPT"
     standin_debian
     step "node $NODE_VERSION from npm" node_binary "$CACHE/node" "node-linux-$arch" "$integrity"
-    step "building $STANDIN_JAVASCRIPT" build_javascript "$CACHE/node"
+    step "building $STANDIN_JAVASCRIPT" build_image $STANDIN_JAVASCRIPT "$CACHE/node" <<'END'
+FROM warren-base/debian:bookworm
+COPY node /usr/local/bin/node
+CMD ["node"]
+END
 }
 
 # The registry client checks the tarball against the registry's word; the pin checks that word.
@@ -117,10 +121,5 @@ node_binary() {
     rm "$package-$NODE_VERSION.tgz"
 }
 
-build_javascript() {
-    DOCKER_BUILDKIT=0 docker build --tag $STANDIN_JAVASCRIPT --file - "$1" <<'END'
-FROM warren-base/debian:bookworm
-COPY node /usr/local/bin/node
-CMD ["node"]
-END
-}
+# build_image IMAGE CONTEXT <DOCKERFILE
+build_image() { DOCKER_BUILDKIT=0 docker build --tag "$1" --file - "$2"; }

