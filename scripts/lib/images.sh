@@ -5,7 +5,11 @@
 DEFAULT_PYTHON=python:3.10-alpine
 DEFAULT_JAVASCRIPT=node:18-alpine
 STANDIN_PYTHON=warren-base/python:3.11-debian
-STANDIN_JAVASCRIPT=warren-base/node:18-npm
+if have npm; then
+    STANDIN_JAVASCRIPT=warren-base/node:18-npm # upstream's own binary, as in node:18-alpine
+else
+    STANDIN_JAVASCRIPT=warren-base/node:18-debian
+fi
 STANDIN_DEBIAN=warren-base/debian:bookworm
 NODE_VERSION=18.20.8
 PULL_SECONDS=${WARREN_PULL_SECONDS:-180} # bound on one pull; without a registry it fails at once
@@ -94,11 +98,15 @@ standin_python() {
 
 standin_javascript() {
     has_image $STANDIN_JAVASCRIPT && return 0
+    if ! have npm; then
+        rootfs node nodejs
+        import node $STANDIN_JAVASCRIPT --change 'CMD ["node"]'
+        return
+    fi
     local arch=x64 integrity='sha512-JWUTwZ9vMOjZXMtiBc74OZn12DXb4skKfY4Nlyc17Ss8BTaxjwkXAw6xZb0Ck5afUYU/neBbrHjo9O3baF34ww=='
     if [ "$(uname -m)" = aarch64 ]; then
         arch=arm64 integrity='sha512-xTMJYtLdLjIimh8zRpgUDFsNknLP72AT/QWEQmeyDOM1/Gqj/GZn/MlbA+zWSjSMBxQscYvgFpq3qERMEcFEUA=='
     fi
-    have npm || die "npm is missing, and with it Node's build for the stand-in image" "install Node.js with npm, or name an image in WARREN_IMAGE_JAVASCRIPT"
     standin_debian
     step "node $NODE_VERSION from npm" node_binary "$CACHE/node" "node-linux-$arch" "$integrity"
     step "building $STANDIN_JAVASCRIPT" build_image $STANDIN_JAVASCRIPT "$CACHE/node" <<'END'
