@@ -1,1 +1,8 @@
-//! What the tests share: the real services they run against.
+//! What the tests share: the real services they run against, Warren's own processes, and a client.
+
+pub mod docker;
+pub mod fixtures;
+pub mod http;
+pub mod images;
+pub mod machine;
+pub mod warren;

@@ -1,0 +1,3 @@
+//! What holds a program in: each limit seen from inside a container, and hostile programs.
+
+mod limits;
