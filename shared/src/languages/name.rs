@@ -1,0 +1,63 @@
+//! What a language is called.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A language's canonical name: 1 to 32 lower-case letters, digits, `+`, `#`, `-`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LanguageName(String);
+
+impl LanguageName {
+    /// The longest name, in bytes. It becomes part of image names and labels.
+    pub const MAX_LEN: usize = 32;
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LanguageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for LanguageName {
+    type Err = InvalidLanguageName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = (1..=Self::MAX_LEN).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+' | b'#' | b'-'));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidLanguageName)
+        }
+    }
+}
+
+impl TryFrom<String> for LanguageName {
+    type Error = InvalidLanguageName;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<LanguageName> for String {
+    fn from(name: LanguageName) -> Self {
+        name.0
+    }
+}
+
+/// A language's name that is not of its form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 32 lower-case letters, digits, '+', '#' or '-'")]
+pub struct InvalidLanguageName;

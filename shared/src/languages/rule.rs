@@ -1,0 +1,155 @@
+//! One forbidden thing as a language file states it, checked.
+
+use regex::{Regex, RegexBuilder};
+
+use super::fault::Problem;
+use super::file::RuleStanza;
+use super::syntax::Syntax;
+
+/// The most memory a compiled pattern may take. A pattern that counts (`\w{1000}`) can be large.
+const MAX_PATTERN_BYTES: usize = 1 << 20;
+
+/// A forbidden thing, and what to tell about it.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Its name.
+    pub(super) id: String,
+    /// What is not allowed and what to use instead.
+    pub(super) message: String,
+    /// What it forbids.
+    pub(super) forbids: Forbids,
+}
+
+/// What a rule forbids.
+#[derive(Debug)]
+pub(super) enum Forbids {
+    /// Loading a module.
+    Module(String),
+    /// Calling a global function.
+    Call(String),
+    /// Using a member of a global object.
+    Member {
+        /// The object.
+        object: String,
+        /// Its member.
+        member: String,
+    },
+    /// Text in the masked code.
+    Pattern(Regex),
+}
+
+impl Rule {
+    /// Builds the rule of a stanza, or says everything that is wrong with it.
+    pub(super) fn parse(stanza: RuleStanza, syntax: Syntax) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        if !is_id(&stanza.id) {
+            problems.push(Problem::RuleId);
+        }
+        if stanza.message.trim().is_empty() {
+            problems.push(Problem::Message);
+        }
+        let given: Vec<(Kind, String)> = [
+            (Kind::Module, stanza.module),
+            (Kind::Call, stanza.call),
+            (Kind::Member, stanza.member),
+            (Kind::Pattern, stanza.pattern),
+        ]
+        .into_iter()
+        .filter_map(|(kind, text)| Some((kind, text?)))
+        .collect();
+        let forbids = match <[_; 1]>::try_from(given) {
+            Ok([(kind, text)]) => kind.parse(text, syntax),
+            Err(given) => Err(Problem::RuleKind(given.len())),
+        };
+        match forbids {
+            Ok(forbids) if problems.is_empty() => Ok(Self {
+                id: stanza.id,
+                message: stanza.message,
+                forbids,
+            }),
+            Ok(_) => Err(problems),
+            Err(problem) => {
+                problems.push(problem);
+                Err(problems)
+            }
+        }
+    }
+}
+
+/// The field a rule is stated by.
+#[derive(Clone, Copy)]
+enum Kind {
+    Module,
+    Call,
+    Member,
+    Pattern,
+}
+
+impl Kind {
+    fn parse(self, text: String, syntax: Syntax) -> Result<Forbids, Problem> {
+        if syntax == Syntax::None && !matches!(self, Self::Pattern) {
+            return Err(Problem::NeedsSyntax);
+        }
+        match self {
+            Self::Module if is_module(&text) => Ok(Forbids::Module(text)),
+            Self::Module => Err(Problem::Target {
+                kind: "module",
+                given: text,
+                form: "a module's name without its subpaths, such as \"fs\" or \"os\"",
+            }),
+            Self::Call if is_name(&text) => Ok(Forbids::Call(text)),
+            Self::Call => Err(Problem::Target {
+                kind: "call",
+                given: text,
+                form: "a function's bare name, such as \"eval\"",
+            }),
+            Self::Member => match text.split_once('.') {
+                Some((object, member)) if is_name(object) && is_name(member) => {
+                    Ok(Forbids::Member {
+                        object: object.to_owned(),
+                        member: member.to_owned(),
+                    })
+                }
+                _ => Err(Problem::Target {
+                    kind: "member",
+                    given: text,
+                    form: "an object's name, a dot and a member's name, such as \"process.exit\"",
+                }),
+            },
+            Self::Pattern => {
+                let regex = RegexBuilder::new(&text)
+                    .multi_line(true)
+                    .size_limit(MAX_PATTERN_BYTES)
+                    .build()
+                    .map_err(|error| Problem::Pattern(Box::new(error)))?;
+                if regex.is_match("") {
+                    return Err(Problem::PatternMatchesNothing);
+                }
+                Ok(Forbids::Pattern(regex))
+            }
+        }
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c == '$')
+}
+
+// Subpaths are the business of the syntax: a rule for "fs" covers "fs/promises".
+fn is_module(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || "_-@".contains(c))
+}

@@ -1,0 +1,3 @@
+//! Tests of the languages.
+
+mod file;

@@ -1,0 +1,16 @@
+//! One forbidden thing found in a piece of code.
+
+use serde::{Deserialize, Serialize};
+
+/// One forbidden thing in a piece of code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The rule's id.
+    pub rule: String,
+    /// The line, from 1; lines end at `\n`, `\r\n` or `\r`.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// What is not allowed and what to use instead.
+    pub message: String,
+}
