@@ -1,1 +1,28 @@
-//! Warren's REST API.
+//! Warren's REST API: takes submissions, queues them, and answers with what became of them.
+//!
+//! A request's way: [`routes::execute`](routes) reads and validates it, [`dispatch`] gets it run,
+//! [`store`] records what came of it. [`Api`] puts this together and serves it.
+
+mod api;
+mod api_error;
+mod body;
+mod budget;
+pub mod config;
+mod dispatch;
+mod error;
+mod health;
+mod origin;
+mod router;
+mod routes;
+mod server;
+mod state;
+pub mod store;
+#[cfg(test)]
+mod tests;
+mod trace_context;
+
+pub use api::{Api, Parts, RECORD_GRACE};
+pub use budget::{ANSWER_RESERVE, BODY_TIME, MAX_WAIT, MIN_WAIT, REPLY_RESERVE};
+pub use config::{Config, StoreConfig};
+pub use error::{Error, Result};
+pub use origin::{InvalidOrigin, Origin, Origins};

@@ -3,7 +3,7 @@
 
 apt_install() {
     local wanted=() package
-    for package in "$@"; do
+    for package in $(printf '%s\n' "$@" | sort -u); do
         dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || wanted+=("$package")
     done
     [ ${#wanted[@]} -gt 0 ] || return 0

@@ -45,22 +45,28 @@ step() {
     fi
 }
 
-# start NAME COMMAND...: a service that outlives this script, with a clean environment.
+# start NAME COMMAND...: a service in a session of its own, which outlives this script, with a clean
+# environment. Its process id is left in STARTED.
 start() {
     local name=$1
     shift
     say "starting $name (log: $LOGS/$name.log)"
-    env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid --fork "$@" >>"$LOGS/$name.log" 2>&1 </dev/null
+    env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
+    STARTED=$!
+    disown "$STARTED"
 }
 
-# wait_until NAME SECONDS COMMAND...: bounded; prints the end of the service's log when time is up.
+# wait_until NAME SECONDS COMMAND...: waits for the service started last to answer; gives up, with the
+# end of its log, when time is up or its process is gone.
 wait_until() {
-    local name=$1 deadline=$((SECONDS + $2)) limit=$2
+    local name=$1 limit=$2 deadline=$((SECONDS + $2)) verdict=
     shift 2
     until "$@" >/dev/null 2>&1; do
-        if [ "$SECONDS" -ge "$deadline" ]; then
+        [ "$SECONDS" -lt "$deadline" ] || verdict="did not answer within $limit s"
+        [ -z "${STARTED:-}" ] || kill -0 "$STARTED" 2>/dev/null || verdict="stopped while starting"
+        if [ -n "$verdict" ]; then
             tail -n 20 "$LOGS/$name.log" >&2 || true
-            die "$name did not answer within $limit s" "the lines above are the end of $LOGS/$name.log"
+            die "$name $verdict" "the lines above are the end of $LOGS/$name.log"
         fi
         sleep 0.2
     done

@@ -26,7 +26,9 @@ rabbitmq_install() {
     cp "$ROOT/rabbitmq/enabled_plugins" "$RABBIT_DIR/enabled_plugins"
     chown -R rabbitmq:rabbitmq "$RABBIT_DIR"
     if ! listening 5672; then
+        # The name: this machine's own need not resolve to loopback.
         start rabbitmq env \
+            RABBITMQ_NODENAME=rabbit@localhost \
             RABBITMQ_CONFIG_FILE="$RABBIT_DIR/rabbitmq.conf" \
             RABBITMQ_ENABLED_PLUGINS_FILE="$RABBIT_DIR/enabled_plugins" \
             RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 \
@@ -34,5 +36,5 @@ rabbitmq_install() {
             RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS='-kernel inet_dist_use_interface {127,0,0,1}' \
             rabbitmq-server
     fi
-    wait_until rabbitmq 60 rabbitmq_ok
+    wait_until rabbitmq 90 rabbitmq_ok
 }

@@ -3,17 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::JobId;
+use crate::job::Job;
 use crate::outcome::Outcome;
 
 /// The worker's answer to one job, matched to its waiter by `job_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// Version of this message; see [`crate::job::Job::VERSION`].
+    /// Version of this message; see [`Job::VERSION`].
     pub version: u16,
     /// The job it answers.
     pub job_id: JobId,
     /// What became of it.
     pub result: Result<Outcome, JobFailure>,
+    /// The job itself. Who records a reply that no waiter took knows the job from here alone;
+    /// `None` if the worker could not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Box<Job>>,
 }
 
 impl Reply {
@@ -21,10 +26,18 @@ impl Reply {
     #[must_use]
     pub fn new(job_id: JobId, result: Result<Outcome, JobFailure>) -> Self {
         Self {
-            version: crate::job::Job::VERSION,
+            version: Job::VERSION,
             job_id,
             result,
+            job: None,
         }
+    }
+
+    /// The same with the job it answers, as every worker that could read the job sends it.
+    #[must_use]
+    pub fn about(mut self, job: Job) -> Self {
+        self.job = Some(Box::new(job));
+        self
     }
 }
 

@@ -7,7 +7,7 @@ STANDIN_RABBITMQ=warren-base/rabbitmq:3.10-debian
 STANDIN_MONGODB=warren-base/mongodb:6.0-debian
 
 compose_images_ok() {
-    has_image $STANDIN_DEBIAN && has_image $STANDIN_RABBITMQ && has_image $STANDIN_MONGODB && return 0
+    has_image "$STANDIN_DEBIAN" && has_image $STANDIN_RABBITMQ && has_image $STANDIN_MONGODB && return 0
     # With a registry the compose test uses the real ones, as a user would.
     [ "$(wanted_image PYTHON)" != "$STANDIN_PYTHON" ]
 }

@@ -87,10 +87,20 @@ impl ExecuteResponse {
     /// The answer for a job that ran `submission` and ended in `outcome`.
     #[must_use]
     pub fn new(job_id: JobId, submission: &Submission, outcome: Outcome) -> Self {
+        Self::build(job_id, submission.test_cases(), outcome)
+    }
+
+    /// The same for a job of which only the outcome is known: without `testResults`, since what
+    /// the cases were fed and should have printed is not in it.
+    #[must_use]
+    pub fn without_cases(job_id: JobId, outcome: Outcome) -> Self {
+        Self::build(job_id, &[], outcome)
+    }
+
+    fn build(job_id: JobId, cases: &[TestCase], outcome: Outcome) -> Self {
         let status = outcome.status();
         let run = outcome.representative().cloned();
-        let test_results = submission
-            .test_cases()
+        let test_results = cases
             .iter()
             .zip(outcome.cases)
             .map(|(case, result)| test_result(case, result))

@@ -46,4 +46,11 @@ impl PendingReply {
             Err(_elapsed) => Err(WaitError::TimedOut),
         }
     }
+    /// Gives the wait up. What came in the meantime is handed out, and what comes from now on is
+    /// [`crate::queue::JobQueue::unclaimed`]: no reply falls between the two.
+    #[must_use]
+    pub fn abandon(mut self) -> Option<Reply> {
+        self.reply.close();
+        self.reply.try_recv().ok()
+    }
 }

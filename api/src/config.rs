@@ -1,0 +1,226 @@
+//! What an operator can set of the API, read from the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use mongodb::options::ConnectionString;
+use warren_shared::config::Env;
+use warren_shared::languages::PolicyMode;
+use warren_shared::telemetry::Environment;
+use warren_shared::time::millis;
+
+use crate::budget::{MAX_WAIT, MIN_WAIT};
+use crate::origin::Origins;
+
+/// Where the API listens unless told otherwise: the contract's port, on this machine only.
+pub const DEFAULT_ADDR: &str = "127.0.0.1:5000";
+/// The name of the embedded database's file in `WARREN_DATA_DIR`.
+pub const DATABASE_FILE: &str = "warren.db";
+/// The most requests in flight unless told otherwise. Each may hold [`MAX_BODY`] and its answer.
+///
+/// [`MAX_BODY`]: warren_shared::limits::MAX_BODY
+pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
+/// How long a drain waits for requests in flight: the longest wait, and a second to answer.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(6);
+
+/// The API's configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen (`WARREN_API_ADDR`).
+    pub addr: SocketAddr,
+    /// Who may call from a browser (`CLIENT_URL`); none: no CORS headers.
+    pub origins: Origins,
+    /// Whether errors show what is behind them (`NODE_ENV`; production unless set).
+    pub environment: Environment,
+    /// Where executions are recorded (`MONGODB_URI`, else `WARREN_DATA_DIR`).
+    pub store: StoreConfig,
+    /// Whether the forbidden patterns are enforced (`WARREN_POLICY`).
+    pub policy: PolicyMode,
+    /// How long a caller waits at most (`WARREN_WAIT_MS`).
+    pub wait: Duration,
+    /// The most requests for execution at a time (`WARREN_MAX_IN_FLIGHT`).
+    pub max_in_flight: usize,
+    /// How long a drain waits for requests in flight.
+    pub drain_grace: Duration,
+}
+
+/// Which store.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreConfig {
+    /// The MongoDB at this address, which may hold a password.
+    Mongo(String),
+    /// This SQLite file.
+    Sqlite(PathBuf),
+}
+
+impl std::fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Mongo(_) => f.write_str("Mongo(…)"),
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the configuration; what cannot be used is recorded in `env` as a fault and stands
+    /// here with its default.
+    pub fn from_env(env: &mut Env) -> Self {
+        Self {
+            addr: env
+                .parse::<ListenAddr>("WARREN_API_ADDR")
+                .unwrap_or_default()
+                .0,
+            origins: env.parse("CLIENT_URL").unwrap_or_default(),
+            environment: env.parse("NODE_ENV").unwrap_or(Environment::Production),
+            store: store(env),
+            policy: env.parse::<Policy>("WARREN_POLICY").unwrap_or_default().0,
+            wait: env.span_ms(
+                "WARREN_WAIT_MS",
+                MAX_WAIT,
+                millis(MIN_WAIT)..=millis(MAX_WAIT),
+            ),
+            max_in_flight: env.number("WARREN_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT, 1..=10_000),
+            drain_grace: DRAIN_GRACE,
+        }
+    }
+}
+
+fn store(env: &mut Env) -> StoreConfig {
+    let directory = env.text("WARREN_DATA_DIR");
+    let file = PathBuf::from(directory.unwrap_or_else(|| "data".to_owned())).join(DATABASE_FILE);
+    match env.text("MONGODB_URI") {
+        None => StoreConfig::Sqlite(file),
+        Some(uri) if ConnectionString::parse(&uri).is_ok() => StoreConfig::Mongo(uri),
+        Some(_) => {
+            // Neither the value nor the parser's words, which quote it: it may hold a password.
+            env.fault(
+                "MONGODB_URI",
+                "is not a MongoDB address; give one like mongodb://user:password@host:27017/warren \
+                 (percent-encode special characters in user and password), or unset it to record \
+                 into a file in WARREN_DATA_DIR",
+            );
+            StoreConfig::Sqlite(file)
+        }
+    }
+}
+
+struct ListenAddr(SocketAddr);
+
+impl Default for ListenAddr {
+    fn default() -> Self {
+        Self(SocketAddr::from(([127, 0, 0, 1], 5000)))
+    }
+}
+
+impl FromStr for ListenAddr {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_invalid| {
+            format!("{text:?} is not an IP address with a port, like {DEFAULT_ADDR} or 0.0.0.0:5000")
+        })
+    }
+}
+
+struct Policy(PolicyMode);
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self(PolicyMode::Enforce)
+    }
+}
+
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "on" => Ok(Self(PolicyMode::Enforce)),
+            "off" => Ok(Self(PolicyMode::Off)),
+            other => Err(format!("{other:?} is neither \"on\" nor \"off\"")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let mut env = env(&[]);
+        let config = Config::from_env(&mut env);
+        assert_eq!(env.finish(), Ok(()));
+        assert_eq!(config.addr.to_string(), DEFAULT_ADDR);
+        assert_eq!(config.store, StoreConfig::Sqlite("data/warren.db".into()));
+        assert_eq!(config.policy, PolicyMode::Enforce);
+        assert_eq!(config.environment, Environment::Production);
+        assert_eq!(config.wait, MAX_WAIT);
+        assert!(config.origins.header_values().is_empty());
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let mut env = env(&[
+            ("WARREN_API_ADDR", "0.0.0.0:80"),
+            ("CLIENT_URL", "http://localhost:3000"),
+            ("NODE_ENV", "development"),
+            ("MONGODB_URI", "mongodb://u:p@db:27017/warren"),
+            ("WARREN_POLICY", "off"),
+            ("WARREN_WAIT_MS", "1500"),
+            ("WARREN_MAX_IN_FLIGHT", "7"),
+        ]);
+        let config = Config::from_env(&mut env);
+        assert_eq!(env.finish(), Ok(()));
+        assert_eq!(config.addr.port(), 80);
+        assert_eq!(config.origins.header_values(), ["http://localhost:3000"]);
+        assert_eq!(config.environment, Environment::Development);
+        assert_eq!(
+            config.store,
+            StoreConfig::Mongo("mongodb://u:p@db:27017/warren".into())
+        );
+        assert_eq!(config.policy, PolicyMode::Off);
+        assert_eq!(config.wait, Duration::from_millis(1500));
+        assert_eq!(config.max_in_flight, 7);
+        assert!(!format!("{config:?}").contains("u:p"));
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once_and_no_password() {
+        let mut env = env(&[
+            ("WARREN_API_ADDR", "localhost"),
+            ("CLIENT_URL", "*"),
+            ("NODE_ENV", "staging"),
+            ("MONGODB_URI", "postgres://me:hunter2@db"),
+            ("WARREN_POLICY", "maybe"),
+            ("WARREN_WAIT_MS", "5001"),
+            ("WARREN_MAX_IN_FLIGHT", "0"),
+        ]);
+        Config::from_env(&mut env);
+        let faults = env.finish().unwrap_err();
+        let named: Vec<_> = faults.0.iter().map(|f| f.variable.as_str()).collect();
+        assert_eq!(
+            named,
+            [
+                "WARREN_API_ADDR",
+                "CLIENT_URL",
+                "NODE_ENV",
+                "MONGODB_URI",
+                "WARREN_POLICY",
+                "WARREN_WAIT_MS",
+                "WARREN_MAX_IN_FLIGHT"
+            ]
+        );
+        assert!(!faults.to_string().contains("hunter2"));
+    }
+}

@@ -1,0 +1,20 @@
+//! The crate's one error type.
+
+use warren_shared::queue::QueueError;
+
+use crate::store::StoreError;
+
+/// Result with the crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything of ours that can keep the API from serving. What a caller is answered is a
+/// [`warren_shared::contract::Problem`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queue cannot be used.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}

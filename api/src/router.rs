@@ -1,0 +1,141 @@
+//! The routes, and what wraps each of them: the span, CORS, and a last resort for panics.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::Method;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+use tokio::time::Instant;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+use tower_http::on_early_drop::OnEarlyDropLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
+use tracing::Span;
+use warren_shared::contract::Problem;
+
+use crate::api_error::ApiError;
+use crate::body;
+use crate::budget::BODY_TIME;
+use crate::origin::Origins;
+use crate::routes::execute::JOB_ID_HEADER;
+use crate::routes::{execute, executions, health};
+use crate::state::AppState;
+
+const HEALTH: &str = "/api/health";
+/// How long a browser may remember what CORS allows.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
+
+/// The whole API.
+pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
+    let routes = Router::new()
+        .route("/api/rooms/{roomId}/execute", post(execute::post))
+        .route("/api/executions/{id}", get(executions::get))
+        .route(HEALTH, get(health::get))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(state);
+    wrapped(routes, origins)
+}
+
+/// Any routes with all that is around ours; the last layer is the outermost.
+pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
+    let trace = TraceLayer::new_for_http()
+        .make_span_with(span)
+        .on_request(())
+        .on_response(log)
+        .on_failure(());
+    let gone = OnEarlyDropLayer::builder().on_future_drop(|_request: &Request| {
+        let span = Span::current();
+        move || span.in_scope(|| tracing::info!("the caller went away before the answer"))
+    });
+    let header = SetResponseHeaderLayer::if_not_present;
+    routes
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors(origins))
+        .layer(header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .layer(header(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(gone)
+        .layer(trace)
+}
+
+fn cors(origins: &Origins) -> CorsLayer {
+    let origins = origins.header_values();
+    if origins.is_empty() {
+        // Allows nothing, and so says nothing.
+        return CorsLayer::new();
+    }
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+        .allow_headers([
+            CONTENT_TYPE,
+            AUTHORIZATION,
+            HeaderName::from_static("traceparent"),
+        ])
+        .expose_headers([RETRY_AFTER, JOB_ID_HEADER])
+        .max_age(PREFLIGHT_AGE)
+}
+
+// By route and not by path: paths hold ids, and there are as many of them as callers like.
+fn span(request: &Request) -> Span {
+    let route = request.extensions().get::<MatchedPath>();
+    tracing::info_span!(
+        "request",
+        method = %request.method(),
+        route = route.map_or("none", MatchedPath::as_str),
+        job.id = tracing::field::Empty,
+    )
+}
+
+fn log(response: &Response, latency: Duration, _span: &Span) {
+    let (status, latency_ms) = (response.status().as_u16(), latency.as_millis());
+    tracing::info!(status, latency_ms, "answered");
+}
+
+async fn not_found(request: Request) -> ApiError {
+    drain(request).await;
+    Problem::new(
+        404,
+        "not_found",
+        "There is nothing at this path. Run code with POST /api/rooms/{roomId}/execute; see also GET /api/executions/{id} and GET /api/health.",
+    )
+    .into()
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    let method = request.method().to_string();
+    drain(request).await;
+    Problem::new(
+        405,
+        "method_not_allowed",
+        "This path does not take this method. Use one of those in the Allow header.",
+    )
+    .with_details(json!({ "method": method }))
+    .into()
+}
+
+async fn drain(request: Request) {
+    let (parts, body) = request.into_parts();
+    body::discard(&parts.headers, body, Instant::now() + BODY_TIME).await;
+}
+
+// The panic's own words may quote code or output; they go to the panic hook only.
+fn panicked(_words: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("a request's handler panicked");
+    ApiError::from(Problem::new(
+        500,
+        "internal_error",
+        "Something went wrong on our side. Send the request again; if it fails again, please report it.",
+    ))
+    .into_response()
+}

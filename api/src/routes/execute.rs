@@ -1,0 +1,104 @@
+//! `POST /api/rooms/{roomId}/execute`: from a request to its answer, within the caller's wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem, Refusal};
+use warren_shared::ids::RoomId;
+use warren_shared::job::Job;
+use warren_shared::limits::Limits;
+use warren_shared::reply::JobFailure;
+use warren_shared::submission::Submission;
+
+use crate::api_error::ApiError;
+use crate::body;
+use crate::budget::Budget;
+use crate::dispatch::{DispatchError, failure_problem};
+use crate::state::AppState;
+use crate::store::{End, Execution};
+use crate::trace_context::traceparent;
+
+/// The job's id, on every answer to a request that became a job.
+pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");
+/// When to try again if too many requests are in flight: about one job's time.
+const OVERLOADED_RETRY: Duration = Duration::from_secs(1);
+
+pub(crate) async fn post(
+    State(state): State<Arc<AppState>>,
+    room: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let budget = Budget::start(state.wait);
+    let (parts, body) = request.into_parts();
+    let Ok(_in_flight) = state.in_flight.try_acquire() else {
+        body::discard(&parts.headers, body, budget.body_by()).await;
+        return Err(overloaded().into());
+    };
+    // The body first, whatever else is wrong: a sender who is cut off sees no answer.
+    let body = body::read_json(&parts.headers, body, budget.body_by()).await?;
+    // A path that is not UTF-8 is no room either.
+    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
+    let room: RoomId = room.parse().map_err(Refusal::InvalidRoom)?;
+    let request = ExecuteRequest::from_json(&body)?;
+    drop(body);
+    let submission = Submission::parse(request, &state.languages, state.policy)?;
+
+    let mut job = Job::new(room, submission, Limits::default(), budget.job_deadline());
+    job.traceparent = traceparent(&parts.headers);
+    tracing::Span::current().record("job.id", tracing::field::display(job.id));
+    let mut response = match run(&state, &job, budget).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(error) => error.into_response(),
+    };
+    if let Ok(id) = HeaderValue::try_from(job.id.to_string()) {
+        response.headers_mut().insert(JOB_ID_HEADER, id);
+    }
+    Ok(response)
+}
+
+/// Has the job run and records what became of it.
+async fn run(state: &AppState, job: &Job, budget: Budget) -> Result<Box<ExecuteResponse>, ApiError> {
+    let reply = state.dispatch.run(job, budget, &state.recorder).await;
+    match reply.map(|reply| reply.result) {
+        Ok(Ok(outcome)) => {
+            let answer = Box::new(ExecuteResponse::new(job.id, &job.submission, outcome));
+            record(state, job, End::Ran(answer.clone()));
+            Ok(answer)
+        }
+        Ok(Err(failure)) => Err(failed(state, job, failure)),
+        Err(error) => Err(unanswered(state, job, error)),
+    }
+}
+
+fn failed(state: &AppState, job: &Job, failure: JobFailure) -> ApiError {
+    tracing::warn!(code = ?failure.code, reason = %failure, "a worker could not run the job");
+    let problem = failure_problem(job.id, &failure);
+    record(state, job, End::Failed(failure));
+    problem.into()
+}
+
+fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
+    tracing::warn!(error = &error as &dyn std::error::Error, "job unanswered");
+    if error.is_pending() {
+        record(state, job, End::Pending);
+    }
+    error.into_problem(job.id).into()
+}
+
+fn record(state: &AppState, job: &Job, end: End) {
+    state.recorder.record(Execution::of(job, end));
+}
+
+fn overloaded() -> Problem {
+    Problem::new(
+        503,
+        "overloaded",
+        "Too many requests are waiting for their results here. Send the request again in a moment.",
+    )
+    .retry_after(OVERLOADED_RETRY)
+}

@@ -1,0 +1,5 @@
+//! The endpoints.
+
+pub(crate) mod execute;
+pub(crate) mod executions;
+pub(crate) mod health;

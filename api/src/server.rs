@@ -1,0 +1,122 @@
+//! The HTTP server: bounded in connections and in the time a slow peer may take, and drained
+//! with a deadline. (axum's own `serve` has none of these.)
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The most connections; further ones wait in the kernel's backlog.
+const MAX_CONNECTIONS: usize = 2048;
+/// How long a peer may take to send a request's head, and to begin one on a connection kept alive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a peer may take none of an answer's bytes.
+const WRITE_STALL: Duration = Duration::from_secs(10);
+/// The largest head of a request, and the buffer of a connection.
+const MAX_HEAD: usize = 64 * 1024;
+/// The pause after an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `router` until `stop` is cancelled and requests in flight are done, or `grace` is over.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    grace: Duration,
+) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = TaskTracker::new();
+    let abort = CancellationToken::new();
+    while let Some((stream, place)) = next(&listener, &places, &stop).await {
+        let (router, stop, abort) = (router.clone(), stop.clone(), abort.clone());
+        connections.spawn(async move {
+            let _place = place;
+            tokio::select! {
+                () = abort.cancelled() => {}
+                () = converse(stream, router, stop) => {}
+            }
+        });
+    }
+    // Closed now, so that the port refuses rather than leaves new peers waiting.
+    drop(listener);
+    connections.close();
+    if timeout(grace, connections.wait()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "connections cut at the end of the drain");
+        abort.cancel();
+        connections.wait().await;
+    }
+}
+
+/// The next connection, once there is a place for it; `None` after `stop`.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let accepted = async {
+        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _peer)) => return Some((stream, place)),
+                Err(error) if is_of_peer(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections; trying on");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => None,
+        accepted = accepted => accepted,
+    }
+}
+
+/// One connection, to its end; after `stop`, to the end of the request in flight.
+async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
+    // Answers are written at once and whole: waiting for more would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_STALL));
+    let io = TokioIo::new(Box::pin(stream));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD);
+    let mut connection =
+        std::pin::pin!(http.serve_connection(io, TowerToHyperService::new(router)));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+/// Whether accepting failed because the peer had already gone.
+fn is_of_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}

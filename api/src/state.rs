@@ -1,0 +1,26 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use warren_shared::languages::{Languages, PolicyMode};
+use warren_shared::telemetry::Environment;
+
+use crate::dispatch::Dispatch;
+use crate::health::Health;
+use crate::store::{Recorder, Store};
+
+/// What all requests share.
+pub(crate) struct AppState {
+    pub(crate) environment: Environment,
+    pub(crate) languages: Languages,
+    pub(crate) policy: PolicyMode,
+    pub(crate) wait: Duration,
+    /// One permit for each request for execution.
+    pub(crate) in_flight: Semaphore,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) health: Health,
+}

@@ -1,0 +1,246 @@
+//! One execution as it is recorded: which job, and what became of it.
+
+use serde::de::IntoDeserializer;
+use serde::de::value::{self, StrDeserializer};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use warren_shared::contract::ExecuteResponse;
+use warren_shared::ids::{JobId, RoomId};
+use warren_shared::job::Job;
+use warren_shared::languages::LanguageName;
+use warren_shared::limits::ByteSize;
+use warren_shared::reply::{JobFailure, Reply};
+use warren_shared::time::EpochMillis;
+
+/// The most program text (outputs, inputs, expected outputs) that is recorded of one execution.
+/// A MongoDB document holds 16 MiB, and an answer may be larger.
+pub const MAX_RECORDED_TEXT: ByteSize = ByteSize::mib(4);
+
+/// What is recorded of one job. The code is not in it, only its hash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execution {
+    /// The job.
+    pub job_id: JobId,
+    /// What was asked for; `None` for the reply of a worker that could not read the job.
+    pub origin: Option<Origin>,
+    /// What became of it.
+    pub end: End,
+    /// When this was recorded.
+    pub recorded_at: EpochMillis,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The room it was submitted to.
+    pub room: RoomId,
+    /// The language it was to run as.
+    pub language: LanguageName,
+    /// When it was submitted.
+    pub submitted_at: EpochMillis,
+    /// Which code it was.
+    pub code: CodeHash,
+}
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Nothing yet: its caller stopped waiting first. The only end that a later record replaces.
+    Pending,
+    /// It ran; this is the answer.
+    Ran(Box<ExecuteResponse>),
+    /// It could not be run.
+    Failed(JobFailure),
+}
+
+impl End {
+    /// The one word for it: the verdict, or `pending` or `failed`.
+    #[must_use]
+    pub fn status(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ran(response) => response.status.as_str(),
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+/// The SHA-256 of a submission's code, in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CodeHash(String);
+
+impl CodeHash {
+    /// The hash of `code`.
+    #[must_use]
+    pub fn of(code: &str) -> Self {
+        Self(
+            Sha256::digest(code)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
+    }
+
+    /// The hash as text: 64 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for CodeHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text))
+        } else {
+            Err("a SHA-256 has 64 hexadecimal digits")
+        }
+    }
+}
+
+impl From<CodeHash> for String {
+    fn from(hash: CodeHash) -> Self {
+        hash.0
+    }
+}
+
+impl From<&Job> for Origin {
+    fn from(job: &Job) -> Self {
+        Self {
+            room: job.room.clone(),
+            language: job.submission.language().clone(),
+            submitted_at: job.submitted_at,
+            code: CodeHash::of(job.submission.code()),
+        }
+    }
+}
+
+impl Origin {
+    /// From what a database holds; `None` unless all of it is there.
+    pub(super) fn from_parts(
+        room: Option<String>,
+        language: Option<String>,
+        submitted_at: Option<EpochMillis>,
+        code: Option<String>,
+    ) -> Result<Option<Self>, Box<dyn std::error::Error + Send + Sync>> {
+        let (Some(room), Some(language), Some(submitted_at), Some(code)) =
+            (room, language, submitted_at, code)
+        else {
+            return Ok(None);
+        };
+        let language: StrDeserializer<'_, value::Error> = language.as_str().into_deserializer();
+        Ok(Some(Self {
+            room: room.parse()?,
+            language: LanguageName::deserialize(language)?,
+            submitted_at,
+            code: CodeHash::try_from(code)?,
+        }))
+    }
+}
+
+impl Execution {
+    /// That `job` came to this end.
+    #[must_use]
+    pub fn of(job: &Job, end: End) -> Self {
+        Self::new(job.id, Some(Origin::from(job)), end)
+    }
+
+    /// What a reply that nobody waited for tells of its job.
+    #[must_use]
+    pub fn of_unclaimed(reply: Reply) -> Self {
+        let Reply {
+            job_id,
+            result,
+            job,
+            ..
+        } = reply;
+        let job = job.filter(|job| job.id == job_id);
+        let end = match result {
+            Ok(outcome) => End::Ran(Box::new(match &job {
+                Some(job) => ExecuteResponse::new(job_id, &job.submission, outcome),
+                None => ExecuteResponse::without_cases(job_id, outcome),
+            })),
+            Err(failure) => End::Failed(failure),
+        };
+        Self::new(job_id, job.as_deref().map(Origin::from), end)
+    }
+
+    fn new(job_id: JobId, origin: Option<Origin>, end: End) -> Self {
+        let end = match end {
+            End::Ran(response) => End::Ran(Box::new(clipped(*response, MAX_RECORDED_TEXT))),
+            end => end,
+        };
+        Self {
+            job_id,
+            origin,
+            end,
+            recorded_at: EpochMillis::now(),
+        }
+    }
+
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn weight(&self) -> ByteSize {
+        const REST: usize = 1024;
+        let text = match &self.end {
+            End::Ran(response) => text_len(response),
+            End::Failed(failure) => failure.message.len(),
+            End::Pending => 0,
+        };
+        ByteSize::bytes((text + REST).try_into().unwrap_or(u64::MAX))
+    }
+}
+
+fn text_len(response: &ExecuteResponse) -> usize {
+    let cases = response.test_results.iter().map(|case| {
+        let lines = case.first_difference.iter();
+        let lines = lines.flat_map(|d| d.expected.iter().chain(&d.actual));
+        [
+            &case.input,
+            &case.expected_output,
+            &case.actual_output,
+            &case.stderr,
+        ]
+        .into_iter()
+        .chain(lines)
+        .map(String::len)
+        .sum::<usize>()
+    });
+    response.stdout.len() + response.stderr.len() + cases.sum::<usize>()
+}
+
+/// The answer with its texts cut, if together they are over `limit`: each to an equal share, and
+/// marked `truncated`.
+fn clipped(mut response: ExecuteResponse, limit: ByteSize) -> ExecuteResponse {
+    if text_len(&response) <= limit.as_len() {
+        return response;
+    }
+    let share = limit.as_len() / (2 + 6 * response.test_results.len());
+    response.truncated |= cut(&mut response.stdout, share) | cut(&mut response.stderr, share);
+    for case in &mut response.test_results {
+        let texts = [
+            &mut case.input,
+            &mut case.expected_output,
+            &mut case.actual_output,
+            &mut case.stderr,
+        ];
+        let lines = case.first_difference.iter_mut();
+        let lines = lines.flat_map(|d| d.expected.iter_mut().chain(&mut d.actual));
+        for text in texts.into_iter().chain(lines) {
+            case.truncated |= cut(text, share);
+        }
+    }
+    response
+}
+
+fn cut(text: &mut String, len: usize) -> bool {
+    let over = text.len() > len;
+    if over {
+        let end = (0..=len).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+    }
+    over
+}

@@ -1,0 +1,123 @@
+//! The history of executions: the [`Store`] seam, what it holds, and its two implementations,
+//! MongoDB and an embedded SQLite file. Both are held to one conformance suite
+//! (`tests/conformance/`). [`Recorder`] writes to it, off every caller's path.
+
+mod execution;
+mod mongo;
+mod recorder;
+mod sqlite;
+
+pub use execution::{CodeHash, End, Execution, MAX_RECORDED_TEXT, Origin};
+pub use mongo::MongoStore;
+pub use recorder::{Backlog, RECORD_BUFFER, RECORD_BUFFER_BYTES, Recorder};
+pub use sqlite::SqliteStore;
+
+use async_trait::async_trait;
+use std::path::PathBuf;
+use std::time::Duration;
+use warren_shared::ids::JobId;
+
+/// How long one operation on a store may take; then it counts as away.
+pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where executions are recorded. Every operation ends within [`STORE_TIMEOUT`].
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// What it is, as `/api/health` names it.
+    fn name(&self) -> &'static str;
+
+    /// Records an execution durably. The first record of a job stands and a further one changes
+    /// nothing, except that any record replaces [`End::Pending`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: try again; it may or may not have been recorded.
+    /// [`StoreError::Rejected`]: this execution can never be recorded.
+    async fn record(&self, execution: &Execution) -> Result<(), StoreError>;
+
+    /// What is recorded of a job.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
+    async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError>;
+
+    /// Asks the store for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Lets go of its files and connections. Later operations fail.
+    async fn close(&self);
+}
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The address of the database cannot be used.
+    #[error(
+        "MONGODB_URI is not a valid MongoDB address; give one like mongodb://user:password@host:27017/warren"
+    )]
+    InvalidUri(#[source] mongodb::error::Error),
+    /// The embedded database cannot be opened.
+    #[error(
+        "the database file {} cannot be opened; check that its directory exists and is writable, or set WARREN_DATA_DIR or MONGODB_URI",
+        path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The embedded database was written by a later Warren.
+    #[error(
+        "the database file {} has schema {found}, this Warren knows up to {known}; run the newer Warren or set WARREN_DATA_DIR to another directory",
+        path.display()
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The latest that this build knows.
+        known: i64,
+    },
+    /// The store cannot be used now; a later try may succeed.
+    #[error("{store} cannot be reached or did not answer in time")]
+    Unavailable {
+        /// Which store.
+        store: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store will never take this record.
+    #[error("{store} refuses the record")]
+    Rejected {
+        /// Which store.
+        store: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What is recorded cannot be read back.
+    #[error("{store} holds a record that this Warren cannot read")]
+    Unreadable {
+        /// Which store.
+        store: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The operation did not end within [`STORE_TIMEOUT`].
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {} s", STORE_TIMEOUT.as_secs())]
+struct NoAnswer;
+
+/// The store was closed.
+#[derive(Debug, thiserror::Error)]
+#[error("the store is closed")]
+struct Closed;

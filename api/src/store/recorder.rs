@@ -1,0 +1,224 @@
+//! Writes executions to the store, off every caller's path, through any outage of it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use warren_shared::limits::ByteSize;
+use warren_shared::queue::Unclaimed;
+
+use super::{Execution, Store, StoreError};
+
+/// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
+/// second this is an outage of five minutes.
+pub const RECORD_BUFFER: usize = 16_384;
+/// The most memory they may take together.
+pub const RECORD_BUFFER_BYTES: ByteSize = ByteSize::mib(64);
+/// The most unclaimed replies in hand; the rest wait in the queue, and leave the buffer to the
+/// executions of callers, which have no other place to wait.
+const UNCLAIMED_IN_HAND: usize = 64;
+/// How many are written at once.
+const WRITERS: usize = 8;
+/// Pauses between the tries to write one execution: the first, doubled up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// The buffer's memory is counted in this unit.
+const UNIT: ByteSize = ByteSize::kib(1);
+
+/// The way of executions into the store.
+pub struct Recorder {
+    entries: mpsc::Sender<Entry>,
+    memory: Arc<Semaphore>,
+    state: Arc<State>,
+    closing: CancellationToken,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// One execution to be written.
+struct Entry {
+    execution: Execution,
+    _memory: OwnedSemaphorePermit,
+    unclaimed: Option<InHand>,
+}
+
+/// An unclaimed reply until it is recorded; dropped, it comes again.
+struct InHand {
+    unclaimed: Unclaimed,
+    _place: OwnedSemaphorePermit,
+}
+
+#[derive(Default)]
+struct State {
+    failing: AtomicBool,
+    lost: AtomicU64,
+}
+
+/// How the recorder is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Executions that wait to be taken by a writer.
+    pub waiting: usize,
+    /// Whether the last write failed.
+    pub failing: bool,
+    /// Executions that were never recorded, since this process started: the buffer was full, or
+    /// the store refused them.
+    pub lost: u64,
+}
+
+impl Recorder {
+    /// Starts writing to `store`, on the current runtime.
+    #[must_use]
+    pub fn start(store: Arc<dyn Store>) -> Self {
+        let (entries, queue) = mpsc::channel(RECORD_BUFFER);
+        let state = Arc::<State>::default();
+        let closing = CancellationToken::new();
+        let waiting = until_closed(queue, closing.clone());
+        let writing = {
+            let state = Arc::clone(&state);
+            waiting.for_each_concurrent(WRITERS, move |entry| {
+                let (store, state) = (Arc::clone(&store), Arc::clone(&state));
+                async move { write(store.as_ref(), &state, entry).await }
+            })
+        };
+        Self {
+            entries,
+            memory: Arc::new(Semaphore::new(units(RECORD_BUFFER_BYTES) as usize)),
+            state,
+            closing,
+            writer: Mutex::new(Some(tokio::spawn(writing))),
+        }
+    }
+
+    /// Hands an execution over. Never waits: if the buffer is full the execution is lost, which
+    /// is logged, counted, and told by `/api/health`.
+    pub fn record(&self, execution: Execution) {
+        let job_id = execution.job_id;
+        let memory = Arc::clone(&self.memory).try_acquire_many_owned(cost(&execution));
+        let sent = memory.is_ok_and(|memory| {
+            let entry = Entry {
+                execution,
+                _memory: memory,
+                unclaimed: None,
+            };
+            self.entries.try_send(entry).is_ok()
+        });
+        if !sent {
+            self.state.lost.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(job.id = %job_id, "execution not recorded: the store is away and the buffer is full");
+        }
+    }
+
+    /// Records replies that no waiter took, each acknowledged once it is recorded, until their
+    /// stream ends or the recorder is drained.
+    pub async fn record_unclaimed(self: Arc<Self>, mut replies: mpsc::Receiver<Unclaimed>) {
+        let places = Arc::new(Semaphore::new(UNCLAIMED_IN_HAND));
+        while let Some(unclaimed) = replies.recv().await {
+            let execution = Execution::of_unclaimed(unclaimed.reply.clone());
+            let place = Arc::clone(&places).acquire_owned().await;
+            let memory = Arc::clone(&self.memory).acquire_many_owned(cost(&execution));
+            let (Ok(place), Ok(memory)) = (place, memory.await) else {
+                return;
+            };
+            let entry = Entry {
+                execution,
+                _memory: memory,
+                unclaimed: Some(InHand {
+                    unclaimed,
+                    _place: place,
+                }),
+            };
+            if self.entries.send(entry).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        Backlog {
+            waiting: RECORD_BUFFER - self.entries.capacity(),
+            failing: self.state.failing.load(Ordering::Relaxed),
+            lost: self.state.lost.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes no more, writes what it holds for at most `grace`, and ends. What cannot be written
+    /// in time is lost, except for unclaimed replies, which come again.
+    pub async fn drain(&self, grace: Duration) {
+        self.closing.cancel();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(mut writer) = writer else { return };
+        if tokio::time::timeout(grace, &mut writer).await.is_err() {
+            writer.abort();
+            let waiting = self.backlog().waiting;
+            tracing::error!(waiting, "executions not recorded: the store was away to the end");
+        }
+    }
+}
+
+/// What arrives in `queue`, and after `closing` what is still in it.
+fn until_closed(
+    queue: mpsc::Receiver<Entry>,
+    closing: CancellationToken,
+) -> impl Stream<Item = Entry> {
+    stream::unfold((queue, closing), async |(mut queue, closing)| {
+        let entry = tokio::select! {
+            biased;
+            () = closing.cancelled(), if !queue.is_closed() => {
+                queue.close();
+                queue.recv().await
+            }
+            entry = queue.recv() => entry,
+        };
+        Some((entry?, (queue, closing)))
+    })
+}
+
+/// Writes one execution, however long the store is away.
+async fn write(store: &dyn Store, state: &State, entry: Entry) {
+    let job_id = entry.execution.job_id;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match store.record(&entry.execution).await {
+            Ok(()) => {
+                if state.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!(store = store.name(), "recording again");
+                }
+                break;
+            }
+            Err(error @ (StoreError::Rejected { .. } | StoreError::Unreadable { .. })) => {
+                state.lost.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(job.id = %job_id, error = &error as &dyn std::error::Error, "execution cannot be recorded");
+                break;
+            }
+            Err(error) => {
+                if !state.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot record executions; trying on");
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+        }
+    }
+    if let Some(in_hand) = entry.unclaimed {
+        in_hand.unclaimed.acknowledge();
+    }
+}
+
+fn cost(execution: &Execution) -> u32 {
+    // An execution larger than the whole buffer must still fit into an empty one.
+    units(execution.weight()).min(units(RECORD_BUFFER_BYTES))
+}
+
+fn units(size: ByteSize) -> u32 {
+    size.get().div_ceil(UNIT.get()).try_into().unwrap_or(u32::MAX)
+}

@@ -1,0 +1,4 @@
+//! The real runner as PID 1 of real containers, spoken to in its wire format.
+
+mod harness;
+mod protocol;
