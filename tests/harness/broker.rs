@@ -43,10 +43,13 @@ impl Broker {
             distribution_port,
             server: None,
         };
-        let shipped = SHIPPED_CONFIGURATION.lines().filter(|line| !line.starts_with("management."));
+        let own = ["management.", "log.console.level"];
+        let shipped = SHIPPED_CONFIGURATION
+            .lines()
+            .filter(|line| !own.iter().any(|name| line.starts_with(name)));
         let configuration = format!(
             "{}\nlisteners.tcp.local = 127.0.0.1:{amqp_port}\nmanagement.tcp.ip = 127.0.0.1\n\
-             management.tcp.port = {management_port}\n",
+             management.tcp.port = {management_port}\nlog.console.level = warning\n",
             shipped.collect::<Vec<_>>().join("\n")
         );
         fs::write(broker.path("rabbitmq.conf"), configuration)?;
