@@ -1,1 +1,3 @@
 //! What the tests share: the real services they run against.
+
+pub(crate) mod mongo;
