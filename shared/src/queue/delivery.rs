@@ -1,14 +1,10 @@
 //! A job as a worker holds it: to be settled exactly once, by value.
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
 
 use crate::job::Job;
 use crate::queue::QueueError;
 use crate::reply::Reply;
-
-/// The jobs as they arrive. Ends after its `stop` token was cancelled.
-pub type Deliveries = mpsc::Receiver<Delivery>;
 
 /// One job, held by one worker until it is settled. Dropped unsettled (a panic, say), it goes
 /// back to the queue.
@@ -23,12 +19,17 @@ pub struct Delivery {
 /// How an implementation of the queue settles a delivery.
 #[async_trait]
 pub trait Settle: Send {
+    /// Whether the queue still counts the job as ours. Once the connection that brought it is
+    /// lost, it does not: the job will be, or already is, somebody else's.
+    fn is_ours(&self) -> bool;
     /// Sends the reply, waits until it is confirmed, then acknowledges the job.
     async fn reply(self: Box<Self>, reply: Reply) -> Result<(), QueueError>;
     /// Gives the job back for another worker.
     async fn requeue(self: Box<Self>) -> Result<(), QueueError>;
     /// The delivery was dropped unsettled: gives the job back without waiting.
     fn abandon(self: Box<Self>);
+    /// The job's deadline passed before a worker took it: puts it aside without waiting.
+    fn expire(self: Box<Self>);
 }
 
 impl Delivery {
@@ -63,37 +64,29 @@ impl Delivery {
             None => Ok(()),
         }
     }
+
+    /// The delivery, if it is still worth running: a job that is no longer ours is forgotten, one
+    /// whose deadline passed is put aside.
+    pub(super) fn if_worth_running(mut self) -> Option<Self> {
+        let settle = self.settle.take()?;
+        if !settle.is_ours() {
+            tracing::debug!(job.id = %self.job.id, "job was lost to its queue before it was taken");
+            None
+        } else if self.job.deadline.has_passed() {
+            tracing::info!(job.id = %self.job.id, "job not run: its deadline had passed");
+            settle.expire();
+            None
+        } else {
+            self.settle = Some(settle);
+            Some(self)
+        }
+    }
 }
 
 impl Drop for Delivery {
     fn drop(&mut self) {
         if let Some(settle) = self.settle.take() {
             settle.abandon();
-        }
-    }
-}
-
-/// A reply that no waiter took. Acknowledge it once it is recorded; dropped, it comes again.
-pub struct Unclaimed {
-    /// The reply.
-    pub reply: Reply,
-    settle: Option<Box<dyn FnOnce() + Send>>,
-}
-
-impl Unclaimed {
-    /// A reply that `recorded` is called for once it is safe.
-    #[must_use]
-    pub fn new(reply: Reply, recorded: Box<dyn FnOnce() + Send>) -> Self {
-        Self {
-            reply,
-            settle: Some(recorded),
-        }
-    }
-
-    /// The reply is recorded and must not come again.
-    pub fn acknowledge(mut self) {
-        if let Some(settle) = self.settle.take() {
-            settle();
         }
     }
 }

@@ -2,21 +2,35 @@
 //! implementations, RabbitMQ and in-process. Both are held to one conformance suite
 //! (`tests/conformance/`).
 
+mod deliveries;
 mod delivery;
+pub mod memory;
 mod pending;
+pub mod rabbit;
+mod unclaimed;
+mod waiters;
 
-pub use delivery::{Deliveries, Delivery, Settle, Unclaimed};
+pub use deliveries::Deliveries;
+pub use delivery::{Delivery, Settle};
+pub use memory::MemoryQueue;
 pub use pending::{PendingReply, WaitError};
+pub use rabbit::{RabbitConfig, RabbitQueue};
+pub use unclaimed::{Fate, Unclaimed};
 
 use async_trait::async_trait;
 use std::num::NonZeroU16;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Job;
 
 /// The most jobs that wait in the queue; one more is refused ([`SubmitError::Full`]).
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
+
+/// How often a job is given to a worker at most. One that was given back (or lost with its
+/// worker) this often is taken to be the cause, and is put aside.
+pub const MAX_TRIES: u32 = 2;
 
 /// How many unsettled deliveries a worker holds: its execution slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,10 +49,11 @@ pub trait JobQueue: Send + Sync + 'static {
 
     /// Jobs to run, at most `prefetch` unsettled at a time; a job whose deadline has passed is
     /// not among them. Goes on through any loss of connection until `stop` is cancelled; then no
-    /// more jobs arrive, while those taken can still be settled.
+    /// more jobs arrive, while those taken can still be settled. There is one such stream per
+    /// queue handle.
     ///
     /// # Errors
-    /// [`QueueError`] if this queue can never deliver (a second consumer in-process, say).
+    /// [`QueueError`] if the stream was already taken or this handle is not a worker's.
     async fn deliveries(
         &self,
         prefetch: Prefetch,
@@ -52,7 +67,7 @@ pub trait JobQueue: Send + Sync + 'static {
     async fn unclaimed(
         &self,
         stop: CancellationToken,
-    ) -> Result<tokio::sync::mpsc::Receiver<Unclaimed>, QueueError>;
+    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError>;
 
     /// How the queue is, by asking it. Bounded by [`STATUS_TIMEOUT`].
     async fn status(&self) -> Result<QueueStatus, QueueError>;
@@ -104,12 +119,25 @@ pub enum QueueError {
     )]
     InvalidUrl(String),
     /// There is no connection now; it is being rebuilt.
-    #[error("not connected to RabbitMQ; retrying in the background")]
+    #[error(
+        "not connected to RabbitMQ; retrying in the background (check that the broker runs and that RABBITMQ_URL points to it)"
+    )]
     Disconnected,
+    /// The broker takes no messages because its memory or disk alarm is raised.
+    #[error(
+        "RabbitMQ takes no messages because of its memory or disk alarm; free memory or disk space on its host"
+    )]
+    Blocked,
+    /// The broker ended a consumer of ours.
+    #[error("RabbitMQ cancelled our consumer of {0}; subscribing again")]
+    ConsumerCancelled(&'static str),
+    /// The broker took none of the queues that a reply could go to.
+    #[error("RabbitMQ refused a reply: its reply queue is gone and {0} takes no more")]
+    ReplyRefused(&'static str),
     /// The broker refused or failed an operation.
-    #[error("RabbitMQ: {context}")]
+    #[error("RabbitMQ: cannot {context}")]
     Amqp {
-        /// What was being done.
+        /// What was being done, as a verb phrase.
         context: &'static str,
         /// What the library says.
         #[source]
@@ -124,7 +152,20 @@ pub enum QueueError {
     /// A stream that exists once was asked for again.
     #[error("{0} was already taken from this queue")]
     AlreadyTaken(&'static str),
+    /// A worker's operation on an API's handle, or the other way round.
+    #[error("{0} is not what this side's handle of the queue is for; this is a bug in Warren")]
+    WrongSide(&'static str),
     /// The queue was closed.
     #[error("the queue is closed")]
     Closed,
+}
+
+impl QueueError {
+    /// For `map_err`: what the library says, and what was being done.
+    fn while_doing(context: &'static str) -> impl FnOnce(lapin::Error) -> Self {
+        move |source| Self::Amqp {
+            context,
+            source: Box::new(source),
+        }
+    }
 }

@@ -1,0 +1,243 @@
+//! What the handles of one in-process queue share: the jobs that wait, those that are held, and
+//! the replies that nobody took.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::job::Job;
+use crate::queue::waiters::Waiters;
+use crate::queue::{MAX_TRIES, SubmitError};
+use crate::reply::Reply;
+
+/// One handle of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HandleId(u64);
+
+/// One delivery of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tag(u64);
+
+pub(super) struct Hub {
+    capacity: usize,
+    state: Mutex<State>,
+    job_waits: Notify,
+    reply_waits: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    handles: HashMap<HandleId, Arc<Waiters>>,
+    waiting: VecDeque<Queued>,
+    held: HashMap<Tag, Held>,
+    consumers: u32,
+    unclaimed: VecDeque<Reply>,
+}
+
+struct Queued {
+    job: Job,
+    reply_to: HandleId,
+    tries: u32,
+}
+
+struct Held {
+    queued: Queued,
+    by: HandleId,
+}
+
+/// A job as a consumer gets it.
+pub(super) struct Taken {
+    pub(super) tag: Tag,
+    pub(super) job: Job,
+    pub(super) redelivered: bool,
+    pub(super) reply_to: HandleId,
+}
+
+/// Counts as a consumer until it is dropped.
+pub(super) struct Consumer(Arc<Hub>);
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.0.lock().consumers -= 1;
+    }
+}
+
+impl Hub {
+    pub(super) fn new(capacity: u32) -> Self {
+        Self {
+            capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
+            state: Mutex::default(),
+            job_waits: Notify::new(),
+            reply_waits: Notify::new(),
+        }
+    }
+
+    pub(super) fn attach(&self, waiters: &Arc<Waiters>) -> HandleId {
+        let mut state = self.lock();
+        let id = HandleId(state.next_id());
+        state.handles.insert(id, Arc::clone(waiters));
+        id
+    }
+
+    /// The handle is gone: what it held goes back, what is meant for it stays unclaimed.
+    pub(super) fn detach(&self, id: HandleId) {
+        let tags: Vec<Tag> = {
+            let mut state = self.lock();
+            state.handles.remove(&id);
+            let held = state.held.iter().filter(|(_, held)| held.by == id);
+            held.map(|(tag, _)| *tag).collect()
+        };
+        for tag in tags {
+            self.give_back(tag);
+        }
+    }
+
+    pub(super) fn consumer(self: &Arc<Self>) -> Consumer {
+        self.lock().consumers += 1;
+        Consumer(Arc::clone(self))
+    }
+
+    /// Jobs that wait, and consumers.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        let state = self.lock();
+        let waiting = u32::try_from(state.waiting.len()).unwrap_or(u32::MAX);
+        (waiting, state.consumers)
+    }
+
+    pub(super) fn submit(&self, job: Job, reply_to: HandleId) -> Result<(), SubmitError> {
+        let mut state = self.lock();
+        if state.consumers == 0 {
+            return Err(SubmitError::NoWorkers);
+        }
+        if state.waiting.len() >= self.capacity {
+            state.waiting.retain(Queued::is_alive);
+        }
+        if state.waiting.len() >= self.capacity {
+            return Err(SubmitError::Full);
+        }
+        state.waiting.push_back(Queued {
+            job,
+            reply_to,
+            tries: 0,
+        });
+        drop(state);
+        self.job_waits.notify_one();
+        Ok(())
+    }
+
+    /// The next job, held by `by` until it is settled.
+    pub(super) async fn take(&self, by: HandleId) -> Taken {
+        loop {
+            let notified = self.job_waits.notified();
+            if let Some(taken) = self.try_take(by) {
+                return taken;
+            }
+            notified.await;
+        }
+    }
+
+    fn try_take(&self, by: HandleId) -> Option<Taken> {
+        let mut state = self.lock();
+        loop {
+            let mut queued = state.waiting.pop_front()?;
+            if !queued.is_alive() {
+                tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
+                continue;
+            }
+            queued.tries += 1;
+            let tag = Tag(state.next_id());
+            let taken = Taken {
+                tag,
+                job: queued.job.clone(),
+                redelivered: queued.tries > 1,
+                reply_to: queued.reply_to,
+            };
+            state.held.insert(tag, Held { queued, by });
+            return Some(taken);
+        }
+    }
+
+    pub(super) fn holds(&self, tag: Tag) -> bool {
+        self.lock().held.contains_key(&tag)
+    }
+
+    /// The job is done with.
+    pub(super) fn forget(&self, tag: Tag) {
+        self.lock().held.remove(&tag);
+    }
+
+    /// The job goes back to where it came from, unless it was tried often enough. `false` if it
+    /// went back already.
+    pub(super) fn give_back(&self, tag: Tag) -> bool {
+        let mut state = self.lock();
+        let Some(Held { queued, .. }) = state.held.remove(&tag) else {
+            return false;
+        };
+        if queued.tries >= MAX_TRIES {
+            tracing::error!(
+                job.id = %queued.job.id, tries = queued.tries,
+                "job put aside: every worker that took it gave it back or died"
+            );
+        } else {
+            state.waiting.push_front(queued);
+            drop(state);
+            self.job_waits.notify_one();
+        }
+        true
+    }
+
+    /// Hands the reply to the waiter at `reply_to`, or keeps it as unclaimed.
+    pub(super) fn reply(&self, reply: Reply, reply_to: HandleId) {
+        let waiters = self.lock().handles.get(&reply_to).cloned();
+        let unclaimed = match waiters {
+            Some(waiters) => waiters.claim(reply),
+            None => Some(reply),
+        };
+        if let Some(reply) = unclaimed {
+            self.keep(reply);
+        }
+    }
+
+    /// Keeps an unclaimed reply, as many as jobs may wait; past that the oldest goes.
+    pub(super) fn keep(&self, reply: Reply) {
+        let mut state = self.lock();
+        if state.unclaimed.len() >= self.capacity
+            && let Some(oldest) = state.unclaimed.pop_front()
+        {
+            tracing::error!(job.id = %oldest.job_id, "reply dropped: nobody records results");
+        }
+        state.unclaimed.push_back(reply);
+        drop(state);
+        self.reply_waits.notify_one();
+    }
+
+    /// The next reply that nobody took.
+    pub(super) async fn take_unclaimed(&self) -> Reply {
+        loop {
+            let notified = self.reply_waits.notified();
+            if let Some(reply) = self.lock().unclaimed.pop_front() {
+                return reply;
+            }
+            notified.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+impl Queued {
+    fn is_alive(&self) -> bool {
+        !self.job.deadline.has_passed()
+    }
+}

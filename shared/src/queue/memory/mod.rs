@@ -1,0 +1,160 @@
+//! The in-process queue: what `warren up` runs on. Same semantics as RabbitMQ's, held to the same
+//! conformance suite; what it holds is lost with the process.
+
+mod hub;
+mod streams;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::job::Job;
+use crate::queue::waiters::{Epoch, Waiters};
+use crate::queue::{
+    Deliveries, JobQueue, MAX_QUEUED_JOBS, PendingReply, Prefetch, QueueError, QueueStatus,
+    SubmitError, Unclaimed,
+};
+use hub::{HandleId, Hub};
+
+/// A handle never loses its connection, so it has one epoch.
+const EPOCH: Epoch = Epoch(0);
+
+/// One process's (in tests: one instance's) handle of an in-process queue.
+pub struct MemoryQueue {
+    hub: Arc<Hub>,
+    id: HandleId,
+    waiters: Arc<Waiters>,
+    closed: CancellationToken,
+    taken: Taken,
+}
+
+#[derive(Default)]
+struct Taken {
+    jobs: AtomicBool,
+    unclaimed: AtomicBool,
+}
+
+impl MemoryQueue {
+    /// An empty queue for at most [`MAX_QUEUED_JOBS`] waiting jobs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(MAX_QUEUED_JOBS)
+    }
+
+    /// An empty queue for at most `capacity` waiting jobs.
+    #[must_use]
+    pub fn with_capacity(capacity: u32) -> Self {
+        Self::attached(Arc::new(Hub::new(capacity)))
+    }
+
+    /// Another instance's handle of the same queue.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self::attached(Arc::clone(&self.hub))
+    }
+
+    fn attached(hub: Arc<Hub>) -> Self {
+        let waiters = Arc::new(Waiters::default());
+        waiters.open(EPOCH);
+        Self {
+            id: hub.attach(&waiters),
+            hub,
+            waiters,
+            closed: CancellationToken::new(),
+            taken: Taken::default(),
+        }
+    }
+
+    /// A token that ends with `stop` or with this handle, whichever comes first.
+    fn until(&self, stop: CancellationToken) -> CancellationToken {
+        let either = self.closed.child_token();
+        let ended = either.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => ended.cancel(),
+                () = ended.cancelled() => {}
+            }
+        });
+        either
+    }
+
+    fn let_go(&self) {
+        self.closed.cancel();
+        self.hub.detach(self.id);
+        self.waiters.fail_all();
+    }
+}
+
+impl Default for MemoryQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for MemoryQueue {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+#[async_trait]
+impl JobQueue for MemoryQueue {
+    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
+        if job.deadline.has_passed() {
+            return Err(SubmitError::DeadlinePassed);
+        }
+        let pending = self.waiters.register(EPOCH, job.id)?;
+        self.hub.submit(job.clone(), self.id)?;
+        Ok(pending)
+    }
+
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        if self.taken.jobs.swap(true, Ordering::SeqCst) {
+            return Err(QueueError::AlreadyTaken("the stream of jobs"));
+        }
+        let stop = self.until(stop);
+        Ok(streams::jobs(&self.hub, self.id, prefetch, stop))
+    }
+
+    async fn unclaimed(
+        &self,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        if self.taken.unclaimed.swap(true, Ordering::SeqCst) {
+            return Err(QueueError::AlreadyTaken("the stream of unclaimed replies"));
+        }
+        let stop = self.until(stop);
+        Ok(streams::unclaimed(&self.hub, stop))
+    }
+
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        let asked = Instant::now();
+        let (waiting, consumers) = self.hub.counts();
+        Ok(QueueStatus {
+            waiting,
+            consumers,
+            latency: asked.elapsed(),
+        })
+    }
+
+    async fn close(&self, _grace: Duration) {
+        self.let_go();
+    }
+}

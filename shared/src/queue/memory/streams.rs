@@ -1,0 +1,143 @@
+//! The two streams out of an in-process queue: jobs to a worker, unclaimed replies to a recorder.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::hub::{Consumer, HandleId, Hub, Tag, Taken};
+use crate::queue::unclaimed::UNCLAIMED_RETRY;
+use crate::queue::{Deliveries, Delivery, Fate, Prefetch, QueueError, Settle, Unclaimed};
+use crate::reply::Reply;
+
+/// Unclaimed replies handed out ahead of the recorder.
+const UNCLAIMED_AHEAD: usize = 1;
+
+pub(super) fn jobs(
+    hub: &Arc<Hub>,
+    by: HandleId,
+    prefetch: Prefetch,
+    stop: CancellationToken,
+) -> Deliveries {
+    let slots = usize::from(prefetch.0.get());
+    let (sender, fetched) = mpsc::channel(slots);
+    let consumer = hub.consumer();
+    let fetching = fetch(
+        Arc::clone(hub),
+        by,
+        Arc::new(Semaphore::new(slots)),
+        sender,
+        consumer,
+    );
+    let until = stop.clone();
+    tokio::spawn(async move { until.run_until_cancelled(fetching).await });
+    Deliveries::new(fetched, stop)
+}
+
+async fn fetch(
+    hub: Arc<Hub>,
+    by: HandleId,
+    slots: Arc<Semaphore>,
+    sender: mpsc::Sender<Delivery>,
+    _consumer: Consumer,
+) {
+    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        let taken = tokio::select! {
+            () = sender.closed() => return,
+            taken = hub.take(by) => taken,
+        };
+        // A receiver that is gone drops the delivery, which gives the job back.
+        drop(sender.send(delivery(&hub, taken, slot)).await);
+    }
+}
+
+fn delivery(hub: &Arc<Hub>, taken: Taken, slot: OwnedSemaphorePermit) -> Delivery {
+    let Taken {
+        tag,
+        job,
+        redelivered,
+        reply_to,
+    } = taken;
+    let settle = HeldJob {
+        hub: Arc::clone(hub),
+        tag,
+        reply_to,
+        _slot: slot,
+    };
+    Delivery::new(job, redelivered, Box::new(settle))
+}
+
+struct HeldJob {
+    hub: Arc<Hub>,
+    tag: Tag,
+    reply_to: HandleId,
+    _slot: OwnedSemaphorePermit,
+}
+
+#[async_trait]
+impl Settle for HeldJob {
+    fn is_ours(&self) -> bool {
+        self.hub.holds(self.tag)
+    }
+
+    async fn reply(self: Box<Self>, reply: Reply) -> Result<(), QueueError> {
+        self.hub.reply(reply, self.reply_to);
+        self.hub.forget(self.tag);
+        Ok(())
+    }
+
+    async fn requeue(self: Box<Self>) -> Result<(), QueueError> {
+        if self.hub.give_back(self.tag) {
+            Ok(())
+        } else {
+            Err(QueueError::Closed)
+        }
+    }
+
+    fn abandon(self: Box<Self>) {
+        self.hub.give_back(self.tag);
+    }
+
+    fn expire(self: Box<Self>) {
+        self.hub.forget(self.tag);
+    }
+}
+
+pub(super) fn unclaimed(hub: &Arc<Hub>, stop: CancellationToken) -> mpsc::Receiver<Unclaimed> {
+    let (sender, receiver) = mpsc::channel(UNCLAIMED_AHEAD);
+    let hub = Arc::clone(hub);
+    tokio::spawn(async move {
+        loop {
+            let reply = tokio::select! {
+                () = stop.cancelled() => return,
+                () = sender.closed() => return,
+                reply = hub.take_unclaimed() => reply,
+            };
+            let unclaimed = kept_until_recorded(&hub, reply);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                sent = sender.send(unclaimed) => drop(sent),
+            }
+        }
+    });
+    receiver
+}
+
+fn kept_until_recorded(hub: &Arc<Hub>, reply: Reply) -> Unclaimed {
+    let hub = Arc::clone(hub);
+    let again = reply.clone();
+    // It may be dropped outside of the runtime.
+    let runtime = Handle::current();
+    let settle = move |fate| match fate {
+        Fate::Recorded => {}
+        Fate::Dropped => {
+            runtime.spawn(async move {
+                tokio::time::sleep(UNCLAIMED_RETRY).await;
+                hub.keep(again);
+            });
+        }
+    };
+    Unclaimed::new(reply, Box::new(settle))
+}

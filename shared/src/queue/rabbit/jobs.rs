@@ -1,0 +1,182 @@
+//! The worker's consumer: jobs from the queue into the worker's stream, and their settlement.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use lapin::types::ShortString;
+use lapin::{Acker, Channel};
+use tokio::runtime::Handle;
+
+use super::connected::Connected;
+use super::message::{correlation, decode};
+use super::replier::Replier;
+use super::streams::{Slot, Subscription, cancel, consume};
+use super::supervisor::{Built, Unit};
+use super::tags::{Settlement, settle};
+use super::topology::JOBS;
+use crate::ids::{InstanceId, JobId};
+use crate::job::Job;
+use crate::queue::{Delivery, QueueError, Settle};
+use crate::reply::Reply;
+
+/// The unit that consumes jobs.
+pub(super) struct Consuming {
+    pub(super) instance: InstanceId,
+    pub(super) subscriber: Slot<Delivery>,
+    pub(super) replier: Replier,
+}
+
+#[async_trait]
+impl Unit for Consuming {
+    type Session = Arc<Connected>;
+    const PURPOSE: &'static str = "consume jobs";
+
+    async fn build(
+        &self,
+        connected: &Arc<Connected>,
+        _number: u64,
+    ) -> Result<Built<Arc<Connected>>, QueueError> {
+        let channel = connected.channel().await?;
+        let (slot, replier) = (self.subscriber.clone(), self.replier.clone());
+        let tag = self.instance.as_str().to_owned();
+        let work = async move {
+            let subscription = slot.subscribed().await;
+            match pump(&channel, &tag, &subscription, &replier).await {
+                Err(error) => error,
+                // The channel must outlive the jobs that were taken from it.
+                Ok(()) => std::future::pending().await,
+            }
+        };
+        Ok(Built {
+            session: Arc::clone(connected),
+            work: Box::pin(work),
+        })
+    }
+}
+
+/// Passes jobs on until the subscription ends.
+async fn pump(
+    channel: &Channel,
+    tag: &str,
+    subscription: &Subscription<Delivery>,
+    replier: &Replier,
+) -> Result<(), QueueError> {
+    let mut consumer = consume(channel, JOBS, tag, subscription.prefetch).await?;
+    loop {
+        let delivered = tokio::select! {
+            biased;
+            () = subscription.stop.cancelled() => break,
+            () = subscription.sender.closed() => break,
+            delivered = consumer.next() => delivered,
+        };
+        let delivered = delivered
+            .ok_or(QueueError::ConsumerCancelled(JOBS))?
+            .map_err(QueueError::while_doing("consume jobs"))?;
+        if let Some(delivery) = receive(delivered, replier).await? {
+            // Never waits on this connection, since no more than the prefetch are unsettled; what
+            // an earlier connection brought may still be in the way.
+            drop(subscription.sender.send(delivery).await);
+        }
+    }
+    cancel(channel, consumer).await
+}
+
+async fn receive(
+    delivered: lapin::message::Delivery,
+    replier: &Replier,
+) -> Result<Option<Delivery>, QueueError> {
+    match decode::<Job>(&delivered.data) {
+        Ok(job) => {
+            let settle = TaggedJob {
+                job: job.id,
+                acker: Some(delivered.acker),
+                reply_to: delivered.properties.reply_to().clone(),
+                replier: replier.clone(),
+                runtime: Handle::current(),
+            };
+            let redelivered = delivered.redelivered;
+            Ok(Some(Delivery::new(job, redelivered, Box::new(settle))))
+        }
+        Err(problem) => {
+            tracing::error!(
+                job.id = correlation(&delivered.properties),
+                bytes = delivered.data.len(),
+                %problem,
+                "message on warren.jobs cannot be read; moved to warren.jobs.dead"
+            );
+            settle(&delivered.acker, Settlement::Reject).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// A job by its delivery tag. Dropped unsettled, at whatever point, it goes back to the queue.
+struct TaggedJob {
+    job: JobId,
+    acker: Option<Acker>,
+    reply_to: Option<ShortString>,
+    replier: Replier,
+    // A delivery may be dropped outside of the runtime.
+    runtime: Handle,
+}
+
+impl TaggedJob {
+    async fn settle(&mut self, how: Settlement) -> Result<(), QueueError> {
+        match self.acker.take() {
+            Some(acker) => settle(&acker, how).await,
+            None => Ok(()),
+        }
+    }
+
+    fn settle_in_background(&mut self, how: Settlement) {
+        let Some(acker) = self.acker.take() else {
+            return;
+        };
+        let job = self.job;
+        self.runtime.spawn(async move {
+            if let Err(error) = settle(&acker, how).await {
+                tracing::debug!(job.id = %job, %error, ?how, "job was lost with its connection");
+            }
+        });
+    }
+}
+
+impl Drop for TaggedJob {
+    fn drop(&mut self) {
+        self.settle_in_background(Settlement::Requeue);
+    }
+}
+
+#[async_trait]
+impl Settle for TaggedJob {
+    fn is_ours(&self) -> bool {
+        self.acker.as_ref().is_some_and(Acker::usable)
+    }
+
+    async fn reply(mut self: Box<Self>, reply: Reply) -> Result<(), QueueError> {
+        let reply_to = self.reply_to.as_ref().map(ShortString::as_str);
+        self.replier.send(reply_to, &reply).await?;
+        if let Err(error) = self.settle(Settlement::Ack).await {
+            tracing::warn!(
+                job.id = %self.job, %error,
+                "job was answered but not acknowledged; it will be delivered again"
+            );
+        }
+        Ok(())
+    }
+
+    async fn requeue(mut self: Box<Self>) -> Result<(), QueueError> {
+        self.settle(Settlement::Requeue).await
+    }
+
+    fn abandon(self: Box<Self>) {
+        drop(self);
+    }
+
+    // To the dead letters rather than away, so that it can be seen how often this happens; what
+    // expires in the queue goes there as well.
+    fn expire(mut self: Box<Self>) {
+        self.settle_in_background(Settlement::Reject);
+    }
+}

@@ -1,0 +1,134 @@
+//! How jobs and replies stand on the wire: JSON bodies and the properties around them.
+
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ids::JobId;
+use crate::job::Job;
+use crate::reply::Reply;
+use crate::time::{EpochMillis, millis};
+
+/// Survives a restart of the broker.
+const PERSISTENT: u8 = 2;
+
+/// A message of a version of Warren other than this, or no message of Warren's at all.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// Not JSON, or not of the shape.
+    #[error("it is no message of Warren's: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Of another version.
+    #[error("it is of version {0}, this build reads version {ours}", ours = Job::VERSION)]
+    Version(u16),
+}
+
+/// What has a version on the wire.
+pub(super) trait Versioned: DeserializeOwned {
+    fn version(&self) -> u16;
+}
+
+impl Versioned for Job {
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+impl Versioned for Reply {
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+pub(super) fn decode<T: Versioned>(body: &[u8]) -> Result<T, Unreadable> {
+    let message: T = serde_json::from_slice(body)?;
+    match message.version() {
+        Job::VERSION => Ok(message),
+        other => Err(Unreadable::Version(other)),
+    }
+}
+
+pub(super) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(message)
+}
+
+pub(super) fn job_properties(job: &Job, reply_to: &str) -> BasicProperties {
+    // Zero would mean "only if a worker is free this very moment".
+    let left = millis(job.deadline.remaining()).max(1);
+    let mut headers = FieldTable::default();
+    if let Some(traceparent) = &job.traceparent {
+        let value = AMQPValue::LongString(traceparent.as_str().into());
+        headers.insert("traceparent".into(), value);
+    }
+    properties(job.id, "warren.job")
+        .with_reply_to(reply_to.into())
+        .with_expiration(left.to_string().into())
+        .with_headers(headers)
+}
+
+pub(super) fn reply_properties(job: JobId) -> BasicProperties {
+    properties(job, "warren.reply")
+}
+
+fn properties(job: JobId, kind: &str) -> BasicProperties {
+    let id = ShortString::from(job.to_string());
+    BasicProperties::default()
+        .with_content_type("application/json".into())
+        .with_delivery_mode(PERSISTENT)
+        .with_correlation_id(id.clone())
+        .with_message_id(id)
+        .with_timestamp(EpochMillis::now().get() / 1000)
+        .with_type(kind.into())
+}
+
+/// The job that a message is about, as its properties have it; for logs.
+pub(super) fn correlation(properties: &BasicProperties) -> &str {
+    properties
+        .correlation_id()
+        .as_ref()
+        .map_or("unknown", ShortString::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reply::{FailureCode, JobFailure};
+
+    fn reply() -> Reply {
+        Reply::new(
+            JobId::new(),
+            Err(JobFailure {
+                code: FailureCode::SandboxUnavailable,
+                message: "no engine".to_owned(),
+            }),
+        )
+    }
+
+    #[test]
+    fn messages_survive_the_wire() {
+        let sent = reply();
+        let body = encode(&sent).unwrap();
+        assert_eq!(decode::<Reply>(&body).unwrap(), sent);
+    }
+
+    #[test]
+    fn other_versions_and_other_things_are_told_apart() {
+        let mut other = reply();
+        other.version = Job::VERSION + 1;
+        let body = encode(&other).unwrap();
+        assert!(matches!(
+            decode::<Reply>(&body),
+            Err(Unreadable::Version(version)) if version == other.version
+        ));
+        for body in ["", "{", "{}", "[]", "\"reply\""] {
+            assert!(
+                matches!(
+                    decode::<Reply>(body.as_bytes()),
+                    Err(Unreadable::Malformed(_))
+                ),
+                "{body}"
+            );
+        }
+    }
+}

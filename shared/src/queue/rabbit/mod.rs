@@ -1,0 +1,196 @@
+//! The queue on RabbitMQ. Each side has two connections, one to publish and one to consume, each
+//! kept alive as a whole by a supervisor.
+
+mod config;
+mod connected;
+mod fuse;
+mod jobs;
+mod message;
+mod publisher;
+mod replier;
+mod replies;
+mod streams;
+mod submit;
+mod supervisor;
+mod tags;
+pub mod topology;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use config::RabbitConfig;
+
+use self::connected::Connected;
+use self::jobs::Consuming;
+use self::publisher::{Publisher, Publishing};
+use self::replier::Replier;
+use self::replies::Listening;
+use self::streams::Slot;
+use self::submit::Submitter;
+use self::supervisor::{Link, supervise};
+use crate::job::Job;
+use crate::queue::waiters::Waiters;
+use crate::queue::{
+    Deliveries, Delivery, JobQueue, PendingReply, Prefetch, QueueError, QueueStatus,
+    STATUS_TIMEOUT, SubmitError, Unclaimed,
+};
+
+/// Unclaimed replies handed to the recorder at a time.
+const UNCLAIMED_PREFETCH: u16 = 16;
+
+/// One process's handle of the queue on RabbitMQ. It need not be reachable: connections are made,
+/// and made again, in the background.
+pub struct RabbitQueue {
+    side: Side,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+enum Side {
+    Api {
+        submitter: Submitter,
+        recorder: Slot<Unclaimed>,
+    },
+    Worker {
+        publisher: Link<Publisher>,
+        consumer: Link<Arc<Connected>>,
+        subscriber: Slot<Delivery>,
+    },
+}
+
+impl RabbitQueue {
+    /// The handle of an API instance: submits, and receives replies. Must be called within a
+    /// Tokio runtime. `stop` lets go of everything at once, as [`JobQueue::close`] does; it is
+    /// for the end of the process, not for the beginning of its drain.
+    #[must_use]
+    pub fn for_api(config: RabbitConfig, stop: &CancellationToken) -> Self {
+        let (stop, tasks) = (stop.child_token(), TaskTracker::new());
+        let publisher = supervise(Publishing, config.clone(), stop.clone(), &tasks);
+        let waiters = Arc::new(Waiters::default());
+        let recorder = Slot::new();
+        let listening = Listening {
+            instance: config.instance().clone(),
+            waiters: Arc::clone(&waiters),
+            recorder: recorder.clone(),
+            replier: Replier(publisher.clone()),
+        };
+        let replies = supervise(listening, config, stop.clone(), &tasks);
+        let submitter = Submitter {
+            publisher,
+            replies,
+            waiters,
+        };
+        Self {
+            side: Side::Api {
+                submitter,
+                recorder,
+            },
+            stop,
+            tasks,
+        }
+    }
+
+    /// The handle of a worker: takes jobs, and replies. As [`RabbitQueue::for_api`] otherwise.
+    #[must_use]
+    pub fn for_worker(config: RabbitConfig, stop: &CancellationToken) -> Self {
+        let (stop, tasks) = (stop.child_token(), TaskTracker::new());
+        let publisher = supervise(Publishing, config.clone(), stop.clone(), &tasks);
+        let subscriber = Slot::new();
+        let consuming = Consuming {
+            instance: config.instance().clone(),
+            subscriber: subscriber.clone(),
+            replier: Replier(publisher.clone()),
+        };
+        let consumer = supervise(consuming, config, stop.clone(), &tasks);
+        Self {
+            side: Side::Worker {
+                publisher,
+                consumer,
+                subscriber,
+            },
+            stop,
+            tasks,
+        }
+    }
+}
+
+impl Drop for RabbitQueue {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+#[async_trait]
+impl JobQueue for RabbitQueue {
+    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
+        match &self.side {
+            Side::Api { submitter, .. } => submitter.submit(job).await,
+            Side::Worker { .. } => {
+                let error = QueueError::WrongSide("submitting a job");
+                tracing::error!(job.id = %job.id, %error);
+                Err(SubmitError::Unavailable)
+            }
+        }
+    }
+
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError> {
+        let Side::Worker { subscriber, .. } = &self.side else {
+            return Err(QueueError::WrongSide("taking jobs"));
+        };
+        let what = "the stream of jobs";
+        let (fetched, stop) =
+            subscriber.subscribe(what, prefetch.0.get(), stop, &self.stop, &self.tasks)?;
+        Ok(Deliveries::new(fetched, stop))
+    }
+
+    async fn unclaimed(
+        &self,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
+        let Side::Api { recorder, .. } = &self.side else {
+            return Err(QueueError::WrongSide("recording replies"));
+        };
+        let what = "the stream of unclaimed replies";
+        let (receiver, _stop) =
+            recorder.subscribe(what, UNCLAIMED_PREFETCH, stop, &self.stop, &self.tasks)?;
+        Ok(receiver)
+    }
+
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        if self.stop.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        match &self.side {
+            Side::Api { submitter, .. } => {
+                let (replies, _publisher) = submitter.check()?;
+                replies.connected.ask(STATUS_TIMEOUT).await
+            }
+            Side::Worker {
+                publisher,
+                consumer,
+                ..
+            } => {
+                publisher.now()?.connected().check_publishable()?;
+                consumer.now()?.ask(STATUS_TIMEOUT).await
+            }
+        }
+    }
+
+    async fn close(&self, grace: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        if timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!("connections to RabbitMQ were not closed in time; leaving them");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Publishing with confirms, over a bounded number of channels, one message on each at a time.
+//!
+//! One at a time, because the library attributes a returned message to whichever confirm of the
+//! channel comes next: with several under way, a reply that was returned could count as delivered,
+//! and be lost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+
+use super::connected::Connected;
+use super::supervisor::{Built, Unit};
+use crate::queue::QueueError;
+
+/// How many messages may be on their way at a time. The broker writes to disk for those of many
+/// channels at once, so this, over the time of one write, is the throughput.
+const LANES: usize = 32;
+
+/// A message and where it goes.
+pub(super) struct Message<'a> {
+    pub(super) exchange: &'a str,
+    pub(super) routing_key: &'a str,
+    pub(super) properties: BasicProperties,
+    pub(super) body: &'a [u8],
+}
+
+/// What the broker made of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    /// It is in its queue.
+    Confirmed,
+    /// Its queue takes no more.
+    Refused,
+    /// No queue takes messages with its routing key.
+    Returned,
+}
+
+/// Why it is not known what the broker made of a message.
+#[derive(Debug)]
+pub(super) enum PublishError {
+    /// Nothing was sent.
+    NotSent(QueueError),
+    /// It was sent, at least in part.
+    Unconfirmed(QueueError),
+}
+
+/// A connection to publish on.
+pub(super) struct Publisher {
+    connected: Arc<Connected>,
+    lanes: Semaphore,
+    idle: Mutex<Vec<Channel>>,
+}
+
+impl Publisher {
+    pub(super) fn connected(&self) -> &Connected {
+        &self.connected
+    }
+
+    /// Publishes, and waits for the broker's word.
+    pub(super) async fn publish(
+        &self,
+        message: Message<'_>,
+        within: Duration,
+    ) -> Result<Published, PublishError> {
+        let deadline = Instant::now() + within;
+        self.connected
+            .check_publishable()
+            .map_err(PublishError::NotSent)?;
+        let lane = timeout_at(deadline, self.lane())
+            .await
+            .map_err(|_elapsed| PublishError::NotSent(TIMED_OUT))?
+            .map_err(PublishError::NotSent)?;
+        let confirmation = timeout_at(deadline, send(&lane.channel, message))
+            .await
+            .map_err(|_elapsed| PublishError::Unconfirmed(TIMED_OUT))??;
+        let published = match confirmation {
+            Confirmation::Ack(None) => Published::Confirmed,
+            Confirmation::Ack(Some(_)) => Published::Returned,
+            Confirmation::Nack(_) => Published::Refused,
+            Confirmation::NotRequested => {
+                tracing::error!("published on a channel without confirms; this is a bug in Warren");
+                return Err(PublishError::Unconfirmed(TIMED_OUT));
+            }
+        };
+        lane.keep();
+        Ok(published)
+    }
+
+    async fn lane(&self) -> Result<Lane<'_>, QueueError> {
+        let permit = self
+            .lanes
+            .acquire()
+            .await
+            .map_err(|_closed| QueueError::Closed)?;
+        let idle = self.idle().pop();
+        let channel = match idle {
+            Some(channel) => channel,
+            None => open(&self.connected).await?,
+        };
+        Ok(Lane {
+            publisher: self,
+            channel,
+            _permit: permit,
+        })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const TIMED_OUT: QueueError = QueueError::TimedOut {
+    context: "publishing",
+};
+
+/// A channel with nothing under way. It is used again only if its message was settled: otherwise
+/// a late confirm could be taken for the next message's.
+struct Lane<'a> {
+    publisher: &'a Publisher,
+    channel: Channel,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Lane<'_> {
+    fn keep(self) {
+        self.publisher.idle().push(self.channel.clone());
+    }
+}
+
+async fn open(connected: &Connected) -> Result<Channel, QueueError> {
+    let channel = connected.channel().await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .map_err(QueueError::while_doing("ask for publisher confirms"))?;
+    Ok(channel)
+}
+
+async fn send(channel: &Channel, message: Message<'_>) -> Result<Confirmation, PublishError> {
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let confirm = channel
+        .basic_publish(
+            message.exchange.into(),
+            message.routing_key.into(),
+            options,
+            message.body,
+            message.properties,
+        )
+        .await
+        // The library resolves this once the last frame is written, so an error here means that
+        // the broker cannot have seen the whole message.
+        .map_err(QueueError::while_doing("publish"))
+        .map_err(PublishError::NotSent)?;
+    confirm
+        .await
+        .map_err(QueueError::while_doing("learn whether a message arrived"))
+        .map_err(PublishError::Unconfirmed)
+}
+
+/// The unit that publishes.
+pub(super) struct Publishing;
+
+#[async_trait]
+impl Unit for Publishing {
+    type Session = Publisher;
+    const PURPOSE: &'static str = "publish";
+
+    async fn build(
+        &self,
+        connected: &Arc<Connected>,
+        _number: u64,
+    ) -> Result<Built<Publisher>, QueueError> {
+        let first = open(connected).await?;
+        Ok(Built {
+            session: Publisher {
+                connected: Arc::clone(connected),
+                lanes: Semaphore::new(LANES),
+                idle: Mutex::new(vec![first]),
+            },
+            work: Box::pin(std::future::pending()),
+        })
+    }
+}

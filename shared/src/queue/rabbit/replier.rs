@@ -1,0 +1,83 @@
+//! Sending a reply to where it is awaited, or else to where it is recorded.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::message::{encode, reply_properties};
+use super::publisher::{Message, PublishError, Published, Publisher};
+use super::supervisor::Link;
+use super::topology::{EXCHANGE, RESULTS};
+use crate::ids::JobId;
+use crate::queue::QueueError;
+use crate::reply::Reply;
+
+/// How long a reply is tried to be sent, over as many connections as that takes.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the broker may take to confirm one attempt.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Publishes replies.
+#[derive(Clone)]
+pub(super) struct Replier(pub(super) Link<Publisher>);
+
+impl Replier {
+    /// Sends `reply` to the queue `reply_to`, or if that is gone, to [`RESULTS`].
+    pub(super) async fn send(
+        &self,
+        reply_to: Option<&str>,
+        reply: &Reply,
+    ) -> Result<(), QueueError> {
+        let body = encode(reply).map_err(|error| {
+            tracing::error!(job.id = %reply.job_id, %error, "reply cannot be written as JSON");
+            QueueError::ReplyRefused(RESULTS)
+        })?;
+        let job = reply.job_id;
+        if let Some(reply_to) = reply_to {
+            // The default exchange routes by queue name.
+            match self.persist("", reply_to, job, &body).await? {
+                Published::Confirmed => return Ok(()),
+                Published::Returned | Published::Refused => {
+                    tracing::info!(job.id = %job, "nobody awaits the reply any more; keeping it to be recorded");
+                }
+            }
+        }
+        match self.persist(EXCHANGE, RESULTS, job, &body).await? {
+            Published::Confirmed => Ok(()),
+            Published::Returned | Published::Refused => Err(QueueError::ReplyRefused(RESULTS)),
+        }
+    }
+
+    /// Publishes until the broker says what it made of it.
+    async fn persist(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        job: JobId,
+        body: &[u8],
+    ) -> Result<Published, QueueError> {
+        let deadline = Instant::now() + REPLY_TIMEOUT;
+        loop {
+            let publisher = timeout_at(deadline, self.0.soon())
+                .await
+                .map_err(|_elapsed| QueueError::Disconnected)??;
+            let message = Message {
+                exchange,
+                routing_key,
+                properties: reply_properties(job),
+                body,
+            };
+            let error = match publisher.publish(message, CONFIRM_TIMEOUT).await {
+                Ok(published) => return Ok(published),
+                Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => error,
+            };
+            tracing::warn!(job.id = %job, %error, "reply not confirmed; sending it again");
+            if Instant::now() + PAUSE >= deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The API's consumer: replies to their waiters, those without one to where they are recorded, and
+//! from there to the recorder.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::{Acker, Channel, Consumer};
+use tokio::runtime::Handle;
+
+use super::connected::Connected;
+use super::message::{correlation, decode};
+use super::replier::Replier;
+use super::streams::{Slot, Subscription, cancel, consume};
+use super::supervisor::{Built, Unit};
+use super::tags::{Settlement, settle};
+use super::topology::{REPLIES_PREFIX, RESULTS, declare_reply_queue};
+use crate::ids::InstanceId;
+use crate::queue::unclaimed::UNCLAIMED_RETRY;
+use crate::queue::waiters::{Epoch, Waiters};
+use crate::queue::{Fate, QueueError, Unclaimed};
+use crate::reply::Reply;
+
+/// Replies under way from the broker at a time.
+const REPLIES_PREFETCH: u16 = 256;
+
+/// The unit that consumes replies.
+pub(super) struct Listening {
+    pub(super) instance: InstanceId,
+    pub(super) waiters: Arc<Waiters>,
+    pub(super) recorder: Slot<Unclaimed>,
+    pub(super) replier: Replier,
+}
+
+/// Where replies arrive, while they do.
+pub(super) struct ReplyQueue {
+    pub(super) connected: Arc<Connected>,
+    pub(super) name: String,
+    pub(super) epoch: Epoch,
+}
+
+#[async_trait]
+impl Unit for Listening {
+    type Session = ReplyQueue;
+    const PURPOSE: &'static str = "consume replies";
+
+    async fn build(
+        &self,
+        connected: &Arc<Connected>,
+        number: u64,
+    ) -> Result<Built<ReplyQueue>, QueueError> {
+        // Every connection has a queue of another name: the broker may take half a minute to see
+        // that the last connection is gone, and until then its queue's name is locked.
+        let name = format!("{REPLIES_PREFIX}.{}.{number}", self.instance);
+        let channel = connected.channel().await?;
+        declare_reply_queue(&channel, &name).await?;
+        let tag = self.instance.as_str();
+        let consumer = consume(&channel, &name, tag, REPLIES_PREFETCH).await?;
+        let results = connected.channel().await?;
+        let epoch = Epoch(number);
+        self.waiters.open(epoch);
+        let (waiters, replier) = (Arc::clone(&self.waiters), self.replier.clone());
+        let (recorder, tag) = (self.recorder.clone(), tag.to_owned());
+        let work = async move {
+            tokio::select! {
+                error = dispatch(consumer, &waiters, &replier) => error,
+                error = record(&results, &tag, &recorder) => error,
+            }
+        };
+        Ok(Built {
+            session: ReplyQueue {
+                connected: Arc::clone(connected),
+                name,
+                epoch,
+            },
+            // The channel has to live as long as its consumer.
+            work: Box::pin(async move {
+                let error = work.await;
+                drop(channel);
+                error
+            }),
+        })
+    }
+
+    fn lost(&self) {
+        self.waiters.fail_all();
+    }
+}
+
+/// Hands replies to their waiters.
+async fn dispatch(mut consumer: Consumer, waiters: &Waiters, replier: &Replier) -> QueueError {
+    loop {
+        let delivered = match consumer.next().await {
+            None => return QueueError::ConsumerCancelled(REPLIES_PREFIX),
+            Some(Err(error)) => return QueueError::while_doing("consume replies")(error),
+            Some(Ok(delivered)) => delivered,
+        };
+        let settled = match read(&delivered) {
+            None => settle(&delivered.acker, Settlement::Reject).await,
+            Some(reply) => match waiters.claim(reply) {
+                None => settle(&delivered.acker, Settlement::Ack).await,
+                Some(reply) => {
+                    // No more at a time than the prefetch.
+                    tokio::spawn(keep(reply, delivered.acker, replier.clone()));
+                    Ok(())
+                }
+            },
+        };
+        if let Err(error) = settled {
+            return error;
+        }
+    }
+}
+
+/// A reply that nobody waits for goes to the durable results: this queue dies with its connection.
+async fn keep(reply: Reply, acker: Acker, replier: Replier) {
+    let how = match replier.send(None, &reply).await {
+        Ok(()) => Settlement::Ack,
+        Err(error) => {
+            tracing::warn!(job.id = %reply.job_id, %error, "unclaimed reply could not be kept");
+            Settlement::Requeue
+        }
+    };
+    if let Err(error) = settle(&acker, how).await {
+        tracing::debug!(job.id = %reply.job_id, %error, "unclaimed reply was not settled");
+    }
+}
+
+/// Passes unclaimed replies to the recorder, for as long as there is one.
+async fn record(channel: &Channel, tag: &str, recorder: &Slot<Unclaimed>) -> QueueError {
+    let subscription = recorder.subscribed().await;
+    match pass_on(channel, tag, &subscription).await {
+        Err(error) => error,
+        // The channel must outlive what the recorder still holds.
+        Ok(()) => std::future::pending().await,
+    }
+}
+
+async fn pass_on(
+    channel: &Channel,
+    tag: &str,
+    subscription: &Subscription<Unclaimed>,
+) -> Result<(), QueueError> {
+    let mut consumer = consume(channel, RESULTS, tag, subscription.prefetch).await?;
+    loop {
+        let delivered = tokio::select! {
+            biased;
+            () = subscription.stop.cancelled() => break,
+            () = subscription.sender.closed() => break,
+            delivered = consumer.next() => delivered,
+        };
+        let delivered = delivered
+            .ok_or(QueueError::ConsumerCancelled(RESULTS))?
+            .map_err(QueueError::while_doing("consume unclaimed replies"))?;
+        match read(&delivered) {
+            None => settle(&delivered.acker, Settlement::Reject).await?,
+            Some(reply) => {
+                let unclaimed = tagged(reply, delivered.acker);
+                drop(subscription.sender.send(unclaimed).await);
+            }
+        }
+    }
+    cancel(channel, consumer).await
+}
+
+fn read(delivered: &Delivery) -> Option<Reply> {
+    decode::<Reply>(&delivered.data)
+        .inspect_err(|problem| {
+            tracing::error!(
+                job.id = correlation(&delivered.properties),
+                bytes = delivered.data.len(),
+                %problem,
+                "reply cannot be read; dropped"
+            );
+        })
+        .ok()
+}
+
+/// An unclaimed reply by its delivery tag.
+fn tagged(reply: Reply, acker: Acker) -> Unclaimed {
+    let job = reply.job_id;
+    // It may be dropped outside of the runtime.
+    let runtime = Handle::current();
+    let settle_as = move |fate| {
+        runtime.spawn(async move {
+            let settled = match fate {
+                Fate::Recorded => settle(&acker, Settlement::Ack).await,
+                Fate::Dropped => {
+                    tokio::time::sleep(UNCLAIMED_RETRY).await;
+                    settle(&acker, Settlement::Requeue).await
+                }
+            };
+            if let Err(error) = settled {
+                tracing::debug!(job.id = %job, %error, ?fate, "unclaimed reply comes again");
+            }
+        });
+    };
+    Unclaimed::new(reply, Box::new(settle_as))
+}

@@ -1,0 +1,144 @@
+//! Streams that outlive connections: who subscribed, for whichever connection stands next.
+
+use std::sync::Arc;
+
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Consumer};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::tags::{Settlement, settle};
+use crate::queue::QueueError;
+
+/// The receiving end of a stream, as the side that fills it knows it.
+pub(super) struct Subscription<T> {
+    /// How many may be unsettled at a time.
+    pub(super) prefetch: u16,
+    pub(super) sender: mpsc::Sender<T>,
+    /// Ends the stream.
+    pub(super) stop: CancellationToken,
+}
+
+impl<T> Clone for Subscription<T> {
+    fn clone(&self) -> Self {
+        Self {
+            prefetch: self.prefetch,
+            sender: self.sender.clone(),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// The place of the one subscription there may be.
+pub(super) struct Slot<T>(Arc<watch::Sender<State<T>>>);
+
+enum State<T> {
+    Free,
+    Taken(Subscription<T>),
+    Ended,
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Send + 'static> Slot<T> {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(State::Free)))
+    }
+
+    /// Subscribes until `stop` or `closed`, whichever comes first. The token returned is that
+    /// first one.
+    pub(super) fn subscribe(
+        &self,
+        what: &'static str,
+        prefetch: u16,
+        stop: CancellationToken,
+        closed: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Result<(mpsc::Receiver<T>, CancellationToken), QueueError> {
+        if closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        let (sender, receiver) = mpsc::channel(usize::from(prefetch));
+        let either = closed.child_token();
+        let subscription = Subscription {
+            prefetch,
+            sender,
+            stop: either.clone(),
+        };
+        let mut taken = false;
+        self.0.send_if_modified(|state| {
+            taken = matches!(state, State::Free);
+            if taken {
+                *state = State::Taken(subscription);
+            }
+            taken
+        });
+        if !taken {
+            return Err(QueueError::AlreadyTaken(what));
+        }
+        let (slot, ended) = (self.clone(), either.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => ended.cancel(),
+                () = ended.cancelled() => {}
+            }
+            // Lets go of the sender, so that the receiver ends even without a connection.
+            slot.0.send_replace(State::Ended);
+        });
+        Ok((receiver, either))
+    }
+
+    /// The subscription, as soon as there is one; never returns once it has ended.
+    pub(super) async fn subscribed(&self) -> Subscription<T> {
+        let mut slot = self.0.subscribe();
+        loop {
+            if let State::Taken(subscription) = &*slot.borrow_and_update() {
+                return subscription.clone();
+            }
+            if slot.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Consumes `queue` with manual acknowledgement, at most `prefetch` unsettled.
+pub(super) async fn consume(
+    channel: &Channel,
+    queue: &str,
+    tag: &str,
+    prefetch: u16,
+) -> Result<Consumer, QueueError> {
+    channel
+        .basic_qos(prefetch, BasicQosOptions::default())
+        .await
+        .map_err(QueueError::while_doing("set the prefetch"))?;
+    channel
+        .basic_consume(
+            queue.into(),
+            tag.into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .map_err(QueueError::while_doing("consume a queue"))
+}
+
+/// Stops consuming, and gives back what had been prefetched.
+pub(super) async fn cancel(channel: &Channel, mut consumer: Consumer) -> Result<(), QueueError> {
+    use futures_util::StreamExt;
+    channel
+        .basic_cancel(consumer.tag(), BasicCancelOptions::default())
+        .await
+        .map_err(QueueError::while_doing("stop consuming"))?;
+    while let Some(Ok(delivery)) = consumer.next().await {
+        settle(&delivery.acker, Settlement::Requeue).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Submitting a job: is there a worker, register the waiter, publish, wait for the confirm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::message::{encode, job_properties};
+use super::publisher::{Message, PublishError, Published, Publisher};
+use super::replies::ReplyQueue;
+use super::supervisor::Link;
+use super::topology::{EXCHANGE, JOBS};
+use crate::job::Job;
+use crate::queue::waiters::Waiters;
+use crate::queue::{PendingReply, QueueError, STATUS_TIMEOUT, SubmitError};
+
+/// How long the broker may take to confirm a job, if its deadline leaves that much.
+const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What it takes to submit.
+pub(super) struct Submitter {
+    pub(super) publisher: Link<Publisher>,
+    pub(super) replies: Link<ReplyQueue>,
+    pub(super) waiters: Arc<Waiters>,
+}
+
+impl Submitter {
+    pub(super) async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
+        if job.deadline.has_passed() {
+            return Err(SubmitError::DeadlinePassed);
+        }
+        let (replies, publisher) = self
+            .check()
+            .inspect_err(|error| tracing::debug!(job.id = %job.id, %error, "job not queued"))
+            .map_err(|_told| SubmitError::Unavailable)?;
+        find_worker(&replies, job).await?;
+        let pending = self.waiters.register(replies.epoch, job.id)?;
+        let body = encode(job).map_err(|error| {
+            tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
+            SubmitError::Unavailable
+        })?;
+        let left = job.deadline.remaining();
+        if left.is_zero() {
+            return Err(SubmitError::DeadlinePassed);
+        }
+        let message = Message {
+            exchange: EXCHANGE,
+            routing_key: JOBS,
+            properties: job_properties(job, &replies.name),
+            body: &body,
+        };
+        let published = publisher
+            .publish(message, left.min(CONFIRM_TIMEOUT))
+            .await
+            .map_err(|error| unpublished(job, error))?;
+        match published {
+            Published::Confirmed => Ok(pending),
+            Published::Refused => Err(SubmitError::Full),
+            Published::Returned => {
+                // Somebody deleted the queue or its binding. Building anew declares it again.
+                tracing::error!(job.id = %job.id, "warren.jobs is gone; declaring it again");
+                publisher.connected().give_up(QueueError::Disconnected);
+                Err(SubmitError::Unavailable)
+            }
+        }
+    }
+
+    /// Both connections, if a job can be submitted now.
+    pub(super) fn check(&self) -> Result<(Arc<ReplyQueue>, Arc<Publisher>), QueueError> {
+        let replies = self.replies.now()?;
+        let publisher = self.publisher.now()?;
+        publisher.connected().check_publishable()?;
+        Ok((replies, publisher))
+    }
+}
+
+/// What is known is at most a second old, good enough to accept a job; it is asked again before
+/// one is refused.
+async fn find_worker(replies: &ReplyQueue, job: &Job) -> Result<(), SubmitError> {
+    let connected = &replies.connected;
+    if connected.last_status().is_some_and(|at| at.consumers > 0) {
+        return Ok(());
+    }
+    let within = job.deadline.remaining().min(STATUS_TIMEOUT);
+    match connected.ask(within).await {
+        Ok(now) if now.consumers > 0 => Ok(()),
+        Ok(_none) => Err(SubmitError::NoWorkers),
+        Err(error) => {
+            tracing::warn!(job.id = %job.id, %error, "job not queued");
+            Err(SubmitError::Unavailable)
+        }
+    }
+}
+
+fn unpublished(job: &Job, error: PublishError) -> SubmitError {
+    match error {
+        PublishError::NotSent(error) => {
+            tracing::warn!(job.id = %job.id, %error, "job not queued");
+            SubmitError::Unavailable
+        }
+        PublishError::Unconfirmed(error) => {
+            tracing::warn!(job.id = %job.id, %error, "not known whether the job is queued");
+            SubmitError::Unconfirmed
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What exists on the broker, as one table: declared over AMQP by every process that connects, and
+//! rendered as RabbitMQ's definitions for the test that holds `rabbitmq/definitions.json` to it.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::{Channel, ExchangeKind};
+use serde_json::{Value, json};
+
+use crate::queue::{MAX_QUEUED_JOBS, MAX_TRIES, QueueError};
+
+/// The exchange that jobs, dead letters and unclaimed replies go through.
+pub const EXCHANGE: &str = "warren";
+/// Jobs that wait for a worker.
+pub const JOBS: &str = "warren.jobs";
+/// Jobs that nobody can run: expired, unreadable, or the death of every worker that tried.
+pub const DEAD_JOBS: &str = "warren.jobs.dead";
+/// Replies that no waiter took, to be recorded by any API instance.
+pub const RESULTS: &str = "warren.results";
+/// What the reply queues' names begin with.
+pub const REPLIES_PREFIX: &str = "warren.replies";
+
+/// The most dead jobs and unclaimed results that are kept.
+const MAX_KEPT: i64 = 10_000;
+/// How long a dead job is kept for whoever looks into it: a week, in milliseconds.
+const DEAD_JOB_TTL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// Retries after the first delivery: the broker counts returns, and a limit of N gives N + 1
+/// deliveries (measured on 3.10).
+const DELIVERY_LIMIT: i64 = MAX_TRIES as i64 - 1;
+
+/// One argument of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Argument {
+    Text(&'static str),
+    Number(i64),
+}
+
+/// A durable queue, bound to [`EXCHANGE`] under its own name.
+struct Queue {
+    name: &'static str,
+    arguments: &'static [(&'static str, Argument)],
+}
+
+const QUEUES: [Queue; 3] = [
+    Queue {
+        name: JOBS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("quorum")),
+            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+            ("x-overflow", Argument::Text("reject-publish")),
+            ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
+            ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+            ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
+        ],
+    },
+    Queue {
+        name: DEAD_JOBS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("quorum")),
+            ("x-max-length", Argument::Number(MAX_KEPT)),
+            ("x-overflow", Argument::Text("drop-head")),
+            ("x-message-ttl", Argument::Number(DEAD_JOB_TTL_MS)),
+        ],
+    },
+    Queue {
+        name: RESULTS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("quorum")),
+            ("x-max-length", Argument::Number(MAX_KEPT)),
+            ("x-overflow", Argument::Text("reject-publish")),
+        ],
+    },
+];
+
+/// A reply queue refuses what it cannot hold; the reply then goes to [`RESULTS`].
+const REPLY_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
+    ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+    ("x-overflow", Argument::Text("reject-publish")),
+];
+
+/// Declares the exchange, the queues and their bindings, all as one process would find them if it
+/// were the first.
+pub(super) async fn declare(channel: &Channel) -> Result<(), QueueError> {
+    channel
+        .exchange_declare(
+            EXCHANGE.into(),
+            ExchangeKind::Direct,
+            ExchangeDeclareOptions {
+                durable: true,
+                ..ExchangeDeclareOptions::default()
+            },
+            FieldTable::default(),
+        )
+        .await
+        .map_err(QueueError::while_doing("declare the exchange warren"))?;
+    for queue in &QUEUES {
+        channel
+            .queue_declare(
+                queue.name.into(),
+                QueueDeclareOptions::durable(),
+                table(queue.arguments),
+            )
+            .await
+            .map_err(QueueError::while_doing(
+                "declare a queue (if it exists with other arguments, from another version of Warren, say, delete it once it is empty)",
+            ))?;
+        channel
+            .queue_bind(
+                queue.name.into(),
+                EXCHANGE.into(),
+                queue.name.into(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            )
+            .await
+            .map_err(QueueError::while_doing("bind a queue"))?;
+    }
+    Ok(())
+}
+
+/// Declares a reply queue, which lives as long as the connection.
+pub(super) async fn declare_reply_queue(channel: &Channel, name: &str) -> Result<(), QueueError> {
+    let options = QueueDeclareOptions {
+        exclusive: true,
+        auto_delete: true,
+        ..QueueDeclareOptions::default()
+    };
+    channel
+        .queue_declare(name.into(), options, table(&REPLY_QUEUE_ARGUMENTS))
+        .await
+        .map(drop)
+        .map_err(QueueError::while_doing("declare the reply queue"))
+}
+
+/// The topology as it stands in RabbitMQ's definitions of one virtual host: `exchanges`, `queues`
+/// and `bindings`.
+#[must_use]
+pub fn definitions(vhost: &str) -> Value {
+    json!({
+        "exchanges": [{
+            "name": EXCHANGE, "vhost": vhost, "type": "direct", "durable": true,
+            "auto_delete": false, "internal": false, "arguments": {},
+        }],
+        "queues": QUEUES.iter().map(|queue| json!({
+            "name": queue.name, "vhost": vhost, "durable": true, "auto_delete": false,
+            "arguments": queue.arguments.iter().map(|(name, value)| ((*name).to_owned(), match value {
+                Argument::Text(text) => json!(text),
+                Argument::Number(number) => json!(number),
+            })).collect::<serde_json::Map<_, _>>(),
+        })).collect::<Vec<_>>(),
+        "bindings": QUEUES.iter().map(|queue| json!({
+            "source": EXCHANGE, "vhost": vhost, "destination": queue.name,
+            "destination_type": "queue", "routing_key": queue.name, "arguments": {},
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in arguments {
+        let value = match value {
+            Argument::Text(text) => AMQPValue::LongString(LongString::from(*text)),
+            // As wide as what the broker makes of a definitions file.
+            Argument::Number(number) => AMQPValue::LongLongInt(*number),
+        };
+        table.insert(ShortString::from(*name), value);
+    }
+    table
+}
