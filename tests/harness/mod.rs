@@ -1,8 +1,11 @@
 //! What the tests share: the real services they run against, Warren's own processes, and a client.
 
+pub mod broker;
 pub mod docker;
 pub mod fixtures;
 pub mod http;
 pub mod images;
 pub mod machine;
+pub mod proxy;
+pub mod rabbitmq;
 pub mod warren;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connected::Connected;
 use super::supervisor::{Built, Unit};
+use super::topology::MAX_MESSAGE;
 use crate::queue::QueueError;
 
 /// How many messages may be on their way at a time. The broker writes to disk for those of many
@@ -68,6 +69,7 @@ impl Publisher {
         within: Duration,
     ) -> Result<Published, PublishError> {
         let deadline = Instant::now() + within;
+        check_size(message.body).map_err(PublishError::NotSent)?;
         self.connected
             .check_publishable()
             .map_err(PublishError::NotSent)?;
@@ -112,6 +114,16 @@ impl Publisher {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn check_size(body: &[u8]) -> Result<(), QueueError> {
+    if body.len() > MAX_MESSAGE.as_len() {
+        return Err(QueueError::TooLarge {
+            bytes: body.len(),
+            limit: MAX_MESSAGE.get(),
+        });
+    }
+    Ok(())
 }
 
 const TIMED_OUT: QueueError = QueueError::TimedOut {
