@@ -73,7 +73,13 @@ impl Api {
             dispatch: Dispatch::new(vec![Way::Queue(Arc::clone(&queue))]),
             store: Arc::clone(&store),
             recorder: Arc::clone(&recorder),
-            health: Health::new(instance, queue_name, queue, Arc::clone(&store), Arc::clone(&recorder)),
+            health: Health::new(
+                instance,
+                queue_name,
+                queue,
+                Arc::clone(&store),
+                Arc::clone(&recorder),
+            ),
         };
         Ok(Self {
             router: router(Arc::new(state), &config.origins),
