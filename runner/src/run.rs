@@ -30,7 +30,9 @@ impl Job {
         conversation: &mut Conversation,
     ) -> Result<Over, Error> {
         let before = self.meter.read();
-        let launched = self.launcher.start(&execute.command)?;
+        let launched = self
+            .launcher
+            .start(&execute.command, execute.output_flood)?;
         let started = Instant::now();
 
         let bounds = bounds(execute, started, budget_end);
