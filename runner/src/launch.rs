@@ -88,7 +88,6 @@ impl Launcher {
             process.pre_exec(move || confine(&filter));
         }
 
-        // The standard library gives the child an empty signal mask and a default SIGPIPE.
         let mut child = self
             .oom
             .with_expendable_child(|| process.spawn())?
@@ -130,6 +129,7 @@ fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
 /// The new process's last steps before it is the user's.
 fn confine(filter: &Filter) -> io::Result<()> {
     setsid()?;
+    sys::restore_signals()?;
     for resource in FORBIDDEN {
         set_limit(resource, 0)?;
     }
