@@ -90,7 +90,12 @@ fn job() -> Job {
     let submission = Submission::parse(request, &Languages::embedded(), PolicyMode::Off);
     let room = "room-1".parse().expect("a valid room");
     let deadline = Deadline::after(Duration::from_secs(5));
-    Job::new(room, submission.expect("valid"), Limits::default(), deadline)
+    Job::new(
+        room,
+        submission.expect("valid"),
+        Limits::default(),
+        deadline,
+    )
 }
 
 fn run(status: Status, stdout: &str) -> Run {
@@ -161,7 +166,11 @@ async fn find(store: &dyn Store, id: JobId) -> Execution {
 async fn what_is_recorded_is_found(store: Opener) {
     let store = store.open().await;
     let (a, b, c) = (job(), job(), job());
-    let executions = [ran(&a, "hello\n"), failed(&b), Execution::of(&c, End::Pending)];
+    let executions = [
+        ran(&a, "hello\n"),
+        failed(&b),
+        Execution::of(&c, End::Pending),
+    ];
     for execution in &executions {
         record(store.as_ref(), execution).await;
     }
@@ -259,7 +268,14 @@ async fn racing_records_leave_one_whole_one(store: Opener) {
 
 async fn every_text_survives(store: Opener) {
     let store = store.open().await;
-    let texts = ["", "\0", "a\0b\r\n", "\u{fffd}\u{10ffff}", "ünï\u{1f407}", "$set.{}'\"\\ --"];
+    let texts = [
+        "",
+        "\0",
+        "a\0b\r\n",
+        "\u{fffd}\u{10ffff}",
+        "ünï\u{1f407}",
+        "$set.{}'\"\\ --",
+    ];
     for text in texts {
         let job = job();
         let execution = ran(&job, text);
@@ -357,7 +373,10 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
 
         // Away from the first moment: the store is made all the same, and says so in time.
         let asked = Instant::now();
-        assert!(matches!(store.ping().await, Err(StoreError::Unavailable { .. })));
+        assert!(matches!(
+            store.ping().await,
+            Err(StoreError::Unavailable { .. })
+        ));
         assert!(asked.elapsed() < STORE_TIMEOUT + Duration::from_secs(1));
 
         let recorder = Recorder::start(Arc::clone(&store));
@@ -365,7 +384,10 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
         for execution in &before {
             let handed = Instant::now();
             recorder.record(execution.clone());
-            assert!(handed.elapsed() < Duration::from_millis(50), "callers never wait");
+            assert!(
+                handed.elapsed() < Duration::from_millis(50),
+                "callers never wait"
+            );
         }
         until("the recorder has noticed", || recorder.backlog().failing).await;
         line.mend();
@@ -395,7 +417,10 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
         let collection = database.client().await.database(&database.name);
         let collection = collection.collection::<Document>("executions");
         assert_eq!(
-            collection.count_documents(doc! {}).await.expect("it counts"),
+            collection
+                .count_documents(doc! {})
+                .await
+                .expect("it counts"),
             350,
             "each exactly once"
         );
