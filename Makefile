@@ -25,11 +25,11 @@ test: ## set up, then lint and test everything
 lint: ## formatting, clippy, licences and sources of dependencies, unused dependencies
 	@scripts/phase format cargo fmt --all --check
 	@scripts/phase clippy cargo clippy --workspace --all-targets --locked -- -D warnings
-	@scripts/phase deny cargo deny --locked --offline check --hide-inclusion-graph bans licenses sources
+	@scripts/phase deny cargo deny --locked --log-level error check --hide-inclusion-graph bans licenses sources
 	@scripts/phase machete cargo machete
 
 audit: ## known vulnerabilities in dependencies (fetches the advisory database, so not part of make test)
-	@scripts/phase audit cargo deny --locked check advisories
+	@scripts/phase audit cargo deny --locked --log-level error check advisories
 
 .env: ## the environment of docker-compose, with a random password
 	@scripts/make-env

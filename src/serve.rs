@@ -9,13 +9,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_api::Api;
-use warren_shared::ids::InstanceId;
 use warren_shared::telemetry;
 use warren_worker::Worker;
 
-use crate::compose;
+use crate::compose::{self, Queue, Queues};
 use crate::settings::Settings;
 
 /// How long connections may take to close once everything else has stopped.
@@ -30,6 +30,18 @@ pub enum Roles {
     Api,
     /// A worker.
     Worker,
+}
+
+impl Roles {
+    /// Whether this process is an API.
+    pub fn api(self) -> bool {
+        self != Self::Worker
+    }
+
+    /// Whether this process is a worker.
+    pub fn worker(self) -> bool {
+        self != Self::Api
+    }
 }
 
 /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
@@ -55,7 +67,7 @@ pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
 async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    let queues = compose::queues(roles, &settings)?;
+    let queues = Queues::new(roles, &settings)?;
 
     // The worker outlives the API, whose last callers still wait for it.
     let worker_stop = CancellationToken::new();
@@ -72,51 +84,52 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
 
     // Whichever part ends, for whatever reason, ends the other.
     let api = async {
-        let result = join(api).await;
+        let result = match api {
+            Some(api) => join(api).await,
+            None => {
+                stop.cancelled().await;
+                Ok(())
+            }
+        };
         stop.cancel();
         worker_stop.cancel();
         result
     };
     let worker = async {
-        let result = join(worker).await;
-        stop.cancel();
+        let result = match worker {
+            Some(worker) => join(worker).await,
+            None => Ok(()),
+        };
+        if roles.worker() {
+            stop.cancel();
+        }
         result
     };
-    let (api, worker) = match roles {
-        Roles::Worker => {
-            let forward = async {
-                stop.cancelled().await;
-                worker_stop.cancel()
-            };
-            let (worker, ()) = tokio::join!(worker, forward);
-            (Ok(()), worker)
-        }
-        Roles::Api => (api.await, Ok(())),
-        Roles::Both => tokio::join!(api, worker),
-    };
+    let (api, worker) = tokio::join!(api, worker);
     queues.close(CLOSE).await;
     tracing::info!("stopped");
     api.and(worker)
 }
 
-async fn join(task: Option<tokio::task::JoinHandle<anyhow::Result<()>>>) -> anyhow::Result<()> {
-    match task {
-        Some(task) => task
-            .await
-            .context("a part of Warren panicked; please report it with the log")?,
-        None => Ok(()),
-    }
+async fn join(task: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+    task.await
+        .context("a part of Warren panicked; please report it with the log")?
 }
 
 async fn api(
     settings: &Settings,
-    queue: &compose::Queue,
+    queue: &Queue,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
     let config = settings.api.clone();
     let listener = listen(config.address, "WARREN_API_ADDR").await?;
-    let store = compose::store(&config).await?;
-    tracing::info!(address = %listener.local_addr()?, store = store.name(), queue = queue.name, "the API listens");
+    let store = compose::store(&config.store).await?;
+    tracing::info!(
+        address = %listener.local_addr()?,
+        store = store.name(),
+        queue = queue.name,
+        "the API listens"
+    );
     let api = Api::new(
         config,
         Arc::clone(&queue.handle),
@@ -130,7 +143,7 @@ async fn api(
 
 async fn worker(
     settings: &Settings,
-    queue: &compose::Queue,
+    queue: &Queue,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
     let config = settings.worker.clone();

@@ -51,7 +51,10 @@ pub(crate) async fn serve(
     drop(listener);
     connections.close();
     if timeout(grace, connections.wait()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "connections cut at the end of the drain");
+        tracing::warn!(
+            connections = connections.len(),
+            "connections cut at the end of the drain"
+        );
         abort.cancel();
         connections.wait().await;
     }

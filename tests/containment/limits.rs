@@ -6,7 +6,9 @@ use crate::harness::http::program;
 use crate::harness::{fixtures, machine, warren::Warren};
 
 async fn probe() -> Value {
-    let warren = Warren::start("up", &[("WARREN_POLICY", "off")]).await.expect("warren up starts");
+    let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
+        .await
+        .expect("warren up starts");
     let submission = program("python", &fixtures::source("python/probe_containment.py"));
     let answer = warren.submit(&submission).await.expect("an answer");
     assert_eq!(answer.body["success"], true, "{}", answer.body);
@@ -17,7 +19,8 @@ async fn probe() -> Value {
 async fn every_limit_is_effective_inside_a_container() {
     let _machine = machine::shared().await;
     let seen = probe().await;
-    let is = |field: &str, expected: Value| assert_eq!(seen[field], expected, "{field} in {seen:#}");
+    let is =
+        |field: &str, expected: Value| assert_eq!(seen[field], expected, "{field} in {seen:#}");
 
     is("uids", json!(["64321"]));
     is("groups", json!(["64321"]));
@@ -53,22 +56,42 @@ async fn every_limit_is_effective_inside_a_container() {
     }
     is("executes_scratch", json!("EACCES"));
     is("scratch_full", json!("ENOSPC"));
-    assert!(seen["scratch_written"].as_u64().is_some_and(|n| n <= 16 << 20), "{seen:#}");
+    assert!(
+        seen["scratch_written"]
+            .as_u64()
+            .is_some_and(|n| n <= 16 << 20),
+        "{seen:#}"
+    );
 
     is("setuid", json!([]));
     is("creates_in", json!([]));
     is("proc_writable", json!([]));
     is("fork_fails_with", json!("EAGAIN"));
-    assert!(seen["children"].as_u64().is_some_and(|n| (40..50).contains(&n)), "{seen:#}");
+    assert!(
+        seen["children"]
+            .as_u64()
+            .is_some_and(|n| (40..50).contains(&n)),
+        "{seen:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_program_gets_half_a_cpu() {
     let _machine = machine::alone().await;
     let warren = Warren::start("up", &[]).await.expect("warren up starts");
-    let answer = warren.submit(&program("python", &fixtures::source("python/burn_cpu.py"))).await.expect("an answer");
-    let (wall, cpu) = (answer.body["durationMs"].as_f64().unwrap(), answer.body["cpuMs"].as_f64().unwrap());
+    let answer = warren
+        .submit(&program("python", &fixtures::source("python/burn_cpu.py")))
+        .await
+        .expect("an answer");
+    let (wall, cpu) = (
+        answer.body["durationMs"].as_f64().unwrap(),
+        answer.body["cpuMs"].as_f64().unwrap(),
+    );
     let share = cpu / wall;
     // The quota is kept per period of 100 ms, with the scheduler's slack; a whole CPU would be 1.
-    assert!((0.25..0.65).contains(&share), "{share} of a CPU: {}", answer.body);
+    assert!(
+        (0.25..0.65).contains(&share),
+        "{share} of a CPU: {}",
+        answer.body
+    );
 }

@@ -19,7 +19,12 @@ async fn run(server: &str, fixture: &str, arguments: &[&str], stdin: &str) -> Ou
     let stdin = stdin.to_owned();
     let running = tokio::task::spawn_blocking(move || {
         let mut child = command.spawn().expect("warren run starts");
-        child.stdin.take().expect("a pipe").write_all(stdin.as_bytes()).expect("it reads or has ended");
+        child
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(stdin.as_bytes())
+            .expect("it reads or has ended");
         child.wait_with_output().expect("it ends")
     });
     running.await.expect("no panic")
@@ -36,17 +41,41 @@ async fn a_file_is_run_and_its_verdict_shown() {
     let server = warren.api.clone().expect("an API");
 
     let hello = run(&server, "python/hello.py", &[], "").await;
-    assert_eq!((hello.status.code(), text(&hello.stdout)), (Some(0), "hello\n"), "{hello:?}");
-    assert!(text(&hello.stderr).starts_with("✓ completed in "), "{hello:?}");
+    assert_eq!(
+        (hello.status.code(), text(&hello.stdout)),
+        (Some(0), "hello\n"),
+        "{hello:?}"
+    );
+    assert!(
+        text(&hello.stderr).starts_with("✓ completed in "),
+        "{hello:?}"
+    );
 
-    let echo = run(&server, "javascript/echo_stdin.js", &["--input", "-"], "a\nb\n").await;
-    assert_eq!((echo.status.code(), text(&echo.stdout)), (Some(0), "a|b\n"), "{echo:?}");
+    let echo = run(
+        &server,
+        "javascript/echo_stdin.js",
+        &["--input", "-"],
+        "a\nb\n",
+    )
+    .await;
+    assert_eq!(
+        (echo.status.code(), text(&echo.stdout)),
+        (Some(0), "a|b\n"),
+        "{echo:?}"
+    );
     let echo = run(&server, "python/echo_stdin.py", &["--input", "x"], "").await;
     assert_eq!(text(&echo.stdout), "x\n", "{echo:?}");
 
     let failed = run(&server, "python/exit_status_7.py", &[], "").await;
-    assert_eq!((failed.status.code(), text(&failed.stdout)), (Some(1), "leaving\n"), "{failed:?}");
-    assert!(text(&failed.stderr).contains("✗ runtime error (exit status 7)"), "{failed:?}");
+    assert_eq!(
+        (failed.status.code(), text(&failed.stdout)),
+        (Some(1), "leaving\n"),
+        "{failed:?}"
+    );
+    assert!(
+        text(&failed.stderr).contains("✗ runtime error (exit status 7)"),
+        "{failed:?}"
+    );
 
     let refused = run(&server, "python/hello.py", &["--language", "cobol"], "").await;
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");

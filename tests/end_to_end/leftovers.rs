@@ -45,7 +45,12 @@ async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
     let mut answers = answers.buffer_unordered(4);
     while let Some((fixture, status, answer)) = answers.next().await {
         let answer = answer.expect("an answer");
-        assert_eq!((answer.status, answer.text("status")), (200, status), "{fixture}: {}", answer.body);
+        assert_eq!(
+            (answer.status, answer.text("status")),
+            (200, status),
+            "{fixture}: {}",
+            answer.body
+        );
     }
     docker::until_no_job_containers().await;
     assert_eq!(docker::volumes().await, volumes);
@@ -58,11 +63,18 @@ async fn a_killed_workers_containers_end_by_themselves_and_are_swept() {
     let mut warren = Warren::start("up", &[]).await.expect("warren up starts");
     let url = warren.execute_url();
     let lost = tokio::spawn(async move {
-        http::submit(url, &program("python", &fixtures::source("python/endless_sleep.py"))).await
+        http::submit(
+            url,
+            &program("python", &fixtures::source("python/endless_sleep.py")),
+        )
+        .await
     });
     let container = docker::inspect_a_job_container().await;
     let host = container.host_config.expect("its configuration");
-    assert_eq!(host.log_config.and_then(|log| log.typ).as_deref(), Some("none"));
+    assert_eq!(
+        host.log_config.and_then(|log| log.typ).as_deref(),
+        Some("none")
+    );
     warren.kill();
     drop(lost.await);
     // Another worker on the same engine clears up.

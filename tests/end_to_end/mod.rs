@@ -6,4 +6,3 @@ mod leftovers;
 mod programs;
 mod requests;
 mod test_cases;
-mod workers;

@@ -18,13 +18,23 @@ async fn run(warren: &Warren, fixture: &str, input: Option<&str>) -> Answer {
     let mut submission = program(fixtures::language(fixture), &fixtures::source(fixture));
     submission["input"] = json!(input);
     let answer = warren.submit(&submission).await.expect("an answer");
-    assert_eq!(answer.status, 200, "{fixture}: {:?}\n{}", answer.body, warren.log());
+    assert_eq!(
+        answer.status,
+        200,
+        "{fixture}: {:?}\n{}",
+        answer.body,
+        warren.log()
+    );
     answer
 }
 
 fn assert_fields(fixture: &str, answer: &Answer, expected: &Value) {
     for (field, value) in expected.as_object().expect("an object of expected fields") {
-        assert_eq!(&answer.body[field], value, "{fixture}: {field} in {}", answer.body);
+        assert_eq!(
+            &answer.body[field], value,
+            "{fixture}: {field} in {}",
+            answer.body
+        );
     }
 }
 
@@ -38,12 +48,28 @@ async fn ordinary_programs_are_answered_with_what_they_printed() {
         ("python/hello.py", None, ok("hello\n")),
         ("javascript/hello.js", None, ok("hello\n")),
         ("python/echo_stdin.py", Some(input), ok("one|two|three\n")),
-        ("javascript/echo_stdin.js", Some(input), ok("one|two|three\n")),
+        (
+            "javascript/echo_stdin.js",
+            Some(input),
+            ok("one|two|three\n"),
+        ),
         ("python/echo_stdin.py", None, ok("\n")),
         ("python/unicode.py", None, ok("grüße, 世界 🐇\nf09f9880\n")),
-        ("javascript/unicode.js", None, ok("grüße, 世界 🐇\nf09f9880\n")),
-        ("python/exit_status_7.py", None, json!({"success": false, "status": "runtime_error", "exitCode": 7, "stdout": "leaving\n"})),
-        ("javascript/exit_status_7.js", None, json!({"success": false, "status": "runtime_error", "exitCode": 7, "stdout": "leaving\n"})),
+        (
+            "javascript/unicode.js",
+            None,
+            ok("grüße, 世界 🐇\nf09f9880\n"),
+        ),
+        (
+            "python/exit_status_7.py",
+            None,
+            json!({"success": false, "status": "runtime_error", "exitCode": 7, "stdout": "leaving\n"}),
+        ),
+        (
+            "javascript/exit_status_7.js",
+            None,
+            json!({"success": false, "status": "runtime_error", "exitCode": 7, "stdout": "leaving\n"}),
+        ),
     ];
     for (fixture, input, expected) in cases {
         let answer = run(&warren, fixture, input).await;
@@ -58,18 +84,36 @@ async fn an_answer_has_every_field_of_the_contract() {
     let before = epoch_ms();
     let answer = run(&warren, "python/hello.py", None).await;
     let after = epoch_ms();
-    let finished = answer.body["executionTime"].as_u64().expect("epoch milliseconds");
-    assert!((before..=after).contains(&finished), "{before} {finished} {after}");
+    let finished = answer.body["executionTime"]
+        .as_u64()
+        .expect("epoch milliseconds");
+    assert!(
+        (before..=after).contains(&finished),
+        "{before} {finished} {after}"
+    );
     for field in ["durationMs", "cpuMs", "memoryBytes"] {
-        assert!(answer.body[field].as_f64().is_some_and(|n| n > 0.0), "{field} in {}", answer.body);
+        assert!(
+            answer.body[field].as_f64().is_some_and(|n| n > 0.0),
+            "{field} in {}",
+            answer.body
+        );
     }
     for field in ["queueMs", "sandboxMs", "runMs"] {
-        assert!(answer.body["timings"][field].as_f64().is_some_and(|n| n >= 0.0), "{field} in {}", answer.body);
+        assert!(
+            answer.body["timings"][field]
+                .as_f64()
+                .is_some_and(|n| n >= 0.0),
+            "{field} in {}",
+            answer.body
+        );
     }
     for field in ["jobId", "worker", "image"] {
         assert!(!answer.text(field).is_empty(), "{field} in {}", answer.body);
     }
-    assert!(answer.body.get("testResults").is_none(), "no test cases were sent");
+    assert!(
+        answer.body.get("testResults").is_none(),
+        "no test cases were sent"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,9 +121,21 @@ async fn failing_programs_say_why() {
     let _machine = machine::shared().await;
     let warren = up().await;
     let cases = [
-        ("python/uncaught_exception.py", "before\n", "IndexError: list index out of range"),
-        ("javascript/uncaught_exception.js", "before\n", "TypeError: Cannot read properties of undefined"),
-        ("javascript/unhandled_rejection.js", "before\n", "nobody listens"),
+        (
+            "python/uncaught_exception.py",
+            "before\n",
+            "IndexError: list index out of range",
+        ),
+        (
+            "javascript/uncaught_exception.js",
+            "before\n",
+            "TypeError: Cannot read properties of undefined",
+        ),
+        (
+            "javascript/unhandled_rejection.js",
+            "before\n",
+            "nobody listens",
+        ),
         ("python/syntax_error.py", "", "SyntaxError"),
         ("javascript/syntax_error.js", "", "SyntaxError"),
     ];
@@ -90,9 +146,21 @@ async fn failing_programs_say_why() {
             &answer,
             &json!({"success": false, "status": "runtime_error", "exitCode": 1, "stdout": stdout}),
         );
-        assert!(answer.text("stderr").contains(stderr), "{fixture}: {}", answer.text("stderr"));
-        let file = if fixture.ends_with("py") { "main.py" } else { "main.js" };
-        assert!(answer.text("stderr").contains(file), "{fixture} names its file: {}", answer.text("stderr"));
+        assert!(
+            answer.text("stderr").contains(stderr),
+            "{fixture}: {}",
+            answer.text("stderr")
+        );
+        let file = if fixture.ends_with("py") {
+            "main.py"
+        } else {
+            "main.js"
+        };
+        assert!(
+            answer.text("stderr").contains(file),
+            "{fixture} names its file: {}",
+            answer.text("stderr")
+        );
     }
     let answer = run(&warren, "python/killed_by_sigsegv.py", None).await;
     assert_fields(
@@ -118,8 +186,18 @@ async fn endless_programs_are_stopped_in_time_with_their_output_so_far() {
             &answer,
             &json!({"success": false, "status": "time_limit_exceeded", "stdout": "so far\n"}),
         );
-        assert!(answer.took < TIME_LIMIT_ANSWER, "{fixture} took {:?}", answer.took);
-        assert!(answer.body["durationMs"].as_f64().is_some_and(|ms| ms >= 3000.0), "{}", answer.body);
+        assert!(
+            answer.took < TIME_LIMIT_ANSWER,
+            "{fixture} took {:?}",
+            answer.took
+        );
+        assert!(
+            answer.body["durationMs"]
+                .as_f64()
+                .is_some_and(|ms| ms >= 3000.0),
+            "{}",
+            answer.body
+        );
     }
 }
 
@@ -135,7 +213,11 @@ async fn memory_hogs_are_told_as_such() {
         "javascript/memory_hog_buffer.js",
     ] {
         let answer = run(&warren, fixture, None).await;
-        assert_fields(fixture, &answer, &json!({"success": false, "status": "memory_limit_exceeded"}));
+        assert_fields(
+            fixture,
+            &answer,
+            &json!({"success": false, "status": "memory_limit_exceeded"}),
+        );
     }
 }
 
@@ -154,7 +236,11 @@ async fn floods_are_cut_and_stopped() {
     }
     for fixture in ["python/output_over_cap.py", "javascript/output_over_cap.js"] {
         let answer = run(&warren, fixture, None).await;
-        assert_fields(fixture, &answer, &json!({"success": true, "status": "completed", "truncated": true}));
+        assert_fields(
+            fixture,
+            &answer,
+            &json!({"success": true, "status": "completed", "truncated": true}),
+        );
         assert_eq!(answer.text("stdout"), "x".repeat(64 * 1024), "{fixture}");
     }
 }
@@ -164,9 +250,16 @@ async fn input_that_is_never_read_is_no_obstacle() {
     let _machine = machine::shared().await;
     let warren = up().await;
     let input = "x".repeat(200 * 1024);
-    for fixture in ["python/never_reads_stdin.py", "javascript/never_reads_stdin.js"] {
+    for fixture in [
+        "python/never_reads_stdin.py",
+        "javascript/never_reads_stdin.js",
+    ] {
         let answer = run(&warren, fixture, Some(&input)).await;
-        assert_fields(fixture, &answer, &json!({"success": true, "stdout": "not interested\n"}));
+        assert_fields(
+            fixture,
+            &answer,
+            &json!({"success": true, "stdout": "not interested\n"}),
+        );
     }
 }
 
@@ -175,10 +268,16 @@ async fn output_that_is_no_text_is_replaced_and_the_rest_kept() {
     let _machine = machine::shared().await;
     let warren = up().await;
     let answer = run(&warren, "python/invalid_utf8_output.py", None).await;
-    assert_fields("invalid utf-8", &answer, &json!({"success": true, "stdout": "a\u{fffd}\u{0}b\n"}));
+    assert_fields(
+        "invalid utf-8",
+        &answer,
+        &json!({"success": true, "stdout": "a\u{fffd}\u{0}b\n"}),
+    );
 }
 
 fn epoch_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a clock");
     u64::try_from(since.as_millis()).expect("a date")
 }

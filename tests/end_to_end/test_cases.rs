@@ -22,14 +22,40 @@ async fn each_case_is_judged_on_its_own() {
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     assert_eq!(answer.body["success"], false);
     assert_eq!(answer.body["status"], "wrong_answer");
-    assert_eq!(answer.body["stdout"], "4\n", "the first failing case speaks for the whole");
+    assert_eq!(
+        answer.body["stdout"], "4\n",
+        "the first failing case speaks for the whole"
+    );
     let results = answer.body["testResults"].as_array().expect("results");
-    let told: Vec<_> = results.iter().map(|r| (r["passed"].as_bool().unwrap(), r["status"].as_str().unwrap())).collect();
-    assert_eq!(told, [(true, "completed"), (false, "wrong_answer"), (false, "runtime_error")]);
-    assert_eq!(results[1]["firstDifference"], json!({"line": 1, "expected": "5", "actual": "4"}));
+    let told: Vec<_> = results
+        .iter()
+        .map(|r| {
+            (
+                r["passed"].as_bool().unwrap(),
+                r["status"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (true, "completed"),
+            (false, "wrong_answer"),
+            (false, "runtime_error")
+        ]
+    );
+    assert_eq!(
+        results[1]["firstDifference"],
+        json!({"line": 1, "expected": "5", "actual": "4"})
+    );
     assert_eq!(results[1]["expectedOutput"], "5");
     assert_eq!(results[1]["actualOutput"], "4\n");
-    assert!(results[2]["stderr"].as_str().unwrap().contains("ValueError"));
+    assert!(
+        results[2]["stderr"]
+            .as_str()
+            .unwrap()
+            .contains("ValueError")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +77,9 @@ async fn all_cases_passed_is_a_success_and_input_is_a_run_of_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_survives_from_one_case_to_the_next() {
     let _machine = machine::shared().await;
-    let warren = Warren::start("up", &[("WARREN_POLICY", "off")]).await.expect("warren up starts");
+    let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
+        .await
+        .expect("warren up starts");
     let code = "import os\nprint(sorted(os.listdir('/tmp')))\nopen('/tmp/left', 'w').write('x')\nos.makedirs('/tmp/a/b')\n\
                 os.chmod('/tmp/a', 0)\nif os.fork() == 0:\n    os.setsid()\n    while True: pass\n";
     let case = json!({"input": "", "expectedOutput": "['main.py']"});
@@ -71,6 +99,12 @@ async fn cases_that_no_longer_fit_are_not_run_and_the_others_are_answered() {
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     assert!(answer.took.as_secs_f64() < 5.5, "{:?}", answer.took);
     let results = answer.body["testResults"].as_array().expect("results");
-    let told: Vec<_> = results.iter().map(|r| r["status"].as_str().unwrap()).collect();
-    assert_eq!(told, ["completed", "time_limit_exceeded", "not_run", "not_run"]);
+    let told: Vec<_> = results
+        .iter()
+        .map(|r| r["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        told,
+        ["completed", "time_limit_exceeded", "not_run", "not_run"]
+    );
 }

@@ -18,8 +18,14 @@ pub fn client() -> Docker {
 /// Every container that a Warren made to run a job, in any state.
 pub async fn job_containers() -> Vec<ContainerSummary> {
     let filters = HashMap::from([("label".to_owned(), vec!["warren.job".to_owned()])]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    client().list_containers(Some(options)).await.expect("docker lists containers")
+    let options = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&filters)
+        .build();
+    client()
+        .list_containers(Some(options))
+        .await
+        .expect("docker lists containers")
 }
 
 /// Waits until no such container is left.
@@ -30,7 +36,11 @@ pub async fn until_no_job_containers() {
         if left.is_empty() {
             return;
         }
-        assert!(started.elapsed() < GONE, "{} containers are left: {left:#?}", left.len());
+        assert!(
+            started.elapsed() < GONE,
+            "{} containers are left: {left:#?}",
+            left.len()
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -39,7 +49,10 @@ pub async fn until_no_job_containers() {
 pub async fn inspect_a_job_container() -> ContainerInspectResponse {
     let started = Instant::now();
     loop {
-        if let Some(id) = job_containers().await.into_iter().find_map(|container| container.id)
+        if let Some(id) = job_containers()
+            .await
+            .into_iter()
+            .find_map(|container| container.id)
             && let Ok(container) = client().inspect_container(&id, None).await
         {
             return container;
@@ -51,9 +64,16 @@ pub async fn inspect_a_job_container() -> ContainerInspectResponse {
 
 /// The names of all volumes.
 pub async fn volumes() -> Vec<String> {
-    let volumes = client().list_volumes(None::<bollard::query_parameters::ListVolumesOptions>).await;
-    let mut names: Vec<String> =
-        volumes.expect("docker lists volumes").volumes.unwrap_or_default().into_iter().map(|v| v.name).collect();
+    let volumes = client()
+        .list_volumes(None::<bollard::query_parameters::ListVolumesOptions>)
+        .await;
+    let mut names: Vec<String> = volumes
+        .expect("docker lists volumes")
+        .volumes
+        .unwrap_or_default()
+        .into_iter()
+        .map(|v| v.name)
+        .collect();
     names.sort();
     names
 }

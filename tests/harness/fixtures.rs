@@ -11,7 +11,9 @@ pub fn source(path: &str) -> String {
 
 /// Where a fixture is.
 pub fn path_of(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(path)
 }
 
 /// The language of a fixture, by its ending.

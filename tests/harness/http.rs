@@ -43,8 +43,18 @@ pub async fn get(url: String) -> anyhow::Result<Answer> {
 }
 
 /// Posts `body` to `url` as it is.
-pub async fn post(url: String, content_type: &'static str, body: Vec<u8>) -> anyhow::Result<Answer> {
-    blocking(move || agent().post(&url).header("content-type", content_type).send(&body[..])).await
+pub async fn post(
+    url: String,
+    content_type: &'static str,
+    body: Vec<u8>,
+) -> anyhow::Result<Answer> {
+    blocking(move || {
+        agent()
+            .post(&url)
+            .header("content-type", content_type)
+            .send(&body[..])
+    })
+    .await
 }
 
 /// Posts a submission to `url`.
@@ -63,11 +73,19 @@ async fn blocking(
     let asking = tokio::task::spawn_blocking(move || {
         let asked = Instant::now();
         let mut response = call()?;
-        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec()?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_vec()?;
         anyhow::Ok(Answer {
             status: response.status().as_u16(),
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-            retry_after: response.headers().get("retry-after").and_then(|v| v.to_str().ok()).map(str::to_owned),
+            retry_after: response
+                .headers()
+                .get("retry-after")
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned),
             took: asked.elapsed(),
         })
     });

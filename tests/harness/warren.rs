@@ -52,7 +52,12 @@ impl Warren {
             .stdout(Stdio::null())
             .stderr(File::create(directory.path().join("log"))?)
             .spawn()?;
-        Ok(Self { child, directory, api: None, worker: None })
+        Ok(Self {
+            child,
+            directory,
+            api: None,
+            worker: None,
+        })
     }
 
     /// What it has logged so far.
@@ -70,8 +75,14 @@ impl Warren {
         let started = Instant::now();
         loop {
             self.still_runs()?;
-            for line in self.log().lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-                let address = line["address"].as_str().map(|address| format!("http://{address}"));
+            for line in self
+                .log()
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            {
+                let address = line["address"]
+                    .as_str()
+                    .map(|address| format!("http://{address}"));
                 match line["message"].as_str() {
                     Some("the API listens") => self.api = address,
                     Some("the worker listens") => self.worker = address,
@@ -96,7 +107,11 @@ impl Warren {
         let api = self.api.as_ref().map(|url| format!("{url}/api/health"));
         let worker = self.worker.as_ref().map(|url| format!("{url}/health"));
         // An API without workers is degraded, and healthy enough to be started first.
-        let acceptable: &[&str] = if worker.is_some() { &["ok"] } else { &["ok", "degraded"] };
+        let acceptable: &[&str] = if worker.is_some() {
+            &["ok"]
+        } else {
+            &["ok", "degraded"]
+        };
         for url in api.into_iter().chain(worker) {
             loop {
                 self.still_runs()?;
@@ -119,7 +134,11 @@ impl Warren {
     }
 
     async fn within(&self, started: Instant, limit: Duration, what: &str) -> anyhow::Result<()> {
-        anyhow::ensure!(started.elapsed() < limit, "warren did not {what} within {limit:?}: {}", self.log());
+        anyhow::ensure!(
+            started.elapsed() < limit,
+            "warren did not {what} within {limit:?}: {}",
+            self.log()
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok(())
     }
@@ -155,7 +174,10 @@ impl Warren {
     }
 
     fn signal(&self, name: &str) {
-        let _ = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let _ = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
     }
 
     /// Waits until it has ended by itself.
@@ -165,7 +187,11 @@ impl Warren {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            anyhow::ensure!(started.elapsed() < END, "warren did not end within {END:?}: {}", self.log());
+            anyhow::ensure!(
+                started.elapsed() < END,
+                "warren did not end within {END:?}: {}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

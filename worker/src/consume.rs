@@ -56,7 +56,7 @@ async fn settle(delivery: Delivery, executor: &Executor) {
         Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
         Err(failure) => tracing::warn!(%failure, "answered with a failure"),
     }
-    let reply = Reply::new(job.id, result);
+    let reply = Reply::new(job.id, result).about(job.clone());
     if let Err(error) = delivery.reply(reply).await {
         tracing::warn!(%error, "the reply was not confirmed; the job may be delivered again");
     }

@@ -13,6 +13,7 @@ pub mod execute;
 pub mod health;
 pub mod http;
 pub mod slots;
+mod upkeep;
 pub mod verdict;
 mod worker;
 

@@ -2,7 +2,6 @@
 
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,14 +18,7 @@ use crate::execute::Executor;
 use crate::health::Health;
 use crate::http::{Context, router};
 use crate::slots::Slots;
-use crate::{Error, Result};
-
-/// How often containers whose owner is gone are looked for.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// The pause before the engine is tried again; it doubles up to the next.
-const PREPARE_PAUSE: Duration = Duration::from_secs(1);
-/// The longest such pause.
-const PREPARE_PAUSE_MAX: Duration = Duration::from_secs(15);
+use crate::{Error, Result, upkeep};
 
 /// A worker, ready to be run.
 pub struct Worker {
@@ -86,14 +78,17 @@ impl Worker {
     /// The queue or the HTTP server failed for good.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let running = TaskTracker::new();
-        let sweeper = tokio::spawn(sweep_until(Arc::clone(&self.engine), stop.clone()));
-        let mut consumer = tokio::spawn(consume(
-            self.queue,
-            self.executor,
-            self.slots,
-            running.clone(),
-            stop.clone(),
-        ));
+        let sweeper = tokio::spawn(upkeep::sweep_until(Arc::clone(&self.engine), stop.clone()));
+        let taking = (self.queue, self.executor, self.slots);
+        let (engine, jobs, halt) = (Arc::clone(&self.engine), running.clone(), stop.clone());
+        let mut consumer = tokio::spawn(async move {
+            // A worker that cannot run anything must not take jobs from one that can.
+            if upkeep::prepared(engine, &halt).await {
+                consume(taking.0, taking.1, taking.2, jobs, halt).await
+            } else {
+                Ok(())
+            }
+        });
         let closing = stop.clone();
         let server = axum::serve(listener, router(self.context))
             .with_graceful_shutdown(async move { closing.cancelled().await });
@@ -108,6 +103,9 @@ impl Worker {
         stop.cancel();
         running.close();
         let in_flight = async {
+            if !consumer.is_finished() {
+                drop((&mut consumer).await);
+            }
             running.wait().await;
             if !http.is_finished() {
                 drop((&mut http).await);
@@ -127,33 +125,5 @@ impl Worker {
         http.abort();
         drop(sweeper.await);
         result
-    }
-}
-
-/// Waits until the engine can run something; false if `stop` came first.
-async fn prepared(engine: Arc<dyn Engine>, stop: &CancellationToken) -> bool {
-    let prepare = async {
-        let mut pause = PREPARE_PAUSE;
-        while let Err(error) = engine.prepare().await {
-            tracing::error!(%error, retry_in_s = pause.as_secs(), "this worker cannot run anything yet");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PREPARE_PAUSE_MAX);
-        }
-    };
-    tokio::select! {
-        () = prepare => true,
-        () = stop.cancelled() => false,
-    }
-}
-
-async fn sweep_until(engine: Arc<dyn Engine>, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        if let Err(error) = engine.sweep().await {
-            tracing::warn!(%error, "could not look for containers whose owner is gone");
-        }
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP_EVERY) => {}
-            () = stop.cancelled() => {}
-        }
     }
 }

@@ -97,10 +97,11 @@ impl Store for MongoStore {
     async fn record(&self, execution: &Execution) -> Result<(), StoreError> {
         let id = execution.job_id.to_string();
         let fields = Fields::from(execution);
-        let fields = bson::serialize_to_document(&fields).map_err(|error| StoreError::Rejected {
-            store: NAME,
-            source: error.into(),
-        })?;
+        let fields =
+            bson::serialize_to_document(&fields).map_err(|error| StoreError::Rejected {
+                store: NAME,
+                source: error.into(),
+            })?;
         if matches!(execution.end, End::Pending) {
             self.run(|executions| insert(executions, id, fields)).await
         } else {
@@ -163,7 +164,9 @@ async fn connect(uri: ConnectionString) -> Result<Collection<Document>, MongoErr
             .journal(true)
             .build(),
     );
-    options.default_database.get_or_insert_with(|| DEFAULT_DATABASE.to_owned());
+    options
+        .default_database
+        .get_or_insert_with(|| DEFAULT_DATABASE.to_owned());
     let client = Client::with_options(options)?;
     let database = client
         .default_database()
@@ -203,9 +206,7 @@ async fn settle(
     match upsert.upsert(true).await {
         // There is a settled record, or a pending one came between our look and our insert: once
         // more without inserting tells.
-        Err(error) if is_duplicate(&error) => {
-            executions.update_one(pending, set).await.map(drop)
-        }
+        Err(error) if is_duplicate(&error) => executions.update_one(pending, set).await.map(drop),
         result => result.map(drop),
     }
 }

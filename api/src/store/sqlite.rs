@@ -13,9 +13,7 @@ use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
 use warren_shared::time::EpochMillis;
 
-use super::{
-    Closed, End, Execution, NoAnswer, Origin, STORE_TIMEOUT, Store, StoreError,
-};
+use super::{Closed, End, Execution, NoAnswer, Origin, STORE_TIMEOUT, Store, StoreError};
 
 const NAME: &str = "sqlite";
 /// How many operations wait for the database's thread; one more waits for a place.

@@ -22,7 +22,8 @@ pub async fn a_dead_workers_job_goes_to_another<F: Fixture>() -> anyhow::Result<
 
 /// Both workers answer. The waiter gets one of the answers, and the late settlement of the first
 /// delivery touches nothing that came later.
-pub async fn a_job_answered_after_the_connection_died_is_answered<F: Fixture>() -> anyhow::Result<()> {
+pub async fn a_job_answered_after_the_connection_died_is_answered<F: Fixture>() -> anyhow::Result<()>
+{
     let fixture = F::new().await?;
     let (api, first, second) = (fixture.api()?, fixture.worker()?, fixture.worker()?);
     let mut jobs = first.take_jobs(1).await?;

@@ -9,7 +9,9 @@ use warren_shared::queue::rabbit::topology::{DEAD_JOBS, JOBS};
 use warren_shared::queue::{JobQueue, MAX_TRIES, Prefetch, QueueError, WaitError};
 use warren_shared::time::Deadline;
 
-use super::fixture::{Fixture, Jobs, OnRabbitMq, SOON, answer, job, job_for, reply_to, submit, until};
+use super::fixture::{
+    Fixture, Jobs, OnRabbitMq, SOON, answer, job, job_for, reply_to, submit, until,
+};
 
 /// Submits one job and sees it answered, after whatever was queued before it.
 pub async fn works(api: &Arc<dyn JobQueue>, jobs: &mut Jobs) -> anyhow::Result<()> {
@@ -37,7 +39,10 @@ pub async fn holds_exactly(
     for _ in 0..count + 2 {
         waits.push(submit(api, &job()?).await?);
     }
-    until(api, "all but two are held", |now| now.waiting == 2 && now.consumers == 1).await?;
+    until(api, "all but two are held", |now| {
+        now.waiting == 2 && now.consumers == 1
+    })
+    .await?;
     for _ in 0..count + 2 {
         let delivery = jobs.next().await?;
         let reply = reply_to(&delivery.job, "done");
@@ -50,7 +55,9 @@ pub async fn holds_exactly(
 }
 
 fn reason(dead: &serde_json::Value) -> &str {
-    dead["properties"]["headers"]["x-death"][0]["reason"].as_str().unwrap_or_default()
+    dead["properties"]["headers"]["x-death"][0]["reason"]
+        .as_str()
+        .unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,7 +85,10 @@ async fn expired_jobs_are_found_among_the_dead() -> anyhow::Result<()> {
     let mut jobs = worker.take_jobs(2).await?;
     let _slot = (submit(&api, &job()?).await?, jobs.next().await?);
     let mut reasons = Vec::new();
-    let (fetched, waiting) = (job_for(Duration::from_secs(1))?, job_for(Duration::from_secs(1))?);
+    let (fetched, waiting) = (
+        job_for(Duration::from_secs(1))?,
+        job_for(Duration::from_secs(1))?,
+    );
     let _waits = (submit(&api, &fetched).await?, submit(&api, &waiting).await?);
     while !(fetched.deadline.has_passed() && waiting.deadline.has_passed()) {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -100,7 +110,12 @@ async fn what_is_no_job_is_put_aside() -> anyhow::Result<()> {
     works(&api, &mut jobs).await?;
     let mut of_another_version = job()?;
     of_another_version.version += 1;
-    for text in ["", "no JSON", "{}", &serde_json::to_string(&of_another_version)?] {
+    for text in [
+        "",
+        "no JSON",
+        "{}",
+        &serde_json::to_string(&of_another_version)?,
+    ] {
         fixture.0.publish(JOBS, text).await?;
         let dead = fixture.0.take(DEAD_JOBS).await?;
         assert_eq!(dead["payload"], text);
@@ -122,13 +137,20 @@ async fn an_api_survives_the_loss_of_its_connections() -> anyhow::Result<()> {
     let lost = Instant::now();
     let ended = wait.wait(Deadline::after(SOON)).await;
     assert!(matches!(ended, Err(WaitError::Lost(_))), "{ended:?}");
-    assert!(lost.elapsed() < Duration::from_secs(2), "{:?}", lost.elapsed());
+    assert!(
+        lost.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        lost.elapsed()
+    );
     // What is answered all the same is recorded.
     held.reply(reply_to(&sent, "late")).await?;
     works(&api, &mut jobs).await?;
     let mut unclaimed = api.unclaimed(CancellationToken::new()).await?;
     let found = tokio::time::timeout(SOON, unclaimed.recv()).await?;
-    assert_eq!(found.map(|found| found.reply.clone()), Some(reply_to(&sent, "late")));
+    assert_eq!(
+        found.map(|found| found.reply.clone()),
+        Some(reply_to(&sent, "late"))
+    );
     Ok(())
 }
 
