@@ -1,9 +1,17 @@
 //! The stream of jobs that a worker takes from.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::queue::Delivery;
+
+/// How long each of the two steps of ending may take: no more is fetched, all is given back.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The jobs as they arrive. Ends after its `stop` token was cancelled; what was fetched but not
 /// taken by then, or when this is dropped, goes back to the queue.
@@ -32,8 +40,8 @@ impl Deliveries {
         loop {
             let delivery = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return self.end(),
-                () = self.closed.cancelled() => return self.end(),
+                () = self.stop.cancelled() => return self.end().await,
+                () = self.closed.cancelled() => return self.end().await,
                 delivery = self.fetched.recv() => delivery?,
             };
             if let Some(delivery) = delivery.if_worth_running() {
@@ -42,12 +50,43 @@ impl Deliveries {
         }
     }
 
-    /// Gives back what was fetched and not taken.
-    fn end(&mut self) -> Option<Delivery> {
-        self.fetched.close();
-        while let Ok(delivery) = self.fetched.try_recv() {
-            drop(delivery);
-        }
+    async fn end(&mut self) -> Option<Delivery> {
+        hand_back(&mut self.fetched).await;
         None
     }
+}
+
+impl Drop for Deliveries {
+    fn drop(&mut self) {
+        if !self.stop.is_cancelled() && !self.closed.is_cancelled() {
+            // This is how whoever fetches learns that nobody takes any more.
+            self.fetched.close();
+        }
+        if let Ok(runtime) = Handle::try_current()
+            && !(self.fetched.is_closed() && self.fetched.is_empty())
+        {
+            let (_, nothing) = mpsc::channel(1);
+            let mut fetched = std::mem::replace(&mut self.fetched, nothing);
+            runtime.spawn(async move { hand_back(&mut fetched).await });
+        }
+    }
+}
+
+/// Gives back what was fetched and not taken, once nothing more is fetched: what is given back
+/// earlier could come straight back here.
+async fn hand_back(fetched: &mut mpsc::Receiver<Delivery>) {
+    let mut untaken = Vec::new();
+    let fetching_ends = async {
+        while let Some(delivery) = fetched.recv().await {
+            untaken.push(delivery);
+        }
+    };
+    drop(timeout(END_TIMEOUT, fetching_ends).await);
+    fetched.close();
+    let giving_back = untaken
+        .into_iter()
+        .filter_map(Delivery::if_worth_running)
+        .map(Delivery::requeue);
+    // What cannot be given back in order goes back when it is dropped.
+    drop(timeout(END_TIMEOUT, join_all(giving_back)).await);
 }

@@ -7,7 +7,7 @@ use crate::queue::QueueError;
 use crate::reply::Reply;
 
 /// One job, held by one worker until it is settled. Dropped unsettled (a panic, say), it goes
-/// back to the queue.
+/// back to the queue, or is put aside if that happened too often.
 pub struct Delivery {
     /// What to run.
     pub job: Job,
@@ -24,9 +24,10 @@ pub trait Settle: Send {
     fn is_ours(&self) -> bool;
     /// Sends the reply, waits until it is confirmed, then acknowledges the job.
     async fn reply(self: Box<Self>, reply: Reply) -> Result<(), QueueError>;
-    /// Gives the job back for another worker.
-    async fn requeue(self: Box<Self>) -> Result<(), QueueError>;
-    /// The delivery was dropped unsettled: gives the job back without waiting.
+    /// Gives `job` back for another worker. Does not count as a try.
+    async fn requeue(self: Box<Self>, job: &Job) -> Result<(), QueueError>;
+    /// The delivery was dropped unsettled: gives the job back without waiting. Counts as a try,
+    /// as a worker's death does.
     fn abandon(self: Box<Self>);
     /// The job's deadline passed before a worker took it: puts it aside without waiting.
     fn expire(self: Box<Self>);
@@ -54,13 +55,14 @@ impl Delivery {
         }
     }
 
-    /// Gives the job back for another worker.
+    /// Gives the job back for another worker. Unlike a drop, this does not count as one of the
+    /// job's [`MAX_TRIES`](crate::queue::MAX_TRIES).
     ///
     /// # Errors
     /// The connection is lost, which gives the job back as well.
     pub async fn requeue(mut self) -> Result<(), QueueError> {
         match self.settle.take() {
-            Some(settle) => settle.requeue().await,
+            Some(settle) => settle.requeue(&self.job).await,
             None => Ok(()),
         }
     }

@@ -28,8 +28,8 @@ use crate::job::Job;
 /// The most jobs that wait in the queue; one more is refused ([`SubmitError::Full`]).
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
 
-/// How often a job is given to a worker at most. One that was given back (or lost with its
-/// worker) this often is taken to be the cause, and is put aside.
+/// How often a job is given to a worker at most. One that was lost with its worker (or dropped by
+/// it) this often is taken to be the cause, and is put aside. Handing a job back does not count.
 pub const MAX_TRIES: u32 = 2;
 
 /// How many unsettled deliveries a worker holds: its execution slots.
@@ -139,9 +139,9 @@ pub enum QueueError {
         /// The most there may be.
         limit: u64,
     },
-    /// The broker took none of the queues that a reply could go to.
-    #[error("RabbitMQ refused a reply: its reply queue is gone and {0} takes no more")]
-    ReplyRefused(&'static str),
+    /// A queue that the message was for takes no more, or is gone.
+    #[error("RabbitMQ refused a message: {0} is full or gone")]
+    Refused(&'static str),
     /// The broker refused or failed an operation.
     #[error("RabbitMQ: cannot {context}")]
     Amqp {

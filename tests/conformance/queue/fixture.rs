@@ -127,7 +127,6 @@ pub struct OnRabbitMq(pub Vhost);
 #[async_trait]
 impl Fixture for OnRabbitMq {
     async fn new() -> anyhow::Result<Self> {
-        warren_shared::telemetry::init(warren_shared::telemetry::Environment::Development);
         Ok(Self(Vhost::create(&Management::shared().await?).await?))
     }
 

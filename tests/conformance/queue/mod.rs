@@ -40,8 +40,10 @@ conformance! {
         replies_find_their_waiters_in_any_order,
         a_job_given_back_goes_to_another_worker,
         a_dropped_job_comes_back,
+        handing_back_is_not_held_against_a_job,
         a_job_that_every_worker_drops_is_put_aside,
         a_stopped_stream_hands_back_what_was_not_taken,
+        a_dropped_stream_hands_back_what_was_not_taken,
         there_is_one_stream_of_jobs_per_worker,
         a_closed_queue_ends_its_waits;
     counts:

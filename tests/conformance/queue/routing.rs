@@ -188,3 +188,42 @@ pub async fn a_closed_queue_ends_its_waits<F: Fixture>() -> anyhow::Result<()> {
     worker.queue.close(SOON).await;
     jobs.ended().await
 }
+
+pub async fn handing_back_is_not_held_against_a_job<F: Fixture>() -> anyhow::Result<()> {
+    let fixture = F::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(1).await?;
+    let sent = job()?;
+    let pending = submit(&api, &sent).await?;
+    for given_back in 0..3 * MAX_TRIES {
+        let delivery = jobs.next().await?;
+        assert_eq!(delivery.job, sent);
+        assert_eq!(delivery.redelivered, given_back > 0);
+        delivery.requeue().await?;
+    }
+    for _lost in 1..MAX_TRIES {
+        drop(jobs.next().await?);
+    }
+    let delivery = jobs.next().await?;
+    delivery.reply(reply_to(&sent, "at last")).await?;
+    assert_eq!(answer(pending).await?, reply_to(&sent, "at last"));
+    jobs.none().await
+}
+
+pub async fn a_dropped_stream_hands_back_what_was_not_taken<F: Fixture>() -> anyhow::Result<()> {
+    let fixture = F::new().await?;
+    let (api, first, second) = (fixture.api()?, fixture.worker()?, fixture.worker()?);
+    let jobs = first.take_jobs(2).await?;
+    let sent = job()?;
+    let pending = submit(&api, &sent).await?;
+    until(&api, "it is fetched", |now| now.waiting == 0).await?;
+    drop(jobs);
+    let mut jobs = second.take_jobs(2).await?;
+    let delivery = jobs.next().await?;
+    assert_eq!(delivery.job, sent);
+    delivery.reply(reply_to(&sent, "second")).await?;
+    assert_eq!(answer(pending).await?, reply_to(&sent, "second"));
+    until(&api, "the first has left", |now| now.consumers == 1)
+        .await
+        .map(drop)
+}

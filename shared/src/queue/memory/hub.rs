@@ -40,6 +40,16 @@ struct Queued {
     job: Job,
     reply_to: HandleId,
     tries: u32,
+    delivered: bool,
+}
+
+/// How a held job comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Return {
+    /// Its worker gives it to another.
+    HandedBack,
+    /// Its worker lost it, which counts as a try.
+    Lost,
 }
 
 struct Held {
@@ -90,7 +100,7 @@ impl Hub {
             held.map(|(tag, _)| *tag).collect()
         };
         for tag in tags {
-            self.give_back(tag);
+            self.give_back(tag, Return::Lost);
         }
     }
 
@@ -121,6 +131,7 @@ impl Hub {
             job,
             reply_to,
             tries: 0,
+            delivered: false,
         });
         drop(state);
         self.job_waits.notify_one();
@@ -146,12 +157,12 @@ impl Hub {
                 tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
                 continue;
             }
-            queued.tries += 1;
+            let redelivered = std::mem::replace(&mut queued.delivered, true);
             let tag = Tag(state.next_id());
             let taken = Taken {
                 tag,
                 job: queued.job.clone(),
-                redelivered: queued.tries > 1,
+                redelivered,
                 reply_to: queued.reply_to,
             };
             state.held.insert(tag, Held { queued, by });
@@ -170,15 +181,18 @@ impl Hub {
 
     /// The job goes back to where it came from, unless it was tried often enough. `false` if it
     /// went back already.
-    pub(super) fn give_back(&self, tag: Tag) -> bool {
+    pub(super) fn give_back(&self, tag: Tag, how: Return) -> bool {
         let mut state = self.lock();
-        let Some(Held { queued, .. }) = state.held.remove(&tag) else {
+        let Some(Held { mut queued, .. }) = state.held.remove(&tag) else {
             return false;
         };
+        if how == Return::Lost {
+            queued.tries += 1;
+        }
         if queued.tries >= MAX_TRIES {
             tracing::error!(
                 job.id = %queued.job.id, tries = queued.tries,
-                "job put aside: every worker that took it gave it back or died"
+                "job put aside: every worker that took it lost it"
             );
         } else {
             state.waiting.push_front(queued);

@@ -7,7 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::hub::{Consumer, HandleId, Hub, Tag, Taken};
+use super::hub::{Consumer, HandleId, Hub, Return, Tag, Taken};
+use crate::job::Job;
 use crate::queue::unclaimed::UNCLAIMED_RETRY;
 use crate::queue::{Delivery, Fate, Prefetch, QueueError, Settle, Unclaimed};
 use crate::reply::Reply;
@@ -87,8 +88,8 @@ impl Settle for HeldJob {
         Ok(())
     }
 
-    async fn requeue(self: Box<Self>) -> Result<(), QueueError> {
-        if self.hub.give_back(self.tag) {
+    async fn requeue(self: Box<Self>, _job: &Job) -> Result<(), QueueError> {
+        if self.hub.give_back(self.tag, Return::HandedBack) {
             Ok(())
         } else {
             Err(QueueError::Closed)
@@ -96,7 +97,7 @@ impl Settle for HeldJob {
     }
 
     fn abandon(self: Box<Self>) {
-        self.hub.give_back(self.tag);
+        self.hub.give_back(self.tag, Return::Lost);
     }
 
     fn expire(self: Box<Self>) {

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::connected::Connected;
-use super::message::{correlation, decode};
+use super::message::{Origin, correlation, decode, origin};
 use super::replier::Replier;
 use super::streams::{Slot, Subscription, cancel, consume};
 use super::supervisor::{Built, Unit};
@@ -87,7 +87,14 @@ async fn pump(
             drop(subscription.sender.send(delivery).await);
         }
     }
-    cancel(channel, consumer).await
+    // The stream hands back what nobody took; there is room for it, since no more than the
+    // prefetch are unsettled.
+    for delivered in cancel(channel, consumer).await? {
+        if let Some(delivery) = receive(delivered, replier).await? {
+            drop(subscription.sender.try_send(delivery));
+        }
+    }
+    Ok(())
 }
 
 async fn receive(
@@ -103,7 +110,8 @@ async fn receive(
                 replier: replier.clone(),
                 runtime: Handle::current(),
             };
-            let redelivered = delivered.redelivered;
+            let redelivered =
+                delivered.redelivered || origin(&delivered.properties) == Origin::HandedBack;
             Ok(Some(Delivery::new(job, redelivered, Box::new(settle))))
         }
         Err(problem) => {
@@ -174,8 +182,20 @@ impl Settle for TaggedJob {
         Ok(())
     }
 
-    async fn requeue(mut self: Box<Self>) -> Result<(), QueueError> {
-        self.settle(Settlement::Requeue).await
+    // As a new message, since the broker counts every return as a try. If that cannot be, better
+    // as a try than not at all.
+    async fn requeue(mut self: Box<Self>, job: &Job) -> Result<(), QueueError> {
+        if !self.is_ours() {
+            return Err(QueueError::Disconnected);
+        }
+        let reply_to = self.reply_to.as_ref().map_or("", ShortString::as_str);
+        match self.replier.hand_back(job, reply_to).await {
+            Ok(()) => self.settle(Settlement::Ack).await,
+            Err(error) => {
+                tracing::warn!(job.id = %self.job, %error, "job goes back as if it had been lost");
+                self.settle(Settlement::Requeue).await
+            }
+        }
     }
 
     fn abandon(self: Box<Self>) {

@@ -53,7 +53,19 @@ pub(super) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, serde_json::E
     serde_json::to_vec(message)
 }
 
-pub(super) fn job_properties(job: &Job, reply_to: &str) -> BasicProperties {
+/// Whether a worker had a job before this message was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It comes from its caller.
+    Submitted,
+    /// It comes from a worker that handed it back.
+    HandedBack,
+}
+
+/// The header that marks a job as [`Origin::HandedBack`].
+const HANDED_BACK: &str = "warren-handed-back";
+
+pub(super) fn job_properties(job: &Job, reply_to: &str, origin: Origin) -> BasicProperties {
     // Zero would mean "only if a worker is free this very moment".
     let left = millis(job.deadline.remaining()).max(1);
     let mut headers = FieldTable::default();
@@ -61,10 +73,22 @@ pub(super) fn job_properties(job: &Job, reply_to: &str) -> BasicProperties {
         let value = AMQPValue::LongString(traceparent.as_str().into());
         headers.insert("traceparent".into(), value);
     }
+    if origin == Origin::HandedBack {
+        headers.insert(HANDED_BACK.into(), AMQPValue::Boolean(true));
+    }
     properties(job.id, "warren.job")
         .with_reply_to(reply_to.into())
         .with_expiration(left.to_string().into())
         .with_headers(headers)
+}
+
+pub(super) fn origin(properties: &BasicProperties) -> Origin {
+    let headers = properties.headers().as_ref();
+    if headers.is_some_and(|headers| headers.contains_key(HANDED_BACK)) {
+        Origin::HandedBack
+    } else {
+        Origin::Submitted
+    }
 }
 
 pub(super) fn reply_properties(job: JobId) -> BasicProperties {

@@ -1,5 +1,5 @@
-//! The queue on RabbitMQ. Each side has two connections, one to publish and one to consume, each
-//! kept alive as a whole by a supervisor.
+//! The queue on RabbitMQ. Each side has one connection to publish and one to consume (an API that
+//! records unclaimed replies has one more for these), each kept alive as a whole by a supervisor.
 
 mod config;
 mod connected;
@@ -9,6 +9,7 @@ mod message;
 mod publisher;
 mod replier;
 mod replies;
+mod results;
 mod streams;
 mod submit;
 mod supervisor;
@@ -31,6 +32,7 @@ use self::jobs::Consuming;
 use self::publisher::{Publisher, Publishing};
 use self::replier::Replier;
 use self::replies::Listening;
+use self::results::Recording;
 use self::streams::Slot;
 use self::submit::Submitter;
 use self::supervisor::{Link, supervise};
@@ -55,6 +57,7 @@ enum Side {
     Api {
         submitter: Submitter,
         recorder: Slot<Unclaimed>,
+        config: RabbitConfig,
     },
     Worker {
         publisher: Link<Publisher>,
@@ -72,14 +75,17 @@ impl RabbitQueue {
         let life = Life::until(stop);
         let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
         let waiters = Arc::new(Waiters::default());
-        let recorder = Slot::new();
         let listening = Listening {
             instance: config.instance().clone(),
             waiters: Arc::clone(&waiters),
-            recorder: recorder.clone(),
             replier: Replier(publisher.clone()),
         };
-        let replies = supervise(listening, config, life.stop.clone(), &life.consuming);
+        let replies = supervise(
+            listening,
+            config.clone(),
+            life.stop.clone(),
+            &life.consuming,
+        );
         let submitter = Submitter {
             publisher,
             replies,
@@ -88,7 +94,8 @@ impl RabbitQueue {
         Self {
             side: Side::Api {
                 submitter,
-                recorder,
+                recorder: Slot::new(),
+                config,
             },
             life,
         }
@@ -189,17 +196,25 @@ impl JobQueue for RabbitQueue {
         &self,
         stop: CancellationToken,
     ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
-        let Side::Api { recorder, .. } = &self.side else {
+        let Side::Api {
+            recorder, config, ..
+        } = &self.side
+        else {
             return Err(QueueError::WrongSide("recording replies"));
         };
         let what = "the stream of unclaimed replies";
-        recorder.subscribe(
-            what,
-            UNCLAIMED_PREFETCH,
-            stop,
-            &self.life.stop,
-            &self.life.tasks,
-        )
+        let Life {
+            stop: closed,
+            tasks,
+            consuming,
+        } = &self.life;
+        let receiver = recorder.subscribe(what, UNCLAIMED_PREFETCH, stop, closed, tasks)?;
+        let recording = Recording {
+            instance: config.instance().clone(),
+            recorder: recorder.clone(),
+        };
+        supervise(recording, config.clone(), closed.clone(), consuming);
+        Ok(receiver)
     }
 
     async fn status(&self) -> Result<QueueStatus, QueueError> {

@@ -1,14 +1,16 @@
-//! Sending a reply to where it is awaited, or else to where it is recorded.
+//! What a consumer publishes: a reply to where it is awaited, or else to where it is recorded; and
+//! a job that it hands back.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::message::{encode, reply_properties};
+use super::message::{Origin, encode, job_properties, reply_properties};
 use super::publisher::{Message, PublishError, Published, Publisher};
 use super::supervisor::Link;
-use super::topology::{EXCHANGE, RESULTS};
+use super::topology::{EXCHANGE, JOBS, RESULTS};
 use crate::ids::JobId;
+use crate::job::Job;
 use crate::queue::QueueError;
 use crate::reply::Reply;
 
@@ -32,7 +34,7 @@ impl Replier {
     ) -> Result<(), QueueError> {
         let body = encode(reply).map_err(|error| {
             tracing::error!(job.id = %reply.job_id, %error, "reply cannot be written as JSON");
-            QueueError::ReplyRefused(RESULTS)
+            QueueError::Refused(RESULTS)
         })?;
         let job = reply.job_id;
         if let Some(reply_to) = reply_to {
@@ -46,7 +48,26 @@ impl Replier {
         }
         match self.persist(EXCHANGE, RESULTS, job, &body).await? {
             Published::Confirmed => Ok(()),
-            Published::Returned | Published::Refused => Err(QueueError::ReplyRefused(RESULTS)),
+            Published::Returned | Published::Refused => Err(QueueError::Refused(RESULTS)),
+        }
+    }
+
+    /// Queues `job` once more, if that can be done right away.
+    pub(super) async fn hand_back(&self, job: &Job, reply_to: &str) -> Result<(), QueueError> {
+        let body = encode(job).map_err(|error| {
+            tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
+            QueueError::Refused(JOBS)
+        })?;
+        let message = Message {
+            exchange: EXCHANGE,
+            routing_key: JOBS,
+            properties: job_properties(job, reply_to, Origin::HandedBack),
+            body: &body,
+        };
+        match self.0.now()?.publish(message, CONFIRM_TIMEOUT).await {
+            Ok(Published::Confirmed) => Ok(()),
+            Ok(Published::Refused | Published::Returned) => Err(QueueError::Refused(JOBS)),
+            Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => Err(error),
         }
     }
 

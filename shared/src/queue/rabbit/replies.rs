@@ -1,5 +1,4 @@
-//! The API's consumer: replies to their waiters, those without one to where they are recorded, and
-//! from there to the recorder.
+//! The API's consumer of replies: each to its waiter, those without one to where they are recorded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,22 +7,20 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::QueueDeleteOptions;
-use lapin::{Acker, Channel, Consumer};
-use tokio::runtime::Handle;
+use lapin::{Acker, Consumer};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connected::Connected;
 use super::message::{correlation, decode};
 use super::replier::Replier;
-use super::streams::{Slot, Subscription, cancel, consume};
+use super::streams::consume;
 use super::supervisor::{Built, Unit};
 use super::tags::{Settlement, settle};
-use super::topology::{REPLIES_PREFIX, RESULTS, declare_reply_queue};
+use super::topology::{REPLIES_PREFIX, declare_reply_queue};
 use crate::ids::InstanceId;
-use crate::queue::unclaimed::UNCLAIMED_RETRY;
+use crate::queue::QueueError;
 use crate::queue::waiters::{Epoch, Waiters};
-use crate::queue::{Fate, QueueError, Unclaimed};
 use crate::reply::Reply;
 
 /// Replies under way from the broker at a time.
@@ -35,7 +32,6 @@ const RETIRE_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Listening {
     pub(super) instance: InstanceId,
     pub(super) waiters: Arc<Waiters>,
-    pub(super) recorder: Slot<Unclaimed>,
     pub(super) replier: Replier,
 }
 
@@ -62,9 +58,8 @@ impl Unit for Listening {
         let name = format!("{REPLIES_PREFIX}.{}.{number}", self.instance);
         let channel = connected.channel().await?;
         declare_reply_queue(&channel, &name).await?;
-        let tag = self.instance.as_str().to_owned();
-        let consumer = consume(&channel, &name, &tag, REPLIES_PREFETCH).await?;
-        let results = connected.channel().await?;
+        let tag = self.instance.as_str();
+        let consumer = consume(&channel, &name, tag, REPLIES_PREFETCH).await?;
         let epoch = Epoch(number);
         self.waiters.open(epoch);
         let dispatcher = Dispatcher {
@@ -72,7 +67,6 @@ impl Unit for Listening {
             replier: self.replier.clone(),
             keeping: TaskTracker::new(),
         };
-        let recorder = self.recorder.clone();
         let (stop, for_end, retired) = (stop.clone(), Arc::clone(connected), name.clone());
         let work = async move {
             // The channel has to live as long as its consumer.
@@ -83,7 +77,6 @@ impl Unit for Listening {
             };
             let error = tokio::select! {
                 error = dispatcher.run(consumer) => error,
-                error = record(&results, &tag, &recorder) => error,
                 error = retiring => error,
             };
             if stop.is_cancelled() {
@@ -107,7 +100,7 @@ impl Unit for Listening {
 }
 
 /// Deletes the reply queue once it is empty, so that no reply is lost in it: what comes later is
-/// returned to its worker, which sends it to [`RESULTS`]. The end of its consumer is then the end
+/// returned to its worker, which sends it to `warren.results`. The end of its consumer is then the end
 /// of the unit; this returns only if that cannot be.
 async fn retire(connected: &Connected, name: &str) -> QueueError {
     let options = QueueDeleteOptions {
@@ -185,44 +178,7 @@ async fn keep(reply: Reply, acker: Acker, replier: Replier) {
     }
 }
 
-/// Passes unclaimed replies to the recorder, for as long as there is one.
-async fn record(channel: &Channel, tag: &str, recorder: &Slot<Unclaimed>) -> QueueError {
-    let subscription = recorder.subscribed().await;
-    match pass_on(channel, tag, subscription).await {
-        Err(error) => error,
-        // The channel must outlive what the recorder still holds.
-        Ok(()) => std::future::pending().await,
-    }
-}
-
-async fn pass_on(
-    channel: &Channel,
-    tag: &str,
-    subscription: Subscription<Unclaimed>,
-) -> Result<(), QueueError> {
-    let mut consumer = consume(channel, RESULTS, tag, subscription.prefetch).await?;
-    loop {
-        let delivered = tokio::select! {
-            biased;
-            () = subscription.stop.cancelled() => break,
-            () = subscription.sender.closed() => break,
-            delivered = consumer.next() => delivered,
-        };
-        let delivered = delivered
-            .ok_or(QueueError::ConsumerCancelled(RESULTS))?
-            .map_err(QueueError::while_doing("consume unclaimed replies"))?;
-        match read(&delivered) {
-            None => settle(&delivered.acker, Settlement::Reject).await?,
-            Some(reply) => {
-                let unclaimed = tagged(reply, delivered.acker);
-                drop(subscription.sender.send(unclaimed).await);
-            }
-        }
-    }
-    cancel(channel, consumer).await
-}
-
-fn read(delivered: &Delivery) -> Option<Reply> {
+pub(super) fn read(delivered: &Delivery) -> Option<Reply> {
     decode::<Reply>(&delivered.data)
         .inspect_err(|problem| {
             tracing::error!(
@@ -233,26 +189,4 @@ fn read(delivered: &Delivery) -> Option<Reply> {
             );
         })
         .ok()
-}
-
-/// An unclaimed reply by its delivery tag.
-fn tagged(reply: Reply, acker: Acker) -> Unclaimed {
-    let job = reply.job_id;
-    // It may be dropped outside of the runtime.
-    let runtime = Handle::current();
-    let settle_as = move |fate| {
-        runtime.spawn(async move {
-            let settled = match fate {
-                Fate::Recorded => settle(&acker, Settlement::Ack).await,
-                Fate::Dropped => {
-                    tokio::time::sleep(UNCLAIMED_RETRY).await;
-                    settle(&acker, Settlement::Requeue).await
-                }
-            };
-            if let Err(error) = settled {
-                tracing::debug!(job.id = %job, %error, ?fate, "unclaimed reply comes again");
-            }
-        });
-    };
-    Unclaimed::new(reply, Box::new(settle_as))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use lapin::message::Delivery;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
@@ -10,7 +11,6 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::tags::{Settlement, settle};
 use crate::queue::QueueError;
 
 /// The receiving end of a stream, as the side that fills it knows it.
@@ -130,14 +130,18 @@ pub(super) async fn consume(
         .map_err(QueueError::while_doing("consume a queue"))
 }
 
-/// Stops consuming, and gives back what had been prefetched.
-pub(super) async fn cancel(channel: &Channel, mut consumer: Consumer) -> Result<(), QueueError> {
+/// Stops consuming; returns what had been prefetched.
+pub(super) async fn cancel(
+    channel: &Channel,
+    mut consumer: Consumer,
+) -> Result<Vec<Delivery>, QueueError> {
     channel
         .basic_cancel(consumer.tag(), BasicCancelOptions::default())
         .await
         .map_err(QueueError::while_doing("stop consuming"))?;
+    let mut prefetched = Vec::new();
     while let Some(Ok(delivery)) = consumer.next().await {
-        settle(&delivery.acker, Settlement::Requeue).await?;
+        prefetched.push(delivery);
     }
-    Ok(())
+    Ok(prefetched)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::message::{encode, job_properties};
+use super::message::{Origin, encode, job_properties};
 use super::publisher::{Message, PublishError, Published, Publisher};
 use super::replies::ReplyQueue;
 use super::supervisor::Link;
@@ -44,7 +44,7 @@ impl Submitter {
         let message = Message {
             exchange: EXCHANGE,
             routing_key: JOBS,
-            properties: job_properties(job, &replies.name),
+            properties: job_properties(job, &replies.name, Origin::Submitted),
             body: &body,
         };
         let published = publisher
