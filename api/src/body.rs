@@ -71,7 +71,9 @@ fn declared_len(headers: &HeaderMap) -> Option<u64> {
 /// What the body was sent as, if not as plain JSON. A request without the header is believed.
 fn not_json(headers: &HeaderMap) -> Option<String> {
     let lossy = |name| {
-        let value = headers.get(name).map(|v| String::from_utf8_lossy(v.as_bytes()));
+        let value = headers
+            .get(name)
+            .map(|v| String::from_utf8_lossy(v.as_bytes()));
         value.map(|v| v.trim().to_ascii_lowercase())
     };
     if let Some(encoding) = lossy(CONTENT_ENCODING).filter(|e| e != "identity") {

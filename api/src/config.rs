@@ -120,7 +120,9 @@ impl FromStr for ListenAddr {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self).map_err(|_invalid| {
-            format!("{text:?} is not an IP address with a port, like {DEFAULT_ADDRESS} or 0.0.0.0:5000")
+            format!(
+                "{text:?} is not an IP address with a port, like {DEFAULT_ADDRESS} or 0.0.0.0:5000"
+            )
         })
     }
 }

@@ -68,11 +68,19 @@ impl Health {
         let (latency, status) = timed(self.queue.status()).await;
         match status {
             Some(Ok(status)) if status.waiting >= MAX_QUEUED_JOBS => (
-                service(State::Degraded, latency, "full: new jobs are refused until some are done"),
+                service(
+                    State::Degraded,
+                    latency,
+                    "full: new jobs are refused until some are done",
+                ),
                 workers(status.consumers),
             ),
             Some(Ok(status)) => (
-                service(State::Ok, latency, format!("{} jobs waiting", status.waiting)),
+                service(
+                    State::Ok,
+                    latency,
+                    format!("{} jobs waiting", status.waiting),
+                ),
                 workers(status.consumers),
             ),
             failed => {
@@ -98,9 +106,11 @@ impl Health {
             backlog.waiting, backlog.lost
         );
         match ping {
-            Some(Ok(())) if backlog.failing => {
-                service(State::Degraded, latency, format!("answers, but records nothing; {held}"))
-            }
+            Some(Ok(())) if backlog.failing => service(
+                State::Degraded,
+                latency,
+                format!("answers, but records nothing; {held}"),
+            ),
             Some(Ok(())) if backlog.lost > 0 => service(State::Ok, latency, held),
             Some(Ok(())) => ServiceHealth {
                 detail: None,

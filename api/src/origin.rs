@@ -47,20 +47,27 @@ impl FromStr for Origin {
 /// Lower case, without the scheme's own port and without the slash that people append.
 fn normal_form(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
-    let scheme = uri.scheme().filter(|s| [Scheme::HTTP, Scheme::HTTPS].contains(s))?;
+    let scheme = uri
+        .scheme()
+        .filter(|s| [Scheme::HTTP, Scheme::HTTPS].contains(s))?;
     let bare = uri.path_and_query().is_none_or(|path| path.as_str() == "/");
     let authority = uri.authority()?;
     if !bare || authority.as_str().contains('@') || authority.host().is_empty() {
         return None;
     }
     let own_port = if *scheme == Scheme::HTTP { 80 } else { 443 };
-    let port = match (authority.port(), authority.port_u16()) {
-        (None, _) => String::new(),
-        (Some(_), Some(port)) if port == own_port => String::new(),
-        (Some(_), Some(port)) => format!(":{port}"),
-        (Some(_), None) => return None,
+    // `Authority::port` is silent about ports that are none.
+    let port = match authority.as_str().strip_prefix(authority.host())? {
+        "" => String::new(),
+        port => match port.strip_prefix(':')?.parse::<u16>().ok()? {
+            port if port == own_port => String::new(),
+            port => format!(":{port}"),
+        },
     };
-    Some(format!("{scheme}://{}{port}", authority.host().to_ascii_lowercase()))
+    Some(format!(
+        "{scheme}://{}{port}",
+        authority.host().to_ascii_lowercase()
+    ))
 }
 
 /// A text that is no origin.
@@ -110,7 +117,10 @@ mod tests {
     #[test]
     fn several_are_separated_by_commas() {
         let origins: Origins = "http://a.example, https://b.example ,".parse().unwrap();
-        assert_eq!(origins.header_values(), ["http://a.example", "https://b.example"]);
+        assert_eq!(
+            origins.header_values(),
+            ["http://a.example", "https://b.example"]
+        );
         assert!("http://a.example,nonsense".parse::<Origins>().is_err());
     }
 }

@@ -51,7 +51,10 @@ mod tests {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert!(is_well_formed(good));
         assert!(is_well_formed(&good.replacen("00", "01", 1)));
-        assert!(is_well_formed(&format!("{}-more", good.replacen("00", "cc", 1))));
+        assert!(is_well_formed(&format!(
+            "{}-more",
+            good.replacen("00", "cc", 1)
+        )));
         for bad in [
             "",
             "00",

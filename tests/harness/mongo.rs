@@ -76,7 +76,9 @@ pub(crate) struct Line {
 impl Line {
     /// A line to the server behind `database`, cut at first if not `up`.
     pub(crate) async fn to(database: &Database, up: bool) -> Self {
-        let options = ClientOptions::parse(&database.base).await.expect("an address");
+        let options = ClientOptions::parse(&database.base)
+            .await
+            .expect("an address");
         let server = options.hosts.first().expect("a host").to_string();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();

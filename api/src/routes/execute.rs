@@ -62,7 +62,11 @@ pub(crate) async fn post(
 }
 
 /// Has the job run and records what became of it.
-async fn run(state: &AppState, job: &Job, budget: Budget) -> Result<Box<ExecuteResponse>, ApiError> {
+async fn run(
+    state: &AppState,
+    job: &Job,
+    budget: Budget,
+) -> Result<Box<ExecuteResponse>, ApiError> {
     let reply = state.dispatch.run(job, budget, &state.recorder).await;
     match reply.map(|reply| reply.result) {
         Ok(Ok(outcome)) => {

@@ -120,7 +120,10 @@ fn unknown(id: JobId) -> Problem {
 }
 
 fn unavailable(error: &StoreError, environment: Environment) -> Problem {
-    tracing::warn!(error = error as &dyn std::error::Error, "cannot read executions");
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "cannot read executions"
+    );
     let problem = Problem::new(
         503,
         "store_unavailable",
@@ -130,7 +133,8 @@ fn unavailable(error: &StoreError, environment: Environment) -> Problem {
     match environment {
         Environment::Production => problem,
         Environment::Development => {
-            let causes = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
+            let causes =
+                std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
             let causes: Vec<String> = causes.map(ToString::to_string).collect();
             problem.with_details(json!({ "causes": causes }))
         }

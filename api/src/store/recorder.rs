@@ -160,7 +160,10 @@ impl Recorder {
         if tokio::time::timeout(grace, &mut writer).await.is_err() {
             writer.abort();
             let waiting = self.backlog().waiting;
-            tracing::error!(waiting, "executions not recorded: the store was away to the end");
+            tracing::error!(
+                waiting,
+                "executions not recorded: the store was away to the end"
+            );
         }
     }
 }
@@ -202,7 +205,10 @@ async fn write(store: &dyn Store, state: &State, entry: Entry) {
             }
             Err(error) => {
                 if !state.failing.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot record executions; trying on");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot record executions; trying on"
+                    );
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LAST_PAUSE);
@@ -220,5 +226,8 @@ fn cost(execution: &Execution) -> u32 {
 }
 
 fn units(size: ByteSize) -> u32 {
-    size.get().div_ceil(UNIT.get()).try_into().unwrap_or(u32::MAX)
+    size.get()
+        .div_ceil(UNIT.get())
+        .try_into()
+        .unwrap_or(u32::MAX)
 }
