@@ -3,4 +3,6 @@
 
 mod architecture;
 mod conformance;
+mod containment;
+mod end_to_end;
 mod harness;

@@ -50,6 +50,12 @@ impl RoomId {
     /// The longest room id, in bytes.
     pub const MAX_LEN: usize = 128;
 
+    /// The room of jobs that come straight to a worker, whose contract knows no rooms.
+    #[must_use]
+    pub fn direct() -> Self {
+        Self("direct".to_owned())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,3 +1,12 @@
-//! What the tests share: the real services they run against.
+//! What the tests share: the real services they run against, Warren's own processes, and a client.
 
-pub(crate) mod mongo;
+pub mod broker;
+pub mod docker;
+pub mod fixtures;
+pub mod http;
+pub mod images;
+pub mod machine;
+pub mod mongo;
+pub mod proxy;
+pub mod rabbitmq;
+pub mod warren;

@@ -1,1 +1,22 @@
-//! Warren's worker.
+//! Warren's worker: takes jobs off the queue, runs each one in a fresh hardened container, and
+//! replies. The way of a job through this crate: [`consume`] takes it, [`execute`] sees it
+//! through, [`engine`] makes its container, [`conversation`] speaks with PID 1 in it, [`verdict`]
+//! makes an outcome of what PID 1 saw.
+
+pub mod compare;
+pub mod config;
+pub mod consume;
+pub mod conversation;
+pub mod engine;
+pub mod error;
+pub mod execute;
+pub mod health;
+pub mod http;
+pub mod slots;
+mod upkeep;
+pub mod verdict;
+mod worker;
+
+pub use config::Config;
+pub use error::{Error, Result};
+pub use worker::Worker;

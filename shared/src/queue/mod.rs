@@ -131,6 +131,14 @@ pub enum QueueError {
     /// The broker ended a consumer of ours.
     #[error("RabbitMQ cancelled our consumer of {0}; subscribing again")]
     ConsumerCancelled(&'static str),
+    /// A message is larger than the broker takes.
+    #[error("a message of {bytes} bytes is larger than RabbitMQ takes ({limit})")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The most there may be.
+        limit: u64,
+    },
     /// The broker took none of the queues that a reply could go to.
     #[error("RabbitMQ refused a reply: its reply queue is gone and {0} takes no more")]
     ReplyRefused(&'static str),

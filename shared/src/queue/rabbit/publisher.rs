@@ -12,9 +12,11 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::connected::Connected;
 use super::supervisor::{Built, Unit};
+use super::topology::MAX_MESSAGE;
 use crate::queue::QueueError;
 
 /// How many messages may be on their way at a time. The broker writes to disk for those of many
@@ -68,6 +70,7 @@ impl Publisher {
         within: Duration,
     ) -> Result<Published, PublishError> {
         let deadline = Instant::now() + within;
+        check_size(message.body).map_err(PublishError::NotSent)?;
         self.connected
             .check_publishable()
             .map_err(PublishError::NotSent)?;
@@ -112,6 +115,16 @@ impl Publisher {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn check_size(body: &[u8]) -> Result<(), QueueError> {
+    if body.len() > MAX_MESSAGE.as_len() {
+        return Err(QueueError::TooLarge {
+            bytes: body.len(),
+            limit: MAX_MESSAGE.get(),
+        });
+    }
+    Ok(())
 }
 
 const TIMED_OUT: QueueError = QueueError::TimedOut {
@@ -177,15 +190,20 @@ impl Unit for Publishing {
         &self,
         connected: &Arc<Connected>,
         _number: u64,
+        stop: &CancellationToken,
     ) -> Result<Built<Publisher>, QueueError> {
         let first = open(connected).await?;
+        let stop = stop.clone();
         Ok(Built {
             session: Publisher {
                 connected: Arc::clone(connected),
                 lanes: Semaphore::new(LANES),
                 idle: Mutex::new(vec![first]),
             },
-            work: Box::pin(std::future::pending()),
+            work: Box::pin(async move {
+                stop.cancelled().await;
+                QueueError::Closed
+            }),
         })
     }
 }

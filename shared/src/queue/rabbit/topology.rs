@@ -6,6 +6,7 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
 use serde_json::{Value, json};
 
+use crate::limits::ByteSize;
 use crate::queue::{MAX_QUEUED_JOBS, MAX_TRIES, QueueError};
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
@@ -18,6 +19,10 @@ pub const DEAD_JOBS: &str = "warren.jobs.dead";
 pub const RESULTS: &str = "warren.results";
 /// What the reply queues' names begin with.
 pub const REPLIES_PREFIX: &str = "warren.replies";
+
+/// The largest message: `max_message_size` in `rabbitmq/rabbitmq.conf`. A larger one would cost
+/// the whole connection, and with it what others have on it.
+pub const MAX_MESSAGE: ByteSize = ByteSize::mib(16);
 
 /// The most dead jobs and unclaimed results that are kept.
 const MAX_KEPT: i64 = 10_000;

@@ -1,0 +1,35 @@
+# Each target does all its own set-up. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up build test lint audit
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## what can be made
+	@grep -E '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
+
+up: ## set up, build and run all of Warren in the foreground, on this machine's Docker alone
+	@scripts/provision up
+	@scripts/phase build cargo build --release --locked
+	@exec $(TARGET)/release/warren up
+
+build: ## the release binary
+	@scripts/phase build cargo build --release --locked
+
+test: ## set up, then lint and test everything
+	@scripts/phase provision scripts/provision test
+	@$(MAKE) --no-print-directory lint
+	@scripts/phase test scripts/cargo-test
+
+lint: ## formatting, clippy, licences and sources of dependencies, unused dependencies
+	@scripts/phase format cargo fmt --all --check
+	@scripts/phase clippy cargo clippy --workspace --all-targets --locked -- -D warnings
+	@scripts/phase deny cargo deny --locked --log-level error check --hide-inclusion-graph bans licenses sources
+	@scripts/phase machete cargo machete
+
+audit: ## known vulnerabilities in dependencies (fetches the advisory database, so not part of make test)
+	@scripts/phase audit cargo deny --locked --log-level error check advisories
+
+.env: ## the environment of docker-compose, with a random password
+	@scripts/make-env

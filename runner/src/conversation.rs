@@ -1,0 +1,173 @@
+//! The runner's side of the conversation with the worker. No read or write of it can hang.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, read, write};
+use warren_runner::wire::{self, FromRunner, HEAD, MAX_FRAME};
+
+use crate::error::{Doing, Error};
+use crate::life::Life;
+use crate::shield::WorkerEnds;
+use crate::sys;
+
+/// How long the worker may take to read a frame.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+pub(crate) struct Conversation {
+    from_worker: OwnedFd,
+    to_worker: OwnedFd,
+    /// What was read and is not yet a whole frame.
+    inbox: Vec<u8>,
+}
+
+impl Conversation {
+    pub(crate) fn new(ends: WorkerEnds) -> Result<Self, Error> {
+        for end in [&ends.from, &ends.to] {
+            rustix::io::ioctl_fionbio(end, true)
+                .doing("making the worker's streams non-blocking")?;
+        }
+        Ok(Self {
+            from_worker: ends.from,
+            to_worker: ends.to,
+            inbox: Vec::new(),
+        })
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// [`Error::WorkerGone`], [`Error::LifeOver`], or a frame that is none.
+    pub(crate) fn receive<M: serde::de::DeserializeOwned>(
+        &mut self,
+        life: Life,
+    ) -> Result<M, Error> {
+        loop {
+            if let Some(message) = self.take_message()? {
+                return Ok(message);
+            }
+            wait(self.from_worker.as_fd(), PollFlags::IN, life.end())?;
+            life.check()?;
+            self.pull()?;
+        }
+    }
+
+    /// Lets a panic tell the worker, too, before it ends the runner.
+    pub(crate) fn tell_of_panics(&self) -> Result<(), Error> {
+        let to_worker = self
+            .to_worker
+            .try_clone()
+            .doing("keeping a way to report a panic")?;
+        std::panic::set_hook(Box::new(move |panic| {
+            let place = panic
+                .location()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            // Without the panic's message, which may show data.
+            let reason = format!("the runner has a bug: it panicked at {place}");
+            sys::diagnose(&reason);
+            if let Ok(frame) = wire::encode(&FromRunner::Failed { reason }) {
+                // Whole or not at all: it is shorter than what a pipe takes at once.
+                let _ = write(&to_worker, &frame);
+            }
+            std::process::exit(1);
+        }));
+        Ok(())
+    }
+
+    /// Sends one frame.
+    ///
+    /// # Errors
+    /// [`Error::WorkerGone`], or [`Error::WorkerStuck`] if it does not read.
+    pub(crate) fn send(&mut self, message: &FromRunner, life: Life) -> Result<(), Error> {
+        let frame = wire::encode(message)?;
+        let until = life.end().min(Instant::now() + PATIENCE);
+        let mut rest = frame.as_slice();
+        while !rest.is_empty() {
+            match write(&self.to_worker, rest) {
+                Ok(n) => rest = &rest[n..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) if Instant::now() < until => {
+                    wait(self.to_worker.as_fd(), PollFlags::OUT, until)?;
+                }
+                Err(Errno::AGAIN) => return Err(Error::WorkerStuck),
+                Err(Errno::PIPE | Errno::CONNRESET) => return Err(Error::WorkerGone),
+                Err(error) => return Err(error).doing("writing to the worker"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the worker closes its end or the runner's life is over.
+    ///
+    /// # Errors
+    /// Always, in the end: [`Error::WorkerGone`] is the good one.
+    pub(crate) fn wait_for_end(&mut self, life: Life) -> Result<(), Error> {
+        loop {
+            wait(self.from_worker.as_fd(), PollFlags::IN, life.end())?;
+            life.check()?;
+            self.pull()?;
+        }
+    }
+
+    /// What to poll for input: a message, or the worker's end.
+    pub(crate) fn ear(&self) -> BorrowedFd<'_> {
+        self.from_worker.as_fd()
+    }
+
+    /// Reads what has come, if anything has.
+    ///
+    /// # Errors
+    /// [`Error::WorkerGone`] when the stream has ended, [`Error::BadJob`] when the worker sends
+    /// more than there are messages for.
+    pub(crate) fn pull(&mut self) -> Result<(), Error> {
+        let mut chunk = vec![0; CHUNK];
+        match read(&self.from_worker, &mut chunk) {
+            Ok(0) | Err(Errno::CONNRESET) => Err(Error::WorkerGone),
+            Ok(n) if self.inbox.len() + n > HEAD + MAX_FRAME => {
+                Err(Error::BadJob("it is followed by more than a frame"))
+            }
+            Ok(n) => {
+                self.inbox.extend_from_slice(&chunk[..n]);
+                Ok(())
+            }
+            Err(Errno::AGAIN | Errno::INTR) => Ok(()),
+            Err(error) => Err(error).doing("reading from the worker"),
+        }
+    }
+
+    fn take_message<M: serde::de::DeserializeOwned>(&mut self) -> Result<Option<M>, Error> {
+        let Some((head, rest)) = self.inbox.split_first_chunk::<HEAD>() else {
+            return Ok(None);
+        };
+        let len = wire::body_len(*head)?;
+        let Some(body) = rest.get(..len) else {
+            return Ok(None);
+        };
+        let message = wire::decode(body)?;
+        self.inbox.drain(..HEAD + len);
+        Ok(Some(message))
+    }
+}
+
+/// Waits for the descriptor, until a moment.
+fn wait(fd: BorrowedFd<'_>, events: PollFlags, until: Instant) -> Result<(), Error> {
+    wait_any(&mut [PollFd::from_borrowed_fd(fd, events)], until)
+}
+
+/// Waits for any of the descriptors, until a moment.
+pub(crate) fn wait_any(fds: &mut [PollFd<'_>], until: Instant) -> Result<(), Error> {
+    let left = until.saturating_duration_since(Instant::now());
+    let timeout = Timespec::try_from(left).unwrap_or(Timespec {
+        tv_sec: i64::MAX,
+        tv_nsec: 0,
+    });
+    match poll(fds, Some(&timeout)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error).doing("waiting for events"),
+    }
+}

@@ -1,0 +1,25 @@
+//! The gate before the tables: numbers that no table holds.
+
+use seccompiler::{BpfProgram, sock_filter};
+
+/// On x86_64 the same calls can be made by a second set of numbers (the x32 ABI), with this bit
+/// set; filters that compare numbers do not see those. No architecture has real ones above it.
+const FOREIGN: u32 = 0x4000_0000;
+
+/// A program that answers "no such call" to those.
+pub(super) fn refuse_other_numbers() -> BpfProgram {
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+    vec![
+        // Load the number: the first field of `struct seccomp_data`.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, FOREIGN),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, refuse),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+fn step(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    #[expect(clippy::cast_possible_truncation, reason = "codes are below 256")]
+    let code = code as u16;
+    sock_filter { code, jt, jf, k }
+}

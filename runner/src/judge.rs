@@ -1,0 +1,160 @@
+//! From what was seen of a run to how it ended. Pure.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use warren_runner::wire::Ending;
+
+/// Why the runner killed a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Its own time was over.
+    Time,
+    /// The job's time was over first.
+    Budget,
+    /// It flooded a stream.
+    Flood,
+}
+
+/// What is known of a program that ended before it was cut.
+pub(crate) struct Facts<'a> {
+    pub(crate) status: ExitStatus,
+    /// Whether a stream passed the flood mark.
+    pub(crate) flooded: bool,
+    /// Whether the kernel killed a process of the container for want of memory meanwhile.
+    pub(crate) oom_kill: bool,
+    /// The last bytes of its standard error.
+    pub(crate) stderr_tail: &'a [u8],
+}
+
+pub(crate) fn judge(facts: &Facts<'_>) -> Ending {
+    if facts.flooded {
+        return Ending::OutputLimit;
+    }
+    let (ending, signal) = match (facts.status.code(), facts.status.signal()) {
+        (Some(code), _) => (Ending::Exited(code), signal_of_shell_status(code)),
+        (None, signal) => {
+            let signal = signal.unwrap_or(0);
+            (Ending::Signaled(signal), Some(signal))
+        }
+    };
+    let killed_for_memory = ending == Ending::Signaled(libc::SIGKILL) && facts.oom_kill;
+    let gave_up = match signal {
+        Some(libc::SIGABRT | libc::SIGTRAP | libc::SIGILL) => v8_ran_out(facts.stderr_tail),
+        None if ending == Ending::Exited(1) => python_ran_out(facts.stderr_tail),
+        _ => false,
+    };
+    if killed_for_memory || gave_up {
+        Ending::MemoryLimit
+    } else {
+        ending
+    }
+}
+
+/// A shell reports the signal that ended its command as 128 and the signal's number.
+fn signal_of_shell_status(code: i32) -> Option<i32> {
+    (code > 128).then(|| code - 128)
+}
+
+/// V8 aborts the process when its heap is full: "FATAL ERROR: Reached heap limit Allocation
+/// failed - JavaScript heap out of memory", and a stack trace below.
+fn v8_ran_out(stderr: &[u8]) -> bool {
+    lines(stderr).any(|line| line.starts_with(b"FATAL ERROR:") && ends_with_out_of_memory(line))
+}
+
+fn ends_with_out_of_memory(line: &[u8]) -> bool {
+    line.trim_ascii_end().ends_with(b"out of memory")
+}
+
+/// An uncaught `MemoryError` is the last line of Python's traceback.
+fn python_ran_out(stderr: &[u8]) -> bool {
+    let last = lines(stderr).rfind(|line| !line.trim_ascii().is_empty());
+    last.is_some_and(|line| {
+        line.strip_prefix(b"MemoryError")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
+    })
+}
+
+fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V8: &[u8] = b"\n<--- Last few GCs --->\n[9:0x1] 731 ms: Mark-sweep\n\n\
+        FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n \
+        1: 0xb8d0a3 node::Abort() [node]\n";
+    const PYTHON: &[u8] = b"Traceback (most recent call last):\n  File \"/tmp/main.py\", line 1, \
+        in <module>\n    b = bytearray(1 << 50)\nMemoryError\n";
+
+    fn exited(code: i32) -> ExitStatus {
+        ExitStatus::from_raw(code << 8)
+    }
+
+    fn judged(status: ExitStatus, oom_kill: bool, stderr_tail: &[u8]) -> Ending {
+        judge(&Facts {
+            status,
+            flooded: false,
+            oom_kill,
+            stderr_tail,
+        })
+    }
+
+    #[test]
+    fn an_end_of_its_own_stands() {
+        assert_eq!(judged(exited(0), false, b""), Ending::Exited(0));
+        assert_eq!(judged(exited(3), false, V8), Ending::Exited(3));
+        let segv = ExitStatus::from_raw(libc::SIGSEGV);
+        assert_eq!(judged(segv, false, b""), Ending::Signaled(libc::SIGSEGV));
+    }
+
+    #[test]
+    fn sigkill_is_the_memory_killers_only_if_it_killed() {
+        let kill = ExitStatus::from_raw(libc::SIGKILL);
+        assert_eq!(judged(kill, true, b""), Ending::MemoryLimit);
+        assert_eq!(judged(kill, false, b""), Ending::Signaled(libc::SIGKILL));
+    }
+
+    #[test]
+    fn a_program_that_outlives_its_killed_child_is_judged_by_its_own_end() {
+        assert_eq!(judged(exited(0), true, b""), Ending::Exited(0));
+        assert_eq!(judged(exited(1), true, b"KeyError: 1\n"), Ending::Exited(1));
+    }
+
+    #[test]
+    fn v8_that_gives_up_is_a_memory_verdict() {
+        let abort = ExitStatus::from_raw(libc::SIGABRT);
+        assert_eq!(judged(abort, false, V8), Ending::MemoryLimit);
+        assert_eq!(judged(exited(134), false, V8), Ending::MemoryLimit);
+        // The core flag does not hide the signal.
+        let dumped = ExitStatus::from_raw(libc::SIGABRT | 0x80);
+        assert_eq!(judged(dumped, false, V8), Ending::MemoryLimit);
+        let other = b"node: assertion `heap out of memory' failed\n";
+        assert_eq!(judged(abort, false, other), Ending::Signaled(libc::SIGABRT));
+    }
+
+    #[test]
+    fn an_uncaught_memory_error_is_a_memory_verdict() {
+        assert_eq!(judged(exited(1), false, PYTHON), Ending::MemoryLimit);
+        let caught = b"MemoryError\nValueError: later\n";
+        assert_eq!(judged(exited(1), false, caught), Ending::Exited(1));
+        assert_eq!(
+            judged(exited(1), false, b"MemoryErrors\n"),
+            Ending::Exited(1)
+        );
+        assert_eq!(judged(exited(2), false, PYTHON), Ending::Exited(2));
+    }
+
+    #[test]
+    fn a_flood_is_one_even_if_the_program_ended_first() {
+        let facts = Facts {
+            status: exited(0),
+            flooded: true,
+            oom_kill: false,
+            stderr_tail: b"",
+        };
+        assert_eq!(judge(&facts), Ending::OutputLimit);
+    }
+}

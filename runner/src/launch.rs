@@ -1,0 +1,148 @@
+//! Starts a program: a new process with pipes for its streams, and nothing of ours.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Resource, Rlimit, setrlimit, setsid};
+
+use crate::error::{Doing, Error};
+use crate::filter::Filter;
+use crate::scratch;
+use crate::shield::OomScore;
+use crate::sys;
+
+/// Where interpreters are looked for if the image does not say.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a program may not have, hard and soft. A POSIX message queue or a core file would outlive
+/// it; a real-time process would starve PID 1.
+const FORBIDDEN: [Resource; 4] = [
+    Resource::Core,
+    Resource::Msgqueue,
+    Resource::Rtprio,
+    Resource::Nice,
+];
+
+/// Signals that may be queued: the kernel counts them for each user id, across containers.
+const QUEUED_SIGNALS: u64 = 256;
+
+/// The largest pipe that the kernel gives to everyone, in bytes.
+const WIDEST_PIPE: usize = 1024 * 1024;
+
+/// A process that has just begun with its program.
+pub(crate) struct Launched {
+    pub(crate) pid: u32,
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// Starts programs. What can be prepared is prepared once.
+pub(crate) struct Launcher {
+    oom: OomScore,
+    filter: Filter,
+    path: String,
+}
+
+impl Launcher {
+    pub(crate) fn new(oom: OomScore) -> Result<Self, Error> {
+        Ok(Self {
+            oom,
+            filter: Filter::build()?,
+            path: std::env::var("PATH").unwrap_or_else(|_| USUAL_PATH.to_owned()),
+        })
+    }
+
+    /// Returns as soon as the kernel has replaced the new process's image by the program. Its
+    /// output pipes hold `pipe_size` bytes, if they can be had.
+    ///
+    /// # Errors
+    /// [`Error::Start`] if it cannot be executed.
+    pub(crate) fn start(&mut self, command: &[String], pipe_size: u64) -> Result<Launched, Error> {
+        let (program, args) = command
+            .split_first()
+            .ok_or(Error::BadJob("its command is empty"))?;
+        let mut process = Command::new(program);
+        process
+            .args(args)
+            .current_dir(scratch::PATH)
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("HOME", scratch::PATH)
+            .env("TMPDIR", scratch::PATH)
+            .env("LANG", "C.UTF-8")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let filter = self.filter.clone();
+        #[expect(
+            unsafe_code,
+            reason = "the standard library's way to act between fork and exec"
+        )]
+        // SAFETY: the closure makes system calls only: it takes no lock, allocates nothing and
+        // frees nothing.
+        unsafe {
+            process.pre_exec(move || confine(&filter));
+        }
+
+        let mut child = self
+            .oom
+            .with_expendable_child(|| process.spawn())?
+            .map_err(|source| Error::Start {
+                program: program.clone(),
+                source,
+            })?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let launched = Launched {
+            pid: child.id(),
+            stdin: piped(stdin)?,
+            stdout: widened(piped(stdout)?, pipe_size),
+            stderr: widened(piped(stderr)?, pipe_size),
+        };
+        Ok(launched)
+    }
+}
+
+/// The runner's end of a pipe.
+fn piped(end: Option<impl Into<OwnedFd>>) -> Result<OwnedFd, Error> {
+    let end = end
+        .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
+        .doing("piping a stream of the program")?
+        .into();
+    rustix::io::ioctl_fionbio(&end, true).doing("making a program's stream non-blocking")?;
+    Ok(end)
+}
+
+/// The pipe, with room for as many bytes if the kernel grants them. Node queues in memory what a
+/// pipe does not take at once, and loses it at `process.exit()`.
+fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    // Refused where this user id has too much in pipes already: then it works as pipes do.
+    let _ = fcntl_setpipe_size(&pipe, bytes.min(WIDEST_PIPE));
+    pipe
+}
+
+/// The new process's last steps before it is the user's.
+fn confine(filter: &Filter) -> io::Result<()> {
+    setsid()?;
+    sys::restore_signals()?;
+    for resource in FORBIDDEN {
+        set_limit(resource, 0)?;
+    }
+    set_limit(Resource::Sigpending, QUEUED_SIGNALS)?;
+    sys::close_all_on_exec();
+    // Last: it forbids some of what stands above.
+    filter.apply()
+}
+
+fn set_limit(resource: Resource, limit: u64) -> io::Result<()> {
+    let limits = Rlimit {
+        current: Some(limit),
+        maximum: Some(limit),
+    };
+    Ok(setrlimit(resource, limits)?)
+}

@@ -1,0 +1,105 @@
+//! First thing: puts PID 1 out of reach of the programs that will share its container and its
+//! user id.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::process::{DumpableBehavior, getpid, set_dumpable_behavior};
+
+use crate::error::{Doing, Error};
+use crate::sys;
+
+/// Below it stand the standard streams of programs; the runner's own descriptors stand above.
+const LOWEST_OWN_FD: i32 = 10;
+
+/// What the runner holds behind its shield.
+pub(crate) struct Shield {
+    pub(crate) worker: WorkerEnds,
+    pub(crate) oom: OomScore,
+}
+
+/// The worker's two streams, at numbers and with flags that no child inherits.
+pub(crate) struct WorkerEnds {
+    pub(crate) from: OwnedFd,
+    pub(crate) to: OwnedFd,
+}
+
+/// # Errors
+/// [`Error::NotInit`] outside of a container, or a failed system call.
+pub(crate) fn raise() -> Result<Shield, Error> {
+    let pid = std::process::id();
+    if !getpid().is_init() {
+        return Err(Error::NotInit(pid));
+    }
+    // A file of its own in /proc is only writable while the process is dumpable.
+    let oom = OomScore::open()?;
+    // From here on /proc/1 belongs to root, and no program may trace this process or read its
+    // memory, descriptors or environment.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("closing /proc/1 to others")?;
+    sys::close_all_on_exec();
+    // The kernel shields PID 1 from every signal that has no handler; Rust's start-up code has
+    // installed some, and an ignored SIGPIPE.
+    sys::default_all_signals();
+    sys::ignore_sigpipe();
+    Ok(Shield {
+        worker: take_standard_streams()?,
+        oom,
+    })
+}
+
+fn take_standard_streams() -> Result<WorkerEnds, Error> {
+    let from = fcntl_dupfd_cloexec(rustix::stdio::stdin(), LOWEST_OWN_FD).doing("taking fd 0")?;
+    let to = fcntl_dupfd_cloexec(rustix::stdio::stdout(), LOWEST_OWN_FD).doing("taking fd 1")?;
+    // Numbers 0 and 1 stay taken, so that no later descriptor gets them.
+    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .doing("opening /dev/null")?;
+    rustix::stdio::dup2_stdin(null.as_fd()).doing("replacing fd 0")?;
+    rustix::stdio::dup2_stdout(null.as_fd()).doing("replacing fd 1")?;
+    Ok(WorkerEnds { from, to })
+}
+
+/// The weight by which the kernel chooses whom to kill when memory runs out.
+pub(crate) struct OomScore {
+    file: File,
+    own: Vec<u8>,
+}
+
+impl OomScore {
+    /// The kernel kills processes of this score first.
+    const FIRST: &[u8] = b"1000";
+
+    fn open() -> Result<Self, Error> {
+        let what = "opening /proc/self/oom_score_adj";
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/proc/self/oom_score_adj")
+            .doing(what)?;
+        let mut own = Vec::new();
+        file.read_to_end(&mut own).doing(what)?;
+        Ok(Self { file, own })
+    }
+
+    /// Runs `fork` while the runner has the highest score, which the child thereby inherits: it
+    /// could not set its own before exec, since until then it is as closed to itself as PID 1.
+    pub(crate) fn with_expendable_child<T>(
+        &mut self,
+        fork: impl FnOnce() -> T,
+    ) -> Result<T, Error> {
+        self.set(Self::FIRST)?;
+        let result = fork();
+        let own = std::mem::take(&mut self.own);
+        let restored = self.set(&own);
+        self.own = own;
+        restored.map(|()| result)
+    }
+
+    fn set(&mut self, score: &[u8]) -> Result<(), Error> {
+        let what = "setting the memory killer's score";
+        self.file.seek(SeekFrom::Start(0)).doing(what)?;
+        self.file.write_all(score).doing(what)
+    }
+}

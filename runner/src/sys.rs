@@ -1,0 +1,152 @@
+//! System calls that have no safe face elsewhere, each as one safe function.
+
+#![expect(
+    unsafe_code,
+    reason = "waiting with resource usage, killing everything and signals have no safe face"
+)]
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::ptr;
+use std::time::Duration;
+
+/// Numbers of signals: 1 to 64 on Linux.
+const LAST_SIGNAL: i32 = 64;
+
+/// Writes a line for the container's log (fd 2). Never the user's data.
+pub(crate) fn diagnose(message: &dyn Display) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(io::stderr(), "warren-runner: {message}");
+}
+
+/// Lets no descriptor above the standard streams survive an exec, whoever opened it. Safe between
+/// fork and exec. Kernels before 5.11 do not know it, and the runner opens everything so anyway.
+pub(crate) fn close_all_on_exec() {
+    // SAFETY: changes flags of descriptors only; a descriptor that its owner wants to inherit
+    // does not exist here.
+    unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3_u32,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        );
+    }
+}
+
+/// Gives every signal its default action.
+pub(crate) fn default_all_signals() {
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: the default action needs no handler to stay alive. Those signals that cannot
+        // be set are refused by the call.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Makes a write to a closed pipe an error and no signal.
+pub(crate) fn ignore_sigpipe() {
+    // SAFETY: as above; no handler is installed.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Gives a new process back what PID 1 took for itself: signals that are blocked or ignored stay
+/// so through exec. Safe between fork and exec.
+pub(crate) fn restore_signals() -> io::Result<()> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` initialises the set before it is read; no handler is installed.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        check(libc::sigemptyset(set.as_mut_ptr()))?;
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            set.as_ptr(),
+            ptr::null_mut(),
+        ))?;
+    }
+    Ok(())
+}
+
+/// A descriptor that is readable when a child has ended. No handler is installed.
+pub(crate) fn child_signals() -> io::Result<OwnedFd> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` initialises the set before it is read; the descriptor is new and
+    // owned by nobody else.
+    unsafe {
+        check(libc::sigemptyset(set.as_mut_ptr()))?;
+        let mut set = set.assume_init();
+        check(libc::sigaddset(&raw mut set, libc::SIGCHLD))?;
+        check(libc::sigprocmask(
+            libc::SIG_BLOCK,
+            &raw const set,
+            ptr::null_mut(),
+        ))?;
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        let fd = check(libc::signalfd(-1, &raw const set, flags))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// A process that has ended, and what it and those of its children that it waited for used.
+pub(crate) struct Reaped {
+    pub(crate) pid: u32,
+    pub(crate) status: ExitStatus,
+    pub(crate) cpu: Duration,
+    /// Bytes.
+    pub(crate) max_rss: u64,
+}
+
+/// What [`reap_one`] found.
+pub(crate) enum Children {
+    Ended(Reaped),
+    Alive,
+    None,
+}
+
+/// Takes one ended child off the process table, without waiting.
+pub(crate) fn reap_one() -> io::Result<Children> {
+    let mut status = 0;
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: both pointers are valid for writing; an all-zero rusage is a valid one.
+    let (pid, usage) = unsafe {
+        let options = libc::WNOHANG | libc::__WALL;
+        let pid = libc::wait4(-1, &raw mut status, options, usage.as_mut_ptr());
+        (pid, usage.assume_init())
+    };
+    match check(pid) {
+        Ok(0) => Ok(Children::Alive),
+        Ok(pid) => Ok(Children::Ended(Reaped {
+            pid: pid.unsigned_abs(),
+            status: ExitStatus::from_raw(status),
+            cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
+            max_rss: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+        })),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(Children::None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Kills every process in the container but PID 1, at one instant: the kernel lets no process
+/// fork its way past it.
+pub(crate) fn kill_all() {
+    // SAFETY: only PID 1 of a container gets here (`shield::raise`), so -1 means its programs.
+    // With nobody to kill it fails, which is fine.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
+}
+
+fn check(result: i32) -> io::Result<i32> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}

@@ -1,0 +1,197 @@
+//! Watches one program: feeds it, reads what it prints, and cuts it off when it has had its share.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::{Errno, read, write};
+
+use crate::capture::Capture;
+use crate::conversation::{Conversation, wait_any};
+use crate::error::{Doing, Error};
+use crate::judge::Cut;
+use crate::launch::Launched;
+use crate::reap::{Reaper, Tally};
+
+/// Bytes read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// A read this short means that the program prints in small pieces.
+const SMALL: usize = 4 * 1024;
+
+/// For how long small pieces are left to gather in the pipe. Waking up for each would cost the
+/// program, which shares its quota of CPU with PID 1, more than the printing itself.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// When a program is cut off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) deadline: Instant,
+    /// What the deadline is called.
+    pub(crate) reason: Cut,
+    /// Bytes on one stream that are a flood.
+    pub(crate) flood: u64,
+}
+
+/// A program under watch.
+pub(crate) struct Watch<'a> {
+    pub(crate) pid: u32,
+    stdin: Feed<'a>,
+    pub(crate) stdout: Tap,
+    pub(crate) stderr: Tap,
+}
+
+impl<'a> Watch<'a> {
+    pub(crate) fn new(launched: Launched, input: &'a [u8], kept: u64) -> Self {
+        Self {
+            pid: launched.pid,
+            stdin: Feed {
+                pipe: (!input.is_empty()).then_some(launched.stdin),
+                rest: input,
+            },
+            stdout: Tap::new(launched.stdout, kept),
+            stderr: Tap::new(launched.stderr, kept),
+        }
+    }
+
+    /// Watches until the program's first process has ended (`None`) or is to be cut off.
+    ///
+    /// # Errors
+    /// [`Error::WorkerGone`], or a failed system call.
+    pub(crate) fn until_end(
+        &mut self,
+        bounds: Bounds,
+        reaper: &Reaper,
+        tally: &mut Tally,
+        conversation: &mut Conversation,
+    ) -> Result<Option<Cut>, Error> {
+        let mut gathering = Instant::now();
+        loop {
+            reaper.collect(self.pid, tally)?;
+            if tally.main.is_some() {
+                return Ok(None);
+            }
+            if self.flooded(bounds.flood) {
+                return Ok(Some(Cut::Flood));
+            }
+            let now = Instant::now();
+            if now >= bounds.deadline {
+                return Ok(Some(bounds.reason));
+            }
+            let listen = now >= gathering;
+            let until = if listen {
+                bounds.deadline
+            } else {
+                gathering.min(bounds.deadline)
+            };
+            if self.wait(until, listen, reaper, conversation)? {
+                conversation.pull()?;
+            }
+            self.stdin.push()?;
+            if listen {
+                let most = self.stdout.pull()?.max(self.stderr.pull()?);
+                if (1..SMALL).contains(&most) {
+                    gathering = Instant::now() + GATHER;
+                }
+            }
+        }
+    }
+
+    /// Reads what is left in the pipes. Nobody may be alive to write more.
+    pub(crate) fn drain(&mut self) -> Result<(), Error> {
+        while self.stdout.pull()? > 0 {}
+        while self.stderr.pull()? > 0 {}
+        Ok(())
+    }
+
+    pub(crate) fn flooded(&self, flood: u64) -> bool {
+        self.stdout.capture.total().max(self.stderr.capture.total()) >= flood
+    }
+
+    /// Waits for something to do. Returns whether the worker has something to say.
+    fn wait(
+        &self,
+        until: Instant,
+        listen: bool,
+        reaper: &Reaper,
+        conversation: &Conversation,
+    ) -> Result<bool, Error> {
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(conversation.ear(), PollFlags::IN),
+            PollFd::from_borrowed_fd(reaper.bell(), PollFlags::IN),
+        ];
+        let input = self.stdin.pipe.iter();
+        fds.extend(input.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
+        let taps = [&self.stdout, &self.stderr];
+        let outputs = taps.into_iter().filter_map(|tap| tap.pipe.as_ref());
+        fds.extend(
+            outputs
+                .filter(|_| listen)
+                .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
+        );
+        wait_any(&mut fds, until)?;
+        Ok(fds.first().is_some_and(|ear| !ear.revents().is_empty()))
+    }
+}
+
+/// What the program has still to be given on its standard input.
+struct Feed<'a> {
+    pipe: Option<OwnedFd>,
+    rest: &'a [u8],
+}
+
+impl Feed<'_> {
+    /// Writes as much as the pipe takes, and closes it after the last byte.
+    fn push(&mut self) -> Result<(), Error> {
+        while let Some(pipe) = &self.pipe {
+            match write(pipe.as_fd(), self.rest) {
+                Ok(n) => self.rest = &self.rest[n..],
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(()),
+                // The program has closed its input, which is its right.
+                Err(Errno::PIPE) => self.rest = &[],
+                Err(error) => return Err(error).doing("writing a program's input"),
+            }
+            if self.rest.is_empty() {
+                self.pipe = None;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An output stream of the program.
+pub(crate) struct Tap {
+    pipe: Option<OwnedFd>,
+    pub(crate) capture: Capture,
+}
+
+impl Tap {
+    fn new(pipe: OwnedFd, kept: u64) -> Self {
+        Self {
+            pipe: Some(pipe),
+            capture: Capture::new(kept),
+        }
+    }
+
+    /// Reads once. Returns how much came: nothing if there is nothing now or ever.
+    fn pull(&mut self) -> Result<usize, Error> {
+        let Some(pipe) = &self.pipe else { return Ok(0) };
+        let mut chunk = [0; CHUNK];
+        loop {
+            match read(pipe, &mut chunk) {
+                Ok(0) => {
+                    self.pipe = None;
+                    return Ok(0);
+                }
+                Ok(n) => {
+                    self.capture.push(&chunk[..n]);
+                    return Ok(n);
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(0),
+                Err(error) => return Err(error).doing("reading a program's output"),
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A container with the runner as PID 1.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use warren_runner::wire::{
+    FromRunner, HEAD, RunReport, ToRunner, VERSION, body_len, decode, encode,
+};
+
+use super::build::static_runner;
+use super::{Image, Job};
+
+/// More than any frame may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the worker's engine starts containers.
+const HARDENING: &[&str] = &[
+    "--read-only",
+    "--user=65534:65534",
+    "--network=none",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777",
+    "--memory=256m",
+    "--memory-swap=256m",
+    "--cpus=0.5",
+    "--pids-limit=50",
+    "--ulimit=nofile=256:256",
+    "--ulimit=core=0:0",
+    "--ipc=none",
+    "--log-driver=none",
+];
+
+/// Removed, with everything in it, when it is dropped.
+pub(crate) struct Container {
+    name: String,
+    engine: Child,
+    to_runner: Option<ChildStdin>,
+    frames: Receiver<FromRunner>,
+}
+
+impl Container {
+    /// Starts one and hears its first word.
+    pub(crate) fn start(image: Image) -> Self {
+        Self::start_for(image, Duration::from_secs(120))
+    }
+
+    pub(crate) fn start_for(image: Image, max_life: Duration) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("warren-runner-test-{}-{number}", std::process::id());
+        let runner = static_runner().display();
+        let mut engine = Command::new("docker")
+            .args(["run", "--rm", "--interactive", "--name", &name])
+            .args(HARDENING)
+            .arg(format!("--volume={runner}:/.warren/runner:ro"))
+            .args([&image.name(), "/.warren/runner", "--max-life"])
+            .arg(max_life.as_secs().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("docker is installed; `make test` provisions it");
+        let to_runner = engine.stdin.take();
+        let from_runner = engine.stdout.take().unwrap();
+        let (sender, frames) = channel();
+        std::thread::spawn(move || {
+            let mut stream = from_runner;
+            while let Some(frame) = read_frame(&mut stream) {
+                if sender.send(frame).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut container = Self {
+            name,
+            engine,
+            to_runner,
+            frames,
+        };
+        assert_eq!(container.next(), FromRunner::Ready { version: VERSION });
+        container
+    }
+
+    pub(crate) fn send(&mut self, message: &ToRunner) {
+        self.send_raw(&encode(message).unwrap());
+    }
+
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
+        let stream = self.to_runner.as_mut().unwrap();
+        stream.write_all(bytes).unwrap();
+        stream.flush().unwrap();
+    }
+
+    /// The next frame; a missing one fails the test.
+    pub(crate) fn next(&mut self) -> FromRunner {
+        self.frames
+            .recv_timeout(PATIENCE)
+            .expect("the runner answers")
+    }
+
+    /// Sends a job of one run and returns what became of it.
+    pub(crate) fn run(&mut self, job: Job) -> RunReport {
+        self.send(&ToRunner::Execute(job.execute));
+        self.finished()
+    }
+
+    /// The report that must come next.
+    pub(crate) fn finished(&mut self) -> RunReport {
+        match self.next() {
+            FromRunner::Finished(report) => report,
+            other => panic!("expected a report, got {other:?}"),
+        }
+    }
+
+    /// Closes the worker's end, and waits for the container to end for it.
+    pub(crate) fn close(&mut self) -> ExitStatus {
+        self.to_runner = None;
+        self.wait()
+    }
+
+    /// Waits for the container to end by itself.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.engine.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < give_up, "the container does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether the runner has nothing more to say and never will.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        matches!(
+            self.frames.recv_timeout(PATIENCE),
+            Err(RecvTimeoutError::Disconnected)
+        )
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        self.to_runner = None;
+        if self.engine.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = Command::new("docker")
+                .args(["rm", "--force", &self.name])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+            let _ = self.engine.kill();
+            let _ = self.engine.wait();
+        }
+    }
+}
+
+fn read_frame(stream: &mut impl Read) -> Option<FromRunner> {
+    let mut head = [0; HEAD];
+    stream.read_exact(&mut head).ok()?;
+    let mut body = vec![0; body_len(head).unwrap()];
+    stream.read_exact(&mut body).ok()?;
+    Some(decode(&body).unwrap())
+}

@@ -1,0 +1,63 @@
+//! Jobs for the runner.
+
+use std::time::Duration;
+
+use warren_runner::wire::Execute;
+
+/// A job, with the limits of the contract unless told otherwise.
+pub(crate) struct Job {
+    pub(crate) execute: Execute,
+}
+
+pub(crate) fn python(code: &str) -> Job {
+    job("python3", "main.py", code)
+}
+
+pub(crate) fn javascript(code: &str) -> Job {
+    job("node", "main.js", code)
+}
+
+fn job(interpreter: &str, file_name: &str, code: &str) -> Job {
+    Job {
+        execute: Execute {
+            command: vec![interpreter.to_owned(), file_name.to_owned()],
+            file_name: file_name.to_owned(),
+            code: code.into(),
+            inputs: vec![Vec::new()],
+            time_limit: Duration::from_secs(3),
+            budget: Duration::from_secs(30),
+            output_kept: 64 * 1024,
+            output_flood: 1024 * 1024,
+        },
+    }
+}
+
+impl Job {
+    pub(crate) fn input(self, input: &str) -> Self {
+        self.inputs(&[input])
+    }
+
+    pub(crate) fn inputs(mut self, inputs: &[&str]) -> Self {
+        self.execute.inputs = inputs
+            .iter()
+            .map(|input| input.as_bytes().to_vec())
+            .collect();
+        self
+    }
+
+    /// As many runs, each without input.
+    pub(crate) fn times(mut self, runs: usize) -> Self {
+        self.execute.inputs = vec![Vec::new(); runs];
+        self
+    }
+
+    pub(crate) fn time_limit(mut self, limit: Duration) -> Self {
+        self.execute.time_limit = limit;
+        self
+    }
+
+    pub(crate) fn budget(mut self, budget: Duration) -> Self {
+        self.execute.budget = budget;
+        self
+    }
+}

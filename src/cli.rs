@@ -1,0 +1,68 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The exit status when Warren itself could not do what was asked (1 is a program's failure).
+pub const EXIT_TROUBLE: u8 = 2;
+
+/// Runs untrusted JavaScript and Python behind a REST API, each job in a fresh hardened container.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `warren` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run API and worker in this one process; needs only Docker (and RabbitMQ if RABBITMQ_URL is set)
+    Up,
+    /// Run the REST API (port 5000); needs RABBITMQ_URL
+    Api,
+    /// Run a worker (port 5001); needs RABBITMQ_URL and Docker. Start as many as you like
+    Worker,
+    /// Submit a file to a Warren server and print what it printed
+    Run(RunArguments),
+    /// Ask a health address; exit status 0 only if it answers that it is not down
+    Health(HealthArguments),
+}
+
+/// Arguments of `warren run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The program's source
+    pub file: PathBuf,
+    /// Its standard input: a text, or - for what this command is fed
+    #[arg(long, value_name = "TEXT|-", allow_hyphen_values = true)]
+    pub input: Option<String>,
+    /// Its language; guessed from the file's ending if not given
+    #[arg(long)]
+    pub language: Option<String>,
+    /// The Warren server
+    #[arg(long, env = "WARREN_SERVER", default_value = "http://127.0.0.1:5000")]
+    pub server: String,
+    /// The room to submit to
+    #[arg(long, default_value = "cli")]
+    pub room: String,
+}
+
+/// Arguments of `warren health`.
+#[derive(Debug, Args)]
+pub struct HealthArguments {
+    /// Such as http://127.0.0.1:5000/api/health or http://127.0.0.1:5001/health
+    #[arg(default_value = "http://127.0.0.1:5000/api/health")]
+    pub url: String,
+}
+
+/// Tells a person what went wrong, cause by cause.
+#[expect(
+    clippy::print_stderr,
+    reason = "standard error is where a command complains"
+)]
+pub fn complain(error: &anyhow::Error) {
+    eprintln!("warren: {error:#}");
+}

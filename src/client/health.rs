@@ -1,0 +1,29 @@
+//! `warren health`: for a container's health check, and for people.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::cli::HealthArguments;
+
+/// Asks the address and prints its answer.
+///
+/// # Errors
+/// Nothing answers there.
+#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
+pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
+    let mut answer = super::agent()
+        .get(&arguments.url)
+        .call()
+        .with_context(|| format!("{} does not answer; is it running?", arguments.url))?;
+    let body = answer
+        .body_mut()
+        .read_to_string()
+        .context("its answer cannot be read")?;
+    println!("{body}");
+    Ok(if answer.status().is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

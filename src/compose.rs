@@ -1,0 +1,126 @@
+//! Picks the implementation behind each seam from the configuration. Nothing else knows which is
+//! in use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use warren_api::StoreConfig;
+use warren_api::store::{MongoStore, SqliteStore, Store};
+use warren_shared::ids::InstanceId;
+use warren_shared::queue::{JobQueue, MemoryQueue, RabbitConfig, RabbitQueue};
+use warren_worker::engine::Engine;
+use warren_worker::engine::docker::{DockerConfig, DockerEngine};
+
+use crate::serve::Roles;
+use crate::settings::Settings;
+
+/// Containers that exist for each slot: the one in use, and those being removed.
+const CONTAINERS_PER_SLOT: usize = 3;
+
+/// One role's end of the queue.
+pub struct Queue {
+    /// The queue.
+    pub handle: Arc<dyn JobQueue>,
+    /// What health and logs call it.
+    pub name: &'static str,
+    /// Whose end it is.
+    pub instance: InstanceId,
+}
+
+/// The ends of the queue that this process holds.
+pub struct Queues {
+    /// The API's, if this process is one.
+    pub api: Option<Queue>,
+    /// The worker's, if this process is one.
+    pub worker: Option<Queue>,
+}
+
+impl Queues {
+    /// RabbitMQ if its address is configured, else in-process.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub fn new(roles: Roles, settings: &Settings) -> anyhow::Result<Self> {
+        let hub = MemoryQueue::new();
+        let end = |role: Role| -> anyhow::Result<Queue> {
+            let instance = InstanceId::new(role.name());
+            let Some(url) = &settings.rabbitmq_url else {
+                let handle = Arc::new(hub.sibling());
+                return Ok(Queue {
+                    handle,
+                    name: "in-process queue",
+                    instance,
+                });
+            };
+            // Closed by `close`, once the drain is over; never by a signal.
+            let (config, stop) = (
+                RabbitConfig::new(url, instance.clone())?,
+                CancellationToken::new(),
+            );
+            let handle: Arc<dyn JobQueue> = Arc::new(match role {
+                Role::Api => RabbitQueue::for_api(config, &stop),
+                Role::Worker => RabbitQueue::for_worker(config, &stop),
+            });
+            Ok(Queue {
+                handle,
+                name: "rabbitmq",
+                instance,
+            })
+        };
+        Ok(Self {
+            api: roles.api().then(|| end(Role::Api)).transpose()?,
+            worker: roles.worker().then(|| end(Role::Worker)).transpose()?,
+        })
+    }
+
+    /// Lets go of connections, once nothing uses them any more.
+    pub async fn close(self, grace: Duration) {
+        for queue in self.api.into_iter().chain(self.worker) {
+            queue.handle.close(grace).await;
+        }
+    }
+}
+
+/// Whose end of the queue.
+#[derive(Clone, Copy)]
+enum Role {
+    Api,
+    Worker,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// MongoDB if its address is configured, else a SQLite file.
+///
+/// # Errors
+/// The file cannot be opened. A MongoDB that is away is no error.
+pub async fn store(config: &StoreConfig) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match config {
+        StoreConfig::Mongo(uri) => Arc::new(MongoStore::new(uri)?),
+        StoreConfig::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
+    })
+}
+
+/// Docker.
+///
+/// # Errors
+/// `DOCKER_HOST` cannot be used. A daemon that is away is no error.
+pub fn engine(
+    config: &warren_worker::Config,
+    instance: &InstanceId,
+) -> anyhow::Result<Arc<dyn Engine>> {
+    let engine = DockerEngine::new(DockerConfig {
+        instance: instance.clone(),
+        images: config.images.clone(),
+        max_containers: usize::from(config.slots.get()) * CONTAINERS_PER_SLOT,
+    })?;
+    Ok(Arc::new(engine))
+}

@@ -1,0 +1,64 @@
+//! The whole configuration, read in one go so that all its faults are told at once.
+
+use std::fs;
+use std::io::{IsTerminal, stderr};
+
+use anyhow::Context;
+use warren_shared::config::Env;
+use warren_shared::languages::Languages;
+use warren_shared::telemetry::Environment;
+
+/// Everything that the environment says.
+pub struct Settings {
+    /// Who reads the logs.
+    pub environment: Environment,
+    /// What can be run.
+    pub languages: Languages,
+    /// The broker; without it the queue is in-process.
+    pub rabbitmq_url: Option<String>,
+    /// The API's own.
+    pub api: warren_api::Config,
+    /// The worker's own.
+    pub worker: warren_worker::Config,
+}
+
+impl Settings {
+    /// Reads the environment, and the language file if one is named.
+    ///
+    /// # Errors
+    /// Every variable that cannot be used.
+    pub fn of_process() -> anyhow::Result<Self> {
+        let mut env = Env::of_process();
+        let environment = env.parse("NODE_ENV").unwrap_or(if stderr().is_terminal() {
+            Environment::Development
+        } else {
+            Environment::Production
+        });
+        let languages = languages(&mut env);
+        let settings = Self {
+            environment,
+            rabbitmq_url: env.text("RABBITMQ_URL"),
+            api: warren_api::Config::from_env(&mut env),
+            worker: warren_worker::Config::from_env(&mut env, &languages),
+            languages,
+        };
+        env.finish()?;
+        Ok(settings)
+    }
+}
+
+/// `WARREN_LANGUAGES` names an operator's file.
+fn languages(env: &mut Env) -> Languages {
+    const VARIABLE: &str = "WARREN_LANGUAGES";
+    let Some(path) = env.text(VARIABLE) else {
+        return Languages::embedded();
+    };
+    let read = || -> anyhow::Result<Languages> {
+        let text = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+        Languages::from_toml(&text).with_context(|| format!("{path} cannot be used"))
+    };
+    read().unwrap_or_else(|error| {
+        env.fault(VARIABLE, format!("{error:#}"));
+        Languages::embedded()
+    })
+}

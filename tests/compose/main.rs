@@ -1,0 +1,135 @@
+//! `docker-compose.yml` as a user runs it: two workers share the jobs, every container is as
+//! hardened as the file says, and nothing is left of it.
+
+mod inspect;
+mod stack;
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use stack::{Stack, compose, succeed, text};
+
+/// How long API and workers may take until they are healthy, once the broker is.
+const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
+/// The broker's figures are up to five seconds old.
+const COUNTED_WITHIN: Duration = Duration::from_secs(20);
+const WORKERS: usize = 2;
+
+#[test]
+fn two_workers_share_the_jobs_in_hardened_containers() {
+    let stack = Stack::up(WORKERS);
+    wait("API and workers are healthy", HEALTHY_WITHIN, || {
+        let services = stack.containers();
+        let healthy = |service: &str, count| {
+            services.get(service).is_some_and(|containers| {
+                containers.len() == count && containers.iter().all(inspect::is_healthy)
+            })
+        };
+        healthy("api", 1) && healthy("worker", WORKERS)
+    });
+
+    inspect::assert_hardened(&stack.containers(), WORKERS);
+    wait(
+        "the management UI counts two consumers",
+        COUNTED_WITHIN,
+        || get(&stack.management("queues/%2f/warren.jobs"))["consumers"] == json!(WORKERS),
+    );
+
+    let workers = workers_that_answer(stack.api_port);
+    assert_eq!(
+        workers.len(),
+        WORKERS,
+        "both workers take jobs: {workers:?}"
+    );
+
+    assert_eq!(
+        stack.down(),
+        Vec::<String>::new(),
+        "nothing of the stack is left"
+    );
+    for worker in &workers {
+        let label = format!("label=warren.instance={worker}");
+        let sandboxes = succeed(
+            std::process::Command::new("docker")
+                .args(["ps", "--all", "--quiet", "--filter", &label]),
+        );
+        assert_eq!(sandboxes, "", "no container of {worker}'s jobs is left");
+    }
+}
+
+#[test]
+fn credentials_are_asked_for() {
+    // Instead of the .env that may lie in the project's root.
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    for missing in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
+        let mut command = compose();
+        command.arg("--env-file").arg(empty.path()).arg("config");
+        for name in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
+            command.env(name, "1").env_remove(missing);
+        }
+        let output = command.output().unwrap();
+        assert!(!output.status.success(), "works without {missing}");
+        let said = text(&output);
+        assert!(
+            said.contains(missing) && said.contains(".env"),
+            "says what to do: {said}"
+        );
+    }
+}
+
+/// Submits in both languages, as many at a time as there are workers, and returns who answered.
+fn workers_that_answer(port: u16) -> BTreeSet<String> {
+    const ROUNDS: usize = 3;
+    let url = format!("http://127.0.0.1:{port}/api/rooms/compose/execute");
+    let programs = [
+        json!({"language": "python", "code": "import time\ntime.sleep(0.3)\nprint(6 * int(input()))", "input": "7"}),
+        json!({"language": "javascript", "code": "console.log(6 * 7)"}),
+    ];
+    let mut workers = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        thread::scope(|scope| {
+            let requests = programs
+                .each_ref()
+                .map(|program| scope.spawn(|| post(&url, program)));
+            for request in requests {
+                let (status, answer) = request.join().unwrap();
+                assert_eq!(status, 200, "{answer}");
+                assert_eq!(answer["stdout"], "42\n", "{answer}");
+                assert_eq!(answer["success"], true, "{answer}");
+                workers.insert(answer["worker"].as_str().unwrap().to_owned());
+            }
+        });
+    }
+    workers
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(10)))
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
+
+fn get(url: &str) -> Value {
+    let mut answer = agent().get(url).call().unwrap();
+    answer.body_mut().read_json().unwrap()
+}
+
+fn post(url: &str, body: &Value) -> (u16, Value) {
+    let mut answer = agent().post(url).send_json(body).unwrap();
+    let status = answer.status().as_u16();
+    (status, answer.body_mut().read_json().unwrap())
+}
+
+/// Looks every half second until it is so, and fails when it is not so in time.
+fn wait(what: &str, within: Duration, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < within, "not within {within:?}: {what}");
+        thread::sleep(Duration::from_millis(500));
+    }
+}

@@ -1,0 +1,237 @@
+//! What the suite runs on: a queue with as many API instances and workers as a test asks for.
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use async_trait::async_trait;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use warren_shared::ids::InstanceId;
+use warren_shared::job::Job;
+use warren_shared::limits::Limits;
+use warren_shared::queue::{
+    Deliveries, Delivery, JobQueue, MemoryQueue, PendingReply, Prefetch, QueueStatus, RabbitConfig,
+    RabbitQueue, SubmitError,
+};
+use warren_shared::reply::{FailureCode, JobFailure, Reply};
+use warren_shared::time::Deadline;
+
+use crate::harness::rabbitmq::{Management, Vhost};
+
+/// How long a test waits for what must happen. With the other tests beside it, on two cores, a
+/// broker may take its time.
+pub const SOON: Duration = Duration::from_secs(30);
+/// How long a test looks on before it says that something does not happen.
+pub const A_WHILE: Duration = Duration::from_millis(500);
+
+/// One implementation of the queue, empty.
+#[async_trait]
+pub trait Fixture: Sized + Send + Sync + 'static {
+    /// A new queue.
+    async fn new() -> anyhow::Result<Self>;
+    /// A new queue with room for a few waiting jobs.
+    async fn with_room_for(jobs: u32) -> anyhow::Result<Self>;
+    /// A new API instance.
+    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>>;
+    /// A new worker, which takes no jobs yet.
+    fn worker(&self) -> anyhow::Result<Worker>;
+    /// Ends the worker's connection as if it had died.
+    async fn sever(&self, worker: &Worker) -> anyhow::Result<()>;
+}
+
+/// A worker's handle of the queue.
+pub struct Worker {
+    pub queue: Arc<dyn JobQueue>,
+    pub instance: InstanceId,
+    pub stop: CancellationToken,
+}
+
+impl Worker {
+    pub fn new(queue: impl JobQueue, instance: InstanceId) -> Self {
+        Self {
+            queue: Arc::new(queue),
+            instance,
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Begins to take jobs.
+    pub async fn take_jobs(&self, prefetch: u16) -> anyhow::Result<Jobs> {
+        let prefetch = Prefetch(NonZeroU16::new(prefetch).context("a prefetch is at least 1")?);
+        Ok(Jobs(
+            self.queue.deliveries(prefetch, self.stop.clone()).await?,
+        ))
+    }
+}
+
+/// A worker's stream of jobs.
+pub struct Jobs(Deliveries);
+
+impl Jobs {
+    /// The next job, which must come soon.
+    pub async fn next(&mut self) -> anyhow::Result<Delivery> {
+        let next = tokio::time::timeout(SOON, self.0.recv()).await;
+        next.context("no job was delivered")?
+            .context("the stream of jobs ended")
+    }
+
+    /// Looks on for a while: no job may come.
+    pub async fn none(&mut self) -> anyhow::Result<()> {
+        match tokio::time::timeout(A_WHILE, self.0.recv()).await {
+            Err(_elapsed) => Ok(()),
+            Ok(Some(delivery)) => anyhow::bail!("{} was delivered", delivery.job.id),
+            Ok(None) => anyhow::bail!("the stream of jobs ended"),
+        }
+    }
+
+    /// The stream must have ended.
+    pub async fn ended(&mut self) -> anyhow::Result<()> {
+        let next = tokio::time::timeout(SOON, self.0.recv())
+            .await
+            .context("the stream goes on")?;
+        anyhow::ensure!(next.is_none(), "a job was delivered after the end");
+        Ok(())
+    }
+}
+
+pub struct InProcess(MemoryQueue);
+
+#[async_trait]
+impl Fixture for InProcess {
+    async fn new() -> anyhow::Result<Self> {
+        Ok(Self(MemoryQueue::new()))
+    }
+
+    async fn with_room_for(jobs: u32) -> anyhow::Result<Self> {
+        Ok(Self(MemoryQueue::with_capacity(jobs)))
+    }
+
+    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
+        Ok(Arc::new(self.0.sibling()))
+    }
+
+    fn worker(&self) -> anyhow::Result<Worker> {
+        Ok(Worker::new(self.0.sibling(), InstanceId::new("worker")))
+    }
+
+    async fn sever(&self, worker: &Worker) -> anyhow::Result<()> {
+        worker.queue.close(Duration::ZERO).await;
+        Ok(())
+    }
+}
+
+pub struct OnRabbitMq(pub Vhost);
+
+#[async_trait]
+impl Fixture for OnRabbitMq {
+    async fn new() -> anyhow::Result<Self> {
+        warren_shared::telemetry::init(warren_shared::telemetry::Environment::Development);
+        Ok(Self(Vhost::create(&Management::shared().await?).await?))
+    }
+
+    async fn with_room_for(jobs: u32) -> anyhow::Result<Self> {
+        let fixture = Self::new().await?;
+        fixture.0.limit("warren.jobs", jobs).await?;
+        Ok(fixture)
+    }
+
+    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
+        api_on(&self.0.amqp_url())
+    }
+
+    fn worker(&self) -> anyhow::Result<Worker> {
+        worker_on(&self.0.amqp_url())
+    }
+
+    async fn sever(&self, worker: &Worker) -> anyhow::Result<()> {
+        self.0
+            .close_connections(worker.instance.as_str(), 2)
+            .await
+            .map(drop)
+    }
+}
+
+/// An API instance on the broker at `url`.
+pub fn api_on(url: &str) -> anyhow::Result<Arc<dyn JobQueue>> {
+    let config = RabbitConfig::new(url, InstanceId::new("api"))?;
+    Ok(Arc::new(RabbitQueue::for_api(
+        config,
+        &CancellationToken::new(),
+    )))
+}
+
+/// A worker on the broker at `url`.
+pub fn worker_on(url: &str) -> anyhow::Result<Worker> {
+    let instance = InstanceId::new("worker");
+    let config = RabbitConfig::new(url, instance.clone())?;
+    Ok(Worker::new(
+        RabbitQueue::for_worker(config, &CancellationToken::new()),
+        instance,
+    ))
+}
+
+/// A job with time to spare.
+pub fn job() -> anyhow::Result<Job> {
+    job_for(Duration::from_secs(60))
+}
+
+/// A job whose caller waits that long.
+pub fn job_for(patience: Duration) -> anyhow::Result<Job> {
+    let submission = serde_json::from_value(json!({
+        "language": "python", "code": "print(6 * 7)", "input": null, "test_cases": [],
+    }))?;
+    Ok(Job::new(
+        "a-room".parse()?,
+        submission,
+        Limits::default(),
+        Deadline::after(patience),
+    ))
+}
+
+/// A reply to `job` that can be told from others.
+pub fn reply_to(job: &Job, mark: &str) -> Reply {
+    let failure = JobFailure {
+        code: FailureCode::SandboxUnavailable,
+        message: format!("{mark} {}", job.id),
+    };
+    Reply::new(job.id, Err(failure))
+}
+
+/// Submits as soon as the queue can be reached and has a worker, which a new one takes a moment
+/// for.
+pub async fn submit(api: &Arc<dyn JobQueue>, job: &Job) -> anyhow::Result<PendingReply> {
+    let started = Instant::now();
+    loop {
+        match api.submit(job).await {
+            Ok(pending) => return Ok(pending),
+            Err(SubmitError::Unavailable | SubmitError::NoWorkers) if started.elapsed() < SOON => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Waits for the reply, which must come.
+pub async fn answer(mut pending: PendingReply) -> anyhow::Result<Reply> {
+    Ok(pending.wait(Deadline::after(SOON)).await?)
+}
+
+/// Waits until the queue's status is as wanted.
+pub async fn until(
+    queue: &Arc<dyn JobQueue>,
+    what: &str,
+    wanted: impl Fn(QueueStatus) -> bool,
+) -> anyhow::Result<QueueStatus> {
+    let started = Instant::now();
+    loop {
+        let status = queue.status().await;
+        match status {
+            Ok(status) if wanted(status) => return Ok(status),
+            other => anyhow::ensure!(started.elapsed() < SOON, "{what}: not so: {other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

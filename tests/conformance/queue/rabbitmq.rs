@@ -1,0 +1,188 @@
+//! What only RabbitMQ has: dead letters, and connections to lose.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+use warren_shared::queue::rabbit::topology::{DEAD_JOBS, JOBS};
+use warren_shared::queue::{MAX_TRIES, QueueError, WaitError};
+use warren_shared::time::Deadline;
+
+use super::fixture::{
+    Fixture, Jobs, OnRabbitMq, SOON, answer, job, job_for, reply_to, submit, until,
+};
+
+/// Submits one job and sees it answered.
+pub async fn works(
+    api: &std::sync::Arc<dyn warren_shared::queue::JobQueue>,
+    jobs: &mut Jobs,
+) -> anyhow::Result<()> {
+    let sent = job()?;
+    let pending = submit(api, &sent).await?;
+    let delivery = jobs.next().await?;
+    assert_eq!(delivery.job, sent);
+    delivery.reply(reply_to(&sent, "done")).await?;
+    assert_eq!(answer(pending).await?, reply_to(&sent, "done"));
+    Ok(())
+}
+
+/// The prefetch is `count`, neither more nor less.
+pub async fn holds_exactly(
+    count: u32,
+    api: &std::sync::Arc<dyn warren_shared::queue::JobQueue>,
+    jobs: &mut Jobs,
+) -> anyhow::Result<()> {
+    let mut waits = Vec::new();
+    for _ in 0..count + 2 {
+        waits.push(submit(api, &job()?).await?);
+    }
+    until(api, "all but two are held", |now| {
+        now.waiting == 2 && now.consumers == 1
+    })
+    .await?;
+    for _ in 0..count + 2 {
+        let delivery = jobs.next().await?;
+        let reply = reply_to(&delivery.job, "done");
+        delivery.reply(reply).await?;
+    }
+    for wait in waits {
+        answer(wait).await?;
+    }
+    Ok(())
+}
+
+fn reason(dead: &serde_json::Value) -> &str {
+    dead["properties"]["headers"]["x-death"][0]["reason"]
+        .as_str()
+        .unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_job_is_found_among_the_dead() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(1).await?;
+    let poison = job()?;
+    let _wait = submit(&api, &poison).await?;
+    for _ in 0..MAX_TRIES {
+        // Not by giving it back: by the end of the connection, as when the worker's process dies.
+        let _held = jobs.next().await?;
+        fixture.sever(&worker).await?;
+    }
+    let dead = fixture.0.take(DEAD_JOBS).await?;
+    assert_eq!(dead["properties"]["correlation_id"], poison.id.to_string());
+    assert_eq!(reason(&dead), "delivery_limit", "{dead}");
+    works(&api, &mut jobs).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_jobs_are_found_among_the_dead() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(2).await?;
+    let _slot = (submit(&api, &job()?).await?, jobs.next().await?);
+    let mut reasons = Vec::new();
+    let (fetched, waiting) = (
+        job_for(Duration::from_secs(1))?,
+        job_for(Duration::from_secs(1))?,
+    );
+    let _waits = (submit(&api, &fetched).await?, submit(&api, &waiting).await?);
+    while !(fetched.deadline.has_passed() && waiting.deadline.has_passed()) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    jobs.none().await?;
+    for _ in 0..2 {
+        reasons.push(reason(&fixture.0.take(DEAD_JOBS).await?).to_owned());
+    }
+    reasons.sort();
+    assert_eq!(reasons, ["expired", "rejected"]);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_job_is_put_aside() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(1).await?;
+    works(&api, &mut jobs).await?;
+    let mut of_another_version = job()?;
+    of_another_version.version += 1;
+    for text in [
+        "",
+        "no JSON",
+        "{}",
+        &serde_json::to_string(&of_another_version)?,
+    ] {
+        fixture.0.publish(JOBS, text).await?;
+        let dead = fixture.0.take(DEAD_JOBS).await?;
+        assert_eq!(dead["payload"], text);
+        assert_eq!(reason(&dead), "rejected", "{dead}");
+    }
+    works(&api, &mut jobs).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_survives_the_loss_of_its_connections() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(1).await?;
+    let sent = job()?;
+    let mut wait = submit(&api, &sent).await?;
+    let held = jobs.next().await?;
+    fixture.0.close_connections("warren api", 2).await?;
+    // The reply queue is gone: who waits is told, not left hanging.
+    let lost = Instant::now();
+    let ended = wait.wait(Deadline::after(SOON)).await;
+    assert!(matches!(ended, Err(WaitError::Lost(_))), "{ended:?}");
+    assert!(
+        lost.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        lost.elapsed()
+    );
+    // What is answered all the same is recorded.
+    held.reply(reply_to(&sent, "late")).await?;
+    works(&api, &mut jobs).await?;
+    let mut unclaimed = api.unclaimed(CancellationToken::new()).await?;
+    let found = tokio::time::timeout(SOON, unclaimed.recv()).await?;
+    assert_eq!(
+        found.map(|found| found.reply.clone()),
+        Some(reply_to(&sent, "late"))
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_survives_the_loss_of_its_connections() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(3).await?;
+    works(&api, &mut jobs).await?;
+    for _ in 0..3 {
+        fixture.sever(&worker).await?;
+        works(&api, &mut jobs).await?;
+    }
+    holds_exactly(3, &api, &mut jobs).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_queue_is_declared_again() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(2).await?;
+    works(&api, &mut jobs).await?;
+    fixture.0.delete_queue(JOBS).await?;
+    works(&api, &mut jobs).await?;
+    holds_exactly(2, &api, &mut jobs).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_side_keeps_to_its_own() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let prefetch = warren_shared::queue::Prefetch(std::num::NonZeroU16::MIN);
+    let jobs = api.deliveries(prefetch, CancellationToken::new()).await;
+    assert!(matches!(jobs, Err(QueueError::WrongSide(_))));
+    let unclaimed = worker.queue.unclaimed(CancellationToken::new()).await;
+    assert!(matches!(unclaimed, Err(QueueError::WrongSide(_))));
+    assert!(worker.queue.submit(&job()?).await.is_err());
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! A broker that goes away, falls silent or takes no more, under an API and a worker that live on.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use warren_shared::queue::{JobQueue, QueueError, SubmitError};
+
+use super::fixture::{SOON, api_on, job, submit, until, worker_on};
+use super::rabbitmq::{holds_exactly, works};
+use crate::harness::broker::Broker;
+use crate::harness::proxy::Proxy;
+
+/// What "at once" is, on a busy machine.
+const AT_ONCE: Duration = Duration::from_millis(250);
+
+/// Submits until the answer is as wanted, and makes sure that it comes at once.
+async fn refuses_at_once(api: &Arc<dyn JobQueue>, within: Duration) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let answer = api.submit(&job()?).await.err();
+        let took = asked.elapsed();
+        if answer == Some(SubmitError::Unavailable) && took < AT_ONCE {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            started.elapsed() < within,
+            "not refused at once: {answer:?} after {took:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
+    let mut broker = Broker::prepare()?;
+    let (api, worker) = (api_on(&broker.amqp_url())?, worker_on(&broker.amqp_url())?);
+    let mut jobs = worker.take_jobs(3).await?;
+    refuses_at_once(&api, AT_ONCE).await?;
+    assert!(matches!(api.status().await, Err(QueueError::Disconnected)));
+    broker.start().await?;
+    works(&api, &mut jobs).await?;
+
+    // In order, and with a job that waits.
+    let kept = job()?;
+    let held = {
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            let _wait = submit(&api, &job()?).await?;
+            held.push(jobs.next().await?);
+        }
+        held
+    };
+    let _wait = submit(&api, &kept).await?;
+    broker.stop().await?;
+    refuses_at_once(&api, Duration::from_secs(1)).await?;
+    broker.start().await?;
+    let back = Instant::now();
+    until(&api, "the worker is back", |now| now.consumers == 1).await?;
+    assert!(
+        back.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        back.elapsed()
+    );
+    // What was held when the broker went is delivered again, what waited is delivered.
+    drop(held);
+    let mut delivered = Vec::new();
+    for _ in 0..4 {
+        let delivery = jobs.next().await?;
+        delivered.push((delivery.job.id == kept.id, delivery.redelivered));
+        let reply = super::fixture::reply_to(&delivery.job, "done");
+        delivery.reply(reply).await?;
+    }
+    delivered.sort();
+    assert_eq!(
+        delivered,
+        [(false, true), (false, true), (false, true), (true, false)]
+    );
+    holds_exactly(3, &api, &mut jobs).await?;
+
+    // And as a power cut would.
+    broker.kill();
+    refuses_at_once(&api, Duration::from_secs(1)).await?;
+    broker.start().await?;
+    works(&api, &mut jobs).await?;
+    holds_exactly(3, &api, &mut jobs).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_refuses_jobs_until_it_is_over() -> anyhow::Result<()> {
+    let broker = Broker::run().await?;
+    let (api, worker) = (api_on(&broker.amqp_url())?, worker_on(&broker.amqp_url())?);
+    let mut jobs = worker.take_jobs(1).await?;
+    works(&api, &mut jobs).await?;
+    broker
+        .control(&["set_vm_memory_high_watermark", "absolute", "1MB"])
+        .await?;
+    refuses_at_once(&api, SOON).await?;
+    let status = api.status().await;
+    assert!(matches!(status, Err(QueueError::Blocked)), "{status:?}");
+    // Blocked is not lost: long after a silent connection would have been given up, it is the
+    // same one.
+    let watched = Instant::now();
+    while watched.elapsed() < Duration::from_secs(5) {
+        let status = api.status().await;
+        assert!(matches!(status, Err(QueueError::Blocked)), "{status:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    broker
+        .control(&["set_vm_memory_high_watermark", "absolute", "4GB"])
+        .await?;
+    loop {
+        // What was published when the alarm was raised may still be delivered first.
+        let sent = job()?;
+        let _wait = submit(&api, &sent).await?;
+        let delivery = jobs.next().await?;
+        let arrived = delivery.job == sent;
+        let reply = super::fixture::reply_to(&delivery.job, "done");
+        delivery.reply(reply).await?;
+        if arrived {
+            return Ok(());
+        }
+        anyhow::ensure!(watched.elapsed() < SOON, "jobs do not arrive in order");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_broker_is_noticed() -> anyhow::Result<()> {
+    let broker = Broker::run().await?;
+    let target = broker.amqp_url();
+    let address = target
+        .split(['@', '/'])
+        .nth(3)
+        .unwrap_or_default()
+        .to_owned();
+    let proxy = Proxy::to(address).await?;
+    let url = format!("amqp://guest:guest@{}/%2f", proxy.address());
+    let (api, worker) = (api_on(&url)?, worker_on(&url)?);
+    let mut jobs = worker.take_jobs(2).await?;
+    works(&api, &mut jobs).await?;
+    assert_eq!(proxy.open(), 4, "two connections for each side");
+    proxy.set_deaf(true);
+    // A probe each second, and three to answer it.
+    refuses_at_once(&api, Duration::from_secs(6)).await?;
+    assert!(api.status().await.is_err());
+    proxy.set_deaf(false);
+    works(&api, &mut jobs).await?;
+    holds_exactly(2, &api, &mut jobs).await?;
+    // Whatever was tried in between left nothing behind.
+    let started = Instant::now();
+    while proxy.open() != 4 {
+        assert!(started.elapsed() < SOON, "{} connections", proxy.open());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Nothing of ours is left behind.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+
+use crate::harness::http::{self, program};
+use crate::harness::{docker, fixtures, machine, warren::Warren};
+
+/// Programs of every kind, and the status of each. Those that wait for their time limit are few,
+/// for the test's own time.
+const MIX: [(&str, &str); 10] = [
+    ("python/hello.py", "completed"),
+    ("javascript/hello.js", "completed"),
+    ("python/uncaught_exception.py", "runtime_error"),
+    ("javascript/syntax_error.js", "runtime_error"),
+    ("python/output_flood.py", "output_limit_exceeded"),
+    ("python/unicode.py", "completed"),
+    ("javascript/exit_status_7.js", "runtime_error"),
+    ("python/killed_by_sigsegv.py", "runtime_error"),
+    ("python/never_reads_stdin.py", "completed"),
+    ("python/hello.py", "completed"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
+    let _machine = machine::alone().await;
+    docker::until_no_job_containers().await;
+    let volumes = docker::volumes().await;
+    let warren = Warren::start("up", &[]).await.expect("warren up starts");
+    let url = warren.execute_url();
+    let jobs = (0..200).map(|n| {
+        let (fixture, status) = if n % 50 == 0 {
+            ("python/endless_sleep.py", "time_limit_exceeded")
+        } else {
+            MIX[n % MIX.len()]
+        };
+        (url.clone(), fixture, status)
+    });
+    // As many callers at a time as there are slots.
+    let answers = stream::iter(jobs).map(|(url, fixture, status)| async move {
+        let submission = program(fixtures::language(fixture), &fixtures::source(fixture));
+        (fixture, status, http::submit(url, &submission).await)
+    });
+    let mut answers = answers.buffer_unordered(4);
+    while let Some((fixture, status, answer)) = answers.next().await {
+        let answer = answer.expect("an answer");
+        assert_eq!(
+            (answer.status, answer.text("status")),
+            (200, status),
+            "{fixture}: {}",
+            answer.body
+        );
+    }
+    docker::until_no_job_containers().await;
+    assert_eq!(docker::volumes().await, volumes);
+    assert_eq!(processes_of_jobs(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_containers_end_by_themselves_and_are_swept() {
+    let _machine = machine::alone().await;
+    let mut warren = Warren::start("up", &[]).await.expect("warren up starts");
+    let url = warren.execute_url();
+    let lost = tokio::spawn(async move {
+        http::submit(
+            url,
+            &program("python", &fixtures::source("python/endless_sleep.py")),
+        )
+        .await
+    });
+    let container = docker::inspect_a_job_container().await;
+    let host = container.host_config.expect("its configuration");
+    assert_eq!(
+        host.log_config.and_then(|log| log.typ).as_deref(),
+        Some("none")
+    );
+    warren.kill();
+    drop(lost.await);
+    // Another worker on the same engine clears up.
+    let _other = Warren::start("up", &[]).await.expect("warren up starts");
+    docker::until_no_job_containers().await;
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while !processes_of_jobs().is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("its processes are gone");
+}
+
+/// Processes of this machine that run as the user of our containers.
+fn processes_of_jobs() -> Vec<String> {
+    let is_ours = |status: &str| status.lines().any(|line| line.starts_with("Uid:\t64321\t"));
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    entries
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
+        .filter(|status| is_ours(status))
+        .collect()
+}

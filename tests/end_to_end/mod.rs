@@ -1,0 +1,9 @@
+//! Warren as its users meet it: real processes, real broker, real containers.
+
+mod cli;
+mod drain;
+mod leftovers;
+mod programs;
+mod requests;
+mod test_cases;
+mod workers;

@@ -1,0 +1,93 @@
+//! A caller of Warren's HTTP.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// An answer, and how long it took.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, `null` if it is no JSON.
+    pub body: Value,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// From sending to the last byte.
+    pub took: Duration,
+}
+
+impl Answer {
+    /// A string of the body.
+    pub fn text(&self, field: &str) -> &str {
+        self.body[field].as_str().unwrap_or_default()
+    }
+
+    /// The error's code, empty if it is none.
+    pub fn error_code(&self) -> &str {
+        self.body["error"]["code"].as_str().unwrap_or_default()
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(Duration::from_secs(30)))
+        .build()
+        .into()
+}
+
+/// Gets `url`.
+pub async fn get(url: String) -> anyhow::Result<Answer> {
+    blocking(move || agent().get(&url).call()).await
+}
+
+/// Posts `body` to `url` as it is.
+pub async fn post(
+    url: String,
+    content_type: &'static str,
+    body: Vec<u8>,
+) -> anyhow::Result<Answer> {
+    blocking(move || {
+        agent()
+            .post(&url)
+            .header("content-type", content_type)
+            .send(&body[..])
+    })
+    .await
+}
+
+/// Posts a submission to `url`.
+pub async fn submit(url: String, submission: &Value) -> anyhow::Result<Answer> {
+    post(url, "application/json", submission.to_string().into_bytes()).await
+}
+
+/// A submission of `code` alone.
+pub fn program(language: &str, code: &str) -> Value {
+    json!({ "language": language, "code": code })
+}
+
+async fn blocking(
+    call: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error> + Send + 'static,
+) -> anyhow::Result<Answer> {
+    let asking = tokio::task::spawn_blocking(move || {
+        let asked = Instant::now();
+        let mut response = call()?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_vec()?;
+        anyhow::Ok(Answer {
+            status: response.status().as_u16(),
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            retry_after: response
+                .headers()
+                .get("retry-after")
+                .and_then(|v| v.to_str().ok())
+                .map(str::to_owned),
+            took: asked.elapsed(),
+        })
+    });
+    asking.await?
+}

@@ -1,0 +1,266 @@
+//! A RabbitMQ broker as its management API shows it, and virtual hosts on it for one test each.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use lapin::uri::{AMQPAuthority, AMQPUri};
+use serde_json::{Value, json};
+
+/// How long the management API may take to answer. It is slow while many virtual hosts are made.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long to wait for what a broker is about to show.
+const SOON: Duration = Duration::from_secs(20);
+
+/// A broker's management API.
+#[derive(Clone, Debug)]
+pub struct Management {
+    amqp: AMQPUri,
+    http: String,
+}
+
+impl Management {
+    /// The broker that the tests share: `WARREN_TEST_RABBITMQ_URL`, by default the one that
+    /// `scripts/provision` starts, with its management API on port 15672 of the same host.
+    pub async fn shared() -> anyhow::Result<Self> {
+        let url = std::env::var("WARREN_TEST_RABBITMQ_URL")
+            .unwrap_or_else(|_unset| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned());
+        let management = Self::at(&url, 15672)?;
+        management.get("/overview").await.context(
+            "the tests need RabbitMQ with its management plugin: run `make test`, which provides \
+             it, or set WARREN_TEST_RABBITMQ_URL",
+        )?;
+        Ok(management)
+    }
+
+    /// The broker at `url`, whose management API is on `port`.
+    pub fn at(url: &str, port: u16) -> anyhow::Result<Self> {
+        let amqp: AMQPUri = url.parse().map_err(anyhow::Error::msg)?;
+        let AMQPAuthority { userinfo, host, .. } = &amqp.authority;
+        let http = format!(
+            "http://{}:{}@{host}:{port}/api",
+            userinfo.username, userinfo.password
+        );
+        Ok(Self { amqp, http })
+    }
+
+    /// The AMQP address of a virtual host.
+    pub fn amqp_url(&self, vhost: &str) -> String {
+        let uri = AMQPUri {
+            vhost: vhost.to_owned(),
+            ..self.amqp.clone()
+        };
+        uri.to_string()
+    }
+
+    /// Gets `path`, which begins with a slash.
+    pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.call("GET", path, None).await
+    }
+
+    /// Puts `body` to `path`.
+    pub async fn put(&self, path: &str, body: Value) -> anyhow::Result<()> {
+        self.call("PUT", path, Some(body)).await.map(drop)
+    }
+
+    /// Posts `body` to `path`.
+    pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.call("POST", path, Some(body)).await
+    }
+
+    /// Deletes `path`.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.call("DELETE", path, None).await.map(drop)
+    }
+
+    async fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        let (this, path) = (self.clone(), path.to_owned());
+        tokio::task::spawn_blocking(move || this.call_blocking(method, &path, body)).await?
+    }
+
+    fn call_blocking(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        let url = format!("{}{path}", self.http);
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(&url)
+            .header("content-type", "application/json")
+            .body(body.map(|body| body.to_string()).unwrap_or_default())?;
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(ANSWER))
+            .allow_non_standard_methods(true)
+            .build()
+            .into();
+        let mut response = agent
+            .run(request)
+            .with_context(|| format!("{method} {path} on the management API"))?;
+        let text = response.body_mut().read_to_string()?;
+        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+}
+
+/// A virtual host of its own for one test. Dropping it removes it and all that is in it.
+pub struct Vhost {
+    management: Management,
+    name: String,
+}
+
+impl Vhost {
+    /// A new one.
+    pub async fn create(management: &Management) -> anyhow::Result<Self> {
+        let name = format!("warren-test-{}", warren_shared::ids::JobId::new());
+        let user = &management.amqp.authority.userinfo.username;
+        management
+            .put(&format!("/vhosts/{name}"), json!({}))
+            .await?;
+        let vhost = Self {
+            management: management.clone(),
+            name,
+        };
+        let everything = json!({ "configure": ".*", "write": ".*", "read": ".*" });
+        management
+            .put(&format!("/permissions/{}/{user}", vhost.name), everything)
+            .await?;
+        Ok(vhost)
+    }
+
+    /// Its AMQP address.
+    pub fn amqp_url(&self) -> String {
+        self.management.amqp_url(&self.name)
+    }
+
+    /// A queue as the management API shows it (its figures are up to five seconds old).
+    pub async fn queue(&self, name: &str) -> anyhow::Result<Value> {
+        self.management
+            .get(&format!("/queues/{}/{name}", self.name))
+            .await
+    }
+
+    /// All queues.
+    pub async fn queues(&self) -> anyhow::Result<Vec<Value>> {
+        let queues = self
+            .management
+            .get(&format!("/queues/{}", self.name))
+            .await?;
+        Ok(queues.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Exchanges, durable queues and bindings.
+    pub async fn definitions(&self) -> anyhow::Result<Value> {
+        self.management
+            .get(&format!("/definitions/{}", self.name))
+            .await
+    }
+
+    /// Limits the length of a queue further than its declaration does.
+    pub async fn limit(&self, queue: &str, length: u32) -> anyhow::Result<()> {
+        let policy = json!({
+            "pattern": format!("^{}$", queue.replace('.', "\\.")),
+            "definition": { "max-length": length },
+            "apply-to": "queues",
+        });
+        self.management
+            .put(&format!("/policies/{}/limit", self.name), policy)
+            .await
+    }
+
+    /// Publishes a text to a queue, as anybody with access could.
+    pub async fn publish(&self, queue: &str, text: &str) -> anyhow::Result<()> {
+        let message = json!({
+            "properties": {}, "routing_key": queue, "payload": text, "payload_encoding": "string",
+        });
+        let path = format!("/exchanges/{}/amq.default/publish", self.name);
+        let answer = self.management.post(&path, message).await?;
+        anyhow::ensure!(answer["routed"] == true, "{queue} does not exist");
+        Ok(())
+    }
+
+    /// Takes one message from a queue as soon as there is one.
+    pub async fn take(&self, queue: &str) -> anyhow::Result<Value> {
+        let body = json!({ "count": 1, "ackmode": "ack_requeue_false", "encoding": "auto" });
+        let path = format!("/queues/{}/{queue}/get", self.name);
+        let started = Instant::now();
+        loop {
+            let messages = self.management.post(&path, body.clone()).await?;
+            if let Some(message) = messages.get(0) {
+                return Ok(message.clone());
+            }
+            anyhow::ensure!(started.elapsed() < SOON, "no message in {queue}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Deletes a queue.
+    pub async fn delete_queue(&self, name: &str) -> anyhow::Result<()> {
+        self.management
+            .delete(&format!("/queues/{}/{name}", self.name))
+            .await
+    }
+
+    /// Makes the broker close the connections whose name has `part` in it; waits until it shows at
+    /// least `count` of them, and returns what was closed.
+    pub async fn close_connections(&self, part: &str, count: usize) -> anyhow::Result<Vec<String>> {
+        let started = Instant::now();
+        let open = loop {
+            let open = self.connections(part).await?;
+            if open.len() >= count {
+                break open;
+            }
+            anyhow::ensure!(
+                started.elapsed() < SOON,
+                "only {} connections of {part}",
+                open.len()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        for name in &open {
+            let path = format!(
+                "/connections/{}",
+                name.replace(' ', "%20").replace('>', "%3E")
+            );
+            self.management.delete(&path).await?;
+        }
+        Ok(open)
+    }
+
+    /// The broker's names of the connections whose own name has `part` in it.
+    pub async fn connections(&self, part: &str) -> anyhow::Result<Vec<String>> {
+        let all = self
+            .management
+            .get(&format!("/vhosts/{}/connections", self.name))
+            .await?;
+        let all = all.as_array().cloned().unwrap_or_default();
+        let named = |connection: &Value| {
+            connection["user_provided_name"]
+                .as_str()
+                .is_some_and(|name| name.contains(part))
+        };
+        let names = all.iter().filter(|connection| named(connection));
+        Ok(names
+            .filter_map(|connection| connection["name"].as_str().map(str::to_owned))
+            .collect())
+    }
+}
+
+impl Drop for Vhost {
+    fn drop(&mut self) {
+        let path = format!("/vhosts/{}", self.name);
+        let management = self.management.clone();
+        let remove = move || management.call_blocking("DELETE", &path, None);
+        let removed = std::thread::spawn(remove).join();
+        if !matches!(removed, Ok(Ok(_))) {
+            eprintln!(
+                "virtual host {} could not be removed from RabbitMQ",
+                self.name
+            );
+        }
+    }
+}

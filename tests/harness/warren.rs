@@ -1,0 +1,212 @@
+//! Warren's own processes, started as an operator starts them and ended by the test.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::http::{self, Answer};
+use super::images;
+
+/// How long a process may take until it is healthy: images may have to be built first.
+const START: Duration = Duration::from_secs(90);
+/// How long one may take to end after SIGTERM.
+const END: Duration = Duration::from_secs(20);
+
+/// A running `warren`. Dropping it ends it; its log is shown when the test failed.
+pub struct Warren {
+    child: Child,
+    directory: TempDir,
+    /// `http://…` of its API, if it is one.
+    pub api: Option<String>,
+    /// `http://…` of its worker, if it is one.
+    pub worker: Option<String>,
+}
+
+impl Warren {
+    /// Starts `warren COMMAND` with these variables alone and waits until it is healthy.
+    pub async fn start(command: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut warren = Self::spawn(command, variables)?;
+        warren.until_listening().await?;
+        warren.until_healthy().await?;
+        Ok(warren)
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn spawn(command: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let directory = TempDir::new()?;
+        let child = Command::new(env!("CARGO_BIN_EXE_warren"))
+            .arg(command)
+            .current_dir(directory.path())
+            .env_clear()
+            .envs(std::env::var("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)))
+            .envs(images::variables())
+            .env("WARREN_API_ADDR", "127.0.0.1:0")
+            .env("WARREN_WORKER_ADDR", "127.0.0.1:0")
+            .env("WARREN_DATA_DIR", directory.path())
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(directory.path().join("log"))?)
+            .spawn()?;
+        Ok(Self {
+            child,
+            directory,
+            api: None,
+            worker: None,
+        })
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    /// Reads from the log where it listens.
+    async fn until_listening(&mut self) -> anyhow::Result<()> {
+        let roles = if self.log_names_both() { 2 } else { 1 };
+        let started = Instant::now();
+        loop {
+            self.still_runs()?;
+            for line in self
+                .log()
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            {
+                let address = line["address"]
+                    .as_str()
+                    .map(|address| format!("http://{address}"));
+                match line["message"].as_str() {
+                    Some("the API listens") => self.api = address,
+                    Some("the worker listens") => self.worker = address,
+                    _ => {}
+                }
+            }
+            if self.api.iter().chain(&self.worker).count() >= roles {
+                return Ok(());
+            }
+            self.within(started, START, "listen").await?;
+        }
+    }
+
+    fn log_names_both(&self) -> bool {
+        fs::read(format!("/proc/{}/cmdline", self.child.id()))
+            .is_ok_and(|line| line.split(|byte| *byte == 0).any(|word| word == b"up"))
+    }
+
+    /// Waits until a worker takes jobs and says that all is well.
+    async fn until_healthy(&mut self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let api = self.api.as_ref().map(|url| format!("{url}/api/health"));
+        let worker = self.worker.as_ref().map(|url| format!("{url}/health"));
+        // An API without workers is degraded, and healthy enough to be started first.
+        let acceptable: &[&str] = if worker.is_some() {
+            &["ok"]
+        } else {
+            &["ok", "degraded"]
+        };
+        for url in api.into_iter().chain(worker) {
+            loop {
+                self.still_runs()?;
+                if let Ok(answer) = http::get(url.clone()).await
+                    && acceptable.contains(&answer.text("status"))
+                {
+                    break;
+                }
+                self.within(started, START, "become healthy").await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn still_runs(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => anyhow::bail!("warren ended with {status}: {}", self.log()),
+            None => Ok(()),
+        }
+    }
+
+    async fn within(&self, started: Instant, limit: Duration, what: &str) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            started.elapsed() < limit,
+            "warren did not {what} within {limit:?}: {}",
+            self.log()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(())
+    }
+
+    /// Submits to its API.
+    pub async fn submit(&self, submission: &Value) -> anyhow::Result<Answer> {
+        http::submit(self.execute_url(), submission).await
+    }
+
+    /// Where submissions go.
+    pub fn execute_url(&self) -> String {
+        match (&self.api, &self.worker) {
+            (Some(api), _) => format!("{api}/api/rooms/tests/execute"),
+            (None, Some(worker)) => format!("{worker}/execute"),
+            (None, None) => panic!("warren is not listening yet"),
+        }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends SIGKILL and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal("KILL");
+        let _ = self.child.wait();
+    }
+
+    fn signal(&self, name: &str) {
+        let _ = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(&mut self) -> anyhow::Result<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            anyhow::ensure!(
+                started.elapsed() < END,
+                "warren did not end within {END:?}: {}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Warren {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.terminate();
+            if self.wait().is_err() {
+                self.kill();
+            }
+        }
+        if std::thread::panicking() {
+            eprintln!("the log of warren:\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! A worker's settings.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use warren_shared::config::Env;
+use warren_shared::languages::{Languages, PolicyMode};
+
+use crate::engine::docker::BaseImage;
+use warren_shared::languages::LanguageName;
+
+/// The most slots of one worker: beyond it, start another.
+const MAX_SLOTS: u16 = 256;
+/// How long running jobs may take to end when the worker is asked to stop: a job's five seconds
+/// and a little.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// What a worker is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where its HTTP listens.
+    pub address: SocketAddr,
+    /// How many jobs it runs at a time.
+    pub slots: NonZeroU16,
+    /// The base image of each language.
+    pub images: BTreeMap<LanguageName, BaseImage>,
+    /// Whether submissions to its own HTTP are held to the patterns.
+    pub policy: PolicyMode,
+    /// How long a stop may take.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// Reads the settings; faults are kept in `env`.
+    pub fn from_env(env: &mut Env, languages: &Languages) -> Self {
+        let default_address = SocketAddr::from(([127, 0, 0, 1], 5001));
+        Self {
+            address: env.parse("WARREN_WORKER_ADDR").unwrap_or(default_address),
+            slots: slots(env),
+            images: languages
+                .iter()
+                .map(|language| {
+                    let variable = image_variable(language.name());
+                    let reference = env
+                        .text(&variable)
+                        .unwrap_or_else(|| language.default_image().to_owned());
+                    (
+                        language.name().clone(),
+                        BaseImage {
+                            reference,
+                            variable,
+                        },
+                    )
+                })
+                .collect(),
+            policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
+            drain: env.span_ms("WARREN_DRAIN_MS", DRAIN, 0..=60_000),
+        }
+    }
+}
+
+/// A job may use half a CPU, so two a core keep the machine busy and not more.
+fn slots(env: &mut Env) -> NonZeroU16 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let default = u16::try_from(cores * 2)
+        .unwrap_or(MAX_SLOTS)
+        .clamp(1, MAX_SLOTS);
+    NonZeroU16::new(env.number("WARREN_SLOTS", default, 1..=MAX_SLOTS)).unwrap_or(NonZeroU16::MIN)
+}
+
+/// `WARREN_IMAGE_PYTHON`, `WARREN_IMAGE_C__`: what is no letter or digit becomes `_`.
+fn image_variable(language: &LanguageName) -> String {
+    let name: String = language
+        .as_str()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    format!("WARREN_IMAGE_{name}")
+}

@@ -1,0 +1,171 @@
+//! From a run's limits to a container's configuration: one pure function, and every hardening
+//! that Warren relies on in one place.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use warren_shared::limits::Limits;
+
+/// Where the runner stands in every derived image.
+pub const RUNNER: &str = "/.warren/runner";
+
+/// The one directory that a job can write: a tmpfs, also its working directory and home.
+pub const SCRATCH: &str = "/tmp";
+
+/// The user that everything in a container runs as. No account of any host or image is likely to
+/// have this number, so a container that breaks out is nobody.
+pub const UID: u32 = 64_321;
+
+/// The length of the CPU quota's period: the kernel's default, in microseconds.
+const CPU_PERIOD_US: i64 = 100_000;
+
+/// What a container of ours looks like.
+pub struct Blueprint<'a> {
+    /// The derived image.
+    pub image: &'a str,
+    /// What its processes may use.
+    pub limits: &'a Limits,
+    /// When PID 1 ends itself, in whole seconds from its start.
+    pub max_life_s: u64,
+    /// Who owns it and until when.
+    pub labels: HashMap<String, String>,
+}
+
+/// The configuration of a hardened container.
+#[must_use]
+pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
+    let Blueprint {
+        image,
+        limits,
+        max_life_s,
+        labels,
+    } = blueprint;
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(vec![RUNNER.to_owned()]),
+        cmd: Some(vec!["--max-life".to_owned(), max_life_s.to_string()]),
+        user: Some(format!("{UID}:{UID}")),
+        working_dir: Some(SCRATCH.to_owned()),
+        hostname: Some("warren".to_owned()),
+        labels: Some(labels),
+        // The worker speaks to PID 1 over its standard streams. When the worker's end closes, for
+        // whatever reason, PID 1 reads end of file and ends the container.
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(false),
+        // Both: without the first, dockerd sets up a network namespace with a sandbox of its own,
+        // for another 100 ms.
+        network_disabled: Some(true),
+        host_config: Some(host_config(limits)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(limits: &Limits) -> HostConfig {
+    let memory = signed(limits.memory.get());
+    HostConfig {
+        network_mode: Some("none".to_owned()),
+        ipc_mode: Some("none".to_owned()),
+        // Equal to memory: no swap on top. Unset, Docker would allow as much again.
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        memory_swappiness: None,
+        cpu_period: Some(CPU_PERIOD_US),
+        cpu_quota: Some(CPU_PERIOD_US * i64::from(limits.cpu_percent) / 100),
+        pids_limit: Some(i64::from(limits.pids)),
+        ulimits: Some(vec![
+            ulimit("nofile", u64::from(limits.open_files)),
+            ulimit("core", 0),
+        ]),
+        readonly_rootfs: Some(true),
+        tmpfs: Some(HashMap::from([(
+            SCRATCH.to_owned(),
+            format!(
+                "rw,noexec,nosuid,nodev,size={},mode=0700,uid={UID},gid={UID}",
+                limits.scratch.get()
+            ),
+        )])),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
+        privileged: Some(false),
+        // The engine writes nothing of what passes over the streams to disk.
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        }),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        // We remove it ourselves, and must still be able to ask it how it died.
+        auto_remove: Some(false),
+        ..HostConfig::default()
+    }
+}
+
+fn ulimit(name: &str, value: u64) -> ResourcesUlimits {
+    let value = Some(signed(value));
+    ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: value,
+        hard: value,
+    }
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_of_the_contract_is_in_the_configuration() {
+        let limits = Limits::default();
+        let body = harden(Blueprint {
+            image: "x",
+            limits: &limits,
+            max_life_s: 9,
+            labels: HashMap::new(),
+        });
+        assert_eq!(body.user.as_deref(), Some("64321:64321"));
+        assert_eq!(body.network_disabled, Some(true));
+        let host = body.host_config.unwrap();
+        assert_eq!(host.memory, Some(256 * 1024 * 1024));
+        assert_eq!(host.memory_swap, host.memory);
+        assert_eq!(host.cpu_quota, Some(50_000));
+        assert_eq!(host.cpu_period, Some(100_000));
+        assert_eq!(host.pids_limit, Some(50));
+        assert_eq!(host.network_mode.as_deref(), Some("none"));
+        assert_eq!(host.readonly_rootfs, Some(true));
+        assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
+        assert_eq!(host.cap_add, None);
+        assert_eq!(
+            host.security_opt,
+            Some(vec!["no-new-privileges:true".to_owned()])
+        );
+        assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("none"));
+        let scratch = &host.tmpfs.unwrap()["/tmp"];
+        for option in ["noexec", "nosuid", "nodev", "size=16777216"] {
+            assert!(
+                scratch.split(',').any(|o| o == option),
+                "{option} in {scratch}"
+            );
+        }
+        let core = host
+            .ulimits
+            .unwrap()
+            .into_iter()
+            .find(|u| u.name.as_deref() == Some("core"))
+            .unwrap();
+        assert_eq!((core.soft, core.hard), (Some(0), Some(0)));
+        assert!(host.binds.is_none() && host.mounts.is_none() && host.devices.is_none());
+    }
+}

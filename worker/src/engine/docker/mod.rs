@@ -1,0 +1,224 @@
+//! The Docker implementation of [`Engine`].
+
+mod client;
+mod hardening;
+mod image;
+mod labels;
+mod reaper;
+mod sweep;
+
+pub use hardening::{Blueprint, RUNNER, SCRATCH, UID, harden};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::container::LogOutput;
+use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder};
+use futures_util::{StreamExt, future};
+use uuid::Uuid;
+use warren_shared::ids::InstanceId;
+use warren_shared::languages::LanguageName;
+
+use crate::engine::{Container, ContainerId, Engine, Launch, Swept};
+use crate::{Error, Result};
+use client::Client;
+use image::Images;
+use labels::Labels;
+use reaper::Reaper;
+
+/// How long each call of a launch may take: a healthy engine needs a fifth of a second for all.
+const LAUNCH_CALL: Duration = Duration::from_secs(3);
+
+/// What the Docker engine needs to know.
+#[derive(Clone, Debug)]
+pub struct DockerConfig {
+    /// Who owns the containers.
+    pub instance: InstanceId,
+    /// The base image of each language.
+    pub images: BTreeMap<LanguageName, BaseImage>,
+    /// The most containers that exist at a time, those being removed included.
+    pub max_containers: usize,
+}
+
+/// A base image and where it was chosen.
+#[derive(Clone, Debug)]
+pub struct BaseImage {
+    /// The image's reference.
+    pub reference: String,
+    /// The variable that chooses it, for messages.
+    pub variable: String,
+}
+
+/// Containers on a Docker Engine.
+pub struct DockerEngine {
+    client: Client,
+    images: Images,
+    reaper: Arc<Reaper>,
+    instance: InstanceId,
+}
+
+impl DockerEngine {
+    /// An engine on the daemon that `DOCKER_HOST` names, or the local one. Does not fail when the
+    /// daemon is away: it is asked again at each launch.
+    ///
+    /// # Errors
+    /// `DOCKER_HOST` cannot be used.
+    pub fn new(config: DockerConfig) -> Result<Self> {
+        let client = Client::new()?;
+        Ok(Self {
+            images: Images::new(client.clone(), config.images),
+            reaper: Arc::new(Reaper::new(client.clone(), config.max_containers)),
+            instance: config.instance,
+            client,
+        })
+    }
+}
+
+#[async_trait]
+impl Engine for DockerEngine {
+    async fn prepare(&self) -> Result<()> {
+        let tried = future::join_all(self.images.languages().map(|language| async move {
+            let image = self.images.ready(language).await;
+            match &image {
+                Ok(image) => tracing::info!(%language, image = image.base, "ready"),
+                Err(error) => tracing::error!(%language, %error, "a language cannot be run"),
+            }
+            image
+        }));
+        let (ready, faults): (Vec<_>, Vec<_>) = tried
+            .await
+            .into_iter()
+            .partition(std::result::Result::is_ok);
+        match faults.into_iter().next() {
+            Some(Err(error)) if ready.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn launch(&self, launch: &Launch) -> Result<Container> {
+        let image = self
+            .images
+            .ready_within(&launch.language, LAUNCH_CALL)
+            .await?;
+        let slot = self.reaper.slot(LAUNCH_CALL).await?;
+        let name = format!("warren-{}", Uuid::now_v7().simple());
+        let labels = Labels::new(&self.instance, launch);
+        let body = harden(Blueprint {
+            image: &image.derived,
+            limits: &launch.limits,
+            max_life_s: launch.max_life.as_secs().max(1),
+            labels: labels.into_map(),
+        });
+
+        // From here on a container of that name may exist, also when a call fails or this future
+        // is dropped: the guard removes it whatever happens.
+        let guard = self.reaper.guard(name.clone(), slot);
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        let created = self
+            .client
+            .call(
+                "create a container",
+                LAUNCH_CALL,
+                self.client.docker().create_container(Some(options), body),
+            )
+            .await
+            .inspect_err(|error| self.images.forget_if_gone(&launch.language, error))?;
+        refuse_unenforced(&created.warnings)?;
+
+        let options = AttachContainerOptionsBuilder::default()
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .stream(true)
+            .build();
+        let streams = self
+            .client
+            .call(
+                "attach to a container",
+                LAUNCH_CALL,
+                self.client.docker().attach_container(&name, Some(options)),
+            )
+            .await?;
+        self.client
+            .call(
+                "start a container",
+                LAUNCH_CALL,
+                self.client.docker().start_container(&name, None),
+            )
+            .await?;
+
+        let id = ContainerId::new(created.id);
+        let container = id.clone();
+        let output = streams
+            .output
+            .filter_map(move |piece| future::ready(stdout(&container, piece)));
+        Ok(Container {
+            id,
+            image: image.base.clone(),
+            input: streams.input,
+            output: Box::pin(output),
+            handle: Box::new(guard),
+        })
+    }
+
+    async fn sweep(&self) -> Result<Swept> {
+        sweep::sweep(&self.client, &self.instance, &self.reaper).await
+    }
+
+    async fn check(&self) -> Result<()> {
+        self.client.ping().await?;
+        self.images.check()
+    }
+
+    async fn drain(&self, grace: Duration) {
+        self.reaper.drain(grace).await;
+    }
+}
+
+/// The runner's frames. Its diagnostics, which never hold user data, go to the log.
+fn stdout(
+    container: &ContainerId,
+    piece: std::result::Result<LogOutput, bollard::errors::Error>,
+) -> Option<std::io::Result<bytes::Bytes>> {
+    match piece {
+        Ok(LogOutput::StdOut { message }) => Some(Ok(message)),
+        Ok(LogOutput::StdErr { message }) => {
+            tracing::warn!(%container, says = %String::from_utf8_lossy(&message).trim_end(), "runner");
+            None
+        }
+        Ok(_) => None,
+        Err(error) => Some(Err(std::io::Error::other(error))),
+    }
+}
+
+/// dockerd drops limits that the kernel lacks and only warns of it. Never a weaker sandbox.
+fn refuse_unenforced(warnings: &[String]) -> Result<()> {
+    let (limits, others): (Vec<_>, Vec<_>) = warnings.iter().partition(|warning| {
+        let warning = warning.to_lowercase();
+        ["kernel", "cgroup", "limit", "discard"]
+            .iter()
+            .any(|word| warning.contains(word))
+    });
+    for warning in others {
+        tracing::debug!(warning, "docker warns of a container");
+    }
+    match limits.first() {
+        Some(warning) => Err(Error::LimitsNotEnforced(warning.to_string())),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_limit_is_refused_and_a_remark_is_not() {
+        let swap = "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.";
+        assert!(refuse_unenforced(&[swap.to_owned()]).is_err());
+        let platform = "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64)";
+        assert!(refuse_unenforced(&[platform.to_owned()]).is_ok());
+    }
+}

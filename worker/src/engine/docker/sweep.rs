@@ -1,0 +1,156 @@
+//! Clears away containers whose owner is gone. A worker that dies closes its ends of the streams,
+//! which makes PID 1 end the container; what is left to do is removing it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State};
+use bollard::query_parameters::ListContainersOptionsBuilder;
+use warren_shared::ids::InstanceId;
+use warren_shared::time::EpochMillis;
+
+use super::client::Client;
+use super::labels::{INSTANCE, Labels};
+use super::reaper::Reaper;
+use crate::Result;
+use crate::engine::Swept;
+
+/// How long listing may take.
+const LIST: Duration = Duration::from_secs(5);
+/// How long past its deadline a container may be seen: its owner may be removing it just now.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub(super) async fn sweep(
+    client: &Client,
+    instance: &InstanceId,
+    reaper: &Reaper,
+) -> Result<Swept> {
+    let filters = HashMap::from([("label".to_owned(), vec![INSTANCE.to_owned()])]);
+    let options = ListContainersOptionsBuilder::default()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let found = client
+        .call(
+            "list containers",
+            LIST,
+            client.docker().list_containers(Some(options)),
+        )
+        .await?;
+    let mut swept = Swept {
+        seen: found.len(),
+        removed: 0,
+    };
+    for container in found {
+        let Some(name) = name(&container) else {
+            continue;
+        };
+        if !is_orphan(&container, instance, reaper.holds(name)) {
+            continue;
+        }
+        match reaper.remove(name).await {
+            Ok(()) => {
+                swept.removed += 1;
+                tracing::info!(
+                    container = name,
+                    job.id = job(&container),
+                    "removed a container whose owner is gone"
+                );
+            }
+            Err(error) => {
+                tracing::warn!(container = name, %error, "a container could not be swept")
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// Names have a leading slash on the wire.
+fn name(container: &ContainerSummary) -> Option<&str> {
+    container
+        .names
+        .as_ref()?
+        .first()
+        .map(|name| name.trim_start_matches('/'))
+}
+
+fn labels(container: &ContainerSummary) -> Labels {
+    container
+        .labels
+        .as_ref()
+        .map_or_else(|| Labels::read(&HashMap::new()), Labels::read)
+}
+
+fn job(container: &ContainerSummary) -> String {
+    labels(container).job
+}
+
+/// A container that nobody will use or remove any more: one of ours that no guard holds, or
+/// anyone's whose program has ended or whose deadline has passed.
+fn is_orphan(container: &ContainerSummary, instance: &InstanceId, held: bool) -> bool {
+    let labels = labels(container);
+    let overdue = labels.deadline + GRACE < EpochMillis::now();
+    let ended = matches!(container.state, Some(State::EXITED | State::DEAD));
+    if labels.instance == instance.as_str() {
+        !held
+    } else {
+        ended || overdue
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warren_shared::time::millis;
+
+    fn container(instance: &InstanceId, state: State, deadline: EpochMillis) -> ContainerSummary {
+        let labels = HashMap::from([
+            (INSTANCE.to_owned(), instance.to_string()),
+            ("warren.deadline".to_owned(), deadline.get().to_string()),
+        ]);
+        ContainerSummary {
+            labels: Some(labels),
+            state: Some(state),
+            ..ContainerSummary::default()
+        }
+    }
+
+    #[test]
+    fn only_what_nobody_will_remove_is_an_orphan() {
+        let (me, other) = (InstanceId::new("worker"), InstanceId::new("worker"));
+        let later = EpochMillis::now() + Duration::from_secs(60);
+        let long_ago = EpochMillis::from_millis(millis(Duration::from_secs(1)));
+        assert!(!is_orphan(
+            &container(&me, State::RUNNING, later),
+            &me,
+            true
+        ));
+        assert!(is_orphan(
+            &container(&me, State::RUNNING, later),
+            &me,
+            false
+        ));
+        assert!(!is_orphan(
+            &container(&other, State::RUNNING, later),
+            &me,
+            false
+        ));
+        assert!(!is_orphan(
+            &container(&other, State::CREATED, later),
+            &me,
+            false
+        ));
+        assert!(is_orphan(
+            &container(&other, State::EXITED, later),
+            &me,
+            false
+        ));
+        assert!(is_orphan(
+            &container(&other, State::RUNNING, long_ago),
+            &me,
+            false
+        ));
+        let unlabelled = ContainerSummary::default();
+        assert!(is_orphan(&unlabelled, &me, false));
+    }
+}

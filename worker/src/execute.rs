@@ -1,0 +1,203 @@
+//! One job from its arrival at this worker to its outcome.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use warren_runner::wire::{Ending, Execute, RunReport, Stream};
+use warren_shared::ids::InstanceId;
+use warren_shared::job::Job;
+use warren_shared::languages::{Language, Languages};
+use warren_shared::outcome::{Outcome, Timings};
+use warren_shared::reply::{FailureCode, JobFailure};
+use warren_shared::submission::Submission;
+use warren_shared::time::EpochMillis;
+
+use crate::conversation::{Conversation, Reported};
+use crate::engine::{Engine, Handle, Launch};
+use crate::{Error, Result, verdict};
+
+/// What is kept of the deadline for the reply's way back.
+const REPLY_RESERVE: Duration = Duration::from_millis(100);
+/// How long past its job's deadline a container may exist: its own start, and a late removal.
+const SPARE_LIFE: Duration = Duration::from_secs(5);
+/// With less than this left, a failed container start is not tried again.
+const RETRY_WORTHWHILE: Duration = Duration::from_secs(1);
+
+/// Runs jobs, each in a container of its own.
+pub struct Executor {
+    engine: Arc<dyn Engine>,
+    languages: Languages,
+    instance: InstanceId,
+}
+
+impl Executor {
+    /// An executor of these languages on this engine.
+    #[must_use]
+    pub fn new(engine: Arc<dyn Engine>, languages: Languages, instance: InstanceId) -> Self {
+        Self {
+            engine,
+            languages,
+            instance,
+        }
+    }
+
+    /// Runs a job, by its deadline at the latest.
+    ///
+    /// # Errors
+    /// We failed, not the program. The container, if there was one, is on its way out.
+    pub async fn execute(&self, job: &Job) -> Result<Outcome, JobFailure> {
+        let result = match self.try_once(job).await {
+            Err(error)
+                if is_worth_retrying(&error) && job.deadline.remaining() > RETRY_WORTHWHILE =>
+            {
+                tracing::warn!(%error, "the sandbox failed; trying once more");
+                self.try_once(job).await
+            }
+            result => result,
+        };
+        result.map_err(|error| {
+            tracing::error!(%error, "the job could not be run");
+            failure(&error)
+        })
+    }
+
+    async fn try_once(&self, job: &Job) -> Result<Outcome> {
+        let name = job.submission.language();
+        let language = self
+            .languages
+            .get(name.as_str())
+            .ok_or_else(|| Error::UnknownLanguage(name.to_string()))?;
+        let begun = Instant::now();
+        let queue = EpochMillis::now().since(job.submitted_at);
+
+        let mut container = self.engine.launch(&launch(job)).await?;
+        let mut reports = Vec::new();
+        let mut sandbox = Duration::ZERO;
+        let result = async {
+            let conversation = Conversation::open(&mut container).await?;
+            let execute = execute(job, language)?;
+            sandbox = begun.elapsed();
+            conversation.execute(execute, &mut reports).await
+        };
+        if let Err(error) = result.await {
+            reports.push(Some(post_mortem(error, container.handle.as_ref()).await?));
+        }
+        let timings = Timings {
+            queue,
+            sandbox,
+            run: begun.elapsed().saturating_sub(sandbox),
+        };
+        let image = container.image.clone();
+        drop(container);
+        self.outcome(&job.submission, reports, timings, image)
+    }
+
+    fn outcome(
+        &self,
+        submission: &Submission,
+        reports: Vec<Reported>,
+        timings: Timings,
+        image: String,
+    ) -> Result<Outcome> {
+        let mut reports = reports.into_iter();
+        let main = match submission.main_input() {
+            // A verdict on a program that was cut off by our deadline would not be honest.
+            Some(_) => Some(verdict::run(
+                reports.next().flatten().ok_or(Error::DeadlinePassed)?,
+            )),
+            None => None,
+        };
+        let cases = submission
+            .test_cases()
+            .iter()
+            .map(|case| match reports.next().flatten() {
+                Some(report) => verdict::case(case, verdict::run(report)),
+                None => verdict::case_not_run(),
+            });
+        Ok(Outcome {
+            main,
+            cases: cases.collect(),
+            timings,
+            finished_at: EpochMillis::now(),
+            worker: self.instance.clone(),
+            image,
+        })
+    }
+}
+
+fn launch(job: &Job) -> Launch {
+    Launch {
+        language: job.submission.language().clone(),
+        job: job.id,
+        limits: job.limits.clone(),
+        max_life: job.deadline.remaining() + SPARE_LIFE,
+    }
+}
+
+/// What PID 1 is told; its budget is what is left now.
+fn execute(job: &Job, language: &Language) -> Result<Execute> {
+    let budget = job.deadline.remaining().saturating_sub(REPLY_RESERVE);
+    if budget.is_zero() {
+        return Err(Error::DeadlinePassed);
+    }
+    Ok(Execute {
+        command: language.command().to_vec(),
+        file_name: language.file_name().to_owned(),
+        code: job.submission.code().as_bytes().to_vec(),
+        inputs: job
+            .submission
+            .inputs()
+            .map(|input| input.as_bytes().to_vec())
+            .collect(),
+        time_limit: job.limits.time,
+        budget,
+        output_kept: job.limits.output_kept.get(),
+        output_flood: job.limits.output_flood.get(),
+    })
+}
+
+/// A program that takes so much memory so fast that the kernel kills PID 1 as well has its
+/// verdict all the same. Every other end of a container before its verdict is our failure.
+async fn post_mortem(error: Error, handle: &dyn Handle) -> Result<RunReport> {
+    let Error::ContainerDied(_) = error else {
+        return Err(error);
+    };
+    match handle.death().await {
+        Some(death) if death.out_of_memory => Ok(RunReport {
+            ending: Ending::MemoryLimit,
+            stdout: Stream::default(),
+            stderr: Stream::default(),
+            wall: Duration::ZERO,
+            cpu: Duration::ZERO,
+            memory: 0,
+        }),
+        Some(death) => Err(Error::ContainerDied(format!(
+            " (exit status {})",
+            death.exit_code
+        ))),
+        None => Err(error),
+    }
+}
+
+/// Whether another container may fare better.
+fn is_worth_retrying(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::UnknownLanguage(_)
+            | Error::ImageMissing { .. }
+            | Error::LimitsNotEnforced(_)
+            | Error::DeadlinePassed
+    )
+}
+
+fn failure(error: &Error) -> JobFailure {
+    let code = match error {
+        Error::UnknownLanguage(_) => FailureCode::UnsupportedJob,
+        Error::DeadlinePassed => FailureCode::DeadlinePassed,
+        _ => FailureCode::SandboxUnavailable,
+    };
+    JobFailure {
+        code,
+        message: error.to_string(),
+    }
+}

@@ -1,0 +1,232 @@
+//! From what PID 1 saw to the verdict that the caller reads.
+
+use warren_runner::wire::{Ending, RunReport, Stream};
+use warren_shared::outcome::{Captured, CaseResult, Run, Status};
+use warren_shared::submission::TestCase;
+
+use crate::compare::first_difference;
+
+/// The verdict on one run.
+#[must_use]
+pub fn run(report: RunReport) -> Run {
+    let stderr = captured(report.stderr);
+    let (status, exit_code, signal) = match report.ending {
+        Ending::Exited(0) => (Status::Completed, Some(0), None),
+        Ending::Exited(code) if ran_out_of_memory(&stderr.text) => {
+            (Status::MemoryLimitExceeded, Some(code), None)
+        }
+        Ending::Exited(code) => (Status::RuntimeError, Some(code), None),
+        Ending::Signaled(number) => (Status::RuntimeError, None, Some(signal_name(number))),
+        Ending::TimeLimit => (Status::TimeLimitExceeded, None, Some(signal_name(SIGKILL))),
+        Ending::MemoryLimit => (
+            Status::MemoryLimitExceeded,
+            None,
+            Some(signal_name(SIGKILL)),
+        ),
+        Ending::OutputLimit => (
+            Status::OutputLimitExceeded,
+            None,
+            Some(signal_name(SIGKILL)),
+        ),
+    };
+    Run {
+        status,
+        exit_code,
+        signal,
+        stdout: captured(report.stdout),
+        stderr,
+        duration: report.wall,
+        cpu: report.cpu,
+        memory_bytes: report.memory,
+    }
+}
+
+/// The verdict on a test case, given the verdict on its run.
+#[must_use]
+pub fn case(case: &TestCase, run: Run) -> CaseResult {
+    let mut result = CaseResult {
+        status: run.status,
+        run: None,
+        first_difference: None,
+    };
+    if run.status == Status::Completed {
+        result.first_difference = first_difference(case.expected_output(), &run.stdout.text);
+        // What was cut off cannot have been expected: no expected output is as long as the cap.
+        if result.first_difference.is_some() || run.stdout.truncated {
+            result.status = Status::WrongAnswer;
+        }
+    }
+    result.run = Some(run);
+    result
+}
+
+/// A case that did not get its turn.
+#[must_use]
+pub fn case_not_run() -> CaseResult {
+    CaseResult {
+        run: None,
+        status: Status::NotRun,
+        first_difference: None,
+    }
+}
+
+/// A single allocation that is larger than what there is fails before the kernel has to kill:
+/// Python then ends with an uncaught `MemoryError`.
+fn ran_out_of_memory(stderr: &str) -> bool {
+    let last = stderr.trim_end().lines().next_back().unwrap_or_default();
+    last == "MemoryError" || last.starts_with("MemoryError:")
+}
+
+/// Bytes that are not UTF-8 become U+FFFD; a NUL stays what it is.
+fn captured(stream: Stream) -> Captured {
+    let text = match String::from_utf8(stream.bytes) {
+        Ok(text) => text,
+        Err(error) if stream.truncated => {
+            // The cap may have cut a character in two, which is no fault of the program's.
+            let end = error.utf8_error();
+            let bytes = error.as_bytes();
+            let whole = if end.error_len().is_none() {
+                &bytes[..end.valid_up_to()]
+            } else {
+                bytes
+            };
+            String::from_utf8_lossy(whole).into_owned()
+        }
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    };
+    Captured {
+        text,
+        truncated: stream.truncated,
+    }
+}
+
+const SIGKILL: i32 = 9;
+
+/// The signals of Linux (signal(7)), the same on x86_64 and aarch64.
+const SIGNALS: [&str; 31] = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+];
+
+fn signal_name(number: i32) -> String {
+    let known = usize::try_from(number)
+        .ok()
+        .and_then(|n| SIGNALS.get(n.checked_sub(1)?));
+    known.map_or_else(|| format!("SIG{number}"), |name| (*name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn report(ending: Ending, stdout: &[u8], stderr: &[u8]) -> RunReport {
+        let stream = |bytes: &[u8]| Stream {
+            bytes: bytes.to_vec(),
+            truncated: false,
+        };
+        RunReport {
+            ending,
+            stdout: stream(stdout),
+            stderr: stream(stderr),
+            wall: Duration::from_millis(5),
+            cpu: Duration::from_millis(4),
+            memory: 1,
+        }
+    }
+
+    #[test]
+    fn each_ending_has_its_verdict() {
+        let verdict = |ending| {
+            let run = run(report(ending, b"", b""));
+            (run.status, run.exit_code, run.signal)
+        };
+        assert_eq!(
+            verdict(Ending::Exited(0)),
+            (Status::Completed, Some(0), None)
+        );
+        assert_eq!(
+            verdict(Ending::Exited(3)),
+            (Status::RuntimeError, Some(3), None)
+        );
+        assert_eq!(
+            verdict(Ending::Signaled(11)),
+            (Status::RuntimeError, None, Some("SIGSEGV".into()))
+        );
+        assert_eq!(
+            verdict(Ending::Signaled(34)),
+            (Status::RuntimeError, None, Some("SIG34".into()))
+        );
+        assert_eq!(verdict(Ending::TimeLimit).0, Status::TimeLimitExceeded);
+        assert_eq!(verdict(Ending::MemoryLimit).0, Status::MemoryLimitExceeded);
+        assert_eq!(verdict(Ending::OutputLimit).0, Status::OutputLimitExceeded);
+    }
+
+    #[test]
+    fn an_uncaught_memory_error_is_a_memory_verdict() {
+        let told = |code, stderr: &[u8]| run(report(Ending::Exited(code), b"", stderr)).status;
+        assert_eq!(
+            told(
+                1,
+                b"Traceback (most recent call last):\n  ...\nMemoryError\n"
+            ),
+            Status::MemoryLimitExceeded
+        );
+        assert_eq!(told(0, b"MemoryError\n"), Status::Completed);
+        assert_eq!(
+            told(1, b"MemoryError\nValueError: x\n"),
+            Status::RuntimeError
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_replaced_and_nul_is_kept() {
+        assert_eq!(
+            run(report(Ending::Exited(0), b"a\xffb\0", b"")).stdout.text,
+            "a\u{fffd}b\0"
+        );
+    }
+
+    #[test]
+    fn a_character_cut_by_the_cap_is_left_out() {
+        let cut = |bytes: &[u8]| {
+            captured(Stream {
+                bytes: bytes.to_vec(),
+                truncated: true,
+            })
+            .text
+        };
+        assert_eq!(cut("aä".as_bytes()), "aä");
+        assert_eq!(cut(b"a\xc3"), "a");
+        assert_eq!(cut(b"\xffa"), "\u{fffd}a");
+    }
+}

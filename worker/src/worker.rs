@@ -1,0 +1,129 @@
+//! A worker as a whole: put together, running, and drained.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use warren_shared::ids::InstanceId;
+use warren_shared::languages::Languages;
+use warren_shared::limits::Limits;
+use warren_shared::queue::JobQueue;
+
+use crate::config::Config;
+use crate::consume::consume;
+use crate::engine::Engine;
+use crate::execute::Executor;
+use crate::health::Health;
+use crate::http::{Context, router};
+use crate::slots::Slots;
+use crate::{Error, Result, upkeep};
+
+/// A worker, ready to be run.
+pub struct Worker {
+    config: Config,
+    engine: Arc<dyn Engine>,
+    queue: Arc<dyn JobQueue>,
+    executor: Arc<Executor>,
+    slots: Slots,
+    context: Arc<Context>,
+}
+
+impl Worker {
+    /// A worker of these parts; `queue_name` is what health calls the queue.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        instance: InstanceId,
+        languages: Languages,
+        engine: Arc<dyn Engine>,
+        queue: (Arc<dyn JobQueue>, &'static str),
+    ) -> Self {
+        let (queue, queue_name) = queue;
+        let executor = Arc::new(Executor::new(
+            Arc::clone(&engine),
+            languages.clone(),
+            instance.clone(),
+        ));
+        let slots = Slots::new(config.slots);
+        let context = Arc::new(Context {
+            executor: Arc::clone(&executor),
+            slots: slots.clone(),
+            languages,
+            policy: config.policy,
+            limits: Limits::default(),
+            health: Health {
+                instance,
+                engine: Arc::clone(&engine),
+                queue: Arc::clone(&queue),
+                queue_name,
+                slots: slots.clone(),
+            },
+        });
+        Self {
+            config,
+            engine,
+            queue,
+            executor,
+            slots,
+            context,
+        }
+    }
+
+    /// Takes jobs and serves `listener` until `stop`; then takes no more, lets those that run
+    /// end, and waits until their containers are gone. Bounded by the configured drain time.
+    ///
+    /// # Errors
+    /// The queue or the HTTP server failed for good.
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        let running = TaskTracker::new();
+        let sweeper = tokio::spawn(upkeep::sweep_until(Arc::clone(&self.engine), stop.clone()));
+        let taking = (self.queue, self.executor, self.slots);
+        let (engine, jobs, halt) = (Arc::clone(&self.engine), running.clone(), stop.clone());
+        let mut consumer = tokio::spawn(async move {
+            // A worker that cannot run anything must not take jobs from one that can.
+            if upkeep::prepared(engine, &halt).await {
+                consume(taking.0, taking.1, taking.2, jobs, halt).await
+            } else {
+                Ok(())
+            }
+        });
+        let closing = stop.clone();
+        let server = axum::serve(listener, router(self.context))
+            .with_graceful_shutdown(async move { closing.cancelled().await });
+        let mut http = tokio::spawn(server.into_future());
+
+        // Whatever ends first, for whatever reason, ends the rest.
+        let result = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            consumed = &mut consumer => consumed.unwrap_or(Err(Error::Panicked("taking jobs"))),
+            served = &mut http => served.map_or(Err(Error::Panicked("serving HTTP")), |served| served.map_err(Error::Http)),
+        };
+        stop.cancel();
+        running.close();
+        let in_flight = async {
+            if !consumer.is_finished() {
+                drop((&mut consumer).await);
+            }
+            running.wait().await;
+            if !http.is_finished() {
+                drop((&mut http).await);
+            }
+        };
+        if tokio::time::timeout(self.config.drain, in_flight)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                left = running.len(),
+                "jobs still run at the end of the grace period; they go back to the queue"
+            );
+        }
+        self.engine.drain(self.config.drain).await;
+        // A slow client of ours must not hold up the end.
+        http.abort();
+        drop(sweeper.await);
+        result
+    }
+}
