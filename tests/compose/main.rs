@@ -1,6 +1,14 @@
 //! `docker-compose.yml` as a user runs it: two workers share the jobs, every container is as
 //! hardened as the file says, and nothing is left of it.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails, and standard error is where it says why"
+)]
+
 mod inspect;
 mod stack;
 

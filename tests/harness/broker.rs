@@ -200,7 +200,10 @@ impl Broker {
 }
 
 impl Drop for Broker {
-    #[expect(clippy::print_stderr, reason = "a test's output is where this is looked for")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test's output is where this is looked for"
+    )]
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {

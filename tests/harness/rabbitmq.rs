@@ -244,7 +244,10 @@ impl Vhost {
 }
 
 impl Drop for Vhost {
-    #[expect(clippy::print_stderr, reason = "a test's output is where this is looked for")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test's output is where this is looked for"
+    )]
     fn drop(&mut self) {
         let path = format!("/vhosts/{}", self.name);
         let management = self.management.clone();
