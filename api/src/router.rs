@@ -22,6 +22,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 use warren_shared::contract::Problem;
+use warren_shared::time::millis;
 
 use crate::api_error::ApiError;
 use crate::body;
@@ -101,7 +102,7 @@ fn span(request: &Request) -> Span {
 }
 
 fn log(response: &Response, latency: Duration, _span: &Span) {
-    let (status, latency_ms) = (response.status().as_u16(), latency.as_millis());
+    let (status, latency_ms) = (response.status().as_u16(), millis(latency));
     tracing::info!(status, latency_ms, "answered");
 }
 

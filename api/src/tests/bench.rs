@@ -131,10 +131,19 @@ impl Bench {
 
     /// What is recorded of a job, once it is.
     pub(super) async fn recorded(&self, job_id: &str, status: &str) -> Answer {
-        let path = format!("/api/executions/{job_id}");
+        self.until(&format!("/api/executions/{job_id}"), status)
+            .await
+    }
+
+    /// The health report, once it says this.
+    pub(super) async fn health(&self, status: &str) -> Answer {
+        self.until("/api/health", status).await
+    }
+
+    async fn until(&self, path: &str, status: &str) -> Answer {
         let start = Instant::now();
         loop {
-            let answer = self.get(&path).await;
+            let answer = self.get(path).await;
             if answer.body["status"] == status {
                 return answer;
             }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use warren_shared::queue::JobQueue;
 
-use super::bench::{Answer, Bench, Does, HELLO};
+use crate::config::DATABASE_FILE;
+
+use super::bench::{Answer, Bench, Does, HELLO, post, send};
 
 fn states(answer: &Answer) -> [&str; 4] {
     let services = &answer.body["services"];
@@ -61,6 +63,72 @@ async fn without_its_store_it_is_degraded_and_says_what_is_held() {
         .as_str()
         .unwrap();
     assert!(detail.contains("wait to be recorded"));
+}
+
+#[tokio::test]
+async fn a_store_that_answers_but_records_nothing_is_degraded_and_loses_nothing() {
+    let bench = Bench::new().await;
+    bench.worker(Does::Prints("")).await;
+    let path = bench.directory.path().join(DATABASE_FILE);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch("ALTER TABLE executions RENAME TO away")
+        .unwrap();
+    let answer = bench.post(HELLO).await;
+    assert_eq!(answer.status, 200);
+    let report = bench.health("degraded").await;
+    assert_eq!(states(&report), ["degraded", "ok", "ok", "degraded"]);
+    let detail = report.body["services"]["sqlite"]["detail"]
+        .as_str()
+        .unwrap();
+    assert!(detail.contains("records nothing"), "{detail}");
+
+    other
+        .execute_batch("ALTER TABLE away RENAME TO executions")
+        .unwrap();
+    bench
+        .recorded(answer.body["jobId"].as_str().unwrap(), "completed")
+        .await;
+    bench.health("ok").await;
+}
+
+#[tokio::test]
+async fn a_record_that_is_refused_for_good_is_counted_and_holds_nothing_up() {
+    let bench = Bench::new().await;
+    bench.worker(Does::Prints("")).await;
+    let path = bench.directory.path().join(DATABASE_FILE);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON executions WHEN new.room = 'room-1'
+                  BEGIN SELECT RAISE(ABORT, 'never'); END";
+    other.execute_batch(refuse).unwrap();
+    assert_eq!(bench.post(HELLO).await.status, 200);
+    let next = send(&bench.api.router, post("/api/rooms/another/execute", HELLO)).await;
+    bench
+        .recorded(next.body["jobId"].as_str().unwrap(), "completed")
+        .await;
+    let report = bench.health("ok").await;
+    let detail = report.body["services"]["sqlite"]["detail"]
+        .as_str()
+        .unwrap();
+    assert!(detail.contains("1 were lost"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_locked_database_is_waited_for() {
+    let bench = Bench::new().await;
+    bench.worker(Does::Prints("")).await;
+    // Another process writes, for longer than we wait for its lock.
+    let path = bench.directory.path().join(DATABASE_FILE);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let answer = bench.post(HELLO).await;
+    assert_eq!(answer.status, 200);
+    bench.health("degraded").await;
+    other.execute_batch("ROLLBACK").unwrap();
+    bench
+        .recorded(answer.body["jobId"].as_str().unwrap(), "completed")
+        .await;
+    bench.health("ok").await;
 }
 
 #[tokio::test]

@@ -8,13 +8,16 @@ use std::time::Duration;
 use serde_json::Value;
 use tower::ServiceExt;
 use warren_shared::contract::ExecuteRequest;
+use warren_shared::ids::JobId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::limits::Limits;
 use warren_shared::queue::{JobQueue, Prefetch};
 use warren_shared::reply::Reply;
 use warren_shared::submission::Submission;
-use warren_shared::time::Deadline;
+use warren_shared::time::{Deadline, EpochMillis};
+
+use crate::store::{End, Execution};
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, outcome, post};
 
@@ -115,6 +118,26 @@ async fn the_result_for_an_api_that_died_is_recorded_by_another() {
         (&case["input"], &case["passed"]),
         (&"i".into(), &true.into())
     );
+}
+
+#[tokio::test]
+async fn a_result_that_never_comes_is_given_up() {
+    let bench = Bench::new().await;
+    for (age, status) in [(50, "pending"), (70, "lost")] {
+        let now = EpochMillis::now().get();
+        let execution = Execution {
+            job_id: JobId::new(),
+            origin: None,
+            end: End::Pending,
+            recorded_at: EpochMillis::from_millis(now - age * 1_000),
+        };
+        bench.store.record(&execution).await.unwrap();
+        let answer = bench
+            .get(&format!("/api/executions/{}", execution.job_id))
+            .await;
+        assert_eq!(answer.body["status"], status);
+        assert_eq!(answer.body["error"].is_null(), status == "pending");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod cors;
 mod errors;
 mod health;
 mod late;
+mod log;
 mod main_job;
 mod refusals;
 mod server;

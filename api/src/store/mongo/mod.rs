@@ -51,7 +51,7 @@ impl MongoStore {
     /// [`StoreError::InvalidUri`].
     pub fn new(uri: &str) -> Result<Self, StoreError> {
         Ok(Self {
-            uri: ConnectionString::parse(uri).map_err(StoreError::InvalidUri)?,
+            uri: ConnectionString::parse(uri).map_err(|_quotes_it| StoreError::InvalidUri)?,
             executions: Arc::default(),
             operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
             closed: CancellationToken::new(),
