@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use warren_api::{Api, Parts};
+use warren_api::Api;
 use warren_shared::telemetry;
 use warren_worker::Worker;
 
@@ -122,22 +122,23 @@ async fn api(
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
     let config = settings.api.clone();
-    let listener = listen(config.addr, "WARREN_API_ADDR").await?;
+    let listener = listen(config.address, "WARREN_API_ADDR").await?;
     let store = compose::store(&config.store).await?;
-    let (address, store_name) = (listener.local_addr()?, store.name());
-    let parts = Parts {
-        queue: Arc::clone(&queue.handle),
-        queue_name: queue.name,
+    tracing::info!(
+        address = %listener.local_addr()?,
+        store = store.name(),
+        queue = queue.name,
+        "the API listens"
+    );
+    let api = Api::new(
+        config,
+        Arc::clone(&queue.handle),
+        queue.name,
         store,
-        languages: settings.languages.clone(),
-        instance: queue.instance.clone(),
-    };
-    let api = Api::start(&config, parts).await?;
-    tracing::info!(%address, store = store_name, queue = queue.name, "the API listens");
-    Ok(async move {
-        api.serve(listener, stop).await;
-        Ok(())
-    })
+        settings.languages.clone(),
+        queue.instance.clone(),
+    );
+    Ok(async move { Ok(api.serve(listener, stop).await?) })
 }
 
 async fn worker(

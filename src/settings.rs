@@ -1,6 +1,7 @@
 //! The whole configuration, read in one go so that all its faults are told at once.
 
 use std::fs;
+use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
 use warren_shared::config::Env;
@@ -28,7 +29,11 @@ impl Settings {
     /// Every variable that cannot be used.
     pub fn of_process() -> anyhow::Result<Self> {
         let mut env = Env::of_process();
-        let environment = env.parse("NODE_ENV").unwrap_or(Environment::Production);
+        let environment = env.parse("NODE_ENV").unwrap_or(if stderr().is_terminal() {
+            Environment::Development
+        } else {
+            Environment::Production
+        });
         let languages = languages(&mut env);
         let settings = Self {
             environment,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
@@ -16,30 +16,17 @@ use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
 use crate::health::Health;
 use crate::router::router;
-use crate::server;
+use crate::server::{self, Bounds};
 use crate::state::AppState;
 use crate::store::{Recorder, Store};
 
 /// How long a drain waits for what is still to be recorded.
 pub const RECORD_GRACE: Duration = Duration::from_secs(3);
 
-/// What the API is made of.
-pub struct Parts {
-    /// Where jobs go. Not closed by the API: a worker in the same process may use it too.
-    pub queue: Arc<dyn JobQueue>,
-    /// What `/api/health` calls the queue (`rabbitmq`, `in-process queue`).
-    pub queue_name: &'static str,
-    /// Where executions are recorded. Closed when the API has drained.
-    pub store: Arc<dyn Store>,
-    /// What can be run.
-    pub languages: Languages,
-    /// Which process this is.
-    pub instance: InstanceId,
-}
-
-/// The running API, for now without a port.
+/// The API, put together; [`Api::serve`] opens it.
 pub struct Api {
-    router: Router,
+    pub(crate) router: Router,
+    queue: Arc<dyn JobQueue>,
     recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
     drain_grace: Duration,
@@ -48,22 +35,18 @@ pub struct Api {
 }
 
 impl Api {
-    /// Puts the API together and begins to record replies that nobody waits for.
-    ///
-    /// # Errors
-    /// The queue's unclaimed replies were already taken by another API.
-    pub async fn start(config: &Config, parts: Parts) -> Result<Self> {
-        let Parts {
-            queue,
-            queue_name,
-            store,
-            languages,
-            instance,
-        } = parts;
-        let stop = CancellationToken::new();
-        let unclaimed = queue.unclaimed(stop.clone()).await?;
+    /// Puts the API together; to be called on a Tokio runtime. `queue_name` is what
+    /// `/api/health` calls the queue (`rabbitmq`, `in-process queue`).
+    #[must_use]
+    pub fn new(
+        config: Config,
+        queue: Arc<dyn JobQueue>,
+        queue_name: &'static str,
+        store: Arc<dyn Store>,
+        languages: Languages,
+        instance: InstanceId,
+    ) -> Self {
         let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
-        tokio::spawn(Arc::clone(&recorder).record_unclaimed(unclaimed));
         let state = AppState {
             environment: config.environment,
             languages,
@@ -73,36 +56,51 @@ impl Api {
             dispatch: Dispatch::new(vec![Way::Queue(Arc::clone(&queue))]),
             store: Arc::clone(&store),
             recorder: Arc::clone(&recorder),
-            health: Health::new(
+            health: Health {
                 instance,
                 queue_name,
-                queue,
-                Arc::clone(&store),
-                Arc::clone(&recorder),
-            ),
+                queue: Arc::clone(&queue),
+                store: Arc::clone(&store),
+                recorder: Arc::clone(&recorder),
+                last: Mutex::default(),
+            },
         };
-        Ok(Self {
+        Self {
             router: router(Arc::new(state), &config.origins),
+            queue,
             recorder,
             store,
             drain_grace: config.drain_grace,
-            unclaimed: stop.drop_guard(),
-        })
-    }
-
-    /// The routes, for a server of the caller's own.
-    #[must_use]
-    pub fn router(&self) -> Router {
-        self.router.clone()
+            unclaimed: CancellationToken::new().drop_guard(),
+        }
     }
 
     /// Serves until `stop` is cancelled, then drains: takes no more connections, lets requests in
     /// flight finish within the configured grace, writes what is to be recorded within
-    /// [`RECORD_GRACE`], and closes the store.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        server::serve(listener, self.router, stop, self.drain_grace).await;
+    /// [`RECORD_GRACE`], and closes the store. The queue is left open: a worker in the same
+    /// process may still use it.
+    ///
+    /// # Errors
+    /// The queue's unclaimed replies were already taken by another API.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+        self.record_unclaimed().await?;
+        let bounds = Bounds {
+            grace: self.drain_grace,
+            ..Bounds::default()
+        };
+        server::serve(listener, self.router, stop, bounds).await;
         drop(self.unclaimed);
         self.recorder.drain(RECORD_GRACE).await;
         self.store.close().await;
+        Ok(())
+    }
+
+    /// Begins to record replies that nobody waits for.
+    pub(crate) async fn record_unclaimed(&self) -> Result<()> {
+        // A clone, so that it ends with the guard.
+        let stop = self.unclaimed.token().clone();
+        let replies = self.queue.unclaimed(stop).await?;
+        tokio::spawn(Arc::clone(&self.recorder).record_unclaimed(replies));
+        Ok(())
     }
 }

@@ -15,7 +15,7 @@ use crate::budget::{MAX_WAIT, MIN_WAIT};
 use crate::origin::Origins;
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.
-pub const DEFAULT_ADDR: &str = "127.0.0.1:5000";
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 /// The name of the embedded database's file in `WARREN_DATA_DIR`.
 pub const DATABASE_FILE: &str = "warren.db";
 /// The most requests in flight unless told otherwise. Each may hold [`MAX_BODY`] and its answer.
@@ -29,7 +29,7 @@ pub const DRAIN_GRACE: Duration = Duration::from_secs(6);
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where to listen (`WARREN_API_ADDR`).
-    pub addr: SocketAddr,
+    pub address: SocketAddr,
     /// Who may call from a browser (`CLIENT_URL`); none: no CORS headers.
     pub origins: Origins,
     /// Whether errors show what is behind them (`NODE_ENV`; production unless set).
@@ -69,14 +69,14 @@ impl Config {
     /// here with its default.
     pub fn from_env(env: &mut Env) -> Self {
         Self {
-            addr: env
+            address: env
                 .parse::<ListenAddr>("WARREN_API_ADDR")
                 .unwrap_or_default()
                 .0,
             origins: env.parse("CLIENT_URL").unwrap_or_default(),
             environment: env.parse("NODE_ENV").unwrap_or(Environment::Production),
             store: store(env),
-            policy: env.parse::<Policy>("WARREN_POLICY").unwrap_or_default().0,
+            policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             wait: env.span_ms(
                 "WARREN_WAIT_MS",
                 MAX_WAIT,
@@ -121,29 +121,9 @@ impl FromStr for ListenAddr {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self).map_err(|_invalid| {
             format!(
-                "{text:?} is not an IP address with a port, like {DEFAULT_ADDR} or 0.0.0.0:5000"
+                "{text:?} is not an IP address with a port, like {DEFAULT_ADDRESS} or 0.0.0.0:5000"
             )
         })
-    }
-}
-
-struct Policy(PolicyMode);
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self(PolicyMode::Enforce)
-    }
-}
-
-impl FromStr for Policy {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "on" => Ok(Self(PolicyMode::Enforce)),
-            "off" => Ok(Self(PolicyMode::Off)),
-            other => Err(format!("{other:?} is neither \"on\" nor \"off\"")),
-        }
     }
 }
 
@@ -163,7 +143,7 @@ mod tests {
         let mut env = env(&[]);
         let config = Config::from_env(&mut env);
         assert_eq!(env.finish(), Ok(()));
-        assert_eq!(config.addr.to_string(), DEFAULT_ADDR);
+        assert_eq!(config.address.to_string(), DEFAULT_ADDRESS);
         assert_eq!(config.store, StoreConfig::Sqlite("data/warren.db".into()));
         assert_eq!(config.policy, PolicyMode::Enforce);
         assert_eq!(config.environment, Environment::Production);
@@ -184,7 +164,7 @@ mod tests {
         ]);
         let config = Config::from_env(&mut env);
         assert_eq!(env.finish(), Ok(()));
-        assert_eq!(config.addr.port(), 80);
+        assert_eq!(config.address.port(), 80);
         assert_eq!(config.origins.header_values(), ["http://localhost:3000"]);
         assert_eq!(config.environment, Environment::Development);
         assert_eq!(

@@ -20,33 +20,16 @@ const CHECK_TIMEOUT: Duration = STATUS_TIMEOUT;
 
 /// The checks, and the last report.
 pub(crate) struct Health {
-    instance: InstanceId,
-    queue_name: &'static str,
-    queue: Arc<dyn JobQueue>,
-    store: Arc<dyn Store>,
-    recorder: Arc<Recorder>,
+    pub(crate) instance: InstanceId,
+    pub(crate) queue_name: &'static str,
+    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) recorder: Arc<Recorder>,
     // Held while checking, so that many askers at once make one check.
-    last: Mutex<Option<(Instant, HealthReport)>>,
+    pub(crate) last: Mutex<Option<(Instant, HealthReport)>>,
 }
 
 impl Health {
-    pub(crate) fn new(
-        instance: InstanceId,
-        queue_name: &'static str,
-        queue: Arc<dyn JobQueue>,
-        store: Arc<dyn Store>,
-        recorder: Arc<Recorder>,
-    ) -> Self {
-        Self {
-            instance,
-            queue_name,
-            queue,
-            store,
-            recorder,
-            last: Mutex::default(),
-        }
-    }
-
     /// How everything is: `down` if no job can be queued; `degraded` if jobs are not taken or not
     /// recorded, which this process cannot mend by being restarted or taken out of service.
     pub(crate) async fn report(&self) -> HealthReport {

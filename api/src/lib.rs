@@ -21,7 +21,7 @@ pub mod store;
 mod tests;
 mod trace_context;
 
-pub use api::{Api, Parts, RECORD_GRACE};
+pub use api::{Api, RECORD_GRACE};
 pub use budget::{ANSWER_RESERVE, BODY_TIME, MAX_WAIT, MIN_WAIT, REPLY_RESERVE};
 pub use config::{Config, StoreConfig};
 pub use error::{Error, Result};

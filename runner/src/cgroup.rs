@@ -12,7 +12,8 @@ pub(crate) fn cpu_v2(text: &str) -> Option<Duration> {
     field(text, "usage_usec").map(Duration::from_micros)
 }
 
-/// `memory.max_usage_in_bytes` (version 1) and `memory.peak` (version 2): bytes.
+/// `memory.max_usage_in_bytes` (version 1) and `memory.peak` (version 2), and the limits
+/// `memory.limit_in_bytes` and `memory.max`: bytes. `max` stands for no limit.
 pub(crate) fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
@@ -53,7 +54,7 @@ mod tests {
     #[test]
     fn says_when_a_figure_is_missing() {
         assert_eq!(cpu_v2("user_usec 1\n"), None);
-        assert_eq!(cpu_v1("max\n"), None);
+        assert_eq!(number("max\n"), None);
         // Kernels before 4.13 do not count.
         assert_eq!(oom_kills("oom_kill_disable 0\nunder_oom 0\n"), None);
     }

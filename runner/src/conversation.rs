@@ -10,6 +10,7 @@ use warren_runner::wire::{self, FromRunner, HEAD, MAX_FRAME};
 use crate::error::{Doing, Error};
 use crate::life::Life;
 use crate::shield::WorkerEnds;
+use crate::sys;
 
 /// How long the worker may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,6 +54,29 @@ impl Conversation {
             life.check()?;
             self.pull()?;
         }
+    }
+
+    /// Lets a panic tell the worker, too, before it ends the runner.
+    pub(crate) fn tell_of_panics(&self) -> Result<(), Error> {
+        let to_worker = self
+            .to_worker
+            .try_clone()
+            .doing("keeping a way to report a panic")?;
+        std::panic::set_hook(Box::new(move |panic| {
+            let place = panic
+                .location()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            // Without the panic's message, which may show data.
+            let reason = format!("the runner has a bug: it panicked at {place}");
+            sys::diagnose(&reason);
+            if let Ok(frame) = wire::encode(&FromRunner::Failed { reason }) {
+                // Whole or not at all: it is shorter than what a pipe takes at once.
+                let _ = write(&to_worker, &frame);
+            }
+            std::process::exit(1);
+        }));
+        Ok(())
     }
 
     /// Sends one frame.

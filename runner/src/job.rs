@@ -39,6 +39,7 @@ impl Job {
         let mut inputs = execute.inputs.iter();
         for input in inputs.by_ref() {
             match scratch.empty(budget_end) {
+                // Whatever the last program left is for the engine to throw away.
                 Err(Error::ScratchStuck) => {
                     conversation.send(&FromRunner::NotRun, self.life)?;
                     break;

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Resource, Rlimit, setrlimit, setsid};
 
 use crate::error::{Doing, Error};
@@ -27,6 +28,9 @@ const FORBIDDEN: [Resource; 4] = [
 
 /// Signals that may be queued: the kernel counts them for each user id, across containers.
 const QUEUED_SIGNALS: u64 = 256;
+
+/// The largest pipe that the kernel gives to everyone, in bytes.
+const WIDEST_PIPE: usize = 1024 * 1024;
 
 /// A process that has just begun with its program.
 pub(crate) struct Launched {
@@ -52,11 +56,12 @@ impl Launcher {
         })
     }
 
-    /// Returns as soon as the kernel has replaced the new process's image by the program.
+    /// Returns as soon as the kernel has replaced the new process's image by the program. Its
+    /// output pipes hold `pipe_size` bytes, if they can be had.
     ///
     /// # Errors
     /// [`Error::Start`] if it cannot be executed.
-    pub(crate) fn start(&mut self, command: &[String]) -> Result<Launched, Error> {
+    pub(crate) fn start(&mut self, command: &[String], pipe_size: u64) -> Result<Launched, Error> {
         let (program, args) = command
             .split_first()
             .ok_or(Error::BadJob("its command is empty"))?;
@@ -83,7 +88,6 @@ impl Launcher {
             process.pre_exec(move || confine(&filter));
         }
 
-        // The standard library gives the child an empty signal mask and a default SIGPIPE.
         let mut child = self
             .oom
             .with_expendable_child(|| process.spawn())?
@@ -96,8 +100,8 @@ impl Launcher {
         let launched = Launched {
             pid: child.id(),
             stdin: piped(stdin)?,
-            stdout: piped(stdout)?,
-            stderr: piped(stderr)?,
+            stdout: widened(piped(stdout)?, pipe_size),
+            stderr: widened(piped(stderr)?, pipe_size),
         };
         Ok(launched)
     }
@@ -113,9 +117,19 @@ fn piped(end: Option<impl Into<OwnedFd>>) -> Result<OwnedFd, Error> {
     Ok(end)
 }
 
+/// The pipe, with room for as many bytes if the kernel grants them. Node queues in memory what a
+/// pipe does not take at once, and loses it at `process.exit()`.
+fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    // Refused where this user id has too much in pipes already: then it works as pipes do.
+    let _ = fcntl_setpipe_size(&pipe, bytes.min(WIDEST_PIPE));
+    pipe
+}
+
 /// The new process's last steps before it is the user's.
 fn confine(filter: &Filter) -> io::Result<()> {
     setsid()?;
+    sys::restore_signals()?;
     for resource in FORBIDDEN {
         set_limit(resource, 0)?;
     }

@@ -51,6 +51,7 @@ fn serve() -> Result<(), Error> {
 
     let shield = shield::raise()?;
     let mut conversation = Conversation::new(shield.worker)?;
+    conversation.tell_of_panics()?;
     let mut job = Job {
         launcher: Launcher::new(shield.oom)?,
         reaper: Reaper::new()?,
@@ -59,15 +60,16 @@ fn serve() -> Result<(), Error> {
     };
 
     conversation.send(&FromRunner::Ready { version: VERSION }, life)?;
-    let execute = conversation.receive(life)?;
-    let outcome = job.run(&execute, &mut conversation);
-    if let Err(error) = &outcome
+    let served = conversation
+        .receive(life)
+        .and_then(|message| job.run(&message, &mut conversation));
+    if let Err(error) = &served
         && error.is_worth_telling()
     {
         let reason = error.to_string();
         conversation.send(&FromRunner::Failed { reason }, life)?;
     }
-    outcome?;
+    served?;
     conversation.send(&FromRunner::Done, life)?;
     conversation.wait_for_end(life)
 }

@@ -9,7 +9,6 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::judge::{Cut, Facts, judge};
 use crate::reap::Tally;
-use crate::usage::Usage;
 use crate::watch::{Bounds, Watch};
 
 /// A run that is over.
@@ -30,7 +29,9 @@ impl Job {
         conversation: &mut Conversation,
     ) -> Result<Over, Error> {
         let before = self.meter.read();
-        let launched = self.launcher.start(&execute.command)?;
+        let launched = self
+            .launcher
+            .start(&execute.command, execute.output_flood)?;
         let started = Instant::now();
 
         let bounds = bounds(execute, started, budget_end);
@@ -42,7 +43,7 @@ impl Job {
         // Whatever else it started dies before its output is taken to be complete.
         let clean = self.reaper.end_all(watch.pid, &mut tally)?;
         watch.drain()?;
-        let usage = Usage::between(before, self.meter.read(), &tally);
+        let usage = self.meter.since(before, &tally);
         let flooded = watch.flooded(execute.output_flood);
         let ending = match (cut, tally.main) {
             (Some(Cut::Budget), _) => {

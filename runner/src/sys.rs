@@ -53,6 +53,23 @@ pub(crate) fn ignore_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
+/// Gives a new process back what PID 1 took for itself: signals that are blocked or ignored stay
+/// so through exec. Safe between fork and exec.
+pub(crate) fn restore_signals() -> io::Result<()> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` initialises the set before it is read; no handler is installed.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        check(libc::sigemptyset(set.as_mut_ptr()))?;
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            set.as_ptr(),
+            ptr::null_mut(),
+        ))?;
+    }
+    Ok(())
+}
+
 /// A descriptor that is readable when a child has ended. No handler is installed.
 pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();

@@ -5,7 +5,8 @@
 //! - Memory is the larger of two figures. The container's high-water mark sees all processes
 //!   together, their files in memory and the kernel's buffers, but never falls, so it speaks for
 //!   a run only if the run raised it. The largest resident size of any one process is always the
-//!   run's own.
+//!   run's own, but includes the interpreter's file, whose pages other containers share and may
+//!   be charged for: so it can pass the limit, and is cut to it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -23,6 +24,8 @@ pub(crate) struct Meter {
     cpu: Option<Counter<Duration>>,
     peak: Option<Counter<u64>>,
     oom_kills: Option<Counter<u64>>,
+    /// Bytes that the container may hold; `None` without a limit.
+    memory_limit: Option<u64>,
 }
 
 /// What the counters said at one moment.
@@ -53,6 +56,7 @@ impl Meter {
                 cpu: Counter::open(root, &["cpu.stat"], cgroup::cpu_v2),
                 peak: Counter::open(root, &["memory.peak"], cgroup::number),
                 oom_kills: Counter::open(root, &["memory.events"], cgroup::oom_kills),
+                memory_limit: figure(root, "memory.max"),
             }
         } else {
             let usage = ["cpuacct/cpuacct.usage", "cpu,cpuacct/cpuacct.usage"];
@@ -62,6 +66,7 @@ impl Meter {
                 cpu: Counter::open(root, &usage, cgroup::cpu_v1),
                 peak: Counter::open(root, &peak, cgroup::number),
                 oom_kills: Counter::open(root, &control, cgroup::oom_kills),
+                memory_limit: figure(root, "memory/memory.limit_in_bytes"),
             }
         }
     }
@@ -73,10 +78,19 @@ impl Meter {
             oom_kills: self.oom_kills.as_ref().and_then(Counter::read),
         }
     }
+
+    /// What was used since an earlier reading.
+    pub(crate) fn since(&self, before: Reading, tally: &Tally) -> Usage {
+        let usage = Usage::between(before, self.read(), tally);
+        Usage {
+            memory: usage.memory.min(self.memory_limit.unwrap_or(u64::MAX)),
+            ..usage
+        }
+    }
 }
 
 impl Usage {
-    pub(crate) fn between(before: Reading, after: Reading, tally: &Tally) -> Self {
+    fn between(before: Reading, after: Reading, tally: &Tally) -> Self {
         let cpu = after.cpu.zip(before.cpu);
         let raised = after.peak.filter(|peak| before.peak < Some(*peak));
         Self {
@@ -106,6 +120,11 @@ impl<T> Counter<T> {
         let len = self.file.read_at(&mut text, 0).ok()?;
         (self.parse)(std::str::from_utf8(&text[..len]).ok()?)
     }
+}
+
+/// A figure that does not change.
+fn figure(root: &Path, name: &str) -> Option<u64> {
+    Counter::open(root, &[name], cgroup::number)?.read()
 }
 
 #[cfg(test)]

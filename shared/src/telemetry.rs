@@ -1,5 +1,7 @@
 //! Logs: readable in development, JSON in production, filtered by `RUST_LOG`.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -30,7 +32,10 @@ impl std::str::FromStr for Environment {
 pub fn init(environment: Environment) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_unset| EnvFilter::new("info,lapin=warn,hyper=warn,bollard=warn"));
-    let base = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let base = fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let started = match environment {
         Environment::Development => base.compact().try_init(),
         Environment::Production => base

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tempfile::TempDir;
 
-use super::rabbitmq::{Management, Vhost};
+use super::rabbitmq::Management;
 
 /// How long a broker may take to start; with others beside it on two cores it does take long.
 const START: Duration = Duration::from_secs(90);
@@ -43,10 +43,13 @@ impl Broker {
             distribution_port,
             server: None,
         };
-        let shipped = SHIPPED_CONFIGURATION.lines().filter(|line| !line.starts_with("management."));
+        let own = ["management.", "log.console.level"];
+        let shipped = SHIPPED_CONFIGURATION
+            .lines()
+            .filter(|line| !own.iter().any(|name| line.starts_with(name)));
         let configuration = format!(
             "{}\nlisteners.tcp.local = 127.0.0.1:{amqp_port}\nmanagement.tcp.ip = 127.0.0.1\n\
-             management.tcp.port = {management_port}\n",
+             management.tcp.port = {management_port}\nlog.console.level = warning\n",
             shipped.collect::<Vec<_>>().join("\n")
         );
         fs::write(broker.path("rabbitmq.conf"), configuration)?;
@@ -71,15 +74,13 @@ impl Broker {
         Management::at(&self.amqp_url(), self.management_port)
     }
 
-    /// A new virtual host on it.
-    pub async fn vhost(&self) -> anyhow::Result<Vhost> {
-        Vhost::create(&self.management()?).await
-    }
-
     /// Starts it, with whatever it held when it was stopped, and waits until it can be used.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         anyhow::ensure!(self.server.is_none(), "the broker runs already");
-        let log = File::options().create(true).append(true).open(self.path("log"))?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))?;
         let server = self
             .command("rabbitmq-server")
             .stdout(log.try_clone()?)
@@ -94,9 +95,22 @@ impl Broker {
         while TcpStream::connect(("127.0.0.1", self.amqp_port)).is_err()
             || management.get("/overview").await.is_err()
         {
-            let ended = self.server.as_mut().map(Child::try_wait).transpose()?.flatten();
-            anyhow::ensure!(ended.is_none(), "the broker ended while starting:\n{}", self.log());
-            anyhow::ensure!(started.elapsed() < START, "the broker did not start:\n{}", self.log());
+            let ended = self
+                .server
+                .as_mut()
+                .map(Child::try_wait)
+                .transpose()?
+                .flatten();
+            anyhow::ensure!(
+                ended.is_none(),
+                "the broker ended while starting:\n{}",
+                self.log()
+            );
+            anyhow::ensure!(
+                started.elapsed() < START,
+                "the broker did not start:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         Ok(())
@@ -110,7 +124,11 @@ impl Broker {
             if server.try_wait()?.is_some() {
                 self.server = None;
             } else {
-                anyhow::ensure!(stopping.elapsed() < STOP, "the broker did not stop:\n{}", self.log());
+                anyhow::ensure!(
+                    stopping.elapsed() < STOP,
+                    "the broker did not stop:\n{}",
+                    self.log()
+                );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -128,7 +146,9 @@ impl Broker {
     /// Runs `rabbitmqctl` on it.
     pub async fn control(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let mut command = self.command("rabbitmqctl");
-        command.args(["--quiet", "--node", &self.node]).args(arguments);
+        command
+            .args(["--quiet", "--node", &self.node])
+            .args(arguments);
         let output = tokio::task::spawn_blocking(move || command.output()).await??;
         anyhow::ensure!(
             output.status.success(),
@@ -172,12 +192,15 @@ impl Broker {
     fn signal(&self, name: &str) {
         if let Some(server) = &self.server {
             let group = format!("-{}", server.id());
-            let _ = Command::new("kill").args([&format!("-{name}"), "--", &group]).status();
+            let _ = Command::new("kill")
+                .args([&format!("-{name}"), "--", &group])
+                .status();
         }
     }
 }
 
 impl Drop for Broker {
+    #[expect(clippy::print_stderr, reason = "a test's output is where this is looked for")]
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
@@ -189,13 +212,18 @@ impl Drop for Broker {
 /// Debian's own script insists on the system's user and directories; the real one is behind it.
 fn real_script(name: &str) -> PathBuf {
     let behind = Path::new("/usr/lib/rabbitmq/bin").join(name);
-    if behind.exists() { behind } else { PathBuf::from(name) }
+    if behind.exists() {
+        behind
+    } else {
+        PathBuf::from(name)
+    }
 }
 
 /// Ports that were free a moment ago, all at once so that they differ.
 fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    let held: Vec<TcpListener> =
-        (0..N).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<Result<_, _>>()?;
+    let held: Vec<TcpListener> = (0..N)
+        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
+        .collect::<Result<_, _>>()?;
     let mut ports = [0; N];
     for (port, listener) in ports.iter_mut().zip(&held) {
         *port = listener.local_addr()?.port();

@@ -6,6 +6,7 @@ pub mod fixtures;
 pub mod http;
 pub mod images;
 pub mod machine;
+pub mod mongo;
 pub mod proxy;
 pub mod rabbitmq;
 pub mod warren;

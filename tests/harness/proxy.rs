@@ -37,7 +37,12 @@ impl Proxy {
                 });
             }
         });
-        Ok(Self { address, deaf, open, _accepting: AbortOnDropHandle::new(accepting) })
+        Ok(Self {
+            address,
+            deaf,
+            open,
+            _accepting: AbortOnDropHandle::new(accepting),
+        })
     }
 
     /// Where it listens.
@@ -56,7 +61,11 @@ impl Proxy {
     }
 }
 
-async fn connect(client: TcpStream, target: &str, hears: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn connect(
+    client: TcpStream,
+    target: &str,
+    hears: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     let server = TcpStream::connect(target).await?;
     let (client_reads, client_writes) = client.into_split();
     let (server_reads, server_writes) = server.into_split();

@@ -36,7 +36,10 @@ impl Management {
     pub fn at(url: &str, port: u16) -> anyhow::Result<Self> {
         let amqp: AMQPUri = url.parse().map_err(anyhow::Error::msg)?;
         let AMQPAuthority { userinfo, host, .. } = &amqp.authority;
-        let http = format!("http://{}:{}@{host}:{port}/api", userinfo.username, userinfo.password);
+        let http = format!(
+            "http://{}:{}@{host}:{port}/api",
+            userinfo.username, userinfo.password
+        );
         Ok(Self { amqp, http })
     }
 
@@ -69,12 +72,22 @@ impl Management {
         self.call("DELETE", path, None).await.map(drop)
     }
 
-    async fn call(&self, method: &'static str, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    async fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
         let (this, path) = (self.clone(), path.to_owned());
         tokio::task::spawn_blocking(move || this.call_blocking(method, &path, body)).await?
     }
 
-    fn call_blocking(&self, method: &str, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    fn call_blocking(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.http);
         let request = ureq::http::Request::builder()
             .method(method)
@@ -86,7 +99,9 @@ impl Management {
             .allow_non_standard_methods(true)
             .build()
             .into();
-        let mut response = agent.run(request).with_context(|| format!("{method} {path} on the management API"))?;
+        let mut response = agent
+            .run(request)
+            .with_context(|| format!("{method} {path} on the management API"))?;
         let text = response.body_mut().read_to_string()?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
@@ -103,10 +118,17 @@ impl Vhost {
     pub async fn create(management: &Management) -> anyhow::Result<Self> {
         let name = format!("warren-test-{}", warren_shared::ids::JobId::new());
         let user = &management.amqp.authority.userinfo.username;
-        management.put(&format!("/vhosts/{name}"), json!({})).await?;
-        let vhost = Self { management: management.clone(), name };
+        management
+            .put(&format!("/vhosts/{name}"), json!({}))
+            .await?;
+        let vhost = Self {
+            management: management.clone(),
+            name,
+        };
         let everything = json!({ "configure": ".*", "write": ".*", "read": ".*" });
-        management.put(&format!("/permissions/{}/{user}", vhost.name), everything).await?;
+        management
+            .put(&format!("/permissions/{}/{user}", vhost.name), everything)
+            .await?;
         Ok(vhost)
     }
 
@@ -115,20 +137,20 @@ impl Vhost {
         self.management.amqp_url(&self.name)
     }
 
-    /// A queue as the management API shows it (its figures are up to five seconds old).
-    pub async fn queue(&self, name: &str) -> anyhow::Result<Value> {
-        self.management.get(&format!("/queues/{}/{name}", self.name)).await
-    }
-
     /// All queues.
     pub async fn queues(&self) -> anyhow::Result<Vec<Value>> {
-        let queues = self.management.get(&format!("/queues/{}", self.name)).await?;
+        let queues = self
+            .management
+            .get(&format!("/queues/{}", self.name))
+            .await?;
         Ok(queues.as_array().cloned().unwrap_or_default())
     }
 
     /// Exchanges, durable queues and bindings.
     pub async fn definitions(&self) -> anyhow::Result<Value> {
-        self.management.get(&format!("/definitions/{}", self.name)).await
+        self.management
+            .get(&format!("/definitions/{}", self.name))
+            .await
     }
 
     /// Limits the length of a queue further than its declaration does.
@@ -138,7 +160,9 @@ impl Vhost {
             "definition": { "max-length": length },
             "apply-to": "queues",
         });
-        self.management.put(&format!("/policies/{}/limit", self.name), policy).await
+        self.management
+            .put(&format!("/policies/{}/limit", self.name), policy)
+            .await
     }
 
     /// Publishes a text to a queue, as anybody with access could.
@@ -169,7 +193,9 @@ impl Vhost {
 
     /// Deletes a queue.
     pub async fn delete_queue(&self, name: &str) -> anyhow::Result<()> {
-        self.management.delete(&format!("/queues/{}/{name}", self.name)).await
+        self.management
+            .delete(&format!("/queues/{}/{name}", self.name))
+            .await
     }
 
     /// Makes the broker close the connections whose name has `part` in it; waits until it shows at
@@ -181,11 +207,18 @@ impl Vhost {
             if open.len() >= count {
                 break open;
             }
-            anyhow::ensure!(started.elapsed() < SOON, "only {} connections of {part}", open.len());
+            anyhow::ensure!(
+                started.elapsed() < SOON,
+                "only {} connections of {part}",
+                open.len()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         };
         for name in &open {
-            let path = format!("/connections/{}", name.replace(' ', "%20").replace('>', "%3E"));
+            let path = format!(
+                "/connections/{}",
+                name.replace(' ', "%20").replace('>', "%3E")
+            );
             self.management.delete(&path).await?;
         }
         Ok(open)
@@ -193,24 +226,35 @@ impl Vhost {
 
     /// The broker's names of the connections whose own name has `part` in it.
     pub async fn connections(&self, part: &str) -> anyhow::Result<Vec<String>> {
-        let all = self.management.get(&format!("/vhosts/{}/connections", self.name)).await?;
+        let all = self
+            .management
+            .get(&format!("/vhosts/{}/connections", self.name))
+            .await?;
         let all = all.as_array().cloned().unwrap_or_default();
         let named = |connection: &Value| {
-            connection["user_provided_name"].as_str().is_some_and(|name| name.contains(part))
+            connection["user_provided_name"]
+                .as_str()
+                .is_some_and(|name| name.contains(part))
         };
         let names = all.iter().filter(|connection| named(connection));
-        Ok(names.filter_map(|connection| connection["name"].as_str().map(str::to_owned)).collect())
+        Ok(names
+            .filter_map(|connection| connection["name"].as_str().map(str::to_owned))
+            .collect())
     }
 }
 
 impl Drop for Vhost {
+    #[expect(clippy::print_stderr, reason = "a test's output is where this is looked for")]
     fn drop(&mut self) {
         let path = format!("/vhosts/{}", self.name);
         let management = self.management.clone();
         let remove = move || management.call_blocking("DELETE", &path, None);
         let removed = std::thread::spawn(remove).join();
         if !matches!(removed, Ok(Ok(_))) {
-            eprintln!("virtual host {} could not be removed from RabbitMQ", self.name);
+            eprintln!(
+                "virtual host {} could not be removed from RabbitMQ",
+                self.name
+            );
         }
     }
 }

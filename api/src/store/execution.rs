@@ -1,7 +1,5 @@
 //! One execution as it is recorded: which job, and what became of it.
 
-use serde::de::IntoDeserializer;
-use serde::de::value::{self, StrDeserializer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use warren_shared::contract::ExecuteResponse;
@@ -131,10 +129,9 @@ impl Origin {
         else {
             return Ok(None);
         };
-        let language: StrDeserializer<'_, value::Error> = language.as_str().into_deserializer();
         Ok(Some(Self {
             room: room.parse()?,
-            language: LanguageName::deserialize(language)?,
+            language: language.parse()?,
             submitted_at,
             code: CodeHash::try_from(code)?,
         }))

@@ -1,4 +1,14 @@
 //! The real runner as PID 1 of real containers, spoken to in its wire format.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in tests a panic is how a test fails"
+)]
+
 mod harness;
+mod hostile;
+mod limits;
+mod ordinary;
 mod protocol;

@@ -74,12 +74,15 @@ impl Env {
         Duration::from_millis(self.number(name, crate::time::millis(default), bounds))
     }
 
-    /// Records that a variable cannot be used.
+    /// Records that a variable cannot be used. Two readers of one variable record one fault.
     pub fn fault(&mut self, name: &str, problem: impl fmt::Display) {
-        self.faults.push(Fault {
+        let fault = Fault {
             variable: name.to_owned(),
             problem: problem.to_string(),
-        });
+        };
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     /// Ends the reading.
@@ -149,6 +152,7 @@ mod tests {
         assert_eq!(env.number("B", 2_u16, 1..=10), 2);
         assert_eq!(env.number("C", 3_u16, 1..=10), 7);
         assert_eq!(env.number("D", 4_u16, 1..=10), 4);
+        assert_eq!(env.number("A", 5_u16, 1..=10), 5);
         let faults = env.finish().unwrap_err();
         assert_eq!(
             faults

@@ -8,6 +8,7 @@ use super::Language;
 use super::fault::{Fault, LanguagesError, Place, Problem};
 use super::name::LanguageName;
 use super::rule::{Forbids, Rule};
+use super::rules::Rules;
 use super::syntax::Syntax;
 
 #[derive(Deserialize)]
@@ -109,8 +110,7 @@ fn language(
         file_name: stanza.file_name,
         command: stanza.command,
         default_image: stanza.image,
-        syntax,
-        rules,
+        rules: Rules::new(syntax, rules),
     })
 }
 

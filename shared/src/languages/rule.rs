@@ -119,6 +119,7 @@ impl Kind {
             Self::Pattern => {
                 let regex = RegexBuilder::new(&text)
                     .multi_line(true)
+                    .crlf(true)
                     .size_limit(MAX_PATTERN_BYTES)
                     .build()
                     .map_err(|error| Problem::Pattern(Box::new(error)))?;

@@ -25,3 +25,14 @@ impl FromStr for Syntax {
         }
     }
 }
+
+impl Syntax {
+    /// The module that a module's name leads into: `fs` of `node:fs/promises`.
+    pub(super) fn module_root(self, name: &str) -> &str {
+        let (name, separator) = match self {
+            Self::Javascript => (name.strip_prefix("node:").unwrap_or(name), '/'),
+            Self::Python | Self::None => (name, '.'),
+        };
+        name.split(separator).next().unwrap_or(name)
+    }
+}

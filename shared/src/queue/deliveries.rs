@@ -10,11 +10,21 @@ use crate::queue::Delivery;
 pub struct Deliveries {
     fetched: mpsc::Receiver<Delivery>,
     stop: CancellationToken,
+    closed: CancellationToken,
 }
 
 impl Deliveries {
-    pub(super) fn new(fetched: mpsc::Receiver<Delivery>, stop: CancellationToken) -> Self {
-        Self { fetched, stop }
+    /// A stream that ends with either token.
+    pub(super) fn new(
+        fetched: mpsc::Receiver<Delivery>,
+        stop: CancellationToken,
+        closed: CancellationToken,
+    ) -> Self {
+        Self {
+            fetched,
+            stop,
+            closed,
+        }
     }
 
     /// The next job. `None` once the stream has ended. Nothing is lost if the wait is dropped.
@@ -22,10 +32,8 @@ impl Deliveries {
         loop {
             let delivery = tokio::select! {
                 biased;
-                () = self.stop.cancelled() => {
-                    self.hand_back();
-                    return None;
-                }
+                () = self.stop.cancelled() => return self.end(),
+                () = self.closed.cancelled() => return self.end(),
                 delivery = self.fetched.recv() => delivery?,
             };
             if let Some(delivery) = delivery.if_worth_running() {
@@ -34,10 +42,12 @@ impl Deliveries {
         }
     }
 
-    fn hand_back(&mut self) {
+    /// Gives back what was fetched and not taken.
+    fn end(&mut self) -> Option<Delivery> {
         self.fetched.close();
         while let Ok(delivery) = self.fetched.try_recv() {
             drop(delivery);
         }
+        None
     }
 }

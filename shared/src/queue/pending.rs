@@ -46,6 +46,7 @@ impl PendingReply {
             Err(_elapsed) => Err(WaitError::TimedOut),
         }
     }
+
     /// Gives the wait up. What came in the meantime is handed out, and what comes from now on is
     /// [`crate::queue::JobQueue::unclaimed`]: no reply falls between the two.
     #[must_use]

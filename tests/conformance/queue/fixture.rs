@@ -12,8 +12,8 @@ use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::limits::Limits;
 use warren_shared::queue::{
-    Deliveries, Delivery, JobQueue, MemoryQueue, PendingReply, Prefetch, QueueStatus,
-    RabbitConfig, RabbitQueue, SubmitError,
+    Deliveries, Delivery, JobQueue, MemoryQueue, PendingReply, Prefetch, QueueStatus, RabbitConfig,
+    RabbitQueue, SubmitError,
 };
 use warren_shared::reply::{FailureCode, JobFailure, Reply};
 use warren_shared::time::Deadline;
@@ -50,13 +50,19 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(queue: impl JobQueue, instance: InstanceId) -> Self {
-        Self { queue: Arc::new(queue), instance, stop: CancellationToken::new() }
+        Self {
+            queue: Arc::new(queue),
+            instance,
+            stop: CancellationToken::new(),
+        }
     }
 
     /// Begins to take jobs.
     pub async fn take_jobs(&self, prefetch: u16) -> anyhow::Result<Jobs> {
         let prefetch = Prefetch(NonZeroU16::new(prefetch).context("a prefetch is at least 1")?);
-        Ok(Jobs(self.queue.deliveries(prefetch, self.stop.clone()).await?))
+        Ok(Jobs(
+            self.queue.deliveries(prefetch, self.stop.clone()).await?,
+        ))
     }
 }
 
@@ -67,7 +73,8 @@ impl Jobs {
     /// The next job, which must come soon.
     pub async fn next(&mut self) -> anyhow::Result<Delivery> {
         let next = tokio::time::timeout(SOON, self.0.recv()).await;
-        next.context("no job was delivered")?.context("the stream of jobs ended")
+        next.context("no job was delivered")?
+            .context("the stream of jobs ended")
     }
 
     /// Looks on for a while: no job may come.
@@ -81,7 +88,9 @@ impl Jobs {
 
     /// The stream must have ended.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
-        let next = tokio::time::timeout(SOON, self.0.recv()).await.context("the stream goes on")?;
+        let next = tokio::time::timeout(SOON, self.0.recv())
+            .await
+            .context("the stream goes on")?;
         anyhow::ensure!(next.is_none(), "a job was delivered after the end");
         Ok(())
     }
@@ -118,6 +127,7 @@ pub struct OnRabbitMq(pub Vhost);
 #[async_trait]
 impl Fixture for OnRabbitMq {
     async fn new() -> anyhow::Result<Self> {
+        warren_shared::telemetry::init(warren_shared::telemetry::Environment::Development);
         Ok(Self(Vhost::create(&Management::shared().await?).await?))
     }
 
@@ -136,21 +146,30 @@ impl Fixture for OnRabbitMq {
     }
 
     async fn sever(&self, worker: &Worker) -> anyhow::Result<()> {
-        self.0.close_connections(worker.instance.as_str(), 2).await.map(drop)
+        self.0
+            .close_connections(worker.instance.as_str(), 2)
+            .await
+            .map(drop)
     }
 }
 
 /// An API instance on the broker at `url`.
 pub fn api_on(url: &str) -> anyhow::Result<Arc<dyn JobQueue>> {
     let config = RabbitConfig::new(url, InstanceId::new("api"))?;
-    Ok(Arc::new(RabbitQueue::for_api(config, &CancellationToken::new())))
+    Ok(Arc::new(RabbitQueue::for_api(
+        config,
+        &CancellationToken::new(),
+    )))
 }
 
 /// A worker on the broker at `url`.
 pub fn worker_on(url: &str) -> anyhow::Result<Worker> {
     let instance = InstanceId::new("worker");
     let config = RabbitConfig::new(url, instance.clone())?;
-    Ok(Worker::new(RabbitQueue::for_worker(config, &CancellationToken::new()), instance))
+    Ok(Worker::new(
+        RabbitQueue::for_worker(config, &CancellationToken::new()),
+        instance,
+    ))
 }
 
 /// A job with time to spare.
@@ -163,7 +182,12 @@ pub fn job_for(patience: Duration) -> anyhow::Result<Job> {
     let submission = serde_json::from_value(json!({
         "language": "python", "code": "print(6 * 7)", "input": null, "test_cases": [],
     }))?;
-    Ok(Job::new("a-room".parse()?, submission, Limits::default(), Deadline::after(patience)))
+    Ok(Job::new(
+        "a-room".parse()?,
+        submission,
+        Limits::default(),
+        Deadline::after(patience),
+    ))
 }
 
 /// A reply to `job` that can be told from others.

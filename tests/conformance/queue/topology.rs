@@ -31,7 +31,11 @@ fn normal(definitions: &Value) -> BTreeSet<String> {
 fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
     let shipped: Value = serde_json::from_str(SHIPPED)?;
     let declared = normal(&topology::definitions("/"));
-    assert_eq!(declared.len(), 7, "an exchange, three queues, three bindings");
+    assert_eq!(
+        declared.len(),
+        7,
+        "an exchange, three queues, three bindings"
+    );
     assert_eq!(normal(&shipped), declared);
     Ok(())
 }
@@ -40,7 +44,9 @@ fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
 fn the_shipped_configuration_takes_messages_as_large_as_the_code_sends() {
     let configured = SHIPPED_CONFIGURATION.lines().find_map(|line| {
         let (name, value) = line.split_once('=')?;
-        (name.trim() == "max_message_size").then(|| value.trim().parse().ok()).flatten()
+        (name.trim() == "max_message_size")
+            .then(|| value.trim().parse().ok())
+            .flatten()
     });
     assert_eq!(configured, Some(topology::MAX_MESSAGE.get()));
 }
@@ -57,7 +63,9 @@ async fn a_broker_has_what_the_code_declares() -> anyhow::Result<()> {
     let reply_queue = loop {
         let queues = fixture.0.queues().await?;
         let replies = queues.iter().find(|queue| {
-            queue["name"].as_str().is_some_and(|name| name.starts_with(topology::REPLIES_PREFIX))
+            queue["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with(topology::REPLIES_PREFIX))
         });
         match replies {
             Some(queue) => break queue.clone(),

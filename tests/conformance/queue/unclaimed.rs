@@ -14,13 +14,18 @@ use super::fixture::{A_WHILE, Fixture, SOON, answer, job, reply_to, submit};
 const MANY: usize = 60;
 
 async fn next(unclaimed: &mut mpsc::Receiver<Unclaimed>) -> anyhow::Result<Unclaimed> {
-    let next = timeout(SOON, unclaimed.recv()).await.context("no unclaimed reply came")?;
+    let next = timeout(SOON, unclaimed.recv())
+        .await
+        .context("no unclaimed reply came")?;
     next.context("the stream of unclaimed replies ended")
 }
 
 async fn none(unclaimed: &mut mpsc::Receiver<Unclaimed>) -> anyhow::Result<()> {
     let next = timeout(A_WHILE, unclaimed.recv()).await;
-    anyhow::ensure!(next.is_err(), "another unclaimed reply came, or the stream ended");
+    anyhow::ensure!(
+        next.is_err(),
+        "another unclaimed reply came, or the stream ended"
+    );
     Ok(())
 }
 
@@ -40,7 +45,10 @@ pub async fn a_reply_without_waiter_is_recorded_once<F: Fixture>() -> anyhow::Re
     found.acknowledge();
     none(&mut unclaimed).await?;
     stop.cancel();
-    assert!(timeout(SOON, unclaimed.recv()).await?.is_none(), "the stream ends");
+    assert!(
+        timeout(SOON, unclaimed.recv()).await?.is_none(),
+        "the stream ends"
+    );
     Ok(())
 }
 
@@ -108,7 +116,11 @@ pub async fn replies_to_the_living_and_the_gone_are_told_apart<F: Fixture>() -> 
     let mut unclaimed = alive.unclaimed(CancellationToken::new()).await?;
     while !lost.is_empty() {
         let found = next(&mut unclaimed).await?;
-        assert!(lost.remove(&found.reply.job_id), "{} was not lost", found.reply.job_id);
+        assert!(
+            lost.remove(&found.reply.job_id),
+            "{} was not lost",
+            found.reply.job_id
+        );
         found.acknowledge();
     }
     none(&mut unclaimed).await

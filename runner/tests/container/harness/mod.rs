@@ -5,6 +5,7 @@ mod container;
 mod image;
 mod job;
 
+pub(crate) use build::static_runner;
 pub(crate) use container::Container;
 pub(crate) use image::Image;
 pub(crate) use job::{Job, javascript, python};

@@ -123,8 +123,9 @@ impl JobQueue for MemoryQueue {
         if self.taken.jobs.swap(true, Ordering::SeqCst) {
             return Err(QueueError::AlreadyTaken("the stream of jobs"));
         }
-        let stop = self.until(stop);
-        Ok(streams::jobs(&self.hub, self.id, prefetch, stop))
+        let until = self.until(stop.clone());
+        let fetched = streams::jobs(&self.hub, self.id, prefetch, until);
+        Ok(Deliveries::new(fetched, stop, self.closed.clone()))
     }
 
     async fn unclaimed(

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hub::{Consumer, HandleId, Hub, Tag, Taken};
 use crate::queue::unclaimed::UNCLAIMED_RETRY;
-use crate::queue::{Deliveries, Delivery, Fate, Prefetch, QueueError, Settle, Unclaimed};
+use crate::queue::{Delivery, Fate, Prefetch, QueueError, Settle, Unclaimed};
 use crate::reply::Reply;
 
 /// Unclaimed replies handed out ahead of the recorder.
@@ -19,8 +19,8 @@ pub(super) fn jobs(
     hub: &Arc<Hub>,
     by: HandleId,
     prefetch: Prefetch,
-    stop: CancellationToken,
-) -> Deliveries {
+    until: CancellationToken,
+) -> mpsc::Receiver<Delivery> {
     let slots = usize::from(prefetch.0.get());
     let (sender, fetched) = mpsc::channel(slots);
     let consumer = hub.consumer();
@@ -31,9 +31,8 @@ pub(super) fn jobs(
         sender,
         consumer,
     );
-    let until = stop.clone();
     tokio::spawn(async move { until.run_until_cancelled(fetching).await });
-    Deliveries::new(fetched, stop)
+    fetched
 }
 
 async fn fetch(

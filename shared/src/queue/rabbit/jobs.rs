@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use lapin::types::ShortString;
 use lapin::{Acker, Channel};
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::connected::Connected;
 use super::message::{correlation, decode};
@@ -36,17 +37,24 @@ impl Unit for Consuming {
         &self,
         connected: &Arc<Connected>,
         _number: u64,
+        stop: &CancellationToken,
     ) -> Result<Built<Arc<Connected>>, QueueError> {
         let channel = connected.channel().await?;
-        let (slot, replier) = (self.subscriber.clone(), self.replier.clone());
         let tag = self.instance.as_str().to_owned();
+        let (subscriber, replier) = (self.subscriber.clone(), self.replier.clone());
+        let stop = stop.clone();
         let work = async move {
-            let subscription = slot.subscribed().await;
-            match pump(&channel, &tag, &subscription, &replier).await {
-                Err(error) => error,
+            let consuming = async {
+                let subscription = subscriber.subscribed().await;
+                pump(&channel, &tag, subscription, &replier).await
+            };
+            match stop.run_until_cancelled(consuming).await {
+                Some(Err(error)) => return error,
                 // The channel must outlive the jobs that were taken from it.
-                Ok(()) => std::future::pending().await,
+                Some(Ok(())) => stop.cancelled().await,
+                None => {}
             }
+            QueueError::Closed
         };
         Ok(Built {
             session: Arc::clone(connected),
@@ -59,7 +67,7 @@ impl Unit for Consuming {
 async fn pump(
     channel: &Channel,
     tag: &str,
-    subscription: &Subscription<Delivery>,
+    subscription: Subscription<Delivery>,
     replier: &Replier,
 ) -> Result<(), QueueError> {
     let mut consumer = consume(channel, JOBS, tag, subscription.prefetch).await?;

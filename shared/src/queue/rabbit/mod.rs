@@ -48,8 +48,7 @@ const UNCLAIMED_PREFETCH: u16 = 16;
 /// and made again, in the background.
 pub struct RabbitQueue {
     side: Side,
-    stop: CancellationToken,
-    tasks: TaskTracker,
+    life: Life,
 }
 
 enum Side {
@@ -70,8 +69,8 @@ impl RabbitQueue {
     /// for the end of the process, not for the beginning of its drain.
     #[must_use]
     pub fn for_api(config: RabbitConfig, stop: &CancellationToken) -> Self {
-        let (stop, tasks) = (stop.child_token(), TaskTracker::new());
-        let publisher = supervise(Publishing, config.clone(), stop.clone(), &tasks);
+        let life = Life::until(stop);
+        let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
         let waiters = Arc::new(Waiters::default());
         let recorder = Slot::new();
         let listening = Listening {
@@ -80,7 +79,7 @@ impl RabbitQueue {
             recorder: recorder.clone(),
             replier: Replier(publisher.clone()),
         };
-        let replies = supervise(listening, config, stop.clone(), &tasks);
+        let replies = supervise(listening, config, life.stop.clone(), &life.consuming);
         let submitter = Submitter {
             publisher,
             replies,
@@ -91,38 +90,66 @@ impl RabbitQueue {
                 submitter,
                 recorder,
             },
-            stop,
-            tasks,
+            life,
         }
     }
 
     /// The handle of a worker: takes jobs, and replies. As [`RabbitQueue::for_api`] otherwise.
     #[must_use]
     pub fn for_worker(config: RabbitConfig, stop: &CancellationToken) -> Self {
-        let (stop, tasks) = (stop.child_token(), TaskTracker::new());
-        let publisher = supervise(Publishing, config.clone(), stop.clone(), &tasks);
+        let life = Life::until(stop);
+        let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
         let subscriber = Slot::new();
         let consuming = Consuming {
             instance: config.instance().clone(),
             subscriber: subscriber.clone(),
             replier: Replier(publisher.clone()),
         };
-        let consumer = supervise(consuming, config, stop.clone(), &tasks);
+        let consumer = supervise(consuming, config, life.stop.clone(), &life.consuming);
         Self {
             side: Side::Worker {
                 publisher,
                 consumer,
                 subscriber,
             },
-            stop,
-            tasks,
+            life,
         }
+    }
+}
+
+/// What runs in the background, and when it ends.
+struct Life {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    consuming: TaskTracker,
+}
+
+impl Life {
+    fn until(stop: &CancellationToken) -> Self {
+        Self {
+            stop: stop.child_token(),
+            tasks: TaskTracker::new(),
+            consuming: TaskTracker::new(),
+        }
+    }
+
+    /// Ends once the consuming side has: its last messages have to be passed on.
+    fn publishing(&self) -> CancellationToken {
+        let last = CancellationToken::new();
+        let (stop, consuming, ended) = (self.stop.clone(), self.consuming.clone(), last.clone());
+        self.tasks.spawn(async move {
+            stop.cancelled().await;
+            consuming.close();
+            consuming.wait().await;
+            ended.cancel();
+        });
+        last
     }
 }
 
 impl Drop for RabbitQueue {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.life.stop.cancel();
     }
 }
 
@@ -148,9 +175,14 @@ impl JobQueue for RabbitQueue {
             return Err(QueueError::WrongSide("taking jobs"));
         };
         let what = "the stream of jobs";
-        let (fetched, stop) =
-            subscriber.subscribe(what, prefetch.0.get(), stop, &self.stop, &self.tasks)?;
-        Ok(Deliveries::new(fetched, stop))
+        let fetched = subscriber.subscribe(
+            what,
+            prefetch.0.get(),
+            stop.clone(),
+            &self.life.stop,
+            &self.life.tasks,
+        )?;
+        Ok(Deliveries::new(fetched, stop, self.life.stop.clone()))
     }
 
     async fn unclaimed(
@@ -161,13 +193,17 @@ impl JobQueue for RabbitQueue {
             return Err(QueueError::WrongSide("recording replies"));
         };
         let what = "the stream of unclaimed replies";
-        let (receiver, _stop) =
-            recorder.subscribe(what, UNCLAIMED_PREFETCH, stop, &self.stop, &self.tasks)?;
-        Ok(receiver)
+        recorder.subscribe(
+            what,
+            UNCLAIMED_PREFETCH,
+            stop,
+            &self.life.stop,
+            &self.life.tasks,
+        )
     }
 
     async fn status(&self) -> Result<QueueStatus, QueueError> {
-        if self.stop.is_cancelled() {
+        if self.life.stop.is_cancelled() {
             return Err(QueueError::Closed);
         }
         match &self.side {
@@ -187,9 +223,9 @@ impl JobQueue for RabbitQueue {
     }
 
     async fn close(&self, grace: Duration) {
-        self.stop.cancel();
-        self.tasks.close();
-        if timeout(grace, self.tasks.wait()).await.is_err() {
+        self.life.stop.cancel();
+        self.life.tasks.close();
+        if timeout(grace, self.life.tasks.wait()).await.is_err() {
             tracing::warn!("connections to RabbitMQ were not closed in time; leaving them");
         }
     }

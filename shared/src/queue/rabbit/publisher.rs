@@ -12,6 +12,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::connected::Connected;
 use super::supervisor::{Built, Unit};
@@ -189,15 +190,20 @@ impl Unit for Publishing {
         &self,
         connected: &Arc<Connected>,
         _number: u64,
+        stop: &CancellationToken,
     ) -> Result<Built<Publisher>, QueueError> {
         let first = open(connected).await?;
+        let stop = stop.clone();
         Ok(Built {
             session: Publisher {
                 connected: Arc::clone(connected),
                 lanes: Semaphore::new(LANES),
                 idle: Mutex::new(vec![first]),
             },
-            work: Box::pin(std::future::pending()),
+            work: Box::pin(async move {
+                stop.cancelled().await;
+                QueueError::Closed
+            }),
         })
     }
 }

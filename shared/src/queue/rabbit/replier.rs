@@ -71,7 +71,9 @@ impl Replier {
             };
             let error = match publisher.publish(message, CONFIRM_TIMEOUT).await {
                 Ok(published) => return Ok(published),
-                Err(PublishError::NotSent(error @ QueueError::TooLarge { .. })) => return Err(error),
+                Err(PublishError::NotSent(error @ QueueError::TooLarge { .. })) => {
+                    return Err(error);
+                }
                 Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => error,
             };
             tracing::warn!(job.id = %job, %error, "reply not confirmed; sending it again");

@@ -2,12 +2,16 @@
 //! from there to the recorder.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use lapin::message::Delivery;
+use lapin::options::QueueDeleteOptions;
 use lapin::{Acker, Channel, Consumer};
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::connected::Connected;
 use super::message::{correlation, decode};
@@ -24,6 +28,8 @@ use crate::reply::Reply;
 
 /// Replies under way from the broker at a time.
 const REPLIES_PREFETCH: u16 = 256;
+/// Between two attempts to delete a reply queue that is not empty.
+const RETIRE_PAUSE: Duration = Duration::from_millis(10);
 
 /// The unit that consumes replies.
 pub(super) struct Listening {
@@ -49,24 +55,41 @@ impl Unit for Listening {
         &self,
         connected: &Arc<Connected>,
         number: u64,
+        stop: &CancellationToken,
     ) -> Result<Built<ReplyQueue>, QueueError> {
         // Every connection has a queue of another name: the broker may take half a minute to see
         // that the last connection is gone, and until then its queue's name is locked.
         let name = format!("{REPLIES_PREFIX}.{}.{number}", self.instance);
         let channel = connected.channel().await?;
         declare_reply_queue(&channel, &name).await?;
-        let tag = self.instance.as_str();
-        let consumer = consume(&channel, &name, tag, REPLIES_PREFETCH).await?;
+        let tag = self.instance.as_str().to_owned();
+        let consumer = consume(&channel, &name, &tag, REPLIES_PREFETCH).await?;
         let results = connected.channel().await?;
         let epoch = Epoch(number);
         self.waiters.open(epoch);
-        let (waiters, replier) = (Arc::clone(&self.waiters), self.replier.clone());
-        let (recorder, tag) = (self.recorder.clone(), tag.to_owned());
+        let dispatcher = Dispatcher {
+            waiters: Arc::clone(&self.waiters),
+            replier: self.replier.clone(),
+            keeping: TaskTracker::new(),
+        };
+        let recorder = self.recorder.clone();
+        let (stop, for_end, retired) = (stop.clone(), Arc::clone(connected), name.clone());
         let work = async move {
-            tokio::select! {
-                error = dispatch(consumer, &waiters, &replier) => error,
+            // The channel has to live as long as its consumer.
+            let _channel = channel;
+            let retiring = async {
+                stop.cancelled().await;
+                retire(&for_end, &retired).await
+            };
+            let error = tokio::select! {
+                error = dispatcher.run(consumer) => error,
                 error = record(&results, &tag, &recorder) => error,
+                error = retiring => error,
+            };
+            if stop.is_cancelled() {
+                dispatcher.end().await;
             }
+            error
         };
         Ok(Built {
             session: ReplyQueue {
@@ -74,12 +97,7 @@ impl Unit for Listening {
                 name,
                 epoch,
             },
-            // The channel has to live as long as its consumer.
-            work: Box::pin(async move {
-                let error = work.await;
-                drop(channel);
-                error
-            }),
+            work: Box::pin(work),
         })
     }
 
@@ -88,28 +106,68 @@ impl Unit for Listening {
     }
 }
 
-/// Hands replies to their waiters.
-async fn dispatch(mut consumer: Consumer, waiters: &Waiters, replier: &Replier) -> QueueError {
+/// Deletes the reply queue once it is empty, so that no reply is lost in it: what comes later is
+/// returned to its worker, which sends it to [`RESULTS`]. The end of its consumer is then the end
+/// of the unit; this returns only if that cannot be.
+async fn retire(connected: &Connected, name: &str) -> QueueError {
+    let options = QueueDeleteOptions {
+        if_empty: true,
+        ..QueueDeleteOptions::default()
+    };
     loop {
-        let delivered = match consumer.next().await {
-            None => return QueueError::ConsumerCancelled(REPLIES_PREFIX),
-            Some(Err(error)) => return QueueError::while_doing("consume replies")(error),
-            Some(Ok(delivered)) => delivered,
+        // A refusal costs the channel.
+        let channel = match connected.channel().await {
+            Ok(channel) => channel,
+            Err(error) => return error,
         };
-        let settled = match read(&delivered) {
-            None => settle(&delivered.acker, Settlement::Reject).await,
-            Some(reply) => match waiters.claim(reply) {
-                None => settle(&delivered.acker, Settlement::Ack).await,
-                Some(reply) => {
-                    // No more at a time than the prefetch.
-                    tokio::spawn(keep(reply, delivered.acker, replier.clone()));
-                    Ok(())
-                }
-            },
-        };
-        if let Err(error) = settled {
-            return error;
+        match channel.queue_delete(name.into(), options).await {
+            Ok(_) => return std::future::pending().await,
+            Err(error) if error.is_amqp_soft_error() => tokio::time::sleep(RETIRE_PAUSE).await,
+            Err(error) => return QueueError::while_doing("delete the reply queue")(error),
         }
+    }
+}
+
+/// Hands replies to their waiters.
+struct Dispatcher {
+    waiters: Arc<Waiters>,
+    replier: Replier,
+    keeping: TaskTracker,
+}
+
+impl Dispatcher {
+    async fn run(&self, mut consumer: Consumer) -> QueueError {
+        loop {
+            let delivered = match consumer.next().await {
+                None => return QueueError::ConsumerCancelled(REPLIES_PREFIX),
+                Some(Err(error)) => return QueueError::while_doing("consume replies")(error),
+                Some(Ok(delivered)) => delivered,
+            };
+            if let Err(error) = self.dispatch(delivered).await {
+                return error;
+            }
+        }
+    }
+
+    async fn dispatch(&self, delivered: Delivery) -> Result<(), QueueError> {
+        let Some(reply) = read(&delivered) else {
+            return settle(&delivered.acker, Settlement::Reject).await;
+        };
+        match self.waiters.claim(reply) {
+            None => settle(&delivered.acker, Settlement::Ack).await,
+            Some(reply) => {
+                // No more at a time than the prefetch.
+                let replier = self.replier.clone();
+                self.keeping.spawn(keep(reply, delivered.acker, replier));
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until what nobody waited for is kept.
+    async fn end(&self) {
+        self.keeping.close();
+        self.keeping.wait().await;
     }
 }
 
@@ -130,7 +188,7 @@ async fn keep(reply: Reply, acker: Acker, replier: Replier) {
 /// Passes unclaimed replies to the recorder, for as long as there is one.
 async fn record(channel: &Channel, tag: &str, recorder: &Slot<Unclaimed>) -> QueueError {
     let subscription = recorder.subscribed().await;
-    match pass_on(channel, tag, &subscription).await {
+    match pass_on(channel, tag, subscription).await {
         Err(error) => error,
         // The channel must outlive what the recorder still holds.
         Ok(()) => std::future::pending().await,
@@ -140,7 +198,7 @@ async fn record(channel: &Channel, tag: &str, recorder: &Slot<Unclaimed>) -> Que
 async fn pass_on(
     channel: &Channel,
     tag: &str,
-    subscription: &Subscription<Unclaimed>,
+    subscription: Subscription<Unclaimed>,
 ) -> Result<(), QueueError> {
     let mut consumer = consume(channel, RESULTS, tag, subscription.prefetch).await?;
     loop {

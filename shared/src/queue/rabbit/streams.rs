@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Consumer};
@@ -51,8 +52,7 @@ impl<T: Send + 'static> Slot<T> {
         Self(Arc::new(watch::Sender::new(State::Free)))
     }
 
-    /// Subscribes until `stop` or `closed`, whichever comes first. The token returned is that
-    /// first one.
+    /// Subscribes until `stop` or `closed`, whichever comes first.
     pub(super) fn subscribe(
         &self,
         what: &'static str,
@@ -60,7 +60,7 @@ impl<T: Send + 'static> Slot<T> {
         stop: CancellationToken,
         closed: &CancellationToken,
         tasks: &TaskTracker,
-    ) -> Result<(mpsc::Receiver<T>, CancellationToken), QueueError> {
+    ) -> Result<mpsc::Receiver<T>, QueueError> {
         if closed.is_cancelled() {
             return Err(QueueError::Closed);
         }
@@ -82,7 +82,7 @@ impl<T: Send + 'static> Slot<T> {
         if !taken {
             return Err(QueueError::AlreadyTaken(what));
         }
-        let (slot, ended) = (self.clone(), either.clone());
+        let (slot, ended) = (self.clone(), either);
         tasks.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => ended.cancel(),
@@ -91,7 +91,7 @@ impl<T: Send + 'static> Slot<T> {
             // Lets go of the sender, so that the receiver ends even without a connection.
             slot.0.send_replace(State::Ended);
         });
-        Ok((receiver, either))
+        Ok(receiver)
     }
 
     /// The subscription, as soon as there is one; never returns once it has ended.
@@ -132,7 +132,6 @@ pub(super) async fn consume(
 
 /// Stops consuming, and gives back what had been prefetched.
 pub(super) async fn cancel(channel: &Channel, mut consumer: Consumer) -> Result<(), QueueError> {
-    use futures_util::StreamExt;
     channel
         .basic_cancel(consumer.tag(), BasicCancelOptions::default())
         .await

@@ -22,6 +22,8 @@ use crate::queue::QueueError;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause, without its random part.
 const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a unit may take to end in order.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// A connection that stood for this long has succeeded; the next failure starts with
 /// [`FIRST_PAUSE`] again.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
@@ -35,11 +37,13 @@ pub(super) trait Unit: Send + Sync + 'static {
     /// What the connection is for, in logs and in the management UI.
     const PURPOSE: &'static str;
 
-    /// Builds everything on a fresh connection. No two builds get the same `number`.
+    /// Builds everything on a fresh connection. No two builds get the same `number`. The work
+    /// ends in order when `stop` is cancelled.
     async fn build(
         &self,
         connected: &Arc<Connected>,
         number: u64,
+        stop: &CancellationToken,
     ) -> Result<Built<Self::Session>, QueueError>;
 
     /// The last session is lost, and others no longer get hold of it.
@@ -136,9 +140,9 @@ impl<U: Unit> Supervisor<U> {
     /// how long it stood.
     async fn stand(&mut self, stop: &CancellationToken) -> (QueueError, Duration) {
         let fuse = Fuse::default();
-        let building = timeout(BUILD_TIMEOUT, self.build(fuse.clone()));
+        let building = timeout(BUILD_TIMEOUT, self.build(fuse.clone(), stop));
         let built = stop.run_until_cancelled(building).await;
-        let (connected, Built { session, work }) = match built {
+        let (connected, Built { session, mut work }) = match built {
             Some(Ok(Ok(built))) => built,
             failed => {
                 fuse.cut();
@@ -154,15 +158,26 @@ impl<U: Unit> Supervisor<U> {
         };
         tracing::info!(purpose = U::PURPOSE, "connected to RabbitMQ");
         self.last_error = None;
-        self.sender.send_replace(Some(Arc::new(session)));
+        // Held until the connection is closed: channels that are dropped while it closes make the
+        // library log errors.
+        let session = Arc::new(session);
+        self.sender.send_replace(Some(Arc::clone(&session)));
         let since = Instant::now();
-        let error = tokio::select! {
-            () = stop.cancelled() => QueueError::Closed,
-            error = connected.until_lost() => error,
-            error = work => error,
+        let lost = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            error = connected.until_lost() => Some(error),
+            error = &mut work => Some(error),
         };
         self.sender.send_replace(None);
         self.unit.lost();
+        let error = match lost {
+            Some(error) => error,
+            None => {
+                drop(timeout(END_TIMEOUT, &mut work).await);
+                QueueError::Closed
+            }
+        };
         connected.close().await;
         (error, since.elapsed())
     }
@@ -170,10 +185,11 @@ impl<U: Unit> Supervisor<U> {
     async fn build(
         &mut self,
         fuse: Fuse,
+        stop: &CancellationToken,
     ) -> Result<(Arc<Connected>, Built<U::Session>), QueueError> {
         self.builds += 1;
         let connected = Arc::new(Connected::open(&self.config, U::PURPOSE, fuse).await?);
-        let built = self.unit.build(&connected, self.builds).await?;
+        let built = self.unit.build(&connected, self.builds, stop).await?;
         Ok((connected, built))
     }
 

@@ -1,0 +1,170 @@
+//! The hostile programs of `tests/fixtures/hostile`: the right verdict for each, and nothing of it
+//! left for the run after it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use warren_runner::wire::{Ending, RunReport, ToRunner};
+
+use crate::harness::{Container, Image, Job, javascript, python};
+
+/// Stands before a program: on the input `probe` it looks for what the last run has left.
+const PYTHON_PROBE: &str = r"
+import sys as _s
+if _s.stdin.readline() == 'probe':
+    import os as _o
+    _p = sorted(int(p) for p in _o.listdir('/proc') if p.isdigit())
+    print(_o.listdir('.'), len(_p), _o.listdir('/dev/mqueue') if _o.path.isdir('/dev/mqueue') else [])
+    raise SystemExit
+";
+const JAVASCRIPT_PROBE: &str = r"
+if (require('fs').readFileSync(0, 'utf8') === 'probe') {
+  const fs = require('fs');
+  console.log(fs.readdirSync('.'), fs.readdirSync('/proc').filter(name => /^\d+$/.test(name)).length);
+  process.exit();
+}
+";
+
+/// What a fixture says of itself in its first lines.
+struct Fixture {
+    name: String,
+    code: String,
+    verdict: String,
+    exit: Option<i32>,
+    signal: Option<String>,
+    within: Duration,
+}
+
+impl Fixture {
+    fn read(path: &Path) -> Self {
+        let code = std::fs::read_to_string(path).unwrap();
+        let said = |key: &str| {
+            code.lines()
+                .map_while(|line| line.strip_prefix("# ").or_else(|| line.strip_prefix("// ")))
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
+                .map(str::to_owned)
+        };
+        Self {
+            name: path.file_name().unwrap().to_string_lossy().into_owned(),
+            verdict: said("verdict").expect("a fixture says its verdict"),
+            exit: said("exit").map(|code| code.parse().unwrap()),
+            signal: said("signal"),
+            // The time limit, and what a busy machine may take to notice it.
+            within: Duration::from_millis(said("within").map_or(4500, |ms| ms.parse().unwrap())),
+            code,
+        }
+    }
+
+    fn is_python(&self) -> bool {
+        self.name.ends_with(".py")
+    }
+
+    fn job(&self) -> Job {
+        if self.is_python() {
+            python(&format!("{PYTHON_PROBE}{}", self.code))
+        } else {
+            javascript(&format!("{JAVASCRIPT_PROBE}{}", self.code))
+        }
+    }
+
+    /// What is wrong with this report.
+    fn complaint(&self, report: &RunReport) -> Option<String> {
+        let status = match report.ending {
+            Ending::Exited(0) => "completed",
+            Ending::Exited(_) | Ending::Signaled(_) => "runtime_error",
+            Ending::TimeLimit => "time_limit_exceeded",
+            Ending::MemoryLimit => "memory_limit_exceeded",
+            Ending::OutputLimit => "output_limit_exceeded",
+        };
+        let exit = match report.ending {
+            Ending::Exited(code) => Some(code),
+            _ => None,
+        };
+        let killed = report.ending == Ending::Signaled(9);
+        let last_line = report
+            .stdout
+            .bytes
+            .trim_ascii_end()
+            .rsplit(|byte| *byte == b'\n');
+        let contained = last_line.clone().next() == Some(b"contained");
+        let right = status == self.verdict
+            && self.exit.is_none_or(|code| exit == Some(code))
+            && self
+                .signal
+                .as_deref()
+                .is_none_or(|name| name == "SIGKILL" && killed)
+            && (status != "completed" || contained)
+            && report.wall < self.within;
+        (!right).then(|| {
+            format!(
+                "{}: {:?} after {:?}, expected {}\n  stdout: {}\n  stderr: {}",
+                self.name,
+                report.ending,
+                report.wall,
+                self.verdict,
+                shown(&report.stdout.bytes),
+                shown(&report.stderr.bytes),
+            )
+        })
+    }
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(600)..]).into_owned()
+}
+
+/// All of one kind; those named in `WARREN_HOSTILE`, if it is set.
+fn fixtures(extension: &str) -> Vec<Fixture> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hostile");
+    let only = std::env::var("WARREN_HOSTILE").unwrap_or_default();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .filter(|path| path.to_string_lossy().contains(&only))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no hostile programs found");
+    paths.iter().map(|path| Fixture::read(path)).collect()
+}
+
+/// Runs each and then, in the same container, a look at what is left.
+fn check(fixtures: &[Fixture], image: Image, clean: &str) {
+    let mut complaints = Vec::new();
+    for fixture in fixtures {
+        let mut container = Container::start(image);
+        let mut job = fixture.job().inputs(&["", "probe"]);
+        if fixture.verdict == "time_limit_exceeded" {
+            // They would use any time, and there are many of them.
+            job = job.time_limit(Duration::from_millis(1500));
+        }
+        container.send(&ToRunner::Execute(job.execute));
+        let report = container.finished();
+        println!(
+            "{:<36} {:?} wall {:?} cpu {:?} memory {} MiB",
+            fixture.name,
+            report.ending,
+            report.wall,
+            report.cpu,
+            report.memory >> 20,
+        );
+        complaints.extend(fixture.complaint(&report));
+        let probe = container.finished();
+        let found = String::from_utf8_lossy(&probe.stdout.bytes).into_owned();
+        if found != clean {
+            let stderr = shown(&probe.stderr.bytes);
+            complaints.push(format!("{} left: {found}{stderr}", fixture.name));
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+#[test]
+fn hostile_python_is_contained_and_leaves_nothing() {
+    check(&fixtures("py"), Image::Python, "['main.py'] 2 []\n");
+}
+
+#[test]
+fn hostile_javascript_is_contained_and_leaves_nothing() {
+    check(&fixtures("js"), Image::JavaScript, "[ 'main.js' ] 2\n");
+}

@@ -1,0 +1,87 @@
+//! A place in the source that only moves forward.
+
+/// The source and how far it is read. Every look at it is bounded by the source's end.
+pub(super) struct Cursor<'a> {
+    code: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// At the start of `code`.
+    pub(super) fn new(code: &'a str) -> Self {
+        Self { code, at: 0 }
+    }
+
+    /// How far it is, in bytes; always between two characters.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The next byte; `None` at the end.
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.ahead(0)
+    }
+
+    /// The byte `n` after the next.
+    pub(super) fn ahead(&self, n: usize) -> Option<u8> {
+        self.code.as_bytes().get(self.at + n).copied()
+    }
+
+    /// Whether that comes next.
+    pub(super) fn sees(&self, text: &str) -> bool {
+        self.code.as_bytes()[self.at..].starts_with(text.as_bytes())
+    }
+
+    /// Passes over that text if it comes next.
+    pub(super) fn eat(&mut self, text: &str) -> bool {
+        let sees = self.sees(text);
+        if sees {
+            self.at += text.len();
+        }
+        sees
+    }
+
+    /// Passes over the next character and returns it.
+    pub(super) fn bump(&mut self) -> Option<char> {
+        let c = self.char()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    /// The next character.
+    pub(super) fn char(&self) -> Option<char> {
+        match self.peek()? {
+            byte if byte.is_ascii() => Some(char::from(byte)),
+            _ => self.code[self.at..].chars().next(),
+        }
+    }
+
+    /// Passes over characters as long as they fit.
+    pub(super) fn skip_while(&mut self, fits: impl Fn(char) -> bool) {
+        while self.char().is_some_and(&fits) {
+            self.bump();
+        }
+    }
+
+    /// Passes over the rest of the line, up to but without its end.
+    pub(super) fn skip_line(&mut self, ends: impl Fn(char) -> bool) {
+        self.skip_while(|c| !ends(c));
+    }
+
+    /// The source since `start`.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        &self.code[start..self.at]
+    }
+}
+
+/// Whether a character can be part of a name. Generous beyond ASCII: there, what is no letter is
+/// a syntax error outside of strings.
+pub(super) fn in_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii() && !is_space(c)
+}
+
+/// Whether a character separates tokens, line ends included.
+pub(super) fn is_space(c: char) -> bool {
+    // The byte order mark is no white space to Unicode, but to both interpreters.
+    c.is_whitespace() || c == '\u{feff}'
+}

@@ -1,0 +1,1 @@
+//! Texts made to be slow or deep.

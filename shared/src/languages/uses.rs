@@ -1,0 +1,255 @@
+//! What a program uses: functions it calls, members it touches, modules it loads.
+
+use std::borrow::Cow;
+
+use super::lexer::{Kind, Token};
+use super::syntax::Syntax;
+
+/// One use, by the names as they are looked up.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Use<'a> {
+    /// A global function is called.
+    Call(&'a str),
+    /// A member of a global object is touched.
+    Member(&'a str, &'a str),
+    /// A module is loaded, by the name it is given by.
+    Module(&'a str),
+}
+
+/// The most links of a path that any rule or loader looks at.
+const MAX_LINKS: usize = 4;
+
+/// A name and the members picked from it: `process.mainModule.require`, however it is written.
+/// The global object in front of it is left out.
+#[derive(Debug, Default)]
+struct Path<'a> {
+    links: Vec<Cow<'a, str>>,
+    /// Whether it has more links than are kept.
+    longer: bool,
+    /// The index of the first token after it.
+    end: usize,
+}
+
+/// Tells every use in a program with the offset it begins at.
+pub(super) fn each(syntax: Syntax, tokens: &[Token<'_>], mut tell: impl FnMut(usize, Use<'_>)) {
+    let mut i = 0;
+    while let Some(token) = tokens.get(i) {
+        let after_dot = i > 0 && is_link(&tokens[i - 1]);
+        i = match token.kind {
+            Kind::Name if after_dot => i + 1,
+            Kind::Name => match syntax {
+                Syntax::Python if token.is_name("import") => imported(tokens, i + 1, &mut tell),
+                Syntax::Python if token.is_name("from") => from(tokens, i + 1, &mut tell),
+                _ => path(syntax, tokens, i, &mut tell),
+            },
+            Kind::Text if syntax == Syntax::Javascript => {
+                let statement = i
+                    .checked_sub(1)
+                    .map(|before| &tokens[before])
+                    .is_some_and(|before| before.is_name("from") || before.is_name("import"));
+                if let Some(module) = statement.then(|| token.value()).flatten() {
+                    tell(token.start, Use::Module(&module));
+                }
+                i + 1
+            }
+            _ => i + 1,
+        };
+    }
+}
+
+/// Tells what is done with the path that begins at a name. Returns where to go on.
+fn path(
+    syntax: Syntax,
+    tokens: &[Token<'_>],
+    first: usize,
+    tell: &mut impl FnMut(usize, Use<'_>),
+) -> usize {
+    let path = Path::read(syntax, tokens, first);
+    let start = tokens[first].start;
+    let called = call(tokens, path.end);
+    let links: Vec<&str> = path.links.iter().map(|link| &**link).collect();
+    match (&links[..], called) {
+        ([name] | [name, "call" | "apply" | "bind"], Some(_)) if !path.longer => {
+            tell(start, Use::Call(name));
+        }
+        _ => {}
+    }
+    if let [object, member, ..] = links[..] {
+        tell(start, Use::Member(object, member));
+    }
+    let module = called
+        .filter(|_| !path.longer && loads(syntax, &links))
+        .and_then(|open| argument(tokens, open + 1));
+    if let Some(module) = module {
+        tell(start, Use::Module(&module));
+    }
+    path.end
+}
+
+impl<'a> Path<'a> {
+    fn read(syntax: Syntax, tokens: &'a [Token<'_>], first: usize) -> Self {
+        let mut path = Self {
+            end: first + 1,
+            ..Self::default()
+        };
+        path.push(syntax, Cow::Borrowed(&*tokens[first].text));
+        loop {
+            // `(0, eval)` is `eval`.
+            while tokens
+                .get(path.end)
+                .is_some_and(|t| t.kind == Kind::GroupEnd)
+            {
+                path.end += 1;
+            }
+            let Some((link, end)) = member(tokens, path.end) else {
+                return path;
+            };
+            path.push(syntax, link);
+            path.end = end;
+        }
+    }
+
+    fn push(&mut self, syntax: Syntax, link: Cow<'a, str>) {
+        if let [only] = &self.links[..]
+            && is_global(syntax, only)
+        {
+            self.links.clear();
+        }
+        if self.links.len() < MAX_LINKS {
+            self.links.push(link);
+        } else {
+            self.longer = true;
+        }
+    }
+}
+
+/// The member picked at a token (`.a`, `?.a`, `["a"]`, `?.["a"]`), and where that ends.
+fn member<'a>(tokens: &'a [Token<'_>], at: usize) -> Option<(Cow<'a, str>, usize)> {
+    let link = tokens.get(at)?;
+    if is_link(link) {
+        let next = tokens.get(at + 1)?;
+        if next.kind == Kind::Name {
+            return Some((Cow::Borrowed(&*next.text), at + 2));
+        }
+    }
+    let open = if link.is_punct("?.") { at + 1 } else { at };
+    let [bracket, key, end] = tokens.get(open..open + 3)? else {
+        return None;
+    };
+    (bracket.is_punct("[") && end.is_punct("]"))
+        .then(|| key.value())
+        .flatten()
+        .map(|key| (key, open + 3))
+}
+
+/// The token that opens the call at a token: `(`, `?.(` or a template literal.
+fn call(tokens: &[Token<'_>], at: usize) -> Option<usize> {
+    let token = tokens.get(at)?;
+    let open = if token.is_punct("?.") { at + 1 } else { at };
+    let calls = tokens.get(open)?.is_punct("(") || token.opens_template();
+    calls.then_some(open)
+}
+
+/// The string that is a call's first argument and all of it, from after its `(`.
+fn argument<'a>(tokens: &'a [Token<'_>], mut at: usize) -> Option<Cow<'a, str>> {
+    while tokens.get(at)?.is_punct("(") {
+        at += 1;
+    }
+    let value = tokens[at].value()?;
+    let next = tokens.get(at + 1)?;
+    (next.is_punct(")") || next.is_punct(",")).then_some(value)
+}
+
+/// The modules of Python's `import a.b as c, d`, from after `import`. Returns where to go on.
+fn imported(tokens: &[Token<'_>], mut at: usize, tell: &mut impl FnMut(usize, Use<'_>)) -> usize {
+    loop {
+        let Some((module, end)) = dotted(tokens, at) else {
+            return at;
+        };
+        tell(module.start, Use::Module(&module.text));
+        at = end;
+        if tokens.get(at).is_some_and(|t| t.is_name("as")) {
+            at += 2;
+        }
+        if !tokens.get(at).is_some_and(|t| t.is_punct(",")) {
+            return at;
+        }
+        at += 1;
+    }
+}
+
+/// The module of Python's `from a.b import c`, from after `from`, and what is taken from it if it
+/// is itself a module of that name: `from shutil import os` is as good as `import os`. Returns
+/// where to go on.
+fn from(tokens: &[Token<'_>], first: usize, tell: &mut impl FnMut(usize, Use<'_>)) -> usize {
+    let mut at = first;
+    while tokens
+        .get(at)
+        .is_some_and(|t| t.is_punct(".") || t.is_punct("..."))
+    {
+        at += 1;
+    }
+    let relative = at > first;
+    let module = dotted(tokens, at);
+    at = module.as_ref().map_or(at, |(_, end)| *end);
+    if !tokens.get(at).is_some_and(|t| t.is_name("import")) {
+        // `raise a from b`, `yield from c`.
+        return first;
+    }
+    at += 1;
+    if relative {
+        return at;
+    }
+    if let Some((module, _)) = module {
+        tell(module.start, Use::Module(&module.text));
+    }
+    if tokens.get(at).is_some_and(|t| t.is_punct("(")) {
+        at += 1;
+    }
+    imported(tokens, at, tell)
+}
+
+/// The first name of a dotted name, and where the dotted name ends.
+fn dotted<'t, 'a>(tokens: &'t [Token<'a>], at: usize) -> Option<(&'t Token<'a>, usize)> {
+    let first = tokens.get(at).filter(|t| t.kind == Kind::Name)?;
+    let mut end = at + 1;
+    while let Some([dot, name]) = tokens.get(end..end + 2)
+        && dot.is_punct(".")
+        && name.kind == Kind::Name
+    {
+        end += 2;
+    }
+    Some((first, end))
+}
+
+fn is_link(token: &Token<'_>) -> bool {
+    token.is_punct(".") || token.is_punct("?.")
+}
+
+/// Whether a name is that of the object that holds the global names.
+fn is_global(syntax: Syntax, name: &str) -> bool {
+    match syntax {
+        Syntax::Javascript => matches!(name, "globalThis" | "global" | "window"),
+        Syntax::Python => matches!(name, "builtins" | "__builtins__"),
+        Syntax::None => false,
+    }
+}
+
+/// Whether calling that path loads the module it is given.
+fn loads(syntax: Syntax, links: &[&str]) -> bool {
+    match syntax {
+        Syntax::Javascript => matches!(
+            links,
+            ["require" | "import"]
+                | ["module", "require"]
+                | ["require", "main", "require"]
+                | ["process", "mainModule", "require"]
+                | ["process", "getBuiltinModule"]
+        ),
+        Syntax::Python => matches!(
+            links,
+            ["import_module"] | ["importlib", "import_module" | "__import__"]
+        ),
+        Syntax::None => false,
+    }
+}
