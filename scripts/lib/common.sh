@@ -51,7 +51,7 @@ start() {
     local name=$1
     shift
     say "starting $name (log: $LOGS/$name.log)"
-    env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
+    env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid "$@" >>"$LOGS/$name.log" 2>&1 </dev/null 9>&- &
     STARTED=$!
     disown "$STARTED"
 }

@@ -63,10 +63,9 @@ async fn share(mongodb: &str) {
         .expect("health");
     assert_eq!(health.text("status"), "ok", "{}", health.body);
     until(RESUME, "two consumers to be seen", || async {
-        vhost
-            .queue("warren.jobs")
-            .await
-            .is_ok_and(|queue| queue["consumers"] == 2)
+        let queues = vhost.queues().await.unwrap_or_default();
+        let jobs = queues.iter().find(|queue| queue["name"] == "warren.jobs");
+        jobs.is_some_and(|queue| queue["consumers"] == 2)
     })
     .await;
     drop((first, second));

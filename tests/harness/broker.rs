@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use tempfile::TempDir;
 
-use super::rabbitmq::{Management, Vhost};
+use super::rabbitmq::Management;
 
 /// How long a broker may take to start; with others beside it on two cores it does take long.
 const START: Duration = Duration::from_secs(90);
@@ -43,12 +43,13 @@ impl Broker {
             distribution_port,
             server: None,
         };
+        let own = ["management.", "log.console.level"];
         let shipped = SHIPPED_CONFIGURATION
             .lines()
-            .filter(|line| !line.starts_with("management."));
+            .filter(|line| !own.iter().any(|name| line.starts_with(name)));
         let configuration = format!(
             "{}\nlisteners.tcp.local = 127.0.0.1:{amqp_port}\nmanagement.tcp.ip = 127.0.0.1\n\
-             management.tcp.port = {management_port}\n",
+             management.tcp.port = {management_port}\nlog.console.level = warning\n",
             shipped.collect::<Vec<_>>().join("\n")
         );
         fs::write(broker.path("rabbitmq.conf"), configuration)?;
@@ -71,11 +72,6 @@ impl Broker {
     /// Its management API.
     pub fn management(&self) -> anyhow::Result<Management> {
         Management::at(&self.amqp_url(), self.management_port)
-    }
-
-    /// A new virtual host on it.
-    pub async fn vhost(&self) -> anyhow::Result<Vhost> {
-        Vhost::create(&self.management()?).await
     }
 
     /// Starts it, with whatever it held when it was stopped, and waits until it can be used.
@@ -204,6 +200,10 @@ impl Broker {
 }
 
 impl Drop for Broker {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test's output is where this is looked for"
+    )]
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {

@@ -137,13 +137,6 @@ impl Vhost {
         self.management.amqp_url(&self.name)
     }
 
-    /// A queue as the management API shows it (its figures are up to five seconds old).
-    pub async fn queue(&self, name: &str) -> anyhow::Result<Value> {
-        self.management
-            .get(&format!("/queues/{}/{name}", self.name))
-            .await
-    }
-
     /// All queues.
     pub async fn queues(&self) -> anyhow::Result<Vec<Value>> {
         let queues = self
@@ -251,6 +244,10 @@ impl Vhost {
 }
 
 impl Drop for Vhost {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a test's output is where this is looked for"
+    )]
     fn drop(&mut self) {
         let path = format!("/vhosts/{}", self.name);
         let management = self.management.clone();
