@@ -136,7 +136,10 @@ async fn the_wait_is_bounded_when_no_worker_ever_answers() {
     let answer = send(&bench.api.router, post(EXECUTE, HELLO)).await;
     let waited = asked.elapsed();
     answer.error(504, "timed_out");
-    assert!(waited > Duration::from_millis(450), "{waited:?}");
+    assert!(
+        waited >= Duration::from_millis(600) - crate::ANSWER_RESERVE,
+        "{waited:?}"
+    );
     // The answer was made before the wait was over; the rest is a busy machine's.
     assert!(waited < Duration::from_millis(800), "{waited:?}");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
+use warren_shared::queue::JobQueue;
 
 use super::bench::{Bench, Does, EXECUTE, post, send};
 
@@ -110,6 +111,20 @@ async fn what_is_refused_is_not_quoted_either() {
     assert_eq!(bad_room.status, 400);
     assert_eq!(log.entry("answered")["status"], 400);
     assert!(!log.text().contains("SECRET"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn probes_are_quiet_while_all_is_well() {
+    let log = Log::capture();
+    let bench = Bench::new().await;
+    bench.get("/api/health").await;
+    assert_eq!(log.entry("answered")["level"], "DEBUG");
+
+    let log = Log::capture();
+    let bench = Bench::new().await;
+    bench.queue.close(Duration::ZERO).await;
+    bench.get("/api/health").await;
+    assert_eq!(log.entry("answered")["level"], "INFO");
 }
 
 #[tokio::test]
