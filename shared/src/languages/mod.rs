@@ -81,7 +81,7 @@ impl Language {
 
 /// All languages. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Languages(Arc<Vec<Language>>);
+pub struct Languages(Arc<[Language]>);
 
 impl Languages {
     /// Those of the embedded `languages.toml`.
@@ -102,7 +102,7 @@ impl Languages {
     /// # Errors
     /// What is wrong with the file and where.
     pub fn from_toml(text: &str) -> Result<Self, LanguagesError> {
-        file::parse(text).map(|languages| Self(Arc::new(languages)))
+        file::parse(text).map(|languages| Self(languages.into()))
     }
 
     /// The language of that name or alias, in any case of letters.
