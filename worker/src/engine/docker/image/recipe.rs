@@ -1,6 +1,8 @@
 //! How a base image becomes a sandbox image: the runner in it, a user for it, no setuid bits.
 
-use super::super::hardening::{RUNNER, UID};
+use std::ops::Range;
+
+use super::super::hardening::{RUNNER, UIDS};
 
 /// The static runner, built by `build.rs`.
 const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
@@ -17,15 +19,17 @@ pub(super) fn derived_tag(base_id: &str) -> String {
 
 /// How a base image becomes a sandbox image. Only a shell and `find` are needed of it.
 fn recipe(base: &str) -> String {
+    let Range { start, end } = UIDS;
     format!(
         "FROM {base}\n\
          USER 0\n\
          COPY runner {RUNNER}\n\
          RUN set -e; \
          find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
-         echo 'warren:x:{UID}:{UID}::/tmp:/bin/false' >> /etc/passwd; \
-         echo 'warren:x:{UID}:' >> /etc/group\n\
-         USER {UID}:{UID}\n\
+         uid={start}; while [ $uid -lt {end} ]; do \
+         echo \"warren:x:$uid:$uid::/tmp:/bin/false\" >&3; echo \"warren:x:$uid:\" >&4; \
+         uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group\n\
+         USER {start}:{start}\n\
          ENTRYPOINT [\"{RUNNER}\"]\n\
          CMD []\n"
     )
