@@ -1,4 +1,8 @@
 //! The languages that can be run, as data: names, commands, images, and what their code may not do.
+//!
+//! The check of code is a courtesy to well-meaning authors and part of the contract, not what
+//! holds hostile code: that is the container. It reads code as the interpreters do, but a program
+//! that builds a name while it runs (`globalThis['ev' + 'al']`) is not seen through.
 
 mod escapes;
 mod fault;

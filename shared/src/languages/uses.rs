@@ -72,11 +72,13 @@ fn path(
         *to = link;
     }
     let links = &links[..path.links.len()];
-    match (links, called) {
-        ([name] | [name, "call" | "apply" | "bind"], Some(_)) if !path.longer => {
-            tell(start, Use::Call(name));
-        }
-        _ => {}
+    let function = match links {
+        [name] => Some(name),
+        [name, "call" | "apply" | "bind"] if syntax == Syntax::Javascript => Some(name),
+        _ => None,
+    };
+    if let Some(name) = function.filter(|_| called.is_some() && !path.longer) {
+        tell(start, Use::Call(name));
     }
     if let [object, member, ..] = links {
         tell(start, Use::Member(object, member));
