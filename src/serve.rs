@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -51,6 +52,7 @@ impl Roles {
 pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     let settings = Settings::of_process()?;
     telemetry::init(settings.environment);
+    raise_open_files();
     if roles != Roles::Both && settings.rabbitmq_url.is_none() {
         bail!(
             "RABBITMQ_URL is not set, and API and workers meet on that broker; set it, or use `warren up`"
@@ -62,6 +64,18 @@ pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
         .context("the async runtime cannot be started")?
         .block_on(run(roles, settings))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shells start programs with a soft limit of 1,024 open files, fewer than the API's connections.
+fn raise_open_files() {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        maximum: limits.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {

@@ -3,21 +3,23 @@
 //! another set of flags.
 
 use std::env;
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::Command;
 
-fn main() {
-    let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")).join("..");
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..");
     for path in ["runner/src", "runner/Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
 
     // A folder of its own: the outer cargo holds the lock of the usual one.
-    let target_dir = PathBuf::from(variable("OUT_DIR")).join("runner");
-    let target = variable("TARGET");
-    let status = Command::new(variable("CARGO"))
+    let target_dir = PathBuf::from(env::var("OUT_DIR")?).join("runner");
+    let target = env::var("TARGET")?;
+    let status = Command::new(env::var("CARGO")?)
         .current_dir(&root)
-        .args(["build", "--release", "--package", "warren-runner", "--bin", "warren-runner"])
+        .args(["build", "--release", "--locked"])
+        .args(["--package", "warren-runner", "--bin", "warren-runner"])
         .args(["--target", &target])
         .arg("--target-dir")
         .arg(&target_dir)
@@ -34,21 +36,14 @@ fn main() {
         .env_remove("RUSTC_WRAPPER")
         .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .env_remove("CARGO_TARGET_DIR")
-        .status();
-    match status {
-        Ok(status) if status.success() => {}
-        Ok(status) => {
-            panic!("building the static runner failed ({status}); its compiler's words are above")
-        }
-        Err(error) => panic!("cargo could not be started to build the static runner: {error}"),
+        .status()?;
+    if !status.success() {
+        return Err(format!("building the static runner failed ({status}); see above").into());
     }
     let runner = target_dir
         .join(&target)
         .join("release")
         .join("warren-runner");
     println!("cargo::rustc-env=WARREN_RUNNER_BINARY={}", runner.display());
-}
-
-fn variable(name: &str) -> String {
-    env::var(name).unwrap_or_else(|error| panic!("cargo sets {name} for build scripts: {error}"))
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
 use crate::health::Health;
 use crate::router::router;
-use crate::server;
+use crate::server::{self, Bounds};
 use crate::state::AppState;
 use crate::store::{Recorder, Store};
 
@@ -25,7 +25,7 @@ pub const RECORD_GRACE: Duration = Duration::from_secs(3);
 
 /// The API, put together; [`Api::serve`] opens it.
 pub struct Api {
-    router: Router,
+    pub(crate) router: Router,
     queue: Arc<dyn JobQueue>,
     recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
@@ -84,7 +84,11 @@ impl Api {
     /// The queue's unclaimed replies were already taken by another API.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         self.record_unclaimed().await?;
-        server::serve(listener, self.router, stop, self.drain_grace).await;
+        let bounds = Bounds {
+            grace: self.drain_grace,
+            ..Bounds::default()
+        };
+        server::serve(listener, self.router, stop, bounds).await;
         drop(self.unclaimed);
         self.recorder.drain(RECORD_GRACE).await;
         self.store.close().await;
@@ -92,7 +96,7 @@ impl Api {
     }
 
     /// Begins to record replies that nobody waits for.
-    async fn record_unclaimed(&self) -> Result<()> {
+    pub(crate) async fn record_unclaimed(&self) -> Result<()> {
         // A clone, so that it ends with the guard.
         let stop = self.unclaimed.token().clone();
         let replies = self.queue.unclaimed(stop).await?;

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
-use warren_shared::contract::{Problem, Refusal};
+use warren_shared::contract::{Problem, Refusal, expect_json};
 use warren_shared::limits::{ByteSize, MAX_BODY};
 
 use crate::api_error::ApiError;
@@ -39,10 +39,8 @@ pub(crate) async fn read_json(
             Ok(Some(Ok(chunk))) => read.extend_from_slice(&chunk),
         }
     }
-    match not_json(headers) {
-        Some(given) => Err(Refusal::NotJson { given }.into()),
-        None => Ok(read),
-    }
+    expect_plain_json(headers)?;
+    Ok(read)
 }
 
 /// Reads a body that is not wanted, as far as it is short and comes soon.
@@ -68,22 +66,19 @@ fn declared_len(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// What the body was sent as, if not as plain JSON. A request without the header is believed.
-fn not_json(headers: &HeaderMap) -> Option<String> {
+/// That the body was sent as plain JSON.
+fn expect_plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let lossy = |name| {
-        let value = headers
-            .get(name)
-            .map(|v| String::from_utf8_lossy(v.as_bytes()));
-        value.map(|v| v.trim().to_ascii_lowercase())
+        let value = headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
-    if let Some(encoding) = lossy(CONTENT_ENCODING).filter(|e| e != "identity") {
-        return Some(format!("{encoding}-encoded"));
+    let encoding = lossy(CONTENT_ENCODING).map(|encoding| encoding.trim().to_ascii_lowercase());
+    match encoding.as_deref() {
+        None | Some("identity") => expect_json(lossy(CONTENT_TYPE).as_deref()),
+        Some(encoding) => Err(Refusal::NotJson {
+            given: format!("{encoding}-encoded"),
+        }),
     }
-    let given = lossy(CONTENT_TYPE)?;
-    let essence = given.split(';').next().unwrap_or_default().trim();
-    let subtype = essence.strip_prefix("application/");
-    let is_json = subtype.is_some_and(|s| s == "json" || s.ends_with("+json"));
-    (!is_json).then_some(given)
 }
 
 fn too_slow() -> Problem {
@@ -106,34 +101,14 @@ fn broken() -> Problem {
 mod tests {
     use super::*;
 
-    fn sent_as(content_type: &str) -> Option<String> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-        not_json(&headers)
-    }
-
-    #[test]
-    fn json_is_told_by_its_media_type() {
-        assert_eq!(not_json(&HeaderMap::new()), None);
-        for good in [
-            "application/json",
-            "Application/JSON; charset=utf-8",
-            "application/problem+json",
-        ] {
-            assert_eq!(sent_as(good), None, "{good}");
-        }
-        for bad in ["text/plain", "text/json", "application/jsonp", "", "json"] {
-            assert_eq!(sent_as(bad).as_deref(), Some(bad), "{bad}");
-        }
-    }
-
     #[test]
     fn compressed_bodies_are_not_taken() {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
         headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
-        assert_eq!(not_json(&headers).as_deref(), Some("gzip-encoded"));
+        let given = "gzip-encoded".to_owned();
+        assert_eq!(expect_plain_json(&headers), Err(Refusal::NotJson { given }));
         headers.insert(CONTENT_ENCODING, "identity".parse().unwrap());
-        assert_eq!(not_json(&headers), None);
+        assert_eq!(expect_plain_json(&headers), Ok(()));
     }
 }

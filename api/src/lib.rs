@@ -1,6 +1,6 @@
 //! Warren's REST API: takes submissions, queues them, and answers with what became of them.
 //!
-//! A request's way: [`routes::execute`](routes) reads and validates it, [`dispatch`] gets it run,
+//! A request's way: `routes::execute` reads and validates it, `dispatch` gets it run,
 //! [`store`] records what came of it. [`Api`] puts this together and serves it.
 
 mod api;

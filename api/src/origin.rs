@@ -56,11 +56,13 @@ fn normal_form(text: &str) -> Option<String> {
         return None;
     }
     let own_port = if *scheme == Scheme::HTTP { 80 } else { 443 };
-    let port = match (authority.port(), authority.port_u16()) {
-        (None, _) => String::new(),
-        (Some(_), Some(port)) if port == own_port => String::new(),
-        (Some(_), Some(port)) => format!(":{port}"),
-        (Some(_), None) => return None,
+    // `Authority::port` is silent about ports that are none.
+    let port = match authority.as_str().strip_prefix(authority.host())? {
+        "" => String::new(),
+        port => match port.strip_prefix(':')?.parse::<u16>().ok()? {
+            port if port == own_port => String::new(),
+            port => format!(":{port}"),
+        },
     };
     Some(format!(
         "{scheme}://{}{port}",

@@ -20,8 +20,9 @@ use tower_http::cors::CorsLayer;
 use tower_http::on_early_drop::OnEarlyDropLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
-use tracing::Span;
+use tracing::{Level, Span};
 use warren_shared::contract::Problem;
+use warren_shared::time::millis;
 
 use crate::api_error::ApiError;
 use crate::body;
@@ -92,17 +93,23 @@ fn cors(origins: &Origins) -> CorsLayer {
 // By route and not by path: paths hold ids, and there are as many of them as callers like.
 fn span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>();
-    tracing::info_span!(
-        "request",
-        method = %request.method(),
-        route = route.map_or("none", MatchedPath::as_str),
-        job.id = tracing::field::Empty,
-    )
+    let route = route.map_or("none", MatchedPath::as_str);
+    let method = request.method();
+    if route == HEALTH {
+        return tracing::debug_span!("request", %method, route);
+    }
+    tracing::info_span!("request", %method, route, job.id = tracing::field::Empty)
 }
 
-fn log(response: &Response, latency: Duration, _span: &Span) {
-    let (status, latency_ms) = (response.status().as_u16(), latency.as_millis());
-    tracing::info!(status, latency_ms, "answered");
+fn log(response: &Response, latency: Duration, span: &Span) {
+    let (status, latency_ms) = (response.status().as_u16(), millis(latency));
+    // Probes come every few seconds for ever; what they find is worth a line when it is bad.
+    let is_probe = span.metadata().is_some_and(|m| *m.level() == Level::DEBUG);
+    if is_probe && response.status().is_success() {
+        tracing::debug!(status, latency_ms, "answered");
+    } else {
+        tracing::info!(status, latency_ms, "answered");
+    }
 }
 
 async fn not_found(request: Request) -> ApiError {

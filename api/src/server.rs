@@ -16,25 +16,46 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The most connections; further ones wait in the kernel's backlog.
-const MAX_CONNECTIONS: usize = 2048;
-/// How long a peer may take to send a request's head, and to begin one on a connection kept alive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a peer may take none of an answer's bytes.
-const WRITE_STALL: Duration = Duration::from_secs(10);
+use crate::config::DRAIN_GRACE;
+
 /// The largest head of a request, and the buffer of a connection.
 const MAX_HEAD: usize = 64 * 1024;
 /// The pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves `router` until `stop` is cancelled and requests in flight are done, or `grace` is over.
+/// What peers may take of the server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The most connections; further ones wait in the kernel's backlog.
+    pub(crate) connections: usize,
+    /// How long a peer may take to send a request's head, and to begin one on a connection that
+    /// is kept alive.
+    pub(crate) head: Duration,
+    /// How long a peer may take none of an answer's bytes.
+    pub(crate) stall: Duration,
+    /// How long requests in flight may take to finish after `stop`.
+    pub(crate) grace: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 2048,
+            head: Duration::from_secs(15),
+            stall: Duration::from_secs(10),
+            grace: DRAIN_GRACE,
+        }
+    }
+}
+
+/// Serves `router` until `stop` is cancelled and requests in flight are done.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     stop: CancellationToken,
-    grace: Duration,
+    bounds: Bounds,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     while let Some((stream, place)) = next(&listener, &places, &stop).await {
@@ -43,14 +64,14 @@ pub(crate) async fn serve(
             let _place = place;
             tokio::select! {
                 () = abort.cancelled() => {}
-                () = converse(stream, router, stop) => {}
+                () = converse(stream, router, stop, bounds) => {}
             }
         });
     }
     // Closed now, so that the port refuses rather than leaves new peers waiting.
     drop(listener);
     connections.close();
-    if timeout(grace, connections.wait()).await.is_err() {
+    if timeout(bounds.grace, connections.wait()).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "connections cut at the end of the drain"
@@ -87,17 +108,17 @@ async fn next(
 }
 
 /// One connection, to its end; after `stop`, to the end of the request in flight.
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, bounds: Bounds) {
     // Answers are written at once and whole: waiting for more would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(WRITE_STALL));
+    stream.set_write_timeout(Some(bounds.stall));
     let io = TokioIo::new(Box::pin(stream));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(bounds.head)
         .max_buf_size(MAX_HEAD);
     let mut connection =
         std::pin::pin!(http.serve_connection(io, TowerToHyperService::new(router)));

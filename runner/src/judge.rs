@@ -41,7 +41,9 @@ pub(crate) fn judge(facts: &Facts<'_>) -> Ending {
     let killed_for_memory = ending == Ending::Signaled(libc::SIGKILL) && facts.oom_kill;
     let gave_up = match signal {
         Some(libc::SIGABRT | libc::SIGTRAP | libc::SIGILL) => v8_ran_out(facts.stderr_tail),
-        None if ending == Ending::Exited(1) => python_ran_out(facts.stderr_tail),
+        None if ending == Ending::Exited(1) => {
+            python_ran_out(facts.stderr_tail) || node_was_refused(facts.stderr_tail)
+        }
         _ => false,
     };
     if killed_for_memory || gave_up {
@@ -57,13 +59,20 @@ fn signal_of_shell_status(code: i32) -> Option<i32> {
 }
 
 /// V8 aborts the process when its heap is full: "FATAL ERROR: Reached heap limit Allocation
-/// failed - JavaScript heap out of memory", and a stack trace below.
+/// failed - JavaScript heap out of memory" (later versions: "# Fatal JavaScript out of memory:
+/// Reached heap limit"), and a stack trace below.
 fn v8_ran_out(stderr: &[u8]) -> bool {
-    lines(stderr).any(|line| line.starts_with(b"FATAL ERROR:") && ends_with_out_of_memory(line))
+    lines(stderr).any(|line| {
+        (line.starts_with(b"FATAL ERROR:") && line.trim_ascii_end().ends_with(b"out of memory"))
+            || line.starts_with(b"# Fatal JavaScript out of memory")
+            || line.starts_with(b"# Fatal process out of memory")
+    })
 }
 
-fn ends_with_out_of_memory(line: &[u8]) -> bool {
-    line.trim_ascii_end().ends_with(b"out of memory")
+/// An uncaught error of a buffer that could not be had.
+fn node_was_refused(stderr: &[u8]) -> bool {
+    lines(stderr).any(|line| line == b"RangeError: Array buffer allocation failed")
+        && lines(stderr).any(|line| line.starts_with(b"Node.js v"))
 }
 
 /// An uncaught `MemoryError` is the last line of Python's traceback.
@@ -133,6 +142,16 @@ mod tests {
         assert_eq!(judged(dumped, false, V8), Ending::MemoryLimit);
         let other = b"node: assertion `heap out of memory' failed\n";
         assert_eq!(judged(abort, false, other), Ending::Signaled(libc::SIGABRT));
+    }
+
+    #[test]
+    fn a_buffer_that_node_cannot_have_is_a_memory_verdict() {
+        let uncaught = b"/tmp/main.js:1\nnew ArrayBuffer(2 ** 45);\n^\n\n\
+            RangeError: Array buffer allocation failed\n    at new ArrayBuffer (<anonymous>)\n\n\
+            Node.js v18.20.8\n";
+        assert_eq!(judged(exited(1), false, uncaught), Ending::MemoryLimit);
+        let length = b"RangeError: Invalid array length\n\nNode.js v18.20.8\n";
+        assert_eq!(judged(exited(1), false, length), Ending::Exited(1));
     }
 
     #[test]

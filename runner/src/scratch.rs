@@ -8,7 +8,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, chmodat, openat, renameat, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RawDir, SeekFrom, chmodat, openat, renameat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
@@ -45,17 +47,15 @@ impl Scratch {
     pub(crate) fn empty(&mut self, give_up: Instant) -> Result<(), Error> {
         // Each pass removes what lies in the directory, and moves what lies one deeper up into
         // it. So no tree is too deep for the stack, the open files or a path's length.
+        let what = "listing the scratch directory";
+        let top = self.dir.try_clone().doing(what)?;
         loop {
-            let top = self
-                .dir
-                .try_clone()
-                .doing("listing the scratch directory")?;
-            let directories = self.remove_files(&top, give_up)?;
-            if directories.is_empty() {
-                return Ok(());
+            let found = remove_files(&top, give_up)?;
+            for directory in &found.directories {
+                self.dissolve(directory, give_up)?;
             }
-            for directory in directories {
-                self.dissolve(&directory, give_up)?;
+            if found.is_nothing() {
+                return Ok(());
             }
         }
     }
@@ -77,10 +77,16 @@ impl Scratch {
         // name, or it would not be on the list of directories.
         chmodat(&self.dir, name, Mode::RWXU, AtFlags::empty()).doing(what)?;
         let directory = open_directory(&self.dir, name).doing(what)?;
-        for inner in self.remove_files(&directory, give_up)? {
-            // To move a directory is to change it: its `..` becomes another.
-            chmodat(&directory, inner.as_c_str(), Mode::RWXU, AtFlags::empty()).doing(what)?;
-            self.move_up(&directory, &inner)?;
+        loop {
+            let found = remove_files(&directory, give_up)?;
+            for inner in &found.directories {
+                // To move a directory is to change it: its `..` becomes another.
+                chmodat(&directory, inner.as_c_str(), Mode::RWXU, AtFlags::empty()).doing(what)?;
+                self.move_up(&directory, inner)?;
+            }
+            if found.is_nothing() {
+                break;
+            }
         }
         unlinkat(&self.dir, name, AtFlags::REMOVEDIR).doing("removing a directory")
     }
@@ -97,34 +103,136 @@ impl Scratch {
             }
         }
     }
+}
 
-    /// Removes everything but directories from an open directory, and returns those.
-    fn remove_files(&self, directory: &OwnedFd, give_up: Instant) -> Result<Vec<CString>, Error> {
-        let what = "removing what a program left";
-        let mut directories = Vec::new();
-        let mut buffer = vec![MaybeUninit::uninit(); LISTING];
-        rustix::fs::seek(directory, rustix::fs::SeekFrom::Start(0)).doing(what)?;
-        let mut entries = RawDir::new(directory.as_fd(), &mut buffer);
-        while let Some(entry) = entries.next() {
-            if Instant::now() >= give_up {
-                return Err(Error::ScratchStuck);
-            }
-            let entry = entry.doing(what)?;
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
-            match unlinkat(directory, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(Errno::ISDIR) => directories.push(name.to_owned()),
-                Err(error) => return Err(error).doing(what),
-            }
-        }
-        Ok(directories)
+/// What one listing of a directory found.
+#[derive(Default)]
+struct Found {
+    files: usize,
+    directories: Vec<CString>,
+}
+
+impl Found {
+    fn is_nothing(&self) -> bool {
+        self.files == 0 && self.directories.is_empty()
     }
+}
+
+/// Removes everything but directories from an open directory, and names those. A listing that
+/// changes while it is read may miss something, so it is over when one finds nothing.
+fn remove_files(directory: &OwnedFd, give_up: Instant) -> Result<Found, Error> {
+    let what = "removing what a program left";
+    let mut found = Found::default();
+    let mut buffer = vec![MaybeUninit::uninit(); LISTING];
+    rustix::fs::seek(directory, SeekFrom::Start(0)).doing(what)?;
+    let mut entries = RawDir::new(directory.as_fd(), &mut buffer);
+    while let Some(entry) = entries.next() {
+        if Instant::now() >= give_up {
+            return Err(Error::ScratchStuck);
+        }
+        let entry = entry.doing(what)?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        match unlinkat(directory, name, AtFlags::empty()) {
+            Ok(()) => found.files += 1,
+            Err(Errno::NOENT) => {}
+            Err(Errno::ISDIR) => found.directories.push(name.to_owned()),
+            Err(error) => return Err(error).doing(what),
+        }
+    }
+    Ok(found)
 }
 
 fn open_directory(at: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(at, name, flags, Mode::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn scratch(path: &Path) -> Scratch {
+        Scratch::open_at(path.to_str().unwrap()).unwrap()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(30)
+    }
+
+    fn is_empty(path: &Path) -> bool {
+        fs::read_dir(path).unwrap().next().is_none()
+    }
+
+    #[test]
+    fn removes_a_tree_that_is_deeper_than_any_path() {
+        let home = tempfile::tempdir().unwrap();
+        // `bottom` is moved down below a new directory again and again: no path is ever long.
+        let (bottom, next) = (home.path().join("bottom"), home.path().join("next"));
+        fs::create_dir(&bottom).unwrap();
+        for _ in 0..500 {
+            fs::create_dir(&next).unwrap();
+            fs::write(next.join("file"), "x").unwrap();
+            fs::rename(&bottom, next.join("d".repeat(50))).unwrap();
+            fs::rename(&next, &bottom).unwrap();
+        }
+        scratch(home.path()).empty(soon()).unwrap();
+        assert!(is_empty(home.path()));
+    }
+
+    #[test]
+    fn removes_closed_directories_and_those_whose_names_stand_in_the_way() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["1", "2", "3"] {
+            fs::create_dir_all(home.path().join(name).join("1/2/3")).unwrap();
+            fs::write(home.path().join(name).join("4"), "x").unwrap();
+        }
+        fs::write(home.path().join("4"), "x").unwrap();
+        fs::create_dir(home.path().join("5")).unwrap();
+        for closed in ["1/1/2/3", "1/1/2", "1/1", "1", "2/1", "5"] {
+            let mode = fs::Permissions::from_mode(0o0);
+            fs::set_permissions(home.path().join(closed), mode).unwrap();
+        }
+        scratch(home.path()).empty(soon()).unwrap();
+        assert!(is_empty(home.path()));
+    }
+
+    #[test]
+    fn removes_links_and_not_what_they_point_to() {
+        let (home, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(outside.path().join("kept"), "x").unwrap();
+        symlink(outside.path(), home.path().join("out")).unwrap();
+        fs::create_dir(home.path().join("inner")).unwrap();
+        symlink(outside.path(), home.path().join("inner/out")).unwrap();
+        symlink("loop", home.path().join("loop")).unwrap();
+        scratch(home.path()).empty(soon()).unwrap();
+        assert!(is_empty(home.path()));
+        assert!(outside.path().join("kept").exists());
+    }
+
+    #[test]
+    fn gives_up_in_time() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("file"), "x").unwrap();
+        let stuck = scratch(home.path()).empty(Instant::now());
+        assert!(matches!(stuck, Err(Error::ScratchStuck)));
+    }
+
+    #[test]
+    fn writes_a_new_file_and_never_into_an_old_one() {
+        let home = tempfile::tempdir().unwrap();
+        let scratch = scratch(home.path());
+        scratch.write("main.py", b"print()").unwrap();
+        assert_eq!(fs::read(home.path().join("main.py")).unwrap(), b"print()");
+        symlink("main.py", home.path().join("link")).unwrap();
+        assert!(scratch.write("main.py", b"x").is_err());
+        assert!(scratch.write("link", b"x").is_err());
+    }
 }

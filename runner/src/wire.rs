@@ -78,9 +78,11 @@ pub struct RunReport {
     pub stderr: Stream,
     /// Wall-clock time from its start to its end.
     pub wall: Duration,
-    /// CPU time, user and system, of all its processes.
+    /// CPU time, user and system, of all its processes (and the little that PID 1 takes to
+    /// watch them).
     pub cpu: Duration,
-    /// The most memory held, in bytes.
+    /// The most memory held, in bytes: by the container as a whole if this run raised its
+    /// high-water mark, else by the largest process. Never above the container's limit.
     pub memory: u64,
 }
 
@@ -93,9 +95,10 @@ pub enum Ending {
     Signaled(i32),
     /// Killed by the runner: its time was over.
     TimeLimit,
-    /// Killed by the kernel for want of memory.
+    /// Killed by the kernel for want of memory, or given up for it: V8's fatal error on a full
+    /// heap, an uncaught `MemoryError` of Python, a buffer that Node could not have.
     MemoryLimit,
-    /// Killed by the runner: it flooded a stream.
+    /// It flooded a stream: killed by the runner for it, unless it ended first.
     OutputLimit,
 }
 

@@ -46,12 +46,18 @@ step() {
 }
 
 # start NAME COMMAND...: a service in a session of its own, which outlives this script, with a clean
-# environment. Its process id is left in STARTED.
+# environment and nothing open that is ours (make's pipes, the lock). Its process id is left in STARTED.
 start() {
     local name=$1
     shift
     say "starting $name (log: $LOGS/$name.log)"
-    env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
+    (
+        for fd in /proc/self/fd/*; do
+            fd=${fd##*/}
+            [ "$fd" -le 2 ] || eval "exec $fd>&-"
+        done
+        exec env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid "$@"
+    ) >>"$LOGS/$name.log" 2>&1 </dev/null &
     STARTED=$!
     disown "$STARTED"
 }

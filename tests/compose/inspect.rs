@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::stack::succeed;
+use crate::tools::succeed;
 
 const SOCKET: &str = "docker.sock";
 

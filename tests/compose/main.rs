@@ -1,8 +1,17 @@
 //! `docker-compose.yml` as a user runs it: two workers share the jobs, every container is as
 //! hardened as the file says, and nothing is left of it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a panic is how a test fails; clippy.toml's allowance covers test functions, not what they call"
+)]
+
 mod inspect;
 mod stack;
+mod tools;
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -10,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use stack::{Stack, compose, succeed, text};
+use stack::Stack;
+use tools::{compose, succeed, text};
 
 /// How long API and workers may take until they are healthy, once the broker is.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(60);

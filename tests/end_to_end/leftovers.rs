@@ -89,12 +89,15 @@ async fn a_killed_workers_containers_end_by_themselves_and_are_swept() {
     .expect("its processes are gone");
 }
 
-/// Processes of this machine that run as the user of our containers.
+/// Processes of this machine that run as one of the users of our containers.
 fn processes_of_jobs() -> Vec<String> {
-    let is_ours = |status: &str| status.lines().any(|line| line.starts_with("Uid:\t64321\t"));
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
     entries
         .filter_map(|entry| std::fs::read_to_string(entry.path().join("status")).ok())
-        .filter(|status| is_ours(status))
+        .filter(|status| {
+            let uids = status.lines().find_map(|line| line.strip_prefix("Uid:\t"));
+            let real = uids.and_then(|uids| uids.split('\t').next()?.parse::<u32>().ok());
+            real.is_some_and(|uid| (64_000..65_000).contains(&uid))
+        })
         .collect()
 }

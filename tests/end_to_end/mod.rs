@@ -6,3 +6,4 @@ mod leftovers;
 mod programs;
 mod requests;
 mod test_cases;
+mod workers;

@@ -14,6 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
 
+use super::proxy::Proxy;
+
 const DEFAULT_URI: &str = "mongodb://127.0.0.1:27017/?replicaSet=rs0";
 
 /// The address of a fresh database.
@@ -48,6 +50,26 @@ impl Database {
         format!("{scheme}://{hosts}/{}?{options}", self.name)
     }
 
+    /// A proxy in front of the server, which can go deaf, and the database's address through it.
+    pub(crate) async fn behind_proxy(&self) -> (Proxy, String) {
+        let proxy = Proxy::to(self.server().await).await.expect("a free port");
+        let uri = self.through(proxy.address().port());
+        (proxy, uri)
+    }
+
+    /// The address of the database through a port in front of the server.
+    fn through(&self, port: u16) -> String {
+        format!(
+            "mongodb://127.0.0.1:{port}/{}?directConnection=true&serverSelectionTimeoutMS=500&heartbeatFrequencyMS=500",
+            self.name
+        )
+    }
+
+    async fn server(&self) -> String {
+        let options = ClientOptions::parse(&self.base).await.expect("an address");
+        options.hosts.first().expect("a host").to_string()
+    }
+
     /// A connection of the test's own. Fails the test, with advice, if there is no MongoDB.
     pub(crate) async fn client(&self) -> Client {
         let mut options = ClientOptions::parse(&self.base)
@@ -76,10 +98,7 @@ pub(crate) struct Line {
 impl Line {
     /// A line to the server behind `database`, cut at first if not `up`.
     pub(crate) async fn to(database: &Database, up: bool) -> Self {
-        let options = ClientOptions::parse(&database.base)
-            .await
-            .expect("an address");
-        let server = options.hosts.first().expect("a host").to_string();
+        let server = database.server().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let (up, state) = tokio::sync::watch::channel(up);
@@ -96,10 +115,7 @@ impl Line {
 
     /// The address of the database through this line.
     pub(crate) fn uri(&self, database: &Database) -> String {
-        format!(
-            "mongodb://127.0.0.1:{}/{}?directConnection=true&serverSelectionTimeoutMS=500&heartbeatFrequencyMS=500",
-            self.port, database.name
-        )
+        database.through(self.port)
     }
 
     /// Ends every connection and refuses new ones.

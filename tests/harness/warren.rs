@@ -157,11 +157,6 @@ impl Warren {
         }
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal("TERM");

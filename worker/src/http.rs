@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
-use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem, Refusal};
+use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem, Refusal, expect_json};
 use warren_shared::health;
 use warren_shared::ids::RoomId;
 use warren_shared::job::Job;
@@ -67,6 +67,7 @@ pub fn router(context: Arc<Context>) -> Router {
 
 async fn execute(
     State(context): State<Arc<Context>>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ExecuteResponse>, Failed> {
     let deadline = Deadline::after(WAIT);
@@ -82,6 +83,9 @@ async fn execute(
                 )));
             }
         };
+    let content_type = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str);
+    // A header that is no text is no media type.
+    expect_json(content_type.map(Result::unwrap_or_default))?;
     let request = ExecuteRequest::from_json(&body)?;
     let submission = Submission::parse(request, &context.languages, context.policy)?;
     let slot = context
@@ -117,7 +121,7 @@ async fn report(State(context): State<Arc<Context>>) -> (StatusCode, Json<health
 async fn unknown_route() -> Failed {
     Failed(Problem::new(
         404,
-        "unknown_route",
+        "not_found",
         "No such address. A worker has POST /execute and GET /health.",
     ))
 }
@@ -125,7 +129,7 @@ async fn unknown_route() -> Failed {
 async fn wrong_method() -> Failed {
     Failed(Problem::new(
         405,
-        "wrong_method",
+        "method_not_allowed",
         "Not with this method. A worker has POST /execute and GET /health.",
     ))
 }

@@ -53,11 +53,12 @@ pub trait Store: Send + Sync + 'static {
 /// What can go wrong with a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The address of the database cannot be used.
+    /// The address of the database cannot be used. Without the driver's own words, which may
+    /// quote the password in it.
     #[error(
         "MONGODB_URI is not a valid MongoDB address; give one like mongodb://user:password@host:27017/warren"
     )]
-    InvalidUri(#[source] mongodb::error::Error),
+    InvalidUri,
     /// The embedded database cannot be opened.
     #[error(
         "the database file {} cannot be opened; check that its directory exists and is writable, or set WARREN_DATA_DIR or MONGODB_URI",

@@ -1,1 +1,12 @@
-//! The API from the outside, over a real queue and a real store.
+//! The API from the outside: over a real queue with a real consumer, and a real store.
+
+mod bench;
+mod cors;
+mod errors;
+mod health;
+mod late;
+mod log;
+mod main_job;
+mod refusals;
+mod server;
+mod sqlite_file;

@@ -116,11 +116,13 @@ fn a_flood_is_one_whether_or_not_the_program_lives_to_be_killed() {
 #[test]
 fn no_byte_is_lost_when_the_program_ends_at_once() {
     let mut container = Container::start(Image::Python);
-    let code = "import os\nos.write(1, b'x' * 60_000)\nos.write(2, b'end')\nos._exit(0)";
+    // The first piece is small and seen by itself; the rest comes with the end.
+    let code = "import os, time\nos.write(1, b'x')\ntime.sleep(0.0005)\n\
+        os.write(1, b'x' * 60_000)\nos.write(2, b'end')\nos._exit(0)";
     container.send(&ToRunner::Execute(python(code).times(40).execute));
     for _ in 0..40 {
         let report = container.finished();
-        assert_eq!(report.stdout.bytes.len(), 60_000);
+        assert_eq!(report.stdout.bytes.len(), 60_001);
         assert_eq!(report.stderr.bytes, b"end");
     }
 }

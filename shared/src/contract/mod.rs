@@ -1,11 +1,13 @@
 //! The contract with callers, as JSON: what they send, what they are answered, how they are
 //! refused. Spoken by the API and by the worker's own HTTP alike.
 
+mod media_type;
 mod problem;
 mod refusal;
 mod request;
 mod response;
 
+pub use media_type::expect_json;
 pub use problem::Problem;
 pub use refusal::Refusal;
 pub use request::{ExecuteRequest, TestCaseRequest};

@@ -1,4 +1,8 @@
 //! The languages that can be run, as data: names, commands, images, and what their code may not do.
+//!
+//! The check of code is a courtesy to well-meaning authors and part of the contract, not what
+//! holds hostile code: that is the container. It reads code as the interpreters do, but a program
+//! that builds a name while it runs (`globalThis['ev' + 'al']`) is not seen through.
 
 mod escapes;
 mod fault;
@@ -81,7 +85,7 @@ impl Language {
 
 /// All languages. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Languages(Arc<Vec<Language>>);
+pub struct Languages(Arc<[Language]>);
 
 impl Languages {
     /// Those of the embedded `languages.toml`.
@@ -102,7 +106,7 @@ impl Languages {
     /// # Errors
     /// What is wrong with the file and where.
     pub fn from_toml(text: &str) -> Result<Self, LanguagesError> {
-        file::parse(text).map(|languages| Self(Arc::new(languages)))
+        file::parse(text).map(|languages| Self(languages.into()))
     }
 
     /// The language of that name or alias, in any case of letters.

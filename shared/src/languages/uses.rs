@@ -67,18 +67,24 @@ fn path(
     let path = Path::read(syntax, tokens, first);
     let start = tokens[first].start;
     let called = call(tokens, path.end);
-    let links: Vec<&str> = path.links.iter().map(|link| &**link).collect();
-    match (&links[..], called) {
-        ([name] | [name, "call" | "apply" | "bind"], Some(_)) if !path.longer => {
-            tell(start, Use::Call(name));
-        }
-        _ => {}
+    let mut links = [""; MAX_LINKS];
+    for (to, link) in links.iter_mut().zip(&path.links) {
+        *to = link;
     }
-    if let [object, member, ..] = links[..] {
+    let links = &links[..path.links.len()];
+    let function = match links {
+        [name] => Some(name),
+        [name, "call" | "apply" | "bind"] if syntax == Syntax::Javascript => Some(name),
+        _ => None,
+    };
+    if let Some(name) = function.filter(|_| called.is_some() && !path.longer) {
+        tell(start, Use::Call(name));
+    }
+    if let [object, member, ..] = links {
         tell(start, Use::Member(object, member));
     }
     let module = called
-        .filter(|_| !path.longer && loads(syntax, &links))
+        .filter(|_| !path.longer && loads(syntax, links))
         .and_then(|open| argument(tokens, open + 1));
     if let Some(module) = module {
         tell(start, Use::Module(&module));

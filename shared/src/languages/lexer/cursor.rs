@@ -68,6 +68,27 @@ impl<'a> Cursor<'a> {
         self.skip_while(|c| !ends(c));
     }
 
+    /// Passes over a number; the next character is its first digit, or the dot before that.
+    pub(super) fn skip_number(&mut self) {
+        // `0x1F.a` is a member of a number, `1.e5` one number, `1..a` a member of `1.`.
+        let decimal = !(self.sees("0") && self.ahead(1).is_some_and(|b| b.is_ascii_alphabetic()));
+        self.skip_while(in_name);
+        if decimal && self.eat(".") {
+            self.skip_while(in_name);
+        }
+        let exponent = self
+            .at
+            .checked_sub(1)
+            .and_then(|last| self.code.as_bytes().get(last));
+        if decimal
+            && matches!(exponent, Some(b'e' | b'E'))
+            && matches!(self.peek(), Some(b'+' | b'-'))
+        {
+            self.bump();
+            self.skip_while(in_name);
+        }
+    }
+
     /// The source since `start`.
     pub(super) fn since(&self, start: usize) -> &'a str {
         &self.code[start..self.at]

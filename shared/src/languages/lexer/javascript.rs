@@ -135,12 +135,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self, start: usize) {
-        self.cursor.skip_while(in_name);
-        // 0x1F.a is a member of a number, 1.e5 is one number; 1..a is a member of `1.`.
-        let radix = self.cursor.since(start).as_bytes().get(1);
-        if !radix.is_some_and(u8::is_ascii_alphabetic) && self.cursor.eat(".") {
-            self.cursor.skip_while(in_name);
-        }
+        self.cursor.skip_number();
         self.context.operand();
         self.push(Kind::Number, start);
     }
@@ -222,16 +217,7 @@ impl<'a> Lexer<'a> {
         };
         let before = self.tokens.last();
         let previous = before.map_or("", |token| &token.text);
-        self.context.name(&text, previous);
-        let defines = match previous {
-            "function" => true,
-            "*" => self
-                .tokens
-                .iter()
-                .nth_back(1)
-                .is_some_and(|t| t.is_name("function")),
-            _ => false,
-        };
+        let defines = self.context.name(&text, previous);
         self.tokens.push(Token {
             kind: if defines {
                 Kind::Definition
@@ -247,7 +233,7 @@ impl<'a> Lexer<'a> {
 
     fn punct(&mut self, start: usize) {
         let ternary = self.cursor.ahead(2).is_some_and(|b| b.is_ascii_digit());
-        let known = ["...", "=>", "++", "--", "??"]
+        let known = ["...", "=>", "++", "--", "??", "<<"]
             .into_iter()
             .any(|text| self.cursor.eat(text))
             // `a?.5:b` is no optional chain.

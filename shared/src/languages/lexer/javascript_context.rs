@@ -8,6 +8,10 @@ enum Expect {
     Statement,
     /// An operand: `{` is an object, `function` is a value.
     Operand,
+    /// What a declaration declares: `{` is a pattern, which reads like an object.
+    Binding,
+    /// What follows a declared name: a `/` begins the next statement.
+    Declared,
     /// The body of an arrow function.
     ArrowBody,
     /// What follows an operand: `/` divides, `(` calls.
@@ -101,7 +105,10 @@ impl Context {
 
     /// Whether a `/` here begins a regular expression.
     pub(super) fn takes_regex(&self) -> bool {
-        !matches!(self.expect, Expect::Operator | Expect::Head)
+        !matches!(
+            self.expect,
+            Expect::Operator | Expect::Binding | Expect::Head
+        )
     }
 
     /// A string, number, regular expression or template literal has ended.
@@ -109,17 +116,26 @@ impl Context {
         self.set(Expect::Operator);
     }
 
-    /// A name or keyword, and the token before it.
-    pub(super) fn name(&mut self, name: &str, previous: &str) {
+    /// A name or keyword, and the token before it. Whether it names a function or class that is
+    /// being defined.
+    pub(super) fn name(&mut self, name: &str, previous: &str) -> bool {
         if matches!(previous, "." | "?.") || self.is_key(previous) {
-            return self.set(Expect::Operator);
+            self.set(Expect::Operator);
+            return false;
         }
+        let depth = self.frames.len();
+        let defined = self
+            .pending
+            .last()
+            .is_some_and(|p| p.depth == depth && matches!(previous, "function" | "class" | "*"));
         let next = match name {
             "return" | "throw" | "typeof" | "void" | "delete" | "new" | "in" | "instanceof"
-            | "yield" | "case" | "default" | "extends" | "var" | "let" | "const" => Expect::Operand,
+            | "case" | "default" | "extends" => Expect::Operand,
             "await" if self.expect == Expect::Head => Expect::Head,
-            "await" => Expect::Operand,
-            "of" if self.expect == Expect::Operator => Expect::Operand,
+            // Outside of async functions and generators these are names, but nobody's.
+            "await" | "yield" => Expect::Operand,
+            "var" | "let" | "const" => Expect::Binding,
+            "of" if matches!(self.expect, Expect::Operator | Expect::Declared) => Expect::Operand,
             "else" | "do" | "try" | "finally" | "export" | "break" | "continue" | "debugger" => {
                 Expect::Statement
             }
@@ -140,13 +156,15 @@ impl Context {
                         Expect::Operand | Expect::ArrowBody => Expect::Operator,
                         _ => Expect::Statement,
                     },
-                    depth: self.frames.len(),
+                    depth,
                 });
                 Expect::Operator
             }
+            _ if self.expect == Expect::Binding => Expect::Declared,
             _ => Expect::Operator,
         };
         self.set(next);
+        defined
     }
 
     /// An operator or separator that is no bracket; `fresh` if it is the first of its line.
@@ -166,6 +184,8 @@ impl Context {
                 Expect::Statement
             }
             ("=>", _) => Expect::ArrowBody,
+            // `a?.(b)` calls.
+            ("." | "?.", _) => Expect::Operator,
             // After an operand of the same line it is a postfix.
             ("++" | "--", _) if self.expect == Expect::Operator && !fresh => Expect::Operator,
             _ => Expect::Operand,
@@ -178,7 +198,7 @@ impl Context {
         let (bracket, then) = match (opener, self.expect) {
             (b'[', _) => (Bracket::Square, Expect::Operator),
             (_, Expect::Head) => (Bracket::Head, Expect::Statement),
-            (_, Expect::Operator) => (Bracket::Call, Expect::Operator),
+            (_, Expect::Operator | Expect::Declared) => (Bracket::Call, Expect::Operator),
             _ => (Bracket::Group, Expect::Operator),
         };
         self.push(bracket, then, index);
@@ -189,8 +209,10 @@ impl Context {
     pub(super) fn open_brace(&mut self, previous: &str, index: usize) -> Option<usize> {
         let depth = self.frames.len();
         let (bracket, then, method) = match self.expect {
-            Expect::Statement | Expect::ArrowBody => (Bracket::Block, Expect::Statement, None),
-            Expect::Operand => (Bracket::Object, Expect::Operator, None),
+            Expect::Statement | Expect::Declared | Expect::ArrowBody => {
+                (Bracket::Block, Expect::Statement, None)
+            }
+            Expect::Operand | Expect::Binding => (Bracket::Object, Expect::Operator, None),
             Expect::Operator | Expect::Head => match self.pending.pop_if(|p| p.depth == depth) {
                 Some(pending) => (pending.bracket, pending.then, None),
                 None => {

@@ -3,13 +3,10 @@
 
 use std::borrow::Cow;
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::decompose_compatible;
 
 use super::cursor::{Cursor, in_name, is_space};
 use super::{Kind, Token};
-
-/// Longer names are nobody's that a rule could mean, and are not normalised.
-const MAX_NORMALISED_CHARS: usize = 128;
 
 /// The tokens of a program.
 pub(super) fn lex(code: &str) -> Vec<Token<'_>> {
@@ -108,11 +105,7 @@ impl<'a> Lexer<'a> {
         if matches!(self.cursor.peek(), Some(b'\'' | b'"')) && is_prefix(source) {
             return self.string(start);
         }
-        let text = if source.is_ascii() || source.chars().nth(MAX_NORMALISED_CHARS).is_some() {
-            Cow::Borrowed(source)
-        } else {
-            Cow::Owned(source.nfkc().collect())
-        };
+        let text = normalised(source);
         let defines = self
             .tokens
             .last()
@@ -168,17 +161,23 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// The same, but that braces keep their meaning: `\{` is a backslash and a field.
+    fn escaped_but_braces(&mut self) {
+        if matches!(self.cursor.ahead(1), Some(b'{' | b'}')) {
+            self.cursor.bump();
+        } else {
+            self.escaped();
+        }
+    }
+
     /// The text of an f-string, from after its opening quotes or after the `}` of code in it, up
     /// to the next code or its end.
     fn pieces(&mut self, start: usize, quotes: Quotes) {
         while let Some(c) = self.cursor.char() {
             match c {
-                // `\{` is a backslash and a field, `\N{DASH}` a character.
+                // The braces of `\N{DASH}` are no field's.
                 '\\' if !quotes.raw && self.cursor.eat("\\N{") => {}
-                '\\' if matches!(self.cursor.ahead(1), Some(b'{' | b'}')) => {
-                    self.cursor.bump();
-                }
-                '\\' => self.escaped(),
+                '\\' => self.escaped_but_braces(),
                 '{' if self.cursor.eat("{{") => {}
                 '{' => {
                     self.cursor.bump();
@@ -208,7 +207,11 @@ impl<'a> Lexer<'a> {
                 }
                 // The field's end is the next token. Closing it from here would recurse.
                 '}' => return self.push(Kind::Piece, start),
-                c if ends_line(c) && !quotes.spans_lines() => break,
+                '\\' => self.escaped_but_braces(),
+                // The line's end ends the format, too.
+                c if ends_line(c) && !quotes.spans_lines() => {
+                    return self.push(Kind::Piece, start);
+                }
                 _ if self.cursor.sees(quotes.mark) => break,
                 _ => _ = self.cursor.bump(),
             }
@@ -224,10 +227,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self, start: usize) {
-        self.cursor.skip_while(in_name);
-        if self.cursor.eat(".") {
-            self.cursor.skip_while(in_name);
-        }
+        self.cursor.skip_number();
         self.push(Kind::Number, start);
     }
 
@@ -237,7 +237,7 @@ impl<'a> Lexer<'a> {
                 None => true,
                 Some(token) => match token.kind {
                     Kind::Name => is_keyword(&token.text),
-                    Kind::Punct => !matches!(&*token.text, ")" | "]" | "}"),
+                    Kind::Punct => !matches!(&*token.text, ")" | "]" | "}" | "..."),
                     Kind::LineEnd => true,
                     // An f-string's code begins after a piece.
                     Kind::Piece => token.text.ends_with('{'),
@@ -283,6 +283,27 @@ impl<'a> Lexer<'a> {
             end: self.cursor.at(),
         });
     }
+}
+
+/// The name as Python looks it up, if that is plain ASCII; else as it is written, as rules for
+/// other names would have to.
+fn normalised(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() {
+        return Cow::Borrowed(name);
+    }
+    // What decomposes to nothing but ASCII composes to the same, so this is NFKC.
+    let mut ascii = String::new();
+    let mut is_ascii = true;
+    for c in name.chars() {
+        decompose_compatible(c, |part| {
+            is_ascii &= part.is_ascii();
+            ascii.push(part);
+        });
+        if !is_ascii {
+            return Cow::Borrowed(name);
+        }
+    }
+    Cow::Owned(ascii)
 }
 
 fn ends_line(c: char) -> bool {

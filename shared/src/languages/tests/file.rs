@@ -1,6 +1,6 @@
 //! The language file: what is in the embedded one, and what an operator's is refused for.
 
-use crate::languages::{Languages, PolicyMode};
+use crate::languages::{LanguageName, Languages, PolicyMode};
 
 /// A file that can be used; each test breaks it in one place.
 const GOOD: &str = r#"
@@ -246,4 +246,13 @@ fn the_policy_is_on_or_off() {
     assert_eq!("OFF".parse(), Ok(PolicyMode::Off));
     let error = "maybe".parse::<PolicyMode>().unwrap_err().to_string();
     assert!(error.starts_with("\"maybe\" is neither \"on\""), "{error}");
+}
+
+#[test]
+fn a_name_read_back_from_the_queue_is_checked() {
+    let name: LanguageName = serde_json::from_str("\"c++\"").unwrap();
+    assert_eq!(serde_json::to_string(&name).unwrap(), "\"c++\"");
+    for bad in ["\"\"", "\"C++\"", "\"a b\"", "\"../a\""] {
+        assert!(serde_json::from_str::<LanguageName>(bad).is_err(), "{bad}");
+    }
 }

@@ -184,6 +184,7 @@ fn mere_mentions_are_accepted() {
         "self.\\\nopen('x')",
         "(self\n .open('x'))",
         "io.open_code; codecs.file",
+        "file.apply(x); open.bind(y); exit.call(z); file.read()",
         "def open(self): pass",
         "class Foo:\n    def exit(self): pass\n    def quit(self): return 1\n    async def exec(self): pass",
         "class file(object): pass",

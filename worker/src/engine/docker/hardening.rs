@@ -2,6 +2,7 @@
 //! that Warren relies on in one place.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
@@ -15,9 +16,19 @@ pub const RUNNER: &str = "/.warren/runner";
 /// The one directory that a job can write: a tmpfs, also its working directory and home.
 pub const SCRATCH: &str = "/tmp";
 
-/// The user that everything in a container runs as. No account of any host or image is likely to
-/// have this number, so a container that breaks out is nobody.
-pub const UID: u32 = 64_321;
+/// The users that containers run as, each container as another: the kernel counts pipe pages,
+/// pending signals and more for each user, whatever container it is in, so with one number for
+/// all a hostile job could use up its neighbours' share. No account of a host or an image is
+/// likely to have one of these, so a program that breaks out is nobody.
+pub const UIDS: Range<u32> = 64_000..65_000;
+
+/// How many files and directories the scratch directory takes. Empty ones count towards none of
+/// its bytes, but cost the kernel memory and PID 1 the time to remove them.
+const SCRATCH_FILES: u32 = 4_096;
+
+/// How much likelier than the host's own processes a container's are to be killed when the host
+/// runs out of memory.
+const OOM_SCORE_ADJ: i64 = 500;
 
 /// The length of the CPU quota's period: the kernel's default, in microseconds.
 const CPU_PERIOD_US: i64 = 100_000;
@@ -26,6 +37,8 @@ const CPU_PERIOD_US: i64 = 100_000;
 pub struct Blueprint<'a> {
     /// The derived image.
     pub image: &'a str,
+    /// The user its processes run as, one of [`UIDS`].
+    pub uid: u32,
     /// What its processes may use.
     pub limits: &'a Limits,
     /// When PID 1 ends itself, in whole seconds from its start.
@@ -39,6 +52,7 @@ pub struct Blueprint<'a> {
 pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
     let Blueprint {
         image,
+        uid,
         limits,
         max_life_s,
         labels,
@@ -47,7 +61,7 @@ pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec![RUNNER.to_owned()]),
         cmd: Some(vec!["--max-life".to_owned(), max_life_s.to_string()]),
-        user: Some(format!("{UID}:{UID}")),
+        user: Some(format!("{uid}:{uid}")),
         working_dir: Some(SCRATCH.to_owned()),
         hostname: Some("warren".to_owned()),
         labels: Some(labels),
@@ -75,7 +89,7 @@ fn host_config(limits: &Limits) -> HostConfig {
         // Equal to memory: no swap on top. Unset, Docker would allow as much again.
         memory: Some(memory),
         memory_swap: Some(memory),
-        memory_swappiness: None,
+        oom_score_adj: Some(OOM_SCORE_ADJ),
         cpu_period: Some(CPU_PERIOD_US),
         cpu_quota: Some(CPU_PERIOD_US * i64::from(limits.cpu_percent) / 100),
         pids_limit: Some(i64::from(limits.pids)),
@@ -87,7 +101,7 @@ fn host_config(limits: &Limits) -> HostConfig {
         tmpfs: Some(HashMap::from([(
             SCRATCH.to_owned(),
             format!(
-                "rw,noexec,nosuid,nodev,size={},mode=0700,uid={UID},gid={UID}",
+                "rw,noexec,nosuid,nodev,size={},nr_inodes={SCRATCH_FILES},mode=1777",
                 limits.scratch.get()
             ),
         )])),
@@ -131,6 +145,7 @@ mod tests {
         let limits = Limits::default();
         let body = harden(Blueprint {
             image: "x",
+            uid: 64_321,
             limits: &limits,
             max_life_s: 9,
             labels: HashMap::new(),

@@ -7,10 +7,11 @@ mod labels;
 mod reaper;
 mod sweep;
 
-pub use hardening::{Blueprint, RUNNER, SCRATCH, UID, harden};
+pub use hardening::{Blueprint, RUNNER, SCRATCH, UIDS, harden};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -57,6 +58,7 @@ pub struct DockerEngine {
     images: Images,
     reaper: Arc<Reaper>,
     instance: InstanceId,
+    launched: AtomicU32,
 }
 
 impl DockerEngine {
@@ -71,8 +73,15 @@ impl DockerEngine {
             images: Images::new(client.clone(), config.images),
             reaper: Arc::new(Reaper::new(client.clone(), config.max_containers)),
             instance: config.instance,
+            launched: AtomicU32::new(anywhere()),
             client,
         })
+    }
+
+    /// In turn, so that no two containers that exist at a time have the same.
+    fn next_uid(&self) -> u32 {
+        let users = UIDS.end - UIDS.start;
+        UIDS.start + self.launched.fetch_add(1, Ordering::Relaxed) % users
     }
 }
 
@@ -107,6 +116,7 @@ impl Engine for DockerEngine {
         let labels = Labels::new(&self.instance, launch);
         let body = harden(Blueprint {
             image: &image.derived,
+            uid: self.next_uid(),
             limits: &launch.limits,
             max_life_s: launch.max_life.as_secs().max(1),
             labels: labels.into_map(),
@@ -175,6 +185,12 @@ impl Engine for DockerEngine {
     async fn drain(&self, grace: Duration) {
         self.reaper.drain(grace).await;
     }
+}
+
+/// Where to begin with the users: workers on one host must not go through them in step.
+fn anywhere() -> u32 {
+    let [.., a, b, c, d] = Uuid::now_v7().into_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// The runner's frames. Its diagnostics, which never hold user data, go to the log.

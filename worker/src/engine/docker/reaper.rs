@@ -96,7 +96,7 @@ impl Reaper {
             match self.remove(name).await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::warn!(container = name, attempt, %error, "a container could not be removed")
+                    tracing::warn!(container = name, attempt, %error, "a container could not be removed");
                 }
             }
             tokio::time::sleep(pause).await;

@@ -58,7 +58,7 @@ pub(super) async fn sweep(
                 );
             }
             Err(error) => {
-                tracing::warn!(container = name, %error, "a container could not be swept")
+                tracing::warn!(container = name, %error, "a container could not be swept");
             }
         }
     }

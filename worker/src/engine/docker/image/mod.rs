@@ -1,6 +1,8 @@
 //! The image that containers are made from: a language's base image with the runner in it, a
 //! user for it, and no setuid bits. Made once for each base image and runner.
 
+mod recipe;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,13 +13,10 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::OnceCell;
 use warren_shared::languages::LanguageName;
 
+use self::recipe::{context, derived_tag};
 use super::BaseImage;
 use super::client::{Client, is_gone};
-use super::hardening::{RUNNER, UID};
 use crate::{Error, Result};
-
-/// The static runner, built by `build.rs`.
-const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
 
 const INSPECT: Duration = Duration::from_secs(5);
 /// How long a pull may take; it goes on in the daemon when we stop waiting.
@@ -249,87 +248,6 @@ async fn follow(
     }
 }
 
-/// The name of the image derived from this base by this runner and recipe.
-fn derived_tag(base_id: &str) -> String {
-    // Not for secrecy but for telling apart; any change of base, runner or recipe gives another.
-    let mut hash = Fnv::default();
-    hash.write(base_id.as_bytes());
-    hash.write(RUNNER_BINARY);
-    hash.write(recipe("").as_bytes());
-    format!("warren-sandbox:{:016x}", hash.0)
-}
-
-/// How a base image becomes a sandbox image. Only a shell and `find` are needed of it.
-fn recipe(base: &str) -> String {
-    format!(
-        "FROM {base}\n\
-         USER 0\n\
-         COPY runner {RUNNER}\n\
-         RUN set -e; \
-         find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
-         echo 'warren:x:{UID}:{UID}::/tmp:/bin/false' >> /etc/passwd; \
-         echo 'warren:x:{UID}:' >> /etc/group\n\
-         USER {UID}:{UID}\n\
-         ENTRYPOINT [\"{RUNNER}\"]\n\
-         CMD []\n"
-    )
-}
-
-/// The build context: recipe and runner, as a tar archive.
-fn context(base: &str) -> std::io::Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(Vec::new());
-    let recipe = recipe(base);
-    for (name, mode, content) in [
-        ("Dockerfile", 0o644, recipe.as_bytes()),
-        ("runner", 0o555, RUNNER_BINARY),
-    ] {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(mode);
-        archive.append_data(&mut header, name, content)?;
-    }
-    archive.into_inner()
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// FNV-1a, 64 bits: the same in every build, unlike the standard library's hashers.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_base_gives_another_image() {
-        assert_ne!(derived_tag("sha256:a"), derived_tag("sha256:b"));
-        assert_eq!(derived_tag("sha256:a"), derived_tag("sha256:a"));
-    }
-
-    #[test]
-    fn the_runner_is_a_static_program() {
-        assert_eq!(&RUNNER_BINARY[..4], b"\x7fELF");
-        // A program that needs a dynamic loader names it.
-        assert!(
-            !RUNNER_BINARY
-                .windows(9)
-                .any(|window| window == b"ld-linux-")
-        );
-    }
 }

@@ -1,5 +1,7 @@
 //! The embedded store: one SQLite file in WAL mode, owned by one thread.
 
+mod row;
+
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -7,13 +9,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
 
-use super::{Closed, End, Execution, NoAnswer, Origin, STORE_TIMEOUT, Store, StoreError};
+use self::row::{NewRow, OldRow, SCHEMA, SCHEMA_VERSION};
+use super::{Closed, Execution, NoAnswer, STORE_TIMEOUT, Store, StoreError};
 
 const NAME: &str = "sqlite";
 /// How many operations wait for the database's thread; one more waits for a place.
@@ -21,24 +23,6 @@ const PENDING_OPERATIONS: usize = 64;
 /// How long another process may hold the file's lock. Below [`STORE_TIMEOUT`], so that SQLite's
 /// own words are the ones reported.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
-/// The version of [`SCHEMA`], in the file's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
-/// Times are milliseconds since the epoch; `result` and `failure` are JSON.
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS executions (
-        id TEXT PRIMARY KEY,
-        room TEXT,
-        language TEXT,
-        code_sha256 TEXT,
-        submitted_at INTEGER,
-        recorded_at INTEGER NOT NULL,
-        status TEXT NOT NULL,
-        result TEXT,
-        failure TEXT
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS executions_by_room ON executions (room, submitted_at DESC);
-    PRAGMA user_version = 1;
-";
 
 type Operation = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -116,7 +100,10 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, execution: &Execution) -> Result<(), StoreError> {
-        let row = NewRow::of(execution)?;
+        let row = NewRow::of(execution).map_err(|error| StoreError::Rejected {
+            store: NAME,
+            source: error.into(),
+        })?;
         self.run(move |connection| row.insert(connection).map_err(from_sqlite))
             .await
     }
@@ -196,139 +183,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
         return Ok(found);
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // In WAL mode this survives a crash of the process; only a power cut may take the last records.
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // A late reply is acknowledged once it is recorded, so a record must outlast a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch(SCHEMA)?;
     Ok(found)
-}
-
-/// What is written of an execution.
-struct NewRow {
-    id: String,
-    origin: Option<Origin>,
-    recorded_at: i64,
-    status: &'static str,
-    result: Option<String>,
-    failure: Option<String>,
-}
-
-impl NewRow {
-    fn of(execution: &Execution) -> Result<Self, StoreError> {
-        let rejected = |error: serde_json::Error| StoreError::Rejected {
-            store: NAME,
-            source: error.into(),
-        };
-        let (result, failure) = match &execution.end {
-            End::Pending => (None, None),
-            End::Ran(response) => (
-                Some(serde_json::to_string(response).map_err(rejected)?),
-                None,
-            ),
-            End::Failed(failure) => (
-                None,
-                Some(serde_json::to_string(failure).map_err(rejected)?),
-            ),
-        };
-        Ok(Self {
-            id: execution.job_id.to_string(),
-            origin: execution.origin.clone(),
-            recorded_at: to_sql(execution.recorded_at),
-            status: execution.end.status(),
-            result,
-            failure,
-        })
-    }
-
-    fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let origin = self.origin.as_ref();
-        let mut statement = connection.prepare_cached(
-            "INSERT INTO executions VALUES
-                 (:id, :room, :language, :code, :submitted, :recorded, :status, :result, :failure)
-             ON CONFLICT (id) DO UPDATE SET
-                 room = coalesce(room, excluded.room),
-                 language = coalesce(language, excluded.language),
-                 code_sha256 = coalesce(code_sha256, excluded.code_sha256),
-                 submitted_at = coalesce(submitted_at, excluded.submitted_at),
-                 recorded_at = excluded.recorded_at,
-                 status = excluded.status,
-                 result = excluded.result,
-                 failure = excluded.failure
-             WHERE executions.status = 'pending' AND excluded.status <> 'pending'",
-        )?;
-        statement.execute(named_params! {
-            ":id": self.id,
-            ":room": origin.map(|o| o.room.as_str()),
-            ":language": origin.map(|o| o.language.as_str()),
-            ":code": origin.map(|o| o.code.as_str()),
-            ":submitted": origin.map(|o| to_sql(o.submitted_at)),
-            ":recorded": self.recorded_at,
-            ":status": self.status,
-            ":result": self.result,
-            ":failure": self.failure,
-        })?;
-        Ok(())
-    }
-}
-
-/// What is read back.
-struct OldRow {
-    room: Option<String>,
-    language: Option<String>,
-    code: Option<String>,
-    submitted_at: Option<i64>,
-    recorded_at: i64,
-    result: Option<String>,
-    failure: Option<String>,
-}
-
-impl OldRow {
-    fn select(connection: &Connection, job_id: JobId) -> rusqlite::Result<Option<Self>> {
-        let mut statement = connection.prepare_cached(
-            "SELECT room, language, code_sha256, submitted_at, recorded_at, result, failure
-             FROM executions WHERE id = :id",
-        )?;
-        let row = |row: &Row<'_>| {
-            Ok(Self {
-                room: row.get(0)?,
-                language: row.get(1)?,
-                code: row.get(2)?,
-                submitted_at: row.get(3)?,
-                recorded_at: row.get(4)?,
-                result: row.get(5)?,
-                failure: row.get(6)?,
-            })
-        };
-        statement
-            .query_row(named_params! { ":id": job_id.to_string() }, row)
-            .optional()
-    }
-
-    fn into_execution(
-        self,
-        job_id: JobId,
-    ) -> Result<Execution, Box<dyn std::error::Error + Send + Sync>> {
-        let end = match (self.result, self.failure) {
-            (Some(json), _) => End::Ran(serde_json::from_str(&json)?),
-            (None, Some(json)) => End::Failed(serde_json::from_str(&json)?),
-            (None, None) => End::Pending,
-        };
-        let submitted_at = self.submitted_at.map(from_sql);
-        Ok(Execution {
-            job_id,
-            origin: Origin::from_parts(self.room, self.language, submitted_at, self.code)?,
-            end,
-            recorded_at: from_sql(self.recorded_at),
-        })
-    }
-}
-
-// SQLite's integers are signed; the year 292 million is beyond us.
-fn to_sql(time: EpochMillis) -> i64 {
-    time.get().try_into().unwrap_or(i64::MAX)
-}
-
-fn from_sql(time: i64) -> EpochMillis {
-    EpochMillis::from_millis(time.try_into().unwrap_or(0))
 }
 
 fn cannot_open(

@@ -1,0 +1,80 @@
+//! The embedded database as a file: whose it is, and what happens when it cannot be used.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::store::{SqliteStore, Store, StoreError};
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn file_and_directory_are_their_owners_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/data/warren.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.ping().await.unwrap();
+    assert_eq!(mode(path.parent().unwrap()), 0o700);
+    let files: Vec<_> = std::fs::read_dir(path.parent().unwrap())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(
+        files.contains(&path) && files.len() > 1,
+        "and its -wal: {files:?}"
+    );
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_told_with_its_path_and_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let occupied = directory.path().join("a-file");
+    std::fs::write(
+        &occupied,
+        "not a database, and longer than its header would have to be: ".repeat(9),
+    )
+    .unwrap();
+    for path in [
+        occupied.join("warren.db"),
+        occupied,
+        directory.path().to_owned(),
+    ] {
+        let error = SqliteStore::open(&path).await.err().unwrap();
+        assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(path.to_str().unwrap()) && text.contains("WARREN_DATA_DIR"));
+    }
+}
+
+#[tokio::test]
+async fn a_later_warrens_file_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("warren.db");
+    let later = rusqlite::Connection::open(&path).unwrap();
+    later.pragma_update(None, "user_version", 1_000).unwrap();
+    drop(later);
+    let before = std::fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).await.err().unwrap();
+    assert!(matches!(error, StoreError::TooNew { found: 1_000, .. }));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_together_open_it_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let path: Arc<Path> = directory.path().join("warren.db").into();
+    let opening: Vec<_> = (0..8)
+        .map(|_| {
+            let path = Arc::clone(&path);
+            tokio::spawn(async move { SqliteStore::open(&path).await })
+        })
+        .collect();
+    for opened in opening {
+        opened.await.unwrap().unwrap().ping().await.unwrap();
+    }
+}

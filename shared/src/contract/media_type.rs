@@ -1,0 +1,42 @@
+//! What a body may be sent as.
+
+use crate::contract::Refusal;
+
+/// Takes `application/json` and its kin (`application/problem+json`), with any parameters; and no
+/// media type at all, since who sends none is believed.
+///
+/// # Errors
+/// [`Refusal::NotJson`].
+pub fn expect_json(content_type: Option<&str>) -> Result<(), Refusal> {
+    let Some(given) = content_type else {
+        return Ok(());
+    };
+    let given = given.trim().to_ascii_lowercase();
+    let essence = given.split(';').next().unwrap_or_default().trim();
+    let subtype = essence.strip_prefix("application/");
+    if subtype.is_some_and(|name| name == "json" || name.ends_with("+json")) {
+        Ok(())
+    } else {
+        Err(Refusal::NotJson { given })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_told_by_its_media_type() {
+        for good in [
+            None,
+            Some("application/json"),
+            Some("Application/JSON; charset=utf-8"),
+            Some("application/problem+json"),
+        ] {
+            assert!(expect_json(good).is_ok(), "{good:?}");
+        }
+        for bad in ["text/plain", "text/json", "application/jsonp", "", "json"] {
+            assert!(expect_json(Some(bad)).is_err(), "{bad}");
+        }
+    }
+}

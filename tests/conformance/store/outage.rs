@@ -1,0 +1,182 @@
+//! Recording through outages of MongoDB: a real one, behind a line that the test cuts.
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mongodb::bson::{Document, doc};
+use tokio_util::sync::CancellationToken;
+use warren_api::store::{MongoStore, Origin, Recorder, STORE_TIMEOUT, Store, StoreError};
+use warren_shared::job::Job;
+use warren_shared::queue::{JobQueue, MemoryQueue, Prefetch};
+use warren_shared::reply::Reply;
+
+use super::find;
+use super::sample::{job, outcome, ran};
+use crate::harness::mongo::{Database, Line};
+
+#[tokio::test]
+async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
+    Database::with(async |database| {
+        let line = Line::to(&database, false).await;
+        let store: Arc<dyn Store> =
+            Arc::new(MongoStore::new(&line.uri(&database)).expect("a valid address"));
+
+        // Away from the first moment: the store is made all the same, and says so in time.
+        let asked = Instant::now();
+        assert!(matches!(
+            store.ping().await,
+            Err(StoreError::Unavailable { .. })
+        ));
+        assert!(asked.elapsed() < STORE_TIMEOUT + Duration::from_secs(1));
+
+        let recorder = Recorder::start(Arc::clone(&store));
+        let before: Vec<_> = (0..50).map(|n| ran(&job(), &format!("{n}\n"))).collect();
+        let handed = Instant::now();
+        for execution in &before {
+            recorder.record(execution.clone());
+        }
+        assert!(
+            handed.elapsed() < Duration::from_secs(1),
+            "callers never wait"
+        );
+        until("the recorder has noticed", || recorder.backlog().failing).await;
+        line.mend();
+        until("it is written", || {
+            let backlog = recorder.backlog();
+            backlog.waiting == 0 && !backlog.failing
+        })
+        .await;
+
+        // Cut in the middle of writing.
+        let during: Vec<_> = (0..300).map(|n| ran(&job(), &format!("{n}\n"))).collect();
+        for (n, execution) in during.iter().enumerate() {
+            recorder.record(execution.clone());
+            if n == 150 {
+                line.cut();
+            }
+        }
+        until("the recorder has noticed", || recorder.backlog().failing).await;
+        line.mend();
+        recorder.drain(Duration::from_secs(30)).await;
+        assert_eq!(recorder.backlog().lost, 0);
+
+        let direct = MongoStore::new(&database.uri()).expect("a valid address");
+        for execution in before.iter().chain(&during) {
+            assert_eq!(&find(&direct, execution.job_id).await, execution);
+        }
+        let collection = database.client().await.database(&database.name);
+        let collection = collection.collection::<Document>("executions");
+        assert_eq!(
+            collection
+                .count_documents(doc! {})
+                .await
+                .expect("it counts"),
+            350,
+            "each exactly once"
+        );
+    })
+    .await;
+}
+
+/// Waits for a condition, at most 30 s.
+async fn until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mongodb_that_hangs_holds_nobody_longer_than_the_bound() {
+    Database::with(async |database| {
+        let (line, uri) = database.behind_proxy().await;
+        let store = MongoStore::new(&uri).expect("a valid address");
+        let execution = ran(&job(), "one\n");
+        store.record(&execution).await.expect("it is recorded");
+        line.set_deaf(true);
+        let asked = Instant::now();
+        let (ping, find, record) = tokio::join!(
+            store.ping(),
+            store.find(execution.job_id),
+            store.record(&execution)
+        );
+        assert!(asked.elapsed() < STORE_TIMEOUT + Duration::from_secs(1));
+        for result in [ping, find.map(drop), record] {
+            assert!(matches!(result, Err(StoreError::Unavailable { .. })));
+        }
+        line.set_deaf(false);
+        let start = Instant::now();
+        while store.ping().await.is_err() {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "it never comes back"
+            );
+        }
+        assert_eq!(super::find(&store, execution.job_id).await, execution);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_late_result_is_acknowledged_only_once_it_is_recorded() {
+    Database::with(async |database| {
+        let line = Line::to(&database, false).await;
+        let queue = MemoryQueue::new();
+        let stop = CancellationToken::new();
+        let late = late_result(&queue, &stop).await;
+
+        // The first API finds no store, and ends without having recorded the result.
+        let first = queue.sibling();
+        let store: Arc<dyn Store> =
+            Arc::new(MongoStore::new(&line.uri(&database)).expect("a valid address"));
+        let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
+        let replies = first
+            .unclaimed(stop.clone())
+            .await
+            .expect("the first to ask");
+        tokio::spawn(Arc::clone(&recorder).record_unclaimed(replies));
+        until("it is tried", || recorder.backlog().failing).await;
+        recorder.drain(Duration::from_millis(200)).await;
+        first.close(Duration::ZERO).await;
+
+        // The next one gets it again.
+        line.mend();
+        let second = queue.sibling();
+        let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
+        let replies = second
+            .unclaimed(stop.clone())
+            .await
+            .expect("the first to ask");
+        tokio::spawn(Arc::clone(&recorder).record_unclaimed(replies));
+        let start = Instant::now();
+        while store.find(late.id).await.is_ok_and(|found| found.is_none()) {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "the result is lost"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let found = find(store.as_ref(), late.id).await;
+        assert_eq!(found.origin, Some(Origin::from(&late)));
+        stop.cancel();
+    })
+    .await;
+}
+
+/// A job whose caller has left and whose worker has answered.
+async fn late_result(queue: &MemoryQueue, stop: &CancellationToken) -> Job {
+    let job = job();
+    let (caller, worker) = (queue.sibling(), queue.sibling());
+    let slots = Prefetch(NonZeroU16::MIN);
+    let mut jobs = worker
+        .deliveries(slots, stop.clone())
+        .await
+        .expect("a worker");
+    drop(caller.submit(&job).await.expect("it is queued"));
+    let delivery = jobs.recv().await.expect("the job");
+    let reply = Reply::new(job.id, Ok(outcome("late\n"))).about(job.clone());
+    delivery.reply(reply).await.expect("the reply is taken");
+    job
+}

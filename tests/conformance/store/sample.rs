@@ -1,0 +1,90 @@
+//! Jobs and what became of them, to be recorded.
+
+use std::time::Duration;
+
+use warren_api::store::{End, Execution};
+use warren_shared::contract::{ExecuteRequest, ExecuteResponse};
+use warren_shared::ids::InstanceId;
+use warren_shared::job::Job;
+use warren_shared::languages::{Languages, PolicyMode};
+use warren_shared::limits::Limits;
+use warren_shared::outcome::{Captured, CaseResult, Difference, Outcome, Run, Status, Timings};
+use warren_shared::reply::{FailureCode, JobFailure};
+use warren_shared::submission::Submission;
+use warren_shared::time::{Deadline, EpochMillis};
+
+/// What must not be recorded.
+pub(super) const CODE: &str = "print('a secret of the author')";
+
+pub(super) fn job() -> Job {
+    let body = serde_json::json!({
+        "language": "python", "code": CODE, "input": "in",
+        "testCases": [{"input": "1", "expectedOutput": "1"}, {"input": "2", "expectedOutput": "2"}],
+    });
+    let request = ExecuteRequest::from_json(body.to_string().as_bytes()).expect("a valid body");
+    let submission = Submission::parse(request, &Languages::embedded(), PolicyMode::Off);
+    let room = "room-1".parse().expect("a valid room");
+    let deadline = Deadline::after(Duration::from_secs(5));
+    Job::new(
+        room,
+        submission.expect("valid"),
+        Limits::default(),
+        deadline,
+    )
+}
+
+fn run(status: Status, stdout: &str) -> Run {
+    Run {
+        status,
+        exit_code: Some(0),
+        signal: None,
+        stdout: Captured {
+            text: stdout.to_owned(),
+            truncated: false,
+        },
+        stderr: Captured::default(),
+        duration: Duration::from_micros(12_345),
+        cpu: Duration::from_micros(6_789),
+        memory_bytes: 7_000_000,
+    }
+}
+
+pub(super) fn outcome(stdout: &str) -> Outcome {
+    let case = |status, stdout, first_difference| CaseResult {
+        run: Some(run(status, stdout)),
+        status,
+        first_difference,
+    };
+    Outcome {
+        main: Some(run(Status::Completed, stdout)),
+        cases: vec![
+            case(Status::Completed, "1\n", None),
+            case(
+                Status::WrongAnswer,
+                stdout,
+                Some(Difference {
+                    line: 1,
+                    expected: Some("2".into()),
+                    actual: Some(stdout.into()),
+                }),
+            ),
+        ],
+        timings: Timings::default(),
+        finished_at: EpochMillis::now(),
+        worker: InstanceId::new("worker"),
+        image: "python:3.10-alpine".into(),
+    }
+}
+
+pub(super) fn ran(job: &Job, stdout: &str) -> Execution {
+    let response = ExecuteResponse::new(job.id, &job.submission, outcome(stdout));
+    Execution::of(job, End::Ran(Box::new(response)))
+}
+
+pub(super) fn failed(job: &Job) -> Execution {
+    let failure = JobFailure {
+        code: FailureCode::SandboxUnavailable,
+        message: "no container; try again".into(),
+    };
+    Execution::of(job, End::Failed(failure))
+}

@@ -1,0 +1,201 @@
+//! API and workers as processes of their own, on RabbitMQ.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::harness::broker::Broker;
+use crate::harness::http::{self, Answer, program};
+use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::{docker, machine, mongo, warren::Warren};
+
+/// How long an answer without a broker may take: "at once", on a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(1);
+/// How long service may take to resume once the broker is back.
+const RESUME: Duration = Duration::from_secs(30);
+
+async fn vhost() -> Vhost {
+    let management = Management::shared()
+        .await
+        .expect("RabbitMQ runs; `make test` starts it");
+    Vhost::create(&management).await.expect("a virtual host")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_share_the_jobs_and_the_broker_shows_both() {
+    let _machine = machine::shared().await;
+    mongo::Database::with(|database| async move { share(&database.uri()).await }).await;
+}
+
+async fn share(mongodb: &str) {
+    let vhost = vhost().await;
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let first = Warren::start("worker", &broker)
+        .await
+        .expect("a worker starts");
+    let second = Warren::start("worker", &broker)
+        .await
+        .expect("a worker starts");
+    let with_store = [("RABBITMQ_URL", url.as_str()), ("MONGODB_URI", mongodb)];
+    let api = Warren::start("api", &with_store)
+        .await
+        .expect("the API starts");
+
+    let hello = program("python", "import time\ntime.sleep(0.5)\nprint('hello')");
+    let answers = join_all((0..12).map(|_| api.submit(&hello))).await;
+    let mut workers = BTreeSet::new();
+    for answer in answers {
+        let answer = answer.expect("an answer");
+        assert_eq!(
+            (answer.status, answer.text("stdout")),
+            (200, "hello\n"),
+            "{}",
+            answer.body
+        );
+        workers.insert(answer.text("worker").to_owned());
+    }
+    assert_eq!(workers.len(), 2, "{workers:?}");
+
+    let health = http::get(format!("{}/api/health", api.api.as_ref().expect("an API")))
+        .await
+        .expect("health");
+    assert_eq!(health.text("status"), "ok", "{}", health.body);
+    until(RESUME, "two consumers to be seen", || async {
+        let queues = vhost.queues().await.unwrap_or_default();
+        let jobs = queues.iter().find(|queue| queue["name"] == "warren.jobs");
+        jobs.is_some_and(|queue| queue["consumers"] == 2)
+    })
+    .await;
+    drop((first, second));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_workers_callers_are_told_at_once_and_when_to_come_again() {
+    let _machine = machine::shared().await;
+    let vhost = vhost().await;
+    let url = vhost.amqp_url();
+    let api = Warren::start("api", &[("RABBITMQ_URL", url.as_str())])
+        .await
+        .expect("the API starts");
+    let answer = api
+        .submit(&program("python", "print(1)"))
+        .await
+        .expect("an answer");
+    assert_eq!(
+        (answer.status, answer.error_code()),
+        (503, "no_workers"),
+        "{}",
+        answer.body
+    );
+    assert!(
+        answer.retry_after.is_some() && answer.took < AT_ONCE,
+        "{answer:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_workers_job_is_run_by_another() {
+    let _machine = machine::alone().await;
+    docker::until_no_job_containers().await;
+    let vhost = vhost().await;
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let mut first = Warren::start("worker", &broker)
+        .await
+        .expect("a worker starts");
+    let api = Warren::start("api", &broker).await.expect("the API starts");
+    let slow = program("python", "import time\ntime.sleep(1)\nprint('done')");
+    let submit = api.submit(&slow);
+    let (answer, second) = tokio::join!(submit, async {
+        docker::inspect_a_job_container().await;
+        first.kill();
+        Warren::start("worker", &broker)
+            .await
+            .expect("another worker starts")
+    });
+    let answer = answer.expect("an answer");
+    assert_eq!(
+        (answer.status, answer.text("stdout")),
+        (200, "done\n"),
+        "{}",
+        answer.body
+    );
+    drop(second);
+    let _sweeper = Warren::start("up", &[]).await.expect("warren up starts");
+    docker::until_no_job_containers().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_broker_is_told_at_once_and_service_resumes_by_itself() {
+    let _machine = machine::alone().await;
+    let mut broker = Broker::run().await.expect("a broker of our own starts");
+    let url = broker.amqp_url();
+    let variables = [("RABBITMQ_URL", url.as_str())];
+    let worker = Warren::start("worker", &variables)
+        .await
+        .expect("a worker starts");
+    let api = Warren::start("api", &variables)
+        .await
+        .expect("the API starts");
+    let hello = program("python", "print('hello')");
+    let health = format!("{}/api/health", api.api.as_ref().expect("an API"));
+    assert_answered(&api.submit(&hello).await.expect("an answer"));
+
+    broker.stop().await.expect("the broker stops");
+    let answer = api.submit(&hello).await.expect("an answer");
+    assert_eq!(
+        (answer.status, answer.error_code()),
+        (503, "queue_unavailable"),
+        "{}",
+        answer.body
+    );
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+    assert!(answer.took < AT_ONCE, "{:?}", answer.took);
+    until(Duration::from_secs(5), "health to tell", || async {
+        http::get(health.clone())
+            .await
+            .is_ok_and(|answer| answer.text("status") == "down")
+    })
+    .await;
+
+    broker.start().await.expect("the broker starts again");
+    until(RESUME, "service to resume", || async {
+        api.submit(&hello)
+            .await
+            .is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
+    until(RESUME, "health to tell", || async {
+        http::get(health.clone())
+            .await
+            .is_ok_and(|answer| answer.text("status") == "ok")
+    })
+    .await;
+    drop(worker);
+}
+
+fn assert_answered(answer: &Answer) {
+    assert_eq!(
+        (answer.status, answer.text("stdout")),
+        (200, "hello\n"),
+        "{}",
+        answer.body
+    );
+}
+
+async fn until<F: Future<Output = bool>>(
+    limit: Duration,
+    what: &str,
+    mut is_so: impl FnMut() -> F,
+) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(
+            started.elapsed() < limit,
+            "waited {limit:?} in vain for {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

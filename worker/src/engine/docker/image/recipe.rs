@@ -1,0 +1,91 @@
+//! How a base image becomes a sandbox image: the runner in it, a user for it, no setuid bits.
+
+use std::ops::Range;
+
+use super::super::hardening::{RUNNER, UIDS};
+
+/// The static runner, built by `build.rs`.
+const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
+
+/// The name of the image derived from this base by this runner and recipe.
+pub(super) fn derived_tag(base_id: &str) -> String {
+    // Not for secrecy but for telling apart; any change of base, runner or recipe gives another.
+    let mut hash = Fnv::default();
+    hash.write(base_id.as_bytes());
+    hash.write(RUNNER_BINARY);
+    hash.write(recipe("").as_bytes());
+    format!("warren-sandbox:{:016x}", hash.0)
+}
+
+/// How a base image becomes a sandbox image. Only a shell and `find` are needed of it.
+fn recipe(base: &str) -> String {
+    let Range { start, end } = UIDS;
+    format!(
+        "FROM {base}\n\
+         USER 0\n\
+         COPY runner {RUNNER}\n\
+         RUN set -e; \
+         find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
+         uid={start}; while [ $uid -lt {end} ]; do \
+         echo \"warren:x:$uid:$uid::/tmp:/bin/false\" >&3; echo \"warren:x:$uid:\" >&4; \
+         uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group\n\
+         USER {start}:{start}\n\
+         ENTRYPOINT [\"{RUNNER}\"]\n\
+         CMD []\n"
+    )
+}
+
+/// The build context: recipe and runner, as a tar archive.
+pub(super) fn context(base: &str) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let recipe = recipe(base);
+    for (name, mode, content) in [
+        ("Dockerfile", 0o644, recipe.as_bytes()),
+        ("runner", 0o555, RUNNER_BINARY),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        archive.append_data(&mut header, name, content)?;
+    }
+    archive.into_inner()
+}
+
+/// FNV-1a, 64 bits: the same in every build, unlike the standard library's hashers.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_base_gives_another_image() {
+        assert_ne!(derived_tag("sha256:a"), derived_tag("sha256:b"));
+        assert_eq!(derived_tag("sha256:a"), derived_tag("sha256:a"));
+    }
+
+    #[test]
+    fn the_runner_is_a_static_program() {
+        assert_eq!(&RUNNER_BINARY[..4], b"\x7fELF");
+        // A program that needs a dynamic loader names it.
+        assert!(
+            !RUNNER_BINARY
+                .windows(9)
+                .any(|window| window == b"ld-linux-")
+        );
+    }
+}
