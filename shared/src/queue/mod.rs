@@ -119,10 +119,13 @@ pub enum QueueError {
     )]
     InvalidUrl(String),
     /// There is no connection now; it is being rebuilt.
-    #[error(
-        "not connected to RabbitMQ; retrying in the background (check that the broker runs and that RABBITMQ_URL points to it)"
-    )]
+    #[error("not connected to RabbitMQ; connecting in the background")]
     Disconnected,
+    /// The last attempt to connect failed; the next is under way.
+    #[error(
+        "not connected to RabbitMQ; retrying in the background (check that the broker runs and that RABBITMQ_URL is right). The last problem: {0}"
+    )]
+    Unreachable(String),
     /// The broker takes no messages because its memory or disk alarm is raised.
     #[error(
         "RabbitMQ takes no messages because of its memory or disk alarm; free memory or disk space on its host"

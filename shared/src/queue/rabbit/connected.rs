@@ -21,6 +21,8 @@ use crate::queue::{QueueError, QueueStatus};
 /// How long it may take until a connection stands, topology included. The first declaration of a
 /// quorum queue elects a leader.
 pub(super) const BUILD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the broker may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a connection is probed, and the number of workers refreshed.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// A connection that does not answer a probe for this long is lost.
@@ -33,6 +35,7 @@ pub(super) struct Connected {
     connection: Connection,
     control: Channel,
     fuse: Fuse,
+    lasting: Mutex<Vec<Channel>>,
     last_status: watch::Sender<Option<QueueStatus>>,
     broken: Broken,
 }
@@ -53,8 +56,12 @@ impl Connected {
     ) -> Result<Self, QueueError> {
         let properties =
             ConnectionProperties::default().with_connection_name(config.connection_name(purpose));
-        let connection = fuse::connect(config.uri().clone(), properties, &fuse)
+        let connecting = fuse::connect(config.uri().clone(), properties, &fuse);
+        let connection = timeout(CONNECT_TIMEOUT, connecting)
             .await
+            .map_err(|_elapsed| QueueError::TimedOut {
+                context: "connecting",
+            })?
             .map_err(QueueError::while_doing("connect"))?;
         let control = connection
             .create_channel()
@@ -65,6 +72,7 @@ impl Connected {
             connection,
             control,
             fuse,
+            lasting: Mutex::default(),
             last_status: watch::Sender::new(None),
             broken: Broken::default(),
         })
@@ -76,6 +84,15 @@ impl Connected {
             .create_channel()
             .await
             .map_err(QueueError::while_doing("open a channel"))
+    }
+
+    /// A new channel that stays open as long as the connection: what was delivered on it can be
+    /// settled until then, whoever else lets go of it.
+    pub(super) async fn lasting_channel(&self) -> Result<Channel, QueueError> {
+        let channel = self.channel().await?;
+        let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
+        lasting.push(channel.clone());
+        Ok(channel)
     }
 
     /// Whether it can be used to publish, as far as is known this instant.

@@ -39,7 +39,7 @@ impl Unit for Consuming {
         _number: u64,
         stop: &CancellationToken,
     ) -> Result<Built<Arc<Connected>>, QueueError> {
-        let channel = connected.channel().await?;
+        let channel = connected.lasting_channel().await?;
         let tag = self.instance.as_str().to_owned();
         let (subscriber, replier) = (self.subscriber.clone(), self.replier.clone());
         let stop = stop.clone();
@@ -48,12 +48,10 @@ impl Unit for Consuming {
                 let subscription = subscriber.subscribed().await;
                 pump(&channel, &tag, subscription, &replier).await
             };
-            match stop.run_until_cancelled(consuming).await {
-                Some(Err(error)) => return error,
-                // The channel must outlive the jobs that were taken from it.
-                Some(Ok(())) => stop.cancelled().await,
-                None => {}
+            if let Some(Err(error)) = stop.run_until_cancelled(consuming).await {
+                return error;
             }
+            stop.cancelled().await;
             QueueError::Closed
         };
         Ok(Built {

@@ -56,7 +56,7 @@ impl Unit for Listening {
         // Every connection has a queue of another name: the broker may take half a minute to see
         // that the last connection is gone, and until then its queue's name is locked.
         let name = format!("{REPLIES_PREFIX}.{}.{number}", self.instance);
-        let channel = connected.channel().await?;
+        let channel = connected.lasting_channel().await?;
         declare_reply_queue(&channel, &name).await?;
         let tag = self.instance.as_str();
         let consumer = consume(&channel, &name, tag, REPLIES_PREFETCH).await?;
@@ -69,8 +69,6 @@ impl Unit for Listening {
         };
         let (stop, for_end, retired) = (stop.clone(), Arc::clone(connected), name.clone());
         let work = async move {
-            // The channel has to live as long as its consumer.
-            let _channel = channel;
             let retiring = async {
                 stop.cancelled().await;
                 retire(&for_end, &retired).await
@@ -109,7 +107,7 @@ async fn retire(connected: &Connected, name: &str) -> QueueError {
     };
     loop {
         // A refusal costs the channel.
-        let channel = match connected.channel().await {
+        let channel = match connected.lasting_channel().await {
             Ok(channel) => channel,
             Err(error) => return error,
         };

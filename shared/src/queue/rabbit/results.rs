@@ -38,7 +38,7 @@ impl Unit for Recording {
         _number: u64,
         stop: &CancellationToken,
     ) -> Result<Built<()>, QueueError> {
-        let channel = connected.channel().await?;
+        let channel = connected.lasting_channel().await?;
         let tag = self.instance.as_str().to_owned();
         let (recorder, stop) = (self.recorder.clone(), stop.clone());
         let work = async move {
@@ -46,12 +46,10 @@ impl Unit for Recording {
                 let subscription = recorder.subscribed().await;
                 pass_on(&channel, &tag, subscription).await
             };
-            match stop.run_until_cancelled(recording).await {
-                Some(Err(error)) => return error,
-                // The channel must outlive what the recorder still holds.
-                Some(Ok(())) => stop.cancelled().await,
-                None => {}
+            if let Some(Err(error)) = stop.run_until_cancelled(recording).await {
+                return error;
             }
+            stop.cancelled().await;
             QueueError::Closed
         };
         Ok(Built {

@@ -59,7 +59,13 @@ pub(super) struct Built<S> {
 }
 
 /// Where others find the session, while there is one.
-pub(super) struct Link<S>(watch::Receiver<Option<Arc<S>>>);
+pub(super) struct Link<S>(watch::Receiver<Standing<S>>);
+
+enum Standing<S> {
+    Up(Arc<S>),
+    /// With what was wrong, once something was.
+    Down(Option<Arc<str>>),
+}
 
 impl<S> Clone for Link<S> {
     fn clone(&self) -> Self {
@@ -70,15 +76,19 @@ impl<S> Clone for Link<S> {
 impl<S> Link<S> {
     /// The session, if one stands now.
     pub(super) fn now(&self) -> Result<Arc<S>, QueueError> {
-        self.0.borrow().clone().ok_or(QueueError::Disconnected)
+        match &*self.0.borrow() {
+            Standing::Up(session) => Ok(Arc::clone(session)),
+            Standing::Down(None) => Err(QueueError::Disconnected),
+            Standing::Down(Some(problem)) => Err(QueueError::Unreachable(problem.to_string())),
+        }
     }
 
     /// The session, as soon as one stands. The caller bounds the wait.
     pub(super) async fn soon(&self) -> Result<Arc<S>, QueueError> {
         let mut link = self.0.clone();
-        let found = link.wait_for(Option::is_some).await;
-        match found.map(|session| session.clone()) {
-            Ok(Some(session)) => Ok(session),
+        let is_up = |standing: &Standing<S>| matches!(standing, Standing::Up(_));
+        match link.wait_for(is_up).await.as_deref() {
+            Ok(Standing::Up(session)) => Ok(Arc::clone(session)),
             _ => Err(QueueError::Closed),
         }
     }
@@ -91,13 +101,13 @@ pub(super) fn supervise<U: Unit>(
     stop: CancellationToken,
     tasks: &TaskTracker,
 ) -> Link<U::Session> {
-    let (sender, receiver) = watch::channel(None);
+    let (sender, receiver) = watch::channel(Standing::Down(None));
     let supervisor = Supervisor {
         unit,
         config,
         sender,
         builds: 0,
-        last_error: None,
+        told: None,
     };
     tasks.spawn(supervisor.run(stop));
     Link(receiver)
@@ -106,9 +116,9 @@ pub(super) fn supervise<U: Unit>(
 struct Supervisor<U: Unit> {
     unit: U,
     config: RabbitConfig,
-    sender: watch::Sender<Option<Arc<U::Session>>>,
+    sender: watch::Sender<Standing<U::Session>>,
     builds: u64,
-    last_error: Option<String>,
+    told: Option<Arc<str>>,
 }
 
 impl<U: Unit> Supervisor<U> {
@@ -149,7 +159,7 @@ impl<U: Unit> Supervisor<U> {
                 let error = match failed {
                     Some(Ok(Err(error))) => error,
                     Some(Err(_elapsed)) => QueueError::TimedOut {
-                        context: "connecting",
+                        context: "declaring the topology",
                     },
                     _ => QueueError::Closed,
                 };
@@ -157,11 +167,11 @@ impl<U: Unit> Supervisor<U> {
             }
         };
         tracing::info!(purpose = U::PURPOSE, "connected to RabbitMQ");
-        self.last_error = None;
+        self.told = None;
         // Held until the connection is closed: channels that are dropped while it closes make the
         // library log errors.
         let session = Arc::new(session);
-        self.sender.send_replace(Some(Arc::clone(&session)));
+        self.sender.send_replace(Standing::Up(Arc::clone(&session)));
         let since = Instant::now();
         let lost = tokio::select! {
             biased;
@@ -169,7 +179,7 @@ impl<U: Unit> Supervisor<U> {
             error = connected.until_lost() => Some(error),
             error = &mut work => Some(error),
         };
-        self.sender.send_replace(None);
+        self.sender.send_replace(Standing::Down(None));
         self.unit.lost();
         let error = match lost {
             Some(error) => error,
@@ -193,15 +203,17 @@ impl<U: Unit> Supervisor<U> {
         Ok((connected, built))
     }
 
-    /// Logs a failure, but not the same one at every attempt.
+    /// Says what is wrong, in the log only if it is not the same as at the last attempt.
     fn tell(&mut self, error: &QueueError) {
-        let text = with_cause(error);
-        if self.last_error.as_ref() != Some(&text) {
+        let problem: Arc<str> = with_cause(error).into();
+        self.sender
+            .send_replace(Standing::Down(Some(Arc::clone(&problem))));
+        if self.told.as_ref() != Some(&problem) {
             tracing::warn!(
-                purpose = U::PURPOSE, config = ?self.config, error = text,
+                purpose = U::PURPOSE, config = ?self.config, error = %problem,
                 "no connection to RabbitMQ; retrying in the background"
             );
-            self.last_error = Some(text);
+            self.told = Some(problem);
         }
     }
 }
