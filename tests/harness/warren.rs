@@ -19,6 +19,7 @@ const END: Duration = Duration::from_secs(20);
 /// A running `warren`. Dropping it ends it; its log is shown when the test failed.
 pub struct Warren {
     child: Child,
+    listeners: usize,
     directory: TempDir,
     /// `http://…` of its API, if it is one.
     pub api: Option<String>,
@@ -54,6 +55,7 @@ impl Warren {
             .spawn()?;
         Ok(Self {
             child,
+            listeners: if command == "up" { 2 } else { 1 },
             directory,
             api: None,
             worker: None,
@@ -71,7 +73,6 @@ impl Warren {
 
     /// Reads from the log where it listens.
     async fn until_listening(&mut self) -> anyhow::Result<()> {
-        let roles = if self.log_names_both() { 2 } else { 1 };
         let started = Instant::now();
         loop {
             self.still_runs()?;
@@ -89,16 +90,11 @@ impl Warren {
                     _ => {}
                 }
             }
-            if self.api.iter().chain(&self.worker).count() >= roles {
+            if self.api.iter().chain(&self.worker).count() == self.listeners {
                 return Ok(());
             }
             self.within(started, START, "listen").await?;
         }
-    }
-
-    fn log_names_both(&self) -> bool {
-        fs::read(format!("/proc/{}/cmdline", self.child.id()))
-            .is_ok_and(|line| line.split(|byte| *byte == 0).any(|word| word == b"up"))
     }
 
     /// Waits until a worker takes jobs and says that all is well.
