@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use warren_shared::queue::rabbit::topology::{DEAD_JOBS, JOBS};
+use warren_shared::queue::rabbit::topology::{self, DEAD_JOBS, JOBS};
 use warren_shared::queue::{JobQueue, MAX_TRIES, Prefetch, QueueError, WaitError};
 use warren_shared::time::Deadline;
 
@@ -189,4 +189,31 @@ async fn each_side_keeps_to_its_own() -> anyhow::Result<()> {
     assert!(matches!(unclaimed, Err(QueueError::WrongSide(_))));
     assert!(worker.queue.submit(&job()?).await.is_err());
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_is_too_large_costs_nobody_else_anything() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(2).await?;
+    let (talker, other) = (job()?, job()?);
+    let _wait = submit(&api, &talker).await?;
+    let too_much = jobs.next().await?;
+    let wait = submit(&api, &other).await?;
+    let delivery = jobs.next().await?;
+    let mark = "x".repeat(topology::MAX_MESSAGE.as_len());
+    let refused = too_much.reply(reply_to(&talker, &mark)).await;
+    assert!(
+        matches!(refused, Err(QueueError::TooLarge { .. })),
+        "{refused:?}"
+    );
+    // Still this worker's, on the connection that brought it.
+    assert!(!delivery.redelivered);
+    delivery.reply(reply_to(&other, "done")).await?;
+    assert_eq!(answer(wait).await?, reply_to(&other, "done"));
+    let again = jobs.next().await?;
+    assert_eq!(again.job, talker);
+    assert!(again.redelivered);
+    again.reply(reply_to(&talker, "less")).await?;
+    jobs.none().await
 }

@@ -45,11 +45,14 @@ async fn fetch(
 ) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let taken = tokio::select! {
+            biased;
             () = sender.closed() => return,
             taken = hub.take(by) => taken,
         };
-        // A receiver that is gone drops the delivery, which gives the job back.
-        drop(sender.send(delivery(&hub, taken, slot)).await);
+        if let Err(untaken) = sender.send(delivery(&hub, taken, slot)).await {
+            // It fails only if the job went back already.
+            drop(untaken.0.requeue().await);
+        }
     }
 }
 
@@ -111,6 +114,7 @@ pub(super) fn unclaimed(hub: &Arc<Hub>, stop: CancellationToken) -> mpsc::Receiv
     tokio::spawn(async move {
         loop {
             let reply = tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = sender.closed() => return,
                 reply = hub.take_unclaimed() => reply,

@@ -82,17 +82,27 @@ async fn pump(
         if let Some(delivery) = receive(delivered, replier).await? {
             // Never waits on this connection, since no more than the prefetch are unsettled; what
             // an earlier connection brought may still be in the way.
-            drop(subscription.sender.send(delivery).await);
+            if let Err(untaken) = subscription.sender.send(delivery).await {
+                hand_back(untaken.0).await;
+            }
         }
     }
-    // The stream hands back what nobody took; there is room for it, since no more than the
-    // prefetch are unsettled.
     for delivered in cancel(channel, consumer).await? {
-        if let Some(delivery) = receive(delivered, replier).await? {
-            drop(subscription.sender.try_send(delivery));
+        if let Some(delivery) = receive(delivered, replier).await?
+            && let Err(untaken) = subscription.sender.try_send(delivery)
+        {
+            hand_back(untaken.into_inner()).await;
         }
     }
     Ok(())
+}
+
+/// Gives a job back that nobody takes.
+async fn hand_back(delivery: Delivery) {
+    let job = delivery.job.id;
+    if let Err(error) = delivery.requeue().await {
+        tracing::debug!(job.id = %job, %error, "job was lost with its connection");
+    }
 }
 
 async fn receive(
