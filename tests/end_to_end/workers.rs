@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::harness::broker::Broker;
 use crate::harness::http::{self, Answer, program};
@@ -68,6 +69,21 @@ async fn share(mongodb: &str) {
         jobs.is_some_and(|queue| queue["consumers"] == 2)
     })
     .await;
+
+    // Every byte of these outputs takes six in JSON: uncut, the reply would be past what the
+    // broker takes.
+    let case = json!({"expectedOutput": "never"});
+    let loud = json!({
+        "language": "python", "code": "print('\\x01' * 65_000)", "testCases": vec![case; 30],
+    });
+    let answer = api.submit(&loud).await.expect("an answer");
+    assert_eq!(
+        (answer.status, answer.text("status")),
+        (200, "wrong_answer"),
+        "{:.300}",
+        answer.body.to_string()
+    );
+    assert_eq!(answer.body["truncated"], true);
     drop((first, second));
 }
 

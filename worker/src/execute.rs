@@ -12,6 +12,7 @@ use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::Submission;
 use warren_shared::time::EpochMillis;
 
+use crate::clip::clip;
 use crate::conversation::{Conversation, Reported};
 use crate::engine::{Engine, Handle, Launch};
 use crate::{Error, Result, verdict};
@@ -114,14 +115,16 @@ impl Executor {
                 Some(report) => verdict::case(case, verdict::run(report)),
                 None => verdict::case_not_run(),
             });
-        Ok(Outcome {
+        let mut outcome = Outcome {
             main,
             cases: cases.collect(),
             timings,
             finished_at: EpochMillis::now(),
             worker: self.instance.clone(),
             image,
-        })
+        };
+        clip(&mut outcome);
+        Ok(outcome)
     }
 }
 

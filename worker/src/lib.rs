@@ -3,6 +3,7 @@
 //! through, [`engine`] makes its container, [`conversation`] speaks with PID 1 in it, [`verdict`]
 //! makes an outcome of what PID 1 saw.
 
+mod clip;
 pub mod compare;
 pub mod config;
 pub mod consume;

@@ -1,0 +1,109 @@
+//! Keeps an outcome small enough to travel: fifty test cases that each print all they may would
+//! make a reply of tens of megabytes.
+
+use warren_shared::limits::ByteSize;
+use warren_shared::outcome::{Captured, Outcome, Run};
+
+/// The most text that the runs of one job report together. In JSON a byte may take six, which
+/// stays well below the largest message of the queue.
+const MAX_REPORTED: ByteSize = ByteSize::mib(1);
+
+/// Cuts the longest streams so that all together are at most [`MAX_REPORTED`]. What they were
+/// judged by is decided before this.
+pub(crate) fn clip(outcome: &mut Outcome) {
+    let mut streams: Vec<&mut Captured> = outcome
+        .main
+        .iter_mut()
+        .chain(
+            outcome
+                .cases
+                .iter_mut()
+                .filter_map(|case| case.run.as_mut()),
+        )
+        .flat_map(|Run { stdout, stderr, .. }| [stdout, stderr])
+        .collect();
+    let total: usize = streams.iter().map(|stream| stream.text.len()).sum();
+    if total <= MAX_REPORTED.as_len() {
+        return;
+    }
+    let share = MAX_REPORTED.as_len() / streams.len().max(1);
+    for stream in &mut streams {
+        if stream.text.len() > share {
+            let end = (0..=share)
+                .rev()
+                .find(|end| stream.text.is_char_boundary(*end));
+            stream.text.truncate(end.unwrap_or(0));
+            stream.truncated = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use warren_shared::ids::InstanceId;
+    use warren_shared::outcome::{CaseResult, Status, Timings};
+    use warren_shared::time::EpochMillis;
+
+    use super::*;
+
+    fn outcome(cases: usize, stdout: &str) -> Outcome {
+        let case = || CaseResult {
+            run: Some(Run {
+                status: Status::Completed,
+                exit_code: Some(0),
+                signal: None,
+                stdout: Captured {
+                    text: stdout.to_owned(),
+                    truncated: false,
+                },
+                stderr: Captured::default(),
+                duration: Duration::ZERO,
+                cpu: Duration::ZERO,
+                memory_bytes: 0,
+            }),
+            status: Status::Completed,
+            first_difference: None,
+        };
+        Outcome {
+            main: None,
+            cases: (0..cases).map(|_| case()).collect(),
+            timings: Timings::default(),
+            finished_at: EpochMillis::now(),
+            worker: InstanceId::new("worker"),
+            image: String::new(),
+        }
+    }
+
+    fn lengths(outcome: &Outcome) -> Vec<usize> {
+        outcome
+            .cases
+            .iter()
+            .filter_map(|case| Some(case.run.as_ref()?.stdout.text.len()))
+            .collect()
+    }
+
+    #[test]
+    fn what_fits_is_left_alone() {
+        let mut small = outcome(16, &"x".repeat(64 * 1024));
+        let before = small.clone();
+        clip(&mut small);
+        assert_eq!(small, before);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_between_characters_and_says_so() {
+        let mut large = outcome(50, &"ä".repeat(32 * 1024));
+        clip(&mut large);
+        assert!(lengths(&large).iter().sum::<usize>() <= MAX_REPORTED.as_len());
+        for case in large.cases {
+            let stdout = case.run.unwrap().stdout;
+            assert!(
+                stdout.truncated
+                    && stdout.text.chars().all(|c| c == 'ä')
+                    && stdout.text.len() > 10_000
+            );
+        }
+    }
+}
