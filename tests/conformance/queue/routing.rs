@@ -195,6 +195,7 @@ pub async fn handing_back_is_not_held_against_a_job<F: Fixture>() -> anyhow::Res
     let mut jobs = worker.take_jobs(1).await?;
     let sent = job()?;
     let pending = submit(&api, &sent).await?;
+    until(&worker.queue, "it is connected both ways", |_| true).await?;
     for given_back in 0..3 * MAX_TRIES {
         let delivery = jobs.next().await?;
         assert_eq!(delivery.job, sent);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::message::{Origin, encode, job_properties, reply_properties};
 use super::publisher::{Message, PublishError, Published, Publisher};
@@ -18,6 +18,8 @@ use crate::reply::Reply;
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the broker may take to confirm one attempt.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long handing a job back waits for a connection to publish on.
+const HAND_BACK_WAIT: Duration = Duration::from_secs(1);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -52,7 +54,7 @@ impl Replier {
         }
     }
 
-    /// Queues `job` once more, if that can be done right away.
+    /// Queues `job` once more, if that can be done soon.
     pub(super) async fn hand_back(&self, job: &Job, reply_to: &str) -> Result<(), QueueError> {
         let body = encode(job).map_err(|error| {
             tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
@@ -64,7 +66,10 @@ impl Replier {
             properties: job_properties(job, reply_to, Origin::HandedBack),
             body: &body,
         };
-        match self.0.now()?.publish(message, CONFIRM_TIMEOUT).await {
+        let publisher = timeout(HAND_BACK_WAIT, self.0.soon())
+            .await
+            .map_err(|_elapsed| QueueError::Disconnected)??;
+        match publisher.publish(message, CONFIRM_TIMEOUT).await {
             Ok(Published::Confirmed) => Ok(()),
             Ok(Published::Refused | Published::Returned) => Err(QueueError::Refused(JOBS)),
             Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => Err(error),
