@@ -32,8 +32,13 @@ pub async fn consume(
             slot = slots.take() => slot,
             () = stop.cancelled() => None,
         };
-        // Without a slot we are stopping: dropped, the delivery goes back to the queue.
-        let Some(slot) = slot else { continue };
+        let Some(slot) = slot else {
+            // We are stopping; the job goes to another worker, and this was no try of it.
+            if let Err(error) = delivery.requeue().await {
+                tracing::warn!(%error, "a job could not be handed back; the queue does so itself");
+            }
+            continue;
+        };
         let executor = Arc::clone(&executor);
         let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
         let job = async move {
