@@ -59,6 +59,14 @@ fn shared_knows_no_server_engine_or_database() {
 }
 
 #[test]
+fn what_api_and_worker_share_knows_neither() {
+    assert_free_of(
+        "warren-http",
+        &["warren-api", "warren-worker", "warren-runner", "bollard"],
+    );
+}
+
+#[test]
 fn only_the_worker_reaches_a_container_engine() {
     assert_free_of("warren-api", &["bollard"]);
     assert_free_of("warren", &["bollard"]);

@@ -7,6 +7,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
+use warren_http::Bounds;
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
 use warren_shared::queue::JobQueue;
@@ -16,7 +17,6 @@ use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
 use crate::health::Health;
 use crate::router::router;
-use crate::server::{self, Bounds};
 use crate::state::AppState;
 use crate::store::{Recorder, Store};
 
@@ -88,7 +88,7 @@ impl Api {
             grace: self.drain_grace,
             ..Bounds::default()
         };
-        server::serve(listener, self.router, stop, bounds).await;
+        warren_http::serve(listener, self.router, stop, bounds).await;
         drop(self.unclaimed);
         self.recorder.drain(RECORD_GRACE).await;
         self.store.close().await;

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use mongodb::options::ConnectionString;
+use warren_http::{DRAIN_GRACE, MAX_WAIT, MIN_WAIT};
 use warren_shared::config::Env;
 use warren_shared::languages::PolicyMode;
 use warren_shared::telemetry::Environment;
 use warren_shared::time::millis;
 
-use crate::budget::{MAX_WAIT, MIN_WAIT};
 use crate::origin::Origins;
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.
@@ -22,8 +22,6 @@ pub const DATABASE_FILE: &str = "warren.db";
 ///
 /// [`MAX_BODY`]: warren_shared::limits::MAX_BODY
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
-/// How long a drain waits for requests in flight: the longest wait, and a second to answer.
-pub const DRAIN_GRACE: Duration = Duration::from_secs(6);
 
 /// The API's configuration.
 #[derive(Clone, Debug)]

@@ -4,9 +4,6 @@
 //! [`store`] records what came of it. [`Api`] puts this together and serves it.
 
 mod api;
-mod api_error;
-mod body;
-mod budget;
 pub mod config;
 mod dispatch;
 mod error;
@@ -14,7 +11,6 @@ mod health;
 mod origin;
 mod router;
 mod routes;
-mod server;
 mod state;
 pub mod store;
 #[cfg(test)]
@@ -22,7 +18,6 @@ mod tests;
 mod trace_context;
 
 pub use api::{Api, RECORD_GRACE};
-pub use budget::{ANSWER_RESERVE, BODY_TIME, MAX_WAIT, MIN_WAIT, REPLY_RESERVE};
 pub use config::{Config, StoreConfig};
 pub use error::{Error, Result};
 pub use origin::{InvalidOrigin, Origin, Origins};

@@ -1,6 +1,5 @@
 //! The routes, and what wraps each of them: the span, CORS, and a last resort for panics.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,28 +10,23 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
-use serde_json::json;
-use tokio::time::Instant;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::on_early_drop::OnEarlyDropLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Level, Span};
-use warren_shared::contract::Problem;
+use warren_http::with_fallbacks;
 use warren_shared::time::millis;
 
-use crate::api_error::ApiError;
-use crate::body;
-use crate::budget::BODY_TIME;
 use crate::origin::Origins;
 use crate::routes::execute::JOB_ID_HEADER;
 use crate::routes::{execute, executions, health};
 use crate::state::AppState;
 
 const HEALTH: &str = "/api/health";
+const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; see also GET /api/executions/{id} and GET /api/health.";
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
@@ -42,8 +36,6 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .route("/api/rooms/{roomId}/execute", post(execute::post))
         .route("/api/executions/{id}", get(executions::get))
         .route(HEALTH, get(health::get))
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
         .with_state(state);
     wrapped(routes, origins)
 }
@@ -60,8 +52,7 @@ pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
         move || span.in_scope(|| tracing::info!("the caller went away before the answer"))
     });
     let header = SetResponseHeaderLayer::if_not_present;
-    routes
-        .layer(CatchPanicLayer::custom(panicked))
+    with_fallbacks(routes, ADVICE)
         .layer(cors(origins))
         .layer(header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(header(
@@ -110,42 +101,4 @@ fn log(response: &Response, latency: Duration, span: &Span) {
     } else {
         tracing::info!(status, latency_ms, "answered");
     }
-}
-
-async fn not_found(request: Request) -> ApiError {
-    drain(request).await;
-    Problem::new(
-        404,
-        "not_found",
-        "There is nothing at this path. Run code with POST /api/rooms/{roomId}/execute; see also GET /api/executions/{id} and GET /api/health.",
-    )
-    .into()
-}
-
-async fn method_not_allowed(request: Request) -> ApiError {
-    let method = request.method().to_string();
-    drain(request).await;
-    Problem::new(
-        405,
-        "method_not_allowed",
-        "This path does not take this method. Use one of those in the Allow header.",
-    )
-    .with_details(json!({ "method": method }))
-    .into()
-}
-
-async fn drain(request: Request) {
-    let (parts, body) = request.into_parts();
-    body::discard(&parts.headers, body, Instant::now() + BODY_TIME).await;
-}
-
-// The panic's own words may quote code or output; they go to the panic hook only.
-fn panicked(_words: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!("a request's handler panicked");
-    ApiError::from(Problem::new(
-        500,
-        "internal_error",
-        "Something went wrong on our side. Send the request again; if it fails again, please report it.",
-    ))
-    .into_response()
 }

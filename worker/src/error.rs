@@ -85,9 +85,6 @@ pub enum Error {
     /// The job's deadline passed before its program could be started or judged.
     #[error("the job's deadline passed before its program was judged")]
     DeadlinePassed,
-    /// The worker's HTTP server failed.
-    #[error("the worker's HTTP server failed: {0}")]
-    Http(#[source] std::io::Error),
     /// A task of ours panicked.
     #[error("the worker failed while {0}; this is a bug, please report it with the log")]
     Panicked(&'static str),

@@ -1,11 +1,11 @@
 //! A worker as a whole: put together, running, and drained.
 
-use std::future::IntoFuture;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use warren_http::{Bounds, serve};
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
 use warren_shared::limits::Limits;
@@ -89,16 +89,17 @@ impl Worker {
                 Ok(())
             }
         });
-        let closing = stop.clone();
-        let server = axum::serve(listener, router(self.context))
-            .with_graceful_shutdown(async move { closing.cancelled().await });
-        let mut http = tokio::spawn(server.into_future());
+        let bounds = Bounds {
+            grace: self.config.drain,
+            ..Bounds::default()
+        };
+        let mut http = tokio::spawn(serve(listener, router(self.context), stop.clone(), bounds));
 
         // Whatever ends first, for whatever reason, ends the rest.
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
             consumed = &mut consumer => consumed.unwrap_or(Err(Error::Panicked("taking jobs"))),
-            served = &mut http => served.map_or(Err(Error::Panicked("serving HTTP")), |served| served.map_err(Error::Http)),
+            served = &mut http => served.map_err(|_panicked| Error::Panicked("serving HTTP")),
         };
         stop.cancel();
         running.close();
@@ -121,8 +122,6 @@ impl Worker {
             );
         }
         self.engine.drain(self.config.drain).await;
-        // A slow client of ours must not hold up the end.
-        http.abort();
         drop(sweeper.await);
         result
     }

@@ -11,8 +11,8 @@ use warren_shared::job::Job;
 use warren_shared::queue::JobQueue;
 use warren_shared::reply::Reply;
 
-use crate::budget::Budget;
 use crate::store::Recorder;
+use warren_http::Budget;
 
 /// The ways, in the order in which they are tried.
 pub(crate) struct Dispatch {

@@ -7,8 +7,8 @@ use warren_shared::reply::Reply;
 use warren_shared::time::Deadline;
 
 use super::DispatchError;
-use crate::budget::Budget;
 use crate::store::{Execution, Recorder};
+use warren_http::Budget;
 
 pub(super) async fn run(
     queue: &dyn JobQueue,

@@ -15,13 +15,11 @@ use warren_shared::limits::Limits;
 use warren_shared::reply::JobFailure;
 use warren_shared::submission::Submission;
 
-use crate::api_error::ApiError;
-use crate::body;
-use crate::budget::Budget;
 use crate::dispatch::{DispatchError, failure_problem};
 use crate::state::AppState;
 use crate::store::{End, Execution};
 use crate::trace_context::traceparent;
+use warren_http::{ApiError, Budget, body};
 
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");

@@ -14,9 +14,9 @@ use warren_shared::languages::LanguageName;
 use warren_shared::telemetry::Environment;
 use warren_shared::time::EpochMillis;
 
-use crate::api_error::ApiError;
 use crate::state::AppState;
 use crate::store::{CodeHash, End, Execution, StoreError};
+use warren_http::ApiError;
 
 /// How long after its submission a job without a result is given up: jobs expire with their
 /// deadline, and one that was taken in time is long done.

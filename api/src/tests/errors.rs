@@ -137,7 +137,7 @@ async fn the_wait_is_bounded_when_no_worker_ever_answers() {
     let waited = asked.elapsed();
     answer.error(504, "timed_out");
     assert!(
-        waited >= Duration::from_millis(600) - crate::ANSWER_RESERVE,
+        waited >= Duration::from_millis(600) - warren_http::ANSWER_RESERVE,
         "{waited:?}"
     );
     // The answer was made before the wait was over; the rest is a busy machine's.

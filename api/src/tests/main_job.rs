@@ -94,7 +94,7 @@ async fn the_job_carries_what_was_asked_for() {
     assert_eq!(job.traceparent.as_deref(), Some(trace));
     let given = job.deadline.at().since(before);
     assert!(
-        given < crate::MAX_WAIT,
+        given < warren_http::MAX_WAIT,
         "the answer must leave within the wait"
     );
     assert!(given.as_millis() > 4_500, "most of the wait is the job's");

@@ -15,8 +15,8 @@ use warren_shared::queue::JobQueue;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO};
 use crate::config::DATABASE_FILE;
-use crate::server::{Bounds, serve};
 use crate::store::{SqliteStore, Store};
+use warren_http::{Bounds, serve};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -19,14 +19,15 @@ pub const REPLY_RESERVE: Duration = Duration::from_millis(75);
 
 /// One request's time, from its first moment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
+pub struct Budget {
     start: Instant,
     wait: Duration,
 }
 
 impl Budget {
     /// The time of a request that begins now.
-    pub(crate) fn start(wait: Duration) -> Self {
+    #[must_use]
+    pub fn start(wait: Duration) -> Self {
         Self {
             start: Instant::now(),
             wait,
@@ -34,22 +35,26 @@ impl Budget {
     }
 
     /// When the body must be here.
-    pub(crate) fn body_by(self) -> Instant {
+    #[must_use]
+    pub fn body_by(self) -> Instant {
         self.start + BODY_TIME.min(self.wait / 2)
     }
 
     /// When the answer must be made.
-    pub(crate) fn answer_by(self) -> Instant {
+    #[must_use]
+    pub fn answer_by(self) -> Instant {
         self.start + self.wait.saturating_sub(ANSWER_RESERVE)
     }
 
     /// What the job is given.
-    pub(crate) fn job_deadline(self) -> Deadline {
+    #[must_use]
+    pub fn job_deadline(self) -> Deadline {
         Deadline::after(self.left().saturating_sub(REPLY_RESERVE))
     }
 
     /// How long until the answer must be made.
-    pub(crate) fn left(self) -> Duration {
+    #[must_use]
+    pub fn left(self) -> Duration {
         self.answer_by().saturating_duration_since(Instant::now())
     }
 }

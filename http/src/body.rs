@@ -14,12 +14,11 @@ use crate::api_error::ApiError;
 /// resets it, and the sender would see that instead of our answer.
 const DISCARDED: ByteSize = ByteSize::mib(4);
 
-/// Reads a JSON body.
-pub(crate) async fn read_json(
-    headers: &HeaderMap,
-    body: Body,
-    by: Instant,
-) -> Result<Vec<u8>, ApiError> {
+/// Reads a JSON body of at most [`MAX_BODY`], to be there `by` then.
+///
+/// # Errors
+/// It is too large, too slow, broken off, or sent as something else.
+pub async fn read_json(headers: &HeaderMap, body: Body, by: Instant) -> Result<Vec<u8>, ApiError> {
     let declared = declared_len(headers);
     if declared.is_some_and(|len| len > MAX_BODY.get()) {
         discard(headers, body, by).await;
@@ -44,7 +43,7 @@ pub(crate) async fn read_json(
 }
 
 /// Reads a body that is not wanted, as far as it is short and comes soon.
-pub(crate) async fn discard(headers: &HeaderMap, body: Body, by: Instant) {
+pub async fn discard(headers: &HeaderMap, body: Body, by: Instant) {
     let is_long = declared_len(headers).is_some_and(|len| len > DISCARDED.get());
     // Who expects a 100 waits for our word, and reading would give it.
     if !is_long && !headers.contains_key(EXPECT) {

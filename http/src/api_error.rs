@@ -1,4 +1,4 @@
-//! How an error leaves the API: a [`Problem`] as an HTTP answer.
+//! How an error leaves a server of ours: a [`Problem`] as an HTTP answer.
 
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
@@ -8,7 +8,7 @@ use warren_shared::contract::{Problem, Refusal};
 
 /// An error answer in the contract's shape.
 #[derive(Debug)]
-pub(crate) struct ApiError(Problem);
+pub struct ApiError(Problem);
 
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {

@@ -16,8 +16,8 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::DRAIN_GRACE;
-
+/// How long a drain waits for requests in flight: the longest wait, and a second to answer.
+pub const DRAIN_GRACE: Duration = Duration::from_secs(6);
 /// The largest head of a request, and the buffer of a connection.
 const MAX_HEAD: usize = 64 * 1024;
 /// The pause after an accept that failed for want of descriptors or memory.
@@ -25,16 +25,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What peers may take of the server.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     /// The most connections; further ones wait in the kernel's backlog.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// How long a peer may take to send a request's head, and to begin one on a connection that
     /// is kept alive.
-    pub(crate) head: Duration,
+    pub head: Duration,
     /// How long a peer may take none of an answer's bytes.
-    pub(crate) stall: Duration,
+    pub stall: Duration,
     /// How long requests in flight may take to finish after `stop`.
-    pub(crate) grace: Duration,
+    pub grace: Duration,
 }
 
 impl Default for Bounds {
@@ -49,12 +49,7 @@ impl Default for Bounds {
 }
 
 /// Serves `router` until `stop` is cancelled and requests in flight are done.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-    bounds: Bounds,
-) {
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) {
     let places = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
