@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::client::{Client, is_gone};
@@ -22,8 +23,10 @@ const REMOVE: Duration = Duration::from_secs(10);
 const TRIES: u32 = 3;
 /// The pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long to wait for an answer about a container's death.
-const INSPECT: Duration = Duration::from_secs(2);
+/// How long to wait for word of a container's death.
+const DEATH: Duration = Duration::from_secs(1);
+/// How often to ask for it.
+const DEATH_PAUSE: Duration = Duration::from_millis(25);
 
 /// Removes containers.
 pub(super) struct Reaper {
@@ -129,22 +132,31 @@ pub(super) struct Guard {
 #[async_trait]
 impl Handle for Guard {
     async fn death(&self) -> Option<Death> {
-        let call = self
-            .reaper
-            .client
-            .docker()
-            .inspect_container(&self.name, None);
-        let state = self
-            .reaper
-            .client
-            .call("inspect a container", INSPECT, call)
-            .await
-            .ok()?
-            .state?;
-        (state.running != Some(true)).then(|| Death {
-            out_of_memory: state.oom_killed.unwrap_or(false),
-            exit_code: state.exit_code.unwrap_or(-1),
-        })
+        let by = Instant::now() + DEATH;
+        loop {
+            let call = self
+                .reaper
+                .client
+                .docker()
+                .inspect_container(&self.name, None);
+            let container = self
+                .reaper
+                .client
+                .call("inspect a container", DEATH, call)
+                .await;
+            let state = container.ok()?.state?;
+            if state.running != Some(true) {
+                return Some(Death {
+                    out_of_memory: state.oom_killed.unwrap_or(false),
+                    exit_code: state.exit_code.unwrap_or(-1),
+                });
+            }
+            if Instant::now() > by {
+                return None;
+            }
+            // dockerd closes the streams some 30 ms before it says that the process is gone.
+            tokio::time::sleep(DEATH_PAUSE).await;
+        }
     }
 }
 
