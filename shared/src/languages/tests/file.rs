@@ -39,7 +39,7 @@ fn the_embedded_file_has_both_languages_of_the_contract() {
     assert_eq!(js.file_name(), "main.js");
     assert_eq!(js.default_image(), "node:18-alpine");
     let python = languages.get("python").unwrap();
-    assert_eq!(python.command(), ["python3", "main.py"]);
+    assert_eq!(python.command(), ["python3", "-u", "main.py"]);
     assert_eq!(python.file_name(), "main.py");
     assert_eq!(python.default_image(), "python:3.10-alpine");
 }
