@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use warren_shared::health::{HealthReport, ServiceHealth, State};
 use warren_shared::ids::InstanceId;
 use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS, STATUS_TIMEOUT};
+use warren_shared::time::fractional_millis;
 
 use crate::store::{Recorder, Store};
 
@@ -140,7 +141,7 @@ fn workers(consumers: u32) -> ServiceHealth {
 fn service(status: State, latency: Duration, detail: impl Into<String>) -> ServiceHealth {
     ServiceHealth {
         status,
-        latency_ms: Some((latency.as_secs_f64() * 1e6).round() / 1e3),
+        latency_ms: Some(fractional_millis(latency)),
         detail: Some(detail.into()),
     }
 }

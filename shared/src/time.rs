@@ -84,3 +84,10 @@ impl Deadline {
 pub fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// A duration in milliseconds to the microsecond, which is finer than any clock here is honest
+/// about. For JSON.
+#[must_use]
+pub fn fractional_millis(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e6).round() / 1e3
+}

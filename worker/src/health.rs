@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use warren_shared::health::{HealthReport, ServiceHealth, State};
 use warren_shared::ids::InstanceId;
 use warren_shared::queue::JobQueue;
+use warren_shared::time::fractional_millis;
 
 use crate::engine::Engine;
 use crate::slots::Slots;
@@ -58,7 +59,7 @@ impl Health {
         match self.engine.check().await {
             Ok(()) => ServiceHealth {
                 status: State::Ok,
-                latency_ms: Some(ms(asked.elapsed())),
+                latency_ms: Some(fractional_millis(asked.elapsed())),
                 detail: None,
             },
             Err(error) => ServiceHealth {
@@ -73,7 +74,7 @@ impl Health {
         match self.queue.status().await {
             Ok(status) => ServiceHealth {
                 status: State::Ok,
-                latency_ms: Some(ms(status.latency)),
+                latency_ms: Some(fractional_millis(status.latency)),
                 detail: Some(format!(
                     "{} waiting, {} consumers",
                     status.waiting, status.consumers
@@ -86,8 +87,4 @@ impl Health {
             },
         }
     }
-}
-
-fn ms(span: Duration) -> f64 {
-    (span.as_secs_f64() * 1e6).round() / 1e3
 }

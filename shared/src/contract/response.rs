@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{InstanceId, JobId};
 use crate::outcome::{CaseResult, Difference, Outcome, Run, Status, Timings};
 use crate::submission::{Submission, TestCase};
-use crate::time::EpochMillis;
+use crate::time::{EpochMillis, fractional_millis};
 
 /// The body of a 200 answer. Times are in milliseconds, sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,8 +130,8 @@ impl ExecuteResponse {
             stderr: run.stderr.text,
             exit_code: run.exit_code,
             signal: run.signal,
-            duration_ms: ms(run.duration),
-            cpu_ms: ms(run.cpu),
+            duration_ms: fractional_millis(run.duration),
+            cpu_ms: fractional_millis(run.cpu),
             memory_bytes: run.memory_bytes,
             ..base
         }
@@ -141,7 +141,10 @@ impl ExecuteResponse {
 fn test_result(case: &TestCase, result: CaseResult) -> TestResult {
     let passed = result.passed();
     let truncated = result.run.as_ref().is_some_and(is_truncated);
-    let duration_ms = result.run.as_ref().map_or(0.0, |run| ms(run.duration));
+    let duration_ms = result
+        .run
+        .as_ref()
+        .map_or(0.0, |run| fractional_millis(run.duration));
     let (actual_output, stderr) = result
         .run
         .map(|run| (run.stdout.text, run.stderr.text))
@@ -163,17 +166,12 @@ fn is_truncated(run: &Run) -> bool {
     run.stdout.truncated || run.stderr.truncated
 }
 
-/// Milliseconds to the microsecond, which is finer than any clock here is honest about.
-fn ms(span: std::time::Duration) -> f64 {
-    (span.as_secs_f64() * 1e6).round() / 1e3
-}
-
 impl From<Timings> for TimingsMs {
     fn from(timings: Timings) -> Self {
         Self {
-            queue_ms: ms(timings.queue),
-            sandbox_ms: ms(timings.sandbox),
-            run_ms: ms(timings.run),
+            queue_ms: fractional_millis(timings.queue),
+            sandbox_ms: fractional_millis(timings.sandbox),
+            run_ms: fractional_millis(timings.run),
         }
     }
 }
