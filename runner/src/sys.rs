@@ -38,12 +38,26 @@ pub(crate) fn close_all_on_exec() {
     }
 }
 
-/// Gives every signal its default action.
+/// Gives every signal its default action, also those that the C library keeps for its threads and
+/// refuses to set: whoever started the engine may have ignored them, and a program would inherit it.
 pub(crate) fn default_all_signals() {
+    /// The kernel's `struct sigaction`, which no architecture has longer: all zeroes are the
+    /// default action, no flags and an empty mask.
+    const DEFAULT_ACTION: [u64; 4] = [0; 4];
+    /// Bytes of the kernel's `sigset_t`.
+    const SET_SIZE: usize = 8;
     for signal in 1..=LAST_SIGNAL {
-        // SAFETY: the default action needs no handler to stay alive. Those signals that cannot
-        // be set are refused by the call.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel only reads the action, and the default one needs no handler to stay
+        // alive. Those signals that cannot be set are refused by the call.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                DEFAULT_ACTION.as_ptr(),
+                ptr::null_mut::<u64>(),
+                SET_SIZE,
+            );
+        }
     }
 }
 
@@ -148,5 +162,46 @@ fn check(result: i32) -> io::Result<i32> {
         Err(io::Error::last_os_error())
     } else {
         Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    /// The first of the signals that the C library keeps for itself.
+    const RESERVED: i32 = 32;
+
+    #[test]
+    fn signals_that_the_c_library_reserves_get_their_default_action_too() {
+        let ignored = |reset: bool| {
+            let mut cat = Command::new("cat");
+            cat.arg("/proc/self/status");
+            // SAFETY: system calls only.
+            unsafe {
+                cat.pre_exec(move || {
+                    let ignore = [libc::SIG_IGN as u64, 0, 0, 0];
+                    let old = ptr::null_mut::<u64>();
+                    libc::syscall(
+                        libc::SYS_rt_sigaction,
+                        RESERVED,
+                        ignore.as_ptr(),
+                        old,
+                        8_usize,
+                    );
+                    if reset {
+                        default_all_signals();
+                    }
+                    Ok(())
+                });
+            }
+            let status = String::from_utf8(cat.output().unwrap().stdout).unwrap();
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+            u64::from_str_radix(mask.unwrap().trim(), 16).unwrap() >> (RESERVED - 1) & 1
+        };
+        assert_eq!((ignored(false), ignored(true)), (1, 0));
     }
 }
