@@ -164,11 +164,11 @@ proptest! {
     fn comments_and_strings_never_violate(text in snippets()) {
         let line = text.replace(['\n', '\r', '\u{2028}', '\u{2029}'], " ");
         prop_assert_eq!(found("javascript", &format!("// {line}\nx")), []);
-        prop_assert_eq!(found("javascript", &format!("/* {} */ x", text.replace("*/", ""))), []);
+        prop_assert_eq!(found("javascript", &format!("/* {} */ x", text.replace('*', ""))), []);
         prop_assert_eq!(found("python", &format!("# {line}\nx")), []);
         let plain = line.replace(['\\', '\'', '"', '`'], "");
         prop_assert_eq!(found("javascript", &format!("x = '{plain}'")), []);
-        prop_assert_eq!(found("javascript", &format!("x = `{}`", plain.replace("${", ""))), []);
+        prop_assert_eq!(found("javascript", &format!("x = `{}`", plain.replace('$', ""))), []);
         prop_assert_eq!(found("javascript", &format!("f(/[{}]/)", plain.replace(']', ""))), []);
         prop_assert_eq!(found("python", &format!("x = '{plain}'")), []);
         prop_assert_eq!(found("python", &format!("x = b\"\"\"{plain}\n\"\"\"")), []);
@@ -178,7 +178,7 @@ proptest! {
     #[test]
     fn what_follows_a_comment_or_string_is_code(text in snippets()) {
         let plain = text.replace(['\n', '\r', '\u{2028}', '\u{2029}', '\\', '\'', '"', '`'], "");
-        for before in [format!("// {plain}\n"), format!("'{plain}';\n"), format!("x = `{}`;\n", plain.replace("${", ""))] {
+        for before in [format!("// {plain}\n"), format!("'{plain}';\n"), format!("x = `{}`;\n", plain.replace('$', ""))] {
             let found = found("javascript", &format!("{before}eval(1)"));
             prop_assert_eq!(found, [("js-eval".to_owned(), 2, 1)]);
         }
