@@ -31,7 +31,9 @@ impl Job {
         message: &ToRunner,
         conversation: &mut Conversation,
     ) -> Result<(), Error> {
-        let ToRunner::Execute(execute) = message;
+        let ToRunner::Execute(execute) = message else {
+            return Err(Error::BadJob("it is no job"));
+        };
         check(execute)?;
         let mut scratch = Scratch::open()?;
         let budget_end = later(Instant::now(), execute.budget).min(self.life.end());
@@ -46,7 +48,7 @@ impl Job {
                 }
                 emptied => emptied?,
             }
-            scratch.write(&execute.file_name, &execute.code)?;
+            scratch.write(&execute.command.file_name, &execute.code)?;
             let over = self.run_once(execute, input, budget_end, conversation)?;
             // The verdict leaves before anything else is done.
             let frame = over.report.map_or(FromRunner::NotRun, FromRunner::Finished);
@@ -65,11 +67,12 @@ impl Job {
 
 /// What the worker has checked before, and what this crate relies on.
 fn check(execute: &Execute) -> Result<(), Error> {
-    let name = execute.file_name.as_str();
+    let name = execute.command.file_name.as_str();
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         return Err(Error::BadJob("its file name is not a plain name"));
     }
-    if execute.command.is_empty() || execute.command.iter().any(|part| part.contains('\0')) {
+    let args = &execute.command.args;
+    if args.is_empty() || args.iter().any(|arg| arg.contains('\0')) {
         return Err(Error::BadJob("its command is empty or holds a NUL"));
     }
     Ok(())

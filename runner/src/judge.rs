@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use warren_runner::wire::Ending;
+use warren_runner::wire::{Ending, Exit};
 
 /// Why the runner killed a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,25 +31,25 @@ pub(crate) fn judge(facts: &Facts<'_>) -> Ending {
     if facts.flooded {
         return Ending::OutputLimit;
     }
-    let (ending, signal) = match (facts.status.code(), facts.status.signal()) {
-        (Some(code), _) => (Ending::Exited(code), signal_of_shell_status(code)),
+    let (exit, signal) = match (facts.status.code(), facts.status.signal()) {
+        (Some(code), _) => (Exit::Status(code), signal_of_shell_status(code)),
         (None, signal) => {
             let signal = signal.unwrap_or(0);
-            (Ending::Signaled(signal), Some(signal))
+            (Exit::Signal(signal), Some(signal))
         }
     };
-    let killed_for_memory = ending == Ending::Signaled(libc::SIGKILL) && facts.oom_kill;
+    let killed_for_memory = exit == Exit::Signal(libc::SIGKILL) && facts.oom_kill;
     let gave_up = match signal {
         Some(libc::SIGABRT | libc::SIGTRAP | libc::SIGILL) => v8_ran_out(facts.stderr_tail),
-        None if ending == Ending::Exited(1) => {
+        None if exit == Exit::Status(1) => {
             python_ran_out(facts.stderr_tail) || node_was_refused(facts.stderr_tail)
         }
         _ => false,
     };
     if killed_for_memory || gave_up {
-        Ending::MemoryLimit
+        Ending::MemoryLimit(exit)
     } else {
-        ending
+        Ending::Ended(exit)
     }
 }
 
@@ -113,35 +113,62 @@ mod tests {
 
     #[test]
     fn an_end_of_its_own_stands() {
-        assert_eq!(judged(exited(0), false, b""), Ending::Exited(0));
-        assert_eq!(judged(exited(3), false, V8), Ending::Exited(3));
+        assert_eq!(
+            judged(exited(0), false, b""),
+            Ending::Ended(Exit::Status(0))
+        );
+        assert_eq!(judged(exited(3), false, V8), Ending::Ended(Exit::Status(3)));
         let segv = ExitStatus::from_raw(libc::SIGSEGV);
-        assert_eq!(judged(segv, false, b""), Ending::Signaled(libc::SIGSEGV));
+        assert_eq!(
+            judged(segv, false, b""),
+            Ending::Ended(Exit::Signal(libc::SIGSEGV))
+        );
     }
 
     #[test]
     fn sigkill_is_the_memory_killers_only_if_it_killed() {
         let kill = ExitStatus::from_raw(libc::SIGKILL);
-        assert_eq!(judged(kill, true, b""), Ending::MemoryLimit);
-        assert_eq!(judged(kill, false, b""), Ending::Signaled(libc::SIGKILL));
+        assert_eq!(
+            judged(kill, true, b""),
+            Ending::MemoryLimit(Exit::Signal(libc::SIGKILL))
+        );
+        assert_eq!(
+            judged(kill, false, b""),
+            Ending::Ended(Exit::Signal(libc::SIGKILL))
+        );
     }
 
     #[test]
     fn a_program_that_outlives_its_killed_child_is_judged_by_its_own_end() {
-        assert_eq!(judged(exited(0), true, b""), Ending::Exited(0));
-        assert_eq!(judged(exited(1), true, b"KeyError: 1\n"), Ending::Exited(1));
+        assert_eq!(judged(exited(0), true, b""), Ending::Ended(Exit::Status(0)));
+        assert_eq!(
+            judged(exited(1), true, b"KeyError: 1\n"),
+            Ending::Ended(Exit::Status(1))
+        );
     }
 
     #[test]
     fn v8_that_gives_up_is_a_memory_verdict() {
         let abort = ExitStatus::from_raw(libc::SIGABRT);
-        assert_eq!(judged(abort, false, V8), Ending::MemoryLimit);
-        assert_eq!(judged(exited(134), false, V8), Ending::MemoryLimit);
+        assert_eq!(
+            judged(abort, false, V8),
+            Ending::MemoryLimit(Exit::Signal(libc::SIGABRT))
+        );
+        assert_eq!(
+            judged(exited(134), false, V8),
+            Ending::MemoryLimit(Exit::Status(134))
+        );
         // The core flag does not hide the signal.
         let dumped = ExitStatus::from_raw(libc::SIGABRT | 0x80);
-        assert_eq!(judged(dumped, false, V8), Ending::MemoryLimit);
+        assert_eq!(
+            judged(dumped, false, V8),
+            Ending::MemoryLimit(Exit::Signal(libc::SIGABRT))
+        );
         let other = b"node: assertion `heap out of memory' failed\n";
-        assert_eq!(judged(abort, false, other), Ending::Signaled(libc::SIGABRT));
+        assert_eq!(
+            judged(abort, false, other),
+            Ending::Ended(Exit::Signal(libc::SIGABRT))
+        );
     }
 
     #[test]
@@ -149,21 +176,36 @@ mod tests {
         let uncaught = b"/tmp/main.js:1\nnew ArrayBuffer(2 ** 45);\n^\n\n\
             RangeError: Array buffer allocation failed\n    at new ArrayBuffer (<anonymous>)\n\n\
             Node.js v18.20.8\n";
-        assert_eq!(judged(exited(1), false, uncaught), Ending::MemoryLimit);
+        assert_eq!(
+            judged(exited(1), false, uncaught),
+            Ending::MemoryLimit(Exit::Status(1))
+        );
         let length = b"RangeError: Invalid array length\n\nNode.js v18.20.8\n";
-        assert_eq!(judged(exited(1), false, length), Ending::Exited(1));
+        assert_eq!(
+            judged(exited(1), false, length),
+            Ending::Ended(Exit::Status(1))
+        );
     }
 
     #[test]
     fn an_uncaught_memory_error_is_a_memory_verdict() {
-        assert_eq!(judged(exited(1), false, PYTHON), Ending::MemoryLimit);
+        assert_eq!(
+            judged(exited(1), false, PYTHON),
+            Ending::MemoryLimit(Exit::Status(1))
+        );
         let caught = b"MemoryError\nValueError: later\n";
-        assert_eq!(judged(exited(1), false, caught), Ending::Exited(1));
+        assert_eq!(
+            judged(exited(1), false, caught),
+            Ending::Ended(Exit::Status(1))
+        );
         assert_eq!(
             judged(exited(1), false, b"MemoryErrors\n"),
-            Ending::Exited(1)
+            Ending::Ended(Exit::Status(1))
         );
-        assert_eq!(judged(exited(2), false, PYTHON), Ending::Exited(2));
+        assert_eq!(
+            judged(exited(2), false, PYTHON),
+            Ending::Ended(Exit::Status(2))
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit, setsid};
+use warren_runner::wire;
 
 use crate::error::{Doing, Error};
 use crate::filter::Filter;
@@ -59,12 +60,13 @@ impl Launcher {
     }
 
     /// Returns as soon as the kernel has replaced the new process's image by the program. Its
-    /// output pipes hold `pipe_size` bytes, if they can be had.
+    /// output pipes are as wide as the command asks, if that can be had.
     ///
     /// # Errors
     /// [`Error::Start`] if it cannot be executed.
-    pub(crate) fn start(&mut self, command: &[String], pipe_size: u64) -> Result<Launched, Error> {
+    pub(crate) fn start(&mut self, command: &wire::Command) -> Result<Launched, Error> {
         let (program, args) = command
+            .args
             .split_first()
             .ok_or(Error::BadJob("its command is empty"))?;
         let mut process = Command::new(program);
@@ -102,8 +104,8 @@ impl Launcher {
         let launched = Launched {
             pid: child.id(),
             stdin: piped(stdin)?,
-            stdout: widened(piped(stdout)?, pipe_size),
-            stderr: widened(piped(stderr)?, pipe_size),
+            stdout: widened(piped(stdout)?, command.pipe_size),
+            stderr: widened(piped(stderr)?, command.pipe_size),
         };
         Ok(launched)
     }

@@ -29,9 +29,7 @@ impl Job {
         conversation: &mut Conversation,
     ) -> Result<Over, Error> {
         let before = self.meter.read();
-        let launched = self
-            .launcher
-            .start(&execute.command, execute.output_flood)?;
+        let launched = self.launcher.start(&execute.command)?;
         let started = Instant::now();
 
         let bounds = bounds(execute, started, budget_end);

@@ -1,16 +1,26 @@
 //! What worker and runner say to each other over the container's standard streams: postcard
 //! messages in frames of a 4-byte little-endian length and that many bytes.
 //!
-//! The worker writes one [`ToRunner`] and keeps its end open; the runner answers with
-//! [`FromRunner`] frames. When the worker's end closes, the runner ends itself, and with it the
-//! container.
+//! ```text
+//! runner                      worker
+//! Ready ------------------->            PID 1 is up
+//!       <------------------- Park       optional: have the interpreter wait for its program
+//! Parked ------------------>
+//!       <------------------- Execute    the job
+//! Finished | NotRun ------->            once for each input, in order
+//!       <------------------- Continue   after each but the last, if the pace is stepwise
+//! Done -------------------->
+//! ```
+//!
+//! `Failed` may come instead of any frame of the runner's and is its last. When the worker's end
+//! closes, the runner ends itself, and with it the container.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of this format, first in every conversation.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The largest frame, in bytes: a job's inputs are under 1 MiB, a run's streams 64 KB each.
 pub const MAX_FRAME: usize = 4 * 1024 * 1024;
@@ -21,17 +31,59 @@ pub const HEAD: usize = 4;
 /// From the worker to PID 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToRunner {
+    /// Start the interpreter and have it wait for its program. At most once, and before the job.
+    Park(Park),
     /// Run this, then end.
     Execute(Execute),
+    /// Go on with the next input.
+    Continue,
+}
+
+/// How a program is started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// What to run, in the scratch directory, where the source file is.
+    pub args: Vec<String>,
+    /// The source file's name, without a directory.
+    pub file_name: String,
+    /// Bytes that each output pipe should hold.
+    pub pipe_size: u64,
+}
+
+/// An interpreter that starts up ahead of its program and waits where it opens its source file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Park {
+    /// The command of the job to come, which must be the same.
+    pub command: Command,
+}
+
+/// Which interpreter the first run gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// The parked one, if there is one and it is still alive.
+    Parked,
+    /// A new one: the program cannot be read through the parked one's gate.
+    Fresh,
+}
+
+/// When the next input's turn comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pace {
+    /// At once.
+    Through,
+    /// When the worker says [`ToRunner::Continue`].
+    Stepwise,
 }
 
 /// A program and its runs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execute {
-    /// What to run; started in the scratch directory, where the source file is.
-    pub command: Vec<String>,
-    /// The source file's name, without a directory.
-    pub file_name: String,
+    /// How it is started.
+    pub command: Command,
+    /// Which interpreter the first run gets.
+    pub start: Start,
+    /// When each further run begins.
+    pub pace: Pace,
     /// Its content.
     pub code: Vec<u8>,
     /// The standard input of each run, in order. Each is a fresh process.
@@ -54,6 +106,8 @@ pub enum FromRunner {
         /// [`VERSION`] of the runner.
         version: u8,
     },
+    /// The interpreter has started up and waits for its program.
+    Parked,
     /// One run is over; they come in order.
     Finished(RunReport),
     /// The job's own time was over before this run, or cut it off.
@@ -89,17 +143,24 @@ pub struct RunReport {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
-    /// By itself, with this exit status.
-    Exited(i32),
-    /// By this signal, which the runner did not send.
-    Signaled(i32),
+    /// By itself.
+    Ended(Exit),
     /// Killed by the runner: its time was over.
     TimeLimit,
     /// Killed by the kernel for want of memory, or given up for it: V8's fatal error on a full
     /// heap, an uncaught `MemoryError` of Python, a buffer that Node could not have.
-    MemoryLimit,
+    MemoryLimit(Exit),
     /// It flooded a stream: killed by the runner for it, unless it ended first.
     OutputLimit,
+}
+
+/// How a process left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// With this exit status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
 }
 
 /// One captured stream.
@@ -163,6 +224,7 @@ impl std::fmt::Debug for Execute {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Execute")
             .field("command", &self.command)
+            .field("start", &self.start)
             .field("runs", &self.inputs.len())
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! The worker's side of the wire: one job, told to PID 1, and its reports.
+//! The worker's side of the wire: a container, what PID 1 in it is told, and what it reports.
 
 use std::time::Duration;
 
@@ -6,78 +6,131 @@ use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
-use warren_runner::wire::{self, Execute, FromRunner, RunReport, ToRunner};
+use warren_runner::wire::{self, Execute, FromRunner, Pace, Park, RunReport, ToRunner};
 
-use crate::engine::Container;
+use crate::engine::{Container, Death, Handle};
 use crate::{Error, Result};
 
 /// How long PID 1 may take from the container's start until it says that it is ready.
 const READY: Duration = Duration::from_secs(5);
+/// How long an interpreter may take to start up and wait for its program.
+const PARK: Duration = Duration::from_secs(10);
 /// How long past the job's budget its last report may be on its way.
 const REPORT: Duration = Duration::from_millis(750);
 
 /// What became of one run: reported, or out of the job's time.
 pub type Reported = Option<RunReport>;
 
-/// A container's streams as frames.
-pub struct Conversation<'a> {
-    container: &'a mut Container,
+/// Whether a job's next run is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is.
+    Run,
+    /// It is not, nor are any after it.
+    Stop,
+}
+
+/// A container whose PID 1 is there, and its streams as frames. Dropping it removes the container.
+pub struct Conversation {
+    container: Container,
     unread: BytesMut,
 }
 
-impl<'a> Conversation<'a> {
+impl Conversation {
     /// Waits until PID 1 is there and speaks our version.
     ///
     /// # Errors
     /// It is not, or the container died.
-    pub async fn open(container: &'a mut Container) -> Result<Self> {
+    pub async fn open(container: Container) -> Result<Self> {
         let mut conversation = Self {
             container,
             unread: BytesMut::new(),
         };
         let by = Instant::now() + READY;
-        match conversation.next(by, READY, "start").await? {
-            FromRunner::Ready {
+        match conversation.next(by, READY, "start").await {
+            Ok(FromRunner::Ready {
                 version: wire::VERSION,
-            } => Ok(conversation),
-            FromRunner::Ready { version } => Err(Error::RunnerVersion(version)),
+            }) => Ok(conversation),
+            Ok(FromRunner::Ready { version }) => Err(Error::RunnerVersion(version)),
+            Ok(other) => Err(unexpected(&other)),
+            Err(Error::ContainerDied(_)) => Err(died(conversation.handle().death().await)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Has the interpreter start up and wait for its program.
+    ///
+    /// # Errors
+    /// It cannot, or PID 1 or the container failed.
+    pub async fn park(&mut self, park: Park) -> Result<()> {
+        let by = Instant::now() + PARK;
+        self.send(&ToRunner::Park(park), by, PARK, "be parked")
+            .await?;
+        match self.next(by, PARK, "park the interpreter").await? {
+            FromRunner::Parked => Ok(()),
             other => Err(unexpected(&other)),
         }
     }
 
-    /// Has the program run and gathers a report for each of its inputs, in order, into `reports`.
+    /// Has the program run on each of its inputs and tells `report` of each run, in order. With
+    /// [`Pace::Stepwise`], `report` says whether there is a next one.
     ///
     /// # Errors
-    /// PID 1 or the container failed; what the program did is never an error. The reports that
-    /// came before are there.
-    pub async fn execute(mut self, execute: Execute, reports: &mut Vec<Reported>) -> Result<()> {
-        let (runs, within) = (execute.inputs.len(), execute.budget + REPORT);
+    /// PID 1 or the container failed; what the program did is never an error. What was reported
+    /// before stands.
+    pub async fn execute(
+        &mut self,
+        execute: Execute,
+        mut report: impl FnMut(Reported) -> Next + Send,
+    ) -> Result<()> {
+        let (runs, pace, within) = (execute.inputs.len(), execute.pace, execute.budget + REPORT);
         let by = Instant::now() + within;
-        let frame = wire::encode(&ToRunner::Execute(execute))?;
-        let input = &mut self.container.input;
-        match timeout_at(by, async {
-            input.write_all(&frame).await?;
-            input.flush().await
-        })
-        .await
-        {
-            Ok(sent) => sent.map_err(Error::Stream)?,
-            Err(_elapsed) => {
-                return Err(Error::RunnerTimedOut {
-                    doing: "take its job",
-                    within,
-                });
-            }
-        }
-        while reports.len() < runs {
-            match self.next(by, within, "report").await? {
-                FromRunner::Finished(report) => reports.push(Some(report)),
-                FromRunner::NotRun => reports.push(None),
-                FromRunner::Failed { reason } => return Err(Error::RunnerFailed(reason)),
+        self.send(&ToRunner::Execute(execute), by, within, "take its job")
+            .await?;
+        for left in (0..runs).rev() {
+            let next = match self.next(by, within, "report").await? {
+                FromRunner::Finished(run) => report(Some(run)),
+                FromRunner::NotRun => report(None),
                 other => return Err(unexpected(&other)),
+            };
+            match (pace, next) {
+                (Pace::Stepwise, Next::Stop) => break,
+                (Pace::Stepwise, Next::Run) if left > 0 => {
+                    self.send(&ToRunner::Continue, by, within, "go on").await?;
+                }
+                _ => {}
             }
         }
         Ok(())
+    }
+
+    /// The base image that the container was made from.
+    pub fn image(&self) -> &str {
+        &self.container.image
+    }
+
+    /// To ask how the container died.
+    pub fn handle(&self) -> &dyn Handle {
+        self.container.handle.as_ref()
+    }
+
+    async fn send(
+        &mut self,
+        message: &ToRunner,
+        by: Instant,
+        within: Duration,
+        doing: &'static str,
+    ) -> Result<()> {
+        let frame = wire::encode(message)?;
+        let input = &mut self.container.input;
+        let sending = async {
+            input.write_all(&frame).await?;
+            input.flush().await
+        };
+        match timeout_at(by, sending).await {
+            Ok(sent) => sent.map_err(Error::Stream),
+            Err(_elapsed) => Err(Error::RunnerTimedOut { doing, within }),
+        }
     }
 
     /// The next frame, by then.
@@ -101,6 +154,12 @@ impl<'a> Conversation<'a> {
     }
 }
 
+/// What to say of a container whose streams ended.
+pub(crate) fn died(death: Option<Death>) -> Error {
+    let how = death.map(|death| format!(" (exit status {})", death.exit_code));
+    Error::ContainerDied(how.unwrap_or_default())
+}
+
 /// Takes one whole frame off the front, if one is there.
 fn take_frame(unread: &mut BytesMut) -> Result<Option<FromRunner>> {
     let Some(head) = unread.first_chunk::<{ wire::HEAD }>() else {
@@ -117,6 +176,7 @@ fn take_frame(unread: &mut BytesMut) -> Result<Option<FromRunner>> {
 fn unexpected(message: &FromRunner) -> Error {
     match message {
         FromRunner::Ready { .. } => Error::OutOfTurn("Ready"),
+        FromRunner::Parked => Error::OutOfTurn("Parked"),
         FromRunner::Finished(_) => Error::OutOfTurn("Finished"),
         FromRunner::NotRun => Error::OutOfTurn("NotRun"),
         FromRunner::Done => Error::OutOfTurn("Done"),
@@ -131,7 +191,9 @@ mod tests {
     #[test]
     fn frames_come_whole_however_they_were_cut() {
         let frames = [
-            FromRunner::Ready { version: 1 },
+            FromRunner::Ready {
+                version: wire::VERSION,
+            },
             FromRunner::NotRun,
             FromRunner::Done,
         ];

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use warren_runner::wire::{Ending, Execute, RunReport, Stream};
+use warren_runner::wire::{Command, Ending, Execute, Exit, Pace, RunReport, Start, Stream};
 use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Language, Languages};
+use warren_shared::limits::Limits;
 use warren_shared::outcome::{Outcome, Timings};
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::Submission;
 use warren_shared::time::EpochMillis;
 
 use crate::clip::clip;
-use crate::conversation::{Conversation, Reported};
+use crate::conversation::{Conversation, Next, Reported, died};
 use crate::engine::{Engine, Handle, Launch};
-use crate::{Error, Result, verdict};
+use crate::verdict::{self, SIGKILL};
+use crate::{Error, Result};
 
 /// What is kept of the deadline for the reply's way back.
 const REPLY_RESERVE: Duration = Duration::from_millis(100);
@@ -71,25 +73,25 @@ impl Executor {
         let begun = Instant::now();
         let queue = EpochMillis::now().since(job.submitted_at);
 
-        let mut container = self.engine.launch(&launch(job)).await?;
+        let container = self.engine.launch(&launch(job)).await?;
+        let mut conversation = Conversation::open(container).await?;
+        let image = conversation.image().to_owned();
+        let execute = execute(job, language)?;
+        let sandbox = begun.elapsed();
         let mut reports = Vec::new();
-        let mut sandbox = Duration::ZERO;
-        let result = async {
-            let conversation = Conversation::open(&mut container).await?;
-            let execute = execute(job, language)?;
-            sandbox = begun.elapsed();
-            conversation.execute(execute, &mut reports).await
+        let report = |report| {
+            reports.push(report);
+            Next::Run
         };
-        if let Err(error) = result.await {
-            reports.push(Some(post_mortem(error, container.handle.as_ref()).await?));
+        if let Err(error) = conversation.execute(execute, report).await {
+            reports.push(Some(post_mortem(error, conversation.handle()).await?));
         }
         let timings = Timings {
             queue,
             sandbox,
             run: begun.elapsed().saturating_sub(sandbox),
         };
-        let image = container.image.clone();
-        drop(container);
+        drop(conversation);
         self.outcome(&job.submission, reports, timings, image)
     }
 
@@ -144,8 +146,9 @@ fn execute(job: &Job, language: &Language) -> Result<Execute> {
         return Err(Error::DeadlinePassed);
     }
     Ok(Execute {
-        command: language.command().to_vec(),
-        file_name: language.file_name().to_owned(),
+        command: command(language, &job.limits),
+        start: Start::Fresh,
+        pace: Pace::Through,
         code: job.submission.code().as_bytes().to_vec(),
         inputs: job
             .submission
@@ -159,6 +162,16 @@ fn execute(job: &Job, language: &Language) -> Result<Execute> {
     })
 }
 
+/// How the language's programs are started.
+fn command(language: &Language, limits: &Limits) -> Command {
+    Command {
+        args: language.command().to_vec(),
+        file_name: language.file_name().to_owned(),
+        // What Node prints in one piece before it exits is lost unless the pipe takes it.
+        pipe_size: limits.output_flood.get(),
+    }
+}
+
 /// A program that takes so much memory so fast that the kernel kills PID 1 as well has its
 /// verdict all the same. Every other end of a container before its verdict is our failure.
 async fn post_mortem(error: Error, handle: &dyn Handle) -> Result<RunReport> {
@@ -167,18 +180,14 @@ async fn post_mortem(error: Error, handle: &dyn Handle) -> Result<RunReport> {
     };
     match handle.death().await {
         Some(death) if death.out_of_memory => Ok(RunReport {
-            ending: Ending::MemoryLimit,
+            ending: Ending::MemoryLimit(Exit::Signal(SIGKILL)),
             stdout: Stream::default(),
             stderr: Stream::default(),
             wall: Duration::ZERO,
             cpu: Duration::ZERO,
             memory: 0,
         }),
-        Some(death) => Err(Error::ContainerDied(format!(
-            " (exit status {})",
-            death.exit_code
-        ))),
-        None => Err(error),
+        death => Err(died(death)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From what PID 1 saw to the verdict that the caller reads.
 
-use warren_runner::wire::{Ending, RunReport, Stream};
+use warren_runner::wire::{Ending, Exit, RunReport, Stream};
 use warren_shared::outcome::{Captured, CaseResult, Run, Status};
 use warren_shared::submission::TestCase;
 
@@ -9,32 +9,23 @@ use crate::compare::first_difference;
 /// The verdict on one run.
 #[must_use]
 pub fn run(report: RunReport) -> Run {
-    let stderr = captured(report.stderr);
-    let (status, exit_code, signal) = match report.ending {
-        Ending::Exited(0) => (Status::Completed, Some(0), None),
-        Ending::Exited(code) if ran_out_of_memory(&stderr.text) => {
-            (Status::MemoryLimitExceeded, Some(code), None)
-        }
-        Ending::Exited(code) => (Status::RuntimeError, Some(code), None),
-        Ending::Signaled(number) => (Status::RuntimeError, None, Some(signal_name(number))),
-        Ending::TimeLimit => (Status::TimeLimitExceeded, None, Some(signal_name(SIGKILL))),
-        Ending::MemoryLimit => (
-            Status::MemoryLimitExceeded,
-            None,
-            Some(signal_name(SIGKILL)),
-        ),
-        Ending::OutputLimit => (
-            Status::OutputLimitExceeded,
-            None,
-            Some(signal_name(SIGKILL)),
-        ),
+    let (status, exit) = match report.ending {
+        Ending::Ended(Exit::Status(0)) => (Status::Completed, Exit::Status(0)),
+        Ending::Ended(exit) => (Status::RuntimeError, exit),
+        Ending::MemoryLimit(exit) => (Status::MemoryLimitExceeded, exit),
+        Ending::TimeLimit => (Status::TimeLimitExceeded, Exit::Signal(SIGKILL)),
+        Ending::OutputLimit => (Status::OutputLimitExceeded, Exit::Signal(SIGKILL)),
+    };
+    let (exit_code, signal) = match exit {
+        Exit::Status(code) => (Some(code), None),
+        Exit::Signal(number) => (None, Some(signal_name(number))),
     };
     Run {
         status,
         exit_code,
         signal,
         stdout: captured(report.stdout),
-        stderr,
+        stderr: captured(report.stderr),
         duration: report.wall,
         cpu: report.cpu,
         memory_bytes: report.memory,
@@ -70,13 +61,6 @@ pub fn case_not_run() -> CaseResult {
     }
 }
 
-/// A single allocation that is larger than what there is fails before the kernel has to kill:
-/// Python then ends with an uncaught `MemoryError`.
-fn ran_out_of_memory(stderr: &str) -> bool {
-    let last = stderr.trim_end().lines().next_back().unwrap_or_default();
-    last == "MemoryError" || last.starts_with("MemoryError:")
-}
-
 /// Bytes that are not UTF-8 become U+FFFD; a NUL stays what it is.
 fn captured(stream: Stream) -> Captured {
     let text = match String::from_utf8(stream.bytes) {
@@ -100,7 +84,8 @@ fn captured(stream: Stream) -> Captured {
     }
 }
 
-const SIGKILL: i32 = 9;
+/// What ends a program at a limit.
+pub(crate) const SIGKILL: i32 = 9;
 
 /// The signals of Linux (signal(7)), the same on x86_64 and aarch64.
 const SIGNALS: [&str; 31] = [
@@ -171,47 +156,39 @@ mod tests {
             (run.status, run.exit_code, run.signal)
         };
         assert_eq!(
-            verdict(Ending::Exited(0)),
+            verdict(Ending::Ended(Exit::Status(0))),
             (Status::Completed, Some(0), None)
         );
         assert_eq!(
-            verdict(Ending::Exited(3)),
+            verdict(Ending::Ended(Exit::Status(3))),
             (Status::RuntimeError, Some(3), None)
         );
         assert_eq!(
-            verdict(Ending::Signaled(11)),
+            verdict(Ending::Ended(Exit::Signal(11))),
             (Status::RuntimeError, None, Some("SIGSEGV".into()))
         );
         assert_eq!(
-            verdict(Ending::Signaled(34)),
+            verdict(Ending::Ended(Exit::Signal(34))),
             (Status::RuntimeError, None, Some("SIG34".into()))
         );
         assert_eq!(verdict(Ending::TimeLimit).0, Status::TimeLimitExceeded);
-        assert_eq!(verdict(Ending::MemoryLimit).0, Status::MemoryLimitExceeded);
+        assert_eq!(
+            verdict(Ending::MemoryLimit(Exit::Status(1))),
+            (Status::MemoryLimitExceeded, Some(1), None)
+        );
+        assert_eq!(
+            verdict(Ending::MemoryLimit(Exit::Signal(9))),
+            (Status::MemoryLimitExceeded, None, Some("SIGKILL".into()))
+        );
         assert_eq!(verdict(Ending::OutputLimit).0, Status::OutputLimitExceeded);
-    }
-
-    #[test]
-    fn an_uncaught_memory_error_is_a_memory_verdict() {
-        let told = |code, stderr: &[u8]| run(report(Ending::Exited(code), b"", stderr)).status;
-        assert_eq!(
-            told(
-                1,
-                b"Traceback (most recent call last):\n  ...\nMemoryError\n"
-            ),
-            Status::MemoryLimitExceeded
-        );
-        assert_eq!(told(0, b"MemoryError\n"), Status::Completed);
-        assert_eq!(
-            told(1, b"MemoryError\nValueError: x\n"),
-            Status::RuntimeError
-        );
     }
 
     #[test]
     fn bytes_that_are_no_text_are_replaced_and_nul_is_kept() {
         assert_eq!(
-            run(report(Ending::Exited(0), b"a\xffb\0", b"")).stdout.text,
+            run(report(Ending::Ended(Exit::Status(0)), b"a\xffb\0", b""))
+                .stdout
+                .text,
             "a\u{fffd}b\0"
         );
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use warren_runner::wire::{Ending, RunReport, ToRunner};
+use warren_runner::wire::{Ending, Exit, RunReport, ToRunner};
 
 use crate::harness::{Container, Image, Job, javascript, python};
 
@@ -69,17 +69,17 @@ impl Fixture {
     /// What is wrong with this report.
     fn complaint(&self, report: &RunReport) -> Option<String> {
         let status = match report.ending {
-            Ending::Exited(0) => "completed",
-            Ending::Exited(_) | Ending::Signaled(_) => "runtime_error",
+            Ending::Ended(Exit::Status(0)) => "completed",
+            Ending::Ended(_) => "runtime_error",
             Ending::TimeLimit => "time_limit_exceeded",
-            Ending::MemoryLimit => "memory_limit_exceeded",
+            Ending::MemoryLimit(_) => "memory_limit_exceeded",
             Ending::OutputLimit => "output_limit_exceeded",
         };
         let exit = match report.ending {
-            Ending::Exited(code) => Some(code),
+            Ending::Ended(Exit::Status(code)) => Some(code),
             _ => None,
         };
-        let killed = report.ending == Ending::Signaled(9);
+        let killed = report.ending == Ending::Ended(Exit::Signal(9));
         let last_line = report
             .stdout
             .bytes

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warren_runner::wire::{Ending, FromRunner, ToRunner};
+use warren_runner::wire::{Ending, Exit, FromRunner, ToRunner};
 
 use crate::harness::{Container, Image, javascript, python};
 
@@ -33,7 +33,7 @@ fn runs_that_the_budget_has_no_time_for_are_not_run() {
         .time_limit(Duration::from_secs(3))
         .budget(Duration::from_secs(2));
     container.send(&ToRunner::Execute(job.execute));
-    assert_eq!(container.finished().ending, Ending::Exited(0));
+    assert_eq!(container.finished().ending, Ending::Ended(Exit::Status(0)));
     for _ in 0..3 {
         assert_eq!(container.next(), FromRunner::NotRun);
     }
@@ -59,7 +59,7 @@ fn input_that_is_never_read_holds_nothing_up() {
     let mut container = Container::start(Image::Python);
     let long = "x".repeat(200 * 1024);
     let report = container.run(python("print('done')").input(&long));
-    assert_eq!(report.ending, Ending::Exited(0));
+    assert_eq!(report.ending, Ending::Ended(Exit::Status(0)));
     assert_eq!(report.stdout.bytes, b"done\n");
 }
 
@@ -96,7 +96,7 @@ fn output_past_the_cap_is_read_and_dropped() {
     let mut job = python("print('a' * 500_000)\nimport sys\nsys.exit(4)");
     job.execute.output_kept = 1000;
     let report = container.run(job);
-    assert_eq!(report.ending, Ending::Exited(4));
+    assert_eq!(report.ending, Ending::Ended(Exit::Status(4)));
     assert_eq!(report.stdout.bytes, [b'a'; 1000]);
     assert!(report.stdout.truncated);
 }
@@ -134,10 +134,16 @@ fn exit_codes_and_signals_are_the_programs_own() {
     let job = python(code).inputs(&["0", "1", "255", "137", "s9", "s11", "s6", "s15"]);
     container.send(&ToRunner::Execute(job.execute));
     for code in [0, 1, 255, 137] {
-        assert_eq!(container.finished().ending, Ending::Exited(code));
+        assert_eq!(
+            container.finished().ending,
+            Ending::Ended(Exit::Status(code))
+        );
     }
     for signal in [9, 11, 6, 15] {
-        assert_eq!(container.finished().ending, Ending::Signaled(signal));
+        assert_eq!(
+            container.finished().ending,
+            Ending::Ended(Exit::Signal(signal))
+        );
     }
 }
 
@@ -147,11 +153,12 @@ fn node_that_fills_its_own_heap_is_over_its_memory() {
     let mut job = javascript("const held = []; for (;;) held.push({ n: held.length });");
     job.execute
         .command
+        .args
         .insert(1, "--max-old-space-size=40".to_owned());
     let report = container.run(job);
     let stderr = String::from_utf8_lossy(&report.stderr.bytes);
     assert!(stderr.contains("FATAL ERROR"), "{stderr}");
-    assert_eq!(report.ending, Ending::MemoryLimit);
+    assert_eq!(report.ending, Ending::MemoryLimit(Exit::Signal(6)));
 }
 
 #[test]
@@ -177,7 +184,7 @@ fn a_program_sees_a_plain_environment() {
 fn a_program_starts_confined_and_with_default_signals() {
     let mut container = Container::start(Image::Python);
     let mut job = python("");
-    job.execute.command = vec!["cat".to_owned(), "/proc/self/status".to_owned()];
+    job.execute.command.args = vec!["cat".to_owned(), "/proc/self/status".to_owned()];
     let report = container.run(job);
     let status = String::from_utf8_lossy(&report.stdout.bytes);
     let value = |name: &str| {

@@ -1,6 +1,6 @@
 //! Ordinary programs, which must not notice the filter.
 
-use warren_runner::wire::{Ending, ToRunner};
+use warren_runner::wire::{Ending, Exit, ToRunner};
 
 use crate::harness::{Container, Image, Job, javascript, python};
 
@@ -11,7 +11,11 @@ fn all_print_ok(image: Image, program: fn(&str) -> Job, sources: &[&str]) {
         container.send(&ToRunner::Execute(program(source).execute));
         let report = container.finished();
         let stderr = String::from_utf8_lossy(&report.stderr.bytes);
-        assert_eq!(report.ending, Ending::Exited(0), "{source}\n{stderr}");
+        assert_eq!(
+            report.ending,
+            Ending::Ended(Exit::Status(0)),
+            "{source}\n{stderr}"
+        );
         assert_eq!(report.stdout.bytes, b"ok\n", "{source}\n{stderr}");
     }
 }

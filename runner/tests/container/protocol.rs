@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use warren_runner::wire::{Ending, FromRunner, ToRunner};
+use warren_runner::wire::{Ending, Exit, FromRunner, ToRunner};
 
 use crate::harness::{Container, Image, Job, python, static_runner};
 
@@ -17,7 +17,7 @@ fn a_program_is_run_and_its_verdict_reported() {
         sent.elapsed(),
         report.wall
     );
-    assert_eq!(report.ending, Ending::Exited(0));
+    assert_eq!(report.ending, Ending::Ended(Exit::Status(0)));
     assert_eq!(report.stdout.bytes, b"hello\n");
     assert!(!report.stdout.truncated);
     assert_eq!(report.stderr.bytes, b"");
@@ -113,7 +113,7 @@ fn refusal(job: Job) -> String {
 #[test]
 fn a_job_that_cannot_be_run_is_refused_with_its_reason() {
     let mut missing = python("");
-    missing.execute.command = vec!["python9".to_owned(), "main.py".to_owned()];
+    missing.execute.command.args = vec!["python9".to_owned(), "main.py".to_owned()];
     let reason = refusal(missing);
     assert!(
         reason.contains("`python9` could not be started"),
@@ -122,12 +122,12 @@ fn a_job_that_cannot_be_run_is_refused_with_its_reason() {
 
     for name in ["", "..", "../main.py", "/etc/main.py", "a\0b"] {
         let mut astray = python("");
-        name.clone_into(&mut astray.execute.file_name);
+        name.clone_into(&mut astray.execute.command.file_name);
         let reason = refusal(astray);
         assert!(reason.contains("file name"), "{reason}");
     }
     let mut nothing = python("");
-    nothing.execute.command.clear();
+    nothing.execute.command.args.clear();
     assert!(refusal(nothing).contains("command"));
 }
 

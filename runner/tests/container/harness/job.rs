@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warren_runner::wire::Execute;
+use warren_runner::wire::{Command, Execute, Pace, Start};
 
 /// A job, with the limits of the contract unless told otherwise.
 pub(crate) struct Job {
@@ -20,8 +20,13 @@ pub(crate) fn javascript(code: &str) -> Job {
 fn job(interpreter: &str, file_name: &str, code: &str) -> Job {
     Job {
         execute: Execute {
-            command: vec![interpreter.to_owned(), file_name.to_owned()],
-            file_name: file_name.to_owned(),
+            command: Command {
+                args: vec![interpreter.to_owned(), file_name.to_owned()],
+                file_name: file_name.to_owned(),
+                pipe_size: 1024 * 1024,
+            },
+            start: Start::Fresh,
+            pace: Pace::Through,
             code: code.into(),
             inputs: vec![Vec::new()],
             time_limit: Duration::from_secs(3),
