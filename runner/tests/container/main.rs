@@ -14,3 +14,4 @@ mod ordinary;
 mod pace;
 mod parking;
 mod protocol;
+mod verdicts;
