@@ -168,7 +168,7 @@ fn javascript_verdicts_on_ends_that_look_alike() {
             (
                 "the heap of its thread is full",
                 plain(
-                    "new (require('worker_threads').Worker)('const held = []; for (;;) held.push({ n: [held.length] });', { eval: true });",
+                    "new (require('worker_threads').Worker)('const held = []; for (;;) held.push({ n: [held.length] });', { eval: true, resourceLimits: { maxOldGenerationSizeMb: 30 } });",
                 ),
                 Ending::MemoryLimit(Exit::Status(1)),
             ),
