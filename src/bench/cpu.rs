@@ -1,6 +1,7 @@
 //! The CPU time of the whole machine, whoever spends it: Warren, the engine, the kernel, the broker.
 
 use std::fs;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -13,6 +14,9 @@ const TICK_MS: u64 = 10;
 /// The columns of `/proc/stat` in which CPUs work: user, nice, system, irq, softirq. The others
 /// are idle, iowait, steal, and guests, which are counted in the first two.
 const WORKING: [usize; 5] = [0, 1, 2, 5, 6];
+
+/// What an idle machine may spend of each core, in milliseconds a second: heartbeats, probes.
+const USUAL_IDLE: f64 = 50.0;
 
 /// Tells what was spent above what the machine spends when it has nothing to do.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +61,16 @@ impl Meter {
     /// What an idle machine spends, in milliseconds a second.
     pub fn idle_ms_per_s(&self) -> f64 {
         self.idle_ms_per_s
+    }
+
+    /// Whether something else ran when nothing was asked of the machine.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers of cores are far below 2^52"
+    )]
+    pub fn was_busy(&self) -> bool {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.idle_ms_per_s > USUAL_IDLE * cores as f64
     }
 
     /// What was spent between two points in time, in milliseconds. Below zero if the machine was

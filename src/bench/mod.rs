@@ -126,7 +126,7 @@ fn measure(bench: &Bench, settings: &Settings, jobs: &[Workload]) -> anyhow::Res
         one_at_a_time,
         sustained,
         broker,
-        notes: notes(url.is_some(), bare.is_some()),
+        notes: notes(url.is_some(), bare.is_some(), meter),
         troubles: bench.troubles(),
     })
 }
@@ -152,7 +152,7 @@ fn warm_up(bench: &Bench, systems: &[&dyn System], jobs: &[Workload]) -> anyhow:
     bench.pause(bench.plan.gap)
 }
 
-fn notes(broker: bool, bare: bool) -> Vec<String> {
+fn notes(broker: bool, bare: bool, meter: Meter) -> Vec<String> {
     let mut notes = Vec::new();
     if cfg!(debug_assertions) {
         notes.push("this is a debug build: its figures mean nothing; use `make bench`".to_owned());
@@ -165,6 +165,13 @@ fn notes(broker: bool, bare: bool) -> Vec<String> {
             "the bare interpreter was left out: its chroot needs root and the command chroot"
                 .to_owned(),
         );
+    }
+    if meter.was_busy() {
+        notes.push(format!(
+            "the machine was busy before anything was asked of it ({:.0} ms of CPU a second): do not trust the figures, \
+             those of CPU time least; end what runs on it and measure again",
+            meter.idle_ms_per_s()
+        ));
     }
     notes
 }
