@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build test lint audit
+.PHONY: help up build test bench lint audit
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -21,6 +21,13 @@ test: ## set up, then lint and test everything
 	@scripts/phase provision scripts/provision test
 	@$(MAKE) --no-print-directory lint
 	@scripts/phase test scripts/cargo-test
+
+bench: ## set up, then measure against docker run and the bare interpreter (ARGS=--quick: a minute)
+	@scripts/phase provision scripts/provision bench
+	@scripts/phase build cargo build --release --locked
+	@ROOT=. && source scripts/lib/env.sh && \
+		export RABBITMQ_URL=$$(env_value RABBITMQ_URL amqp://guest:guest@127.0.0.1:5672/%2f) && \
+		exec $(TARGET)/release/warren bench $(ARGS)
 
 lint: ## formatting, clippy, licences and sources of dependencies, unused dependencies
 	@scripts/phase format cargo fmt --all --check
