@@ -272,9 +272,9 @@ fn a_parked_container_ends_with_its_worker_and_with_its_life() {
     container.send(&ToRunner::Park(javascript("").park()));
     assert!(container.close().success());
 
-    let mut container = Container::start_for(Image::Python, Duration::from_secs(3));
+    let mut container = Container::start_for(Image::Python, Duration::from_secs(5));
     container.park(&python(""));
     let begun = Instant::now();
     assert!(!container.wait().success());
-    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert!(begun.elapsed() < Duration::from_secs(10));
 }
