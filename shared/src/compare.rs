@@ -9,7 +9,7 @@ use serde_json::Number;
 
 use crate::contract::Refusal;
 
-/// A way to compare. What each takes for the same, from the strictest on, is in the README.
+/// A way to compare. What each takes for the same to the letter is in the README.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compare {
