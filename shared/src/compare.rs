@@ -112,8 +112,7 @@ impl FromStr for Tolerance {
     type Err = InvalidTolerance;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map_or(Err(InvalidTolerance), |value| Self::new(value))
+        text.parse().map_or(Err(InvalidTolerance), Self::new)
     }
 }
 
