@@ -30,7 +30,7 @@ pub struct Job {
 
 impl Job {
     /// The version this build writes and reads. A worker refuses any other.
-    pub const VERSION: u16 = 1;
+    pub const VERSION: u16 = 2;
 
     /// A new job for `submission`.
     #[must_use]

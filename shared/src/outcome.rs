@@ -24,7 +24,8 @@ pub enum Status {
     OutputLimitExceeded,
     /// Exited with status 0 but printed something else than was expected.
     WrongAnswer,
-    /// Not run, or cut off, because the job's own time was over first.
+    /// Not run, or cut off: the job's own time was over first, or something before it failed and
+    /// the caller wanted no more.
     NotRun,
 }
 
@@ -77,7 +78,7 @@ pub struct Run {
 /// One test case: its run, and how the output compares.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseResult {
-    /// The run on the case's input. `None` if the job's time was over before it.
+    /// The run on the case's input. `None` if it was [`Status::NotRun`].
     pub run: Option<Run>,
     /// The verdict on the case.
     pub status: Status,
@@ -93,10 +94,11 @@ impl CaseResult {
     }
 }
 
-/// Where an output first differs from what was expected.
+/// Where an output first differs from what was expected. Where words or unordered lines are
+/// compared, `expected` and `actual` may stand in different places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The line's number, from 1.
+    /// The number of the printed line, from 1; of the expected one if nothing further was printed.
     pub line: u32,
     /// The expected line; `None` if no further line was expected.
     pub expected: Option<String>,

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::compare::Compare;
 use crate::contract::{ExecuteRequest, Refusal};
 use crate::languages::{LanguageName, Languages, PolicyMode, Violation};
 use crate::limits::{MAX_CODE, MAX_EXPECTED_OUTPUT, MAX_INPUT, MAX_TEST_CASES};
@@ -17,6 +18,19 @@ pub struct Submission {
     code: String,
     input: Option<String>,
     test_cases: Vec<TestCase>,
+    compare: Compare,
+    on_failure: OnFailure,
+}
+
+/// What a failed run or case means for those after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Nothing: all are run.
+    #[default]
+    GoOn,
+    /// They are not run.
+    Stop,
 }
 
 /// One test case: what to feed, and what must be printed.
@@ -41,7 +55,7 @@ impl TestCase {
 }
 
 impl Submission {
-    /// Checks a request's sizes, language and code, in that order; the first kind of fault found
+    /// Checks a request's language, way to compare, sizes and code, in that order; the first kind of fault found
     /// is the one told, and forbidden code is told with all its places.
     ///
     /// # Errors
@@ -58,6 +72,7 @@ impl Submission {
                     given: request.language.clone(),
                     known: languages.names(),
                 })?;
+        let compare = Compare::parse(request.compare.as_deref(), request.tolerance)?;
         let unchecked = Unchecked {
             language: language.name().clone(),
             code: request.code,
@@ -70,6 +85,11 @@ impl Submission {
                     expected_output: case.expected_output,
                 })
                 .collect(),
+            compare,
+            on_failure: match request.stop_on_failure {
+                Some(true) => OnFailure::Stop,
+                Some(false) | None => OnFailure::GoOn,
+            },
         };
         let submission = Self::try_from(unchecked)?;
         let violations: Vec<Violation> = match policy {
@@ -107,6 +127,18 @@ impl Submission {
         &self.test_cases
     }
 
+    /// How the cases' outputs are compared with what was expected.
+    #[must_use]
+    pub fn compare(&self) -> Compare {
+        self.compare
+    }
+
+    /// Whether a failed run or case ends the job.
+    #[must_use]
+    pub fn on_failure(&self) -> OnFailure {
+        self.on_failure
+    }
+
     /// What each run reads from its standard input: first the main run, if there is one (there is
     /// without test cases, and with them if `input` was given), then one for each case.
     pub fn inputs(&self) -> impl Iterator<Item = &str> {
@@ -133,6 +165,8 @@ impl fmt::Debug for Submission {
             .field("language", &self.language)
             .field("code_bytes", &self.code.len())
             .field("test_cases", &self.test_cases.len())
+            .field("compare", &self.compare)
+            .field("on_failure", &self.on_failure)
             .finish_non_exhaustive()
     }
 }
@@ -152,6 +186,11 @@ struct Unchecked {
     code: String,
     input: Option<String>,
     test_cases: Vec<TestCase>,
+    // Absent in a job of an older version, which is refused for its version and not for this.
+    #[serde(default)]
+    compare: Compare,
+    #[serde(default)]
+    on_failure: OnFailure,
 }
 
 impl TryFrom<Unchecked> for Submission {
@@ -163,6 +202,8 @@ impl TryFrom<Unchecked> for Submission {
             code,
             input,
             test_cases,
+            compare,
+            on_failure,
         } = parts;
         if code.trim().is_empty() {
             return Err(Refusal::EmptyCode);
@@ -207,6 +248,8 @@ impl TryFrom<Unchecked> for Submission {
             code,
             input,
             test_cases,
+            compare,
+            on_failure,
         })
     }
 }

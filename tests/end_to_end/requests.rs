@@ -25,6 +25,10 @@ async fn each_fault_has_its_own_clear_error_on_api_and_worker_alike() {
         ),
         (with("timeout", json!(60)), 400, "unknown_field"),
         (with("language", json!("cobol")), 400, "unknown_language"),
+        (with("compare", json!("fuzzy")), 400, "unknown_compare"),
+        (with("compare", json!({"float": 1})), 400, "invalid_field"),
+        (with("tolerance", json!(0.1)), 400, "stray_tolerance"),
+        (with("stopOnFailure", json!("yes")), 400, "invalid_field"),
         (with("code", json!(" \n")), 400, "empty_code"),
         (with("code", json!("print(1)\u{0}")), 400, "nul_in_code"),
         (

@@ -108,3 +108,30 @@ async fn cases_that_no_longer_fit_are_not_run_and_the_others_are_answered() {
         ["completed", "time_limit_exceeded", "not_run", "not_run"]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_cases_that_fit_are_answered_in_full() {
+    let _machine = machine::alone().await;
+    let warren = Warren::start("up", &[]).await.expect("warren up starts");
+    let case = json!({"expectedOutput": "done"});
+    let submission = json!({
+        "language": "python", "code": "import time\ntime.sleep(1.5)\nprint('done')",
+        "testCases": [case, case, case, case],
+    });
+    let answer = warren.submit(&submission).await.expect("an answer");
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    assert!(answer.took.as_secs_f64() < 5.5, "{:?}", answer.took);
+    let results = answer.body["testResults"].as_array().expect("results");
+    let ran = results
+        .iter()
+        .take_while(|r| r["status"] == "completed" && r["actualOutput"] == "done\n");
+    let ran = ran.count();
+    assert!((1..4).contains(&ran), "{results:?}");
+    assert!(
+        results[ran..]
+            .iter()
+            .all(|r| r["status"] == "not_run" && r["actualOutput"] == ""),
+        "{results:?}"
+    );
+    assert_eq!(answer.body["status"], "not_run");
+}

@@ -8,15 +8,16 @@ use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Language, Languages};
 use warren_shared::limits::Limits;
-use warren_shared::outcome::{Outcome, Timings};
+use warren_shared::outcome::{CaseResult, Outcome, Run, Timings};
 use warren_shared::reply::{FailureCode, JobFailure};
-use warren_shared::submission::Submission;
+use warren_shared::submission::OnFailure;
 use warren_shared::time::EpochMillis;
 
 use crate::clip::clip;
-use crate::conversation::{Conversation, Next, Reported, died};
+use crate::conversation::{Conversation, died};
 use crate::engine::{Engine, Handle, Launch};
-use crate::verdict::{self, SIGKILL};
+use crate::judge::Judge;
+use crate::verdict::SIGKILL;
 use crate::{Error, Result};
 
 /// What is kept of the deadline for the reply's way back.
@@ -78,13 +79,10 @@ impl Executor {
         let image = conversation.image().to_owned();
         let execute = execute(job, language)?;
         let sandbox = begun.elapsed();
-        let mut reports = Vec::new();
-        let report = |report| {
-            reports.push(report);
-            Next::Run
-        };
+        let mut judge = Judge::new(&job.submission);
+        let report = |report| judge.next(report);
         if let Err(error) = conversation.execute(execute, report).await {
-            reports.push(Some(post_mortem(error, conversation.handle()).await?));
+            judge.next(Some(post_mortem(error, conversation.handle()).await?));
         }
         let timings = Timings {
             queue,
@@ -92,41 +90,25 @@ impl Executor {
             run: begun.elapsed().saturating_sub(sandbox),
         };
         drop(conversation);
-        self.outcome(&job.submission, reports, timings, image)
+        Ok(self.outcome(judge.finish()?, timings, image))
     }
 
     fn outcome(
         &self,
-        submission: &Submission,
-        reports: Vec<Reported>,
+        (main, cases): (Option<Run>, Vec<CaseResult>),
         timings: Timings,
         image: String,
-    ) -> Result<Outcome> {
-        let mut reports = reports.into_iter();
-        let main = match submission.main_input() {
-            // A verdict on a program that was cut off by our deadline would not be honest.
-            Some(_) => Some(verdict::run(
-                reports.next().flatten().ok_or(Error::DeadlinePassed)?,
-            )),
-            None => None,
-        };
-        let cases = submission
-            .test_cases()
-            .iter()
-            .map(|case| match reports.next().flatten() {
-                Some(report) => verdict::case(case, verdict::run(report)),
-                None => verdict::case_not_run(),
-            });
+    ) -> Outcome {
         let mut outcome = Outcome {
             main,
-            cases: cases.collect(),
+            cases,
             timings,
             finished_at: EpochMillis::now(),
             worker: self.instance.clone(),
             image,
         };
         clip(&mut outcome);
-        Ok(outcome)
+        outcome
     }
 }
 
@@ -148,7 +130,11 @@ fn execute(job: &Job, language: &Language) -> Result<Execute> {
     Ok(Execute {
         command: command(language, &job.limits),
         start: Start::Fresh,
-        pace: Pace::Through,
+        pace: match job.submission.on_failure() {
+            OnFailure::GoOn => Pace::Through,
+            // What comes next depends on the verdict, and the container does not know it.
+            OnFailure::Stop => Pace::Stepwise,
+        },
         code: job.submission.code().as_bytes().to_vec(),
         inputs: job
             .submission

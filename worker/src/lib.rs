@@ -1,7 +1,7 @@
 //! Warren's worker: takes jobs off the queue, runs each one in a fresh hardened container, and
 //! replies. The way of a job through this crate: [`consume`] takes it, [`execute`] sees it
-//! through, [`engine`] makes its container, [`conversation`] speaks with PID 1 in it, [`verdict`]
-//! makes an outcome of what PID 1 saw.
+//! through, [`engine`] makes its container, [`conversation`] speaks with PID 1 in it, [`verdict`] and
+//! [`compare`] make an outcome of what PID 1 saw.
 
 mod clip;
 pub mod compare;
@@ -13,6 +13,7 @@ pub mod error;
 pub mod execute;
 pub mod health;
 pub mod http;
+mod judge;
 pub mod slots;
 mod upkeep;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! From what PID 1 saw to the verdict that the caller reads.
 
 use warren_runner::wire::{Ending, Exit, RunReport, Stream};
+use warren_shared::compare::Compare;
 use warren_shared::outcome::{Captured, CaseResult, Run, Status};
 use warren_shared::submission::TestCase;
 
@@ -32,23 +33,26 @@ pub fn run(report: RunReport) -> Run {
     }
 }
 
-/// The verdict on a test case, given the verdict on its run.
+/// The verdict on a test case and on its run.
 #[must_use]
-pub fn case(case: &TestCase, run: Run) -> CaseResult {
-    let mut result = CaseResult {
-        status: run.status,
-        run: None,
-        first_difference: None,
-    };
-    if run.status == Status::Completed {
-        result.first_difference = first_difference(case.expected_output(), &run.stdout.text);
-        // What was cut off cannot have been expected: no expected output is as long as the cap.
-        if result.first_difference.is_some() || run.stdout.truncated {
-            result.status = Status::WrongAnswer;
+pub fn case(case: &TestCase, compare: Compare, report: RunReport) -> CaseResult {
+    let first_difference = match report.ending {
+        Ending::Ended(Exit::Status(0)) => {
+            first_difference(compare, case.expected_output(), &report.stdout.bytes)
         }
+        _ => None,
+    };
+    let run = run(report);
+    // What was cut off is wrong, whatever it was: the whole of it is not known.
+    let wrong = first_difference.is_some() || run.stdout.truncated;
+    CaseResult {
+        status: match run.status {
+            Status::Completed if wrong => Status::WrongAnswer,
+            status => status,
+        },
+        run: Some(run),
+        first_difference,
     }
-    result.run = Some(run);
-    result
 }
 
 /// A case that did not get its turn.

@@ -24,7 +24,7 @@ async fn each_wrong_body_has_its_own_error() {
         body.to_string()
     };
     let cases = vec![json!({"expectedOutput": ""}); 51];
-    let wrong: [(String, u16, &str); 13] = [
+    let wrong: [(String, u16, &str); 18] = [
         ("{".into(), 400, "invalid_json"),
         (String::new(), 400, "invalid_json"),
         ("\u{fe}".into(), 400, "invalid_json"),
@@ -36,6 +36,23 @@ async fn each_wrong_body_has_its_own_error() {
             400,
             "unknown_language",
         ),
+        (with(json!({"compare": "fuzzy"})), 400, "unknown_compare"),
+        (
+            with(json!({"compare": "float", "tolerance": 0})),
+            400,
+            "invalid_tolerance",
+        ),
+        (
+            with(json!({"compare": "float", "tolerance": "1e-6"})),
+            400,
+            "invalid_field",
+        ),
+        (
+            with(json!({"compare": "tokens", "tolerance": 0.1})),
+            400,
+            "stray_tolerance",
+        ),
+        (with(json!({"stopOnFailure": 1})), 400, "invalid_field"),
         (code(" \n"), 400, "empty_code"),
         (code("a\0b"), 400, "nul_in_code"),
         (code(&"#".repeat(10_241)), 413, "code_too_large"),
@@ -72,6 +89,17 @@ async fn forbidden_code_is_told_with_rule_line_and_column() {
     let bench = Bench::with(|config| config.policy = PolicyMode::Off).await;
     bench.worker(Does::Prints("")).await;
     assert_eq!(bench.post(&body).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_ways_to_compare_are_told_to_who_asks_for_another() {
+    let bench = Bench::new().await;
+    bench.worker(Does::Prints("must not run")).await;
+    let body = json!({"language": "python", "code": "1", "compare": "fuzzy"}).to_string();
+    let answer = bench.post(&body).await;
+    let details = answer.error(400, "unknown_compare");
+    let known = json!(["trimmed", "exact", "tokens", "float", "unordered"]);
+    assert_eq!(details["known"], known);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Every way a request can be wrong, each with its own code, status and advice.
 
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 use crate::contract::Problem;
 use crate::ids::InvalidId;
@@ -24,7 +24,7 @@ pub enum Refusal {
     },
     /// The body is JSON of another shape: a missing field, a wrong type.
     #[error(
-        "{}: {reason}. Send {{\"language\",\"code\"}} and optionally \"input\" and \"testCases\".",
+        "{}: {reason}. Send {{\"language\",\"code\"}} and optionally \"input\", \"testCases\", \"compare\", \"tolerance\" and \"stopOnFailure\".",
         at(path)
     )]
     InvalidField {
@@ -62,6 +62,28 @@ pub enum Refusal {
         given: String,
         /// What there is.
         known: Vec<String>,
+    },
+    /// No such way to compare.
+    #[error("Unknown way to compare {given:?}. Use one of: {}.", known.join(", "))]
+    UnknownCompare {
+        /// What was asked for.
+        given: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A tolerance out of its bounds.
+    #[error("The tolerance {given} is not above 0 and below 1. Leave it out for 1e-6.")]
+    InvalidTolerance {
+        /// What was asked for.
+        given: Number,
+    },
+    /// A tolerance where no numbers are compared.
+    #[error(
+        "A tolerance has no meaning with \"compare\": {compare:?}. Remove it, or compare as \"float\"."
+    )]
+    StrayTolerance {
+        /// How the outputs are compared instead.
+        compare: String,
     },
     /// There is nothing to run.
     #[error("The code is empty. Send the source of a program in \"code\".")]
@@ -116,6 +138,9 @@ impl Refusal {
             Self::BodyTooLarge => "body_too_large",
             Self::InvalidRoom(_) => "invalid_room",
             Self::UnknownLanguage { .. } => "unknown_language",
+            Self::UnknownCompare { .. } => "unknown_compare",
+            Self::InvalidTolerance { .. } => "invalid_tolerance",
+            Self::StrayTolerance { .. } => "stray_tolerance",
             Self::EmptyCode => "empty_code",
             Self::CodeTooLarge { .. } => "code_too_large",
             Self::NulInCode { .. } => "nul_in_code",
@@ -141,6 +166,9 @@ impl Refusal {
             Self::NotJson { given } => json!({ "contentType": given }),
             Self::BodyTooLarge => json!({ "limitBytes": MAX_BODY.get() }),
             Self::UnknownLanguage { given, known } => json!({ "language": given, "known": known }),
+            Self::UnknownCompare { given, known } => json!({ "compare": given, "known": known }),
+            Self::InvalidTolerance { given } => json!({ "tolerance": given }),
+            Self::StrayTolerance { compare } => json!({ "compare": compare }),
             Self::CodeTooLarge { bytes } => json!({ "bytes": bytes, "limitBytes": MAX_CODE.get() }),
             Self::NulInCode { line } => json!({ "line": line }),
             Self::TooManyTestCases { given } => json!({ "given": given, "limit": MAX_TEST_CASES }),

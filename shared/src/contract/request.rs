@@ -1,6 +1,7 @@
 //! What a caller sends to have code run.
 
 use serde::Deserialize;
+use serde_json::Number;
 
 use crate::contract::Refusal;
 
@@ -18,6 +19,12 @@ pub struct ExecuteRequest {
     /// Test cases; absent and empty are the same.
     #[serde(default)]
     pub test_cases: Vec<TestCaseRequest>,
+    /// How outputs are compared; see [`crate::compare::Compare::parse`].
+    pub compare: Option<String>,
+    /// How far numbers may be apart, if they are compared as such.
+    pub tolerance: Option<Number>,
+    /// Whether the first failure is the last run; absent is no.
+    pub stop_on_failure: Option<bool>,
 }
 
 /// One of `testCases`.
@@ -134,7 +141,7 @@ mod tests {
     fn unknown_fields_are_named_with_their_place() {
         let top = refused(r#"{"language":"python","code":"1","timeout":9}"#);
         assert!(
-            matches!(&top, Refusal::UnknownField { field, known } if field == "timeout" && known.len() == 4),
+            matches!(&top, Refusal::UnknownField { field, known } if field == "timeout" && known.len() == 7),
             "{top:?}"
         );
         let inner = refused(r#"{"language":"python","code":"1","testCases":[{"expected":"1"}]}"#);

@@ -218,16 +218,8 @@ impl<'a> Lexer<'a> {
         let before = self.tokens.last();
         let previous = before.map_or("", |token| &token.text);
         let defines = self.context.name(&text, previous);
-        self.tokens.push(Token {
-            kind: if defines {
-                Kind::Definition
-            } else {
-                Kind::Name
-            },
-            start,
-            text,
-            end: self.cursor.at(),
-        });
+        let span = start..self.cursor.at();
+        self.tokens.push(Token::name(span, text, defines));
         self.fresh = false;
     }
 

@@ -110,16 +110,8 @@ impl<'a> Lexer<'a> {
             .tokens
             .last()
             .is_some_and(|token| token.is_name("def") || token.is_name("class"));
-        self.tokens.push(Token {
-            kind: if defines {
-                Kind::Definition
-            } else {
-                Kind::Name
-            },
-            start,
-            text,
-            end: self.cursor.at(),
-        });
+        let span = start..self.cursor.at();
+        self.tokens.push(Token::name(span, text, defines));
     }
 
     /// A string from its quotes on; its prefix, if it has one, is read.

@@ -41,6 +41,22 @@ pub(in crate::languages) struct Token<'a> {
     pub(in crate::languages) end: usize,
 }
 
+impl<'a> Token<'a> {
+    /// A name at that place, in use or being defined.
+    pub(super) fn name(span: Range<usize>, text: Cow<'a, str>, defines: bool) -> Self {
+        Self {
+            kind: if defines {
+                Kind::Definition
+            } else {
+                Kind::Name
+            },
+            start: span.start,
+            text,
+            end: span.end,
+        }
+    }
+}
+
 impl Token<'_> {
     /// Whether it is that operator.
     pub(in crate::languages) fn is_punct(&self, text: &str) -> bool {
