@@ -135,7 +135,7 @@ fn window(
         cpu_ms_per_job: if times.is_empty() {
             0.0
         } else {
-            meter.between(begin, end) / jobs
+            (meter.between(begin, end) / jobs).max(0.0)
         },
         times: summary,
     })

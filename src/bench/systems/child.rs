@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::bench::workload::Run;
@@ -43,7 +44,9 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
     let limit = Timespec::try_from(LIMIT).context("too long a limit")?;
     // Outputs are far below what a pipe holds, so they can be read after the end.
     let ended = match &end {
-        Ok(end) => poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&limit)).unwrap_or_default(),
+        // A signal that asks the benchmark to end must not look like a job that takes too long.
+        Ok(end) => retry_on_intr(|| poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&limit)))
+            .unwrap_or_default(),
         Err(_) => 0,
     };
     if ended == 0 {
