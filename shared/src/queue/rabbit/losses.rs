@@ -90,7 +90,18 @@ impl Loss {
             reply_to: self.reply_to(),
             origin: Origin::Returned(self.tries),
         };
-        replier.hand_back(&self.job, journey).await
+        match replier.hand_back(&self.job, journey).await {
+            // The queue is full. Given back to it, the job would come here again at once, in the
+            // way of the others; the durable queue has room for it, and counts by itself.
+            Err(QueueError::Refused(_)) => {
+                let journey = Journey {
+                    class: JobClass::Unattended,
+                    ..journey
+                };
+                replier.hand_back(&self.job, journey).await
+            }
+            done => done,
+        }
     }
 
     async fn give_up(&self, replier: &Replier) -> Result<(), QueueError> {
