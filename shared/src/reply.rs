@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::outcome::Outcome;
+use crate::queue::MAX_TRIES;
 
 /// The worker's answer to one job, matched to its waiter by `job_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,18 @@ impl Reply {
             result,
             job: None,
         }
+    }
+
+    /// The queue's own answer to a job that was lost with every worker that took it.
+    #[must_use]
+    pub fn worker_crashed(job: Job) -> Self {
+        let failure = JobFailure {
+            code: FailureCode::WorkerCrashed,
+            message: format!(
+                "The job was lost with each of the {MAX_TRIES} workers that took it, so it is not tried again. If the code cannot be the cause, send the request again; if you operate this service, see the workers' logs."
+            ),
+        };
+        Self::new(job.id, Err(failure)).about(job)
     }
 
     /// The same with the job it answers, as every worker that could read the job sends it.
@@ -61,4 +74,6 @@ pub enum FailureCode {
     UnsupportedJob,
     /// The deadline had passed before the program could be started.
     DeadlinePassed,
+    /// Every worker that took the job was lost before it could answer.
+    WorkerCrashed,
 }

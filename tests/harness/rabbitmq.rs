@@ -161,7 +161,7 @@ impl Vhost {
             "apply-to": "queues",
         });
         self.management
-            .put(&format!("/policies/{}/limit", self.name), policy)
+            .put(&format!("/policies/{}/limit-{queue}", self.name), policy)
             .await
     }
 

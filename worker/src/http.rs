@@ -109,6 +109,7 @@ fn problem(failure: JobFailure) -> Problem {
     match failure.code {
         FailureCode::DeadlinePassed => timed_out(),
         FailureCode::UnsupportedJob => Problem::new(400, "unsupported_job", failure.message),
+        FailureCode::WorkerCrashed => Problem::new(500, "worker_crashed", failure.message),
         FailureCode::SandboxUnavailable => {
             Problem::new(503, "sandbox_unavailable", failure.message)
                 .retry_after(Duration::from_secs(2))

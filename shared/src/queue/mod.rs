@@ -2,6 +2,7 @@
 //! implementations, RabbitMQ and in-process. Both are held to one conformance suite
 //! (`tests/conformance/`).
 
+mod class;
 mod deliveries;
 mod delivery;
 pub mod memory;
@@ -10,6 +11,7 @@ pub mod rabbit;
 mod unclaimed;
 mod waiters;
 
+pub use class::{JobClass, Prefetch, SLOTS_PER_UNATTENDED};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settle};
 pub use memory::MemoryQueue;
@@ -18,37 +20,44 @@ pub use rabbit::{RabbitConfig, RabbitQueue};
 pub use unclaimed::{Fate, Unclaimed};
 
 use async_trait::async_trait;
-use std::num::NonZeroU16;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Job;
 
-/// The most jobs that wait in the queue; one more is refused ([`SubmitError::Full`]).
+/// The most jobs of one class that wait; one more is refused ([`SubmitError::Full`]).
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
 
 /// How often a job is given to a worker at most. One that was lost with its worker (or dropped by
-/// it) this often is taken to be the cause, and is put aside. Handing a job back does not count.
+/// it) this often is taken to be the cause: it is put aside, and answered with
+/// [`FailureCode::WorkerCrashed`](crate::reply::FailureCode::WorkerCrashed). Handing a job back
+/// does not count. A job that a dying worker had fetched and not begun does: nobody is left to
+/// tell the two apart.
 pub const MAX_TRIES: u32 = 2;
-
-/// How many unsettled deliveries a worker holds: its execution slots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefetch(pub NonZeroU16);
 
 /// The way of a job to a worker and of its reply back.
 #[async_trait]
 pub trait JobQueue: Send + Sync + 'static {
-    /// Registers a waiter for the job's reply, then queues the job. `Ok` once the queue has taken
-    /// responsibility for it. Bounded by the job's deadline.
+    /// Registers a waiter for the job's reply, then queues the job as
+    /// [`JobClass::Interactive`]. `Ok` once the queue has it, or its reply is there already.
+    /// Bounded by the job's deadline.
     ///
     /// # Errors
     /// [`SubmitError`]: the job is not queued and will not be run, except after
     /// [`SubmitError::Unconfirmed`], when nobody knows.
     async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError>;
 
-    /// Jobs to run, at most `prefetch` unsettled at a time; a job whose deadline has passed is
-    /// not among them. Goes on through any loss of connection until `stop` is cancelled; then no
+    /// Queues a job that nobody waits for, as [`JobClass::Unattended`]. `Ok` once it would survive
+    /// the queue's restart, if this queue can. There need not be a worker yet. Its reply is
+    /// [`JobQueue::unclaimed`].
+    ///
+    /// # Errors
+    /// As [`JobQueue::submit`], but for [`SubmitError::NoWorkers`].
+    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError>;
+
+    /// Jobs to run, of each class at most what `prefetch` says unsettled at a time; a job whose
+    /// deadline has passed is not among them. Goes on through any loss of connection until `stop` is cancelled; then no
     /// more jobs arrive, while those taken can still be settled. There is one such stream per
     /// queue handle.
     ///
@@ -82,7 +91,7 @@ pub const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a queue says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueStatus {
-    /// Jobs waiting.
+    /// Jobs waiting, of both classes.
     pub waiting: u32,
     /// Workers that take jobs.
     pub consumers: u32,

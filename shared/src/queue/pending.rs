@@ -10,6 +10,8 @@ use crate::time::Deadline;
 /// comes later is [`crate::queue::JobQueue::unclaimed`].
 pub struct PendingReply {
     reply: oneshot::Receiver<Reply>,
+    // What came before anybody asked for it.
+    early: Option<Reply>,
     // Takes the waiter out of the register when the caller goes away.
     _registration: Box<dyn Send + Sync>,
 }
@@ -31,7 +33,18 @@ impl PendingReply {
     pub fn new(reply: oneshot::Receiver<Reply>, registration: Box<dyn Send + Sync>) -> Self {
         Self {
             reply,
+            early: None,
             _registration: registration,
+        }
+    }
+
+    /// Waits until the reply is here, and keeps it; goes on for ever if it cannot arrive.
+    pub(super) async fn arrived(&mut self) {
+        if self.early.is_none() {
+            match (&mut self.reply).await {
+                Ok(reply) => self.early = Some(reply),
+                Err(_closed) => std::future::pending().await,
+            }
         }
     }
 
@@ -40,6 +53,9 @@ impl PendingReply {
     /// # Errors
     /// [`WaitError`].
     pub async fn wait(&mut self, deadline: Deadline) -> Result<Reply, WaitError> {
+        if let Some(reply) = self.early.take() {
+            return Ok(reply);
+        }
         match tokio::time::timeout(deadline.remaining(), &mut self.reply).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_closed)) => Err(WaitError::Lost(QueueError::Disconnected)),
@@ -52,6 +68,6 @@ impl PendingReply {
     #[must_use]
     pub fn abandon(mut self) -> Option<Reply> {
         self.reply.close();
-        self.reply.try_recv().ok()
+        self.early.take().or_else(|| self.reply.try_recv().ok())
     }
 }

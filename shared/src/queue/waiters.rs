@@ -131,6 +131,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reply_that_came_before_it_was_waited_for_is_kept() {
+        let waiters = Arc::new(Waiters::default());
+        waiters.open(Epoch(1));
+        for abandoned in [false, true] {
+            let job = JobId::new();
+            let mut pending = waiters.register(Epoch(1), job).unwrap();
+            assert_eq!(waiters.claim(reply(job)), None);
+            pending.arrived().await;
+            pending.arrived().await;
+            let kept = if abandoned {
+                pending.abandon()
+            } else {
+                pending.wait(soon()).await.ok()
+            };
+            assert_eq!(kept, Some(reply(job)));
+        }
+    }
+
+    #[tokio::test]
     async fn a_dropped_wait_leaves_no_trace() {
         let waiters = Arc::new(Waiters::default());
         waiters.open(Epoch(1));

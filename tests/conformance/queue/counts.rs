@@ -1,8 +1,9 @@
 //! Bounds: prefetch, deadlines, length; and what the queue says of itself.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use warren_shared::queue::{STATUS_TIMEOUT, SubmitError, WaitError};
+use warren_shared::queue::{SLOTS_PER_UNATTENDED, STATUS_TIMEOUT, SubmitError, WaitError};
 
 use super::fixture::{Fixture, SOON, answer, job, job_for, reply_to, submit, until};
 
@@ -26,6 +27,35 @@ pub async fn no_more_jobs_are_held_than_the_prefetch<F: Fixture>() -> anyhow::Re
     first.reply(reply).await?;
     let _fourth = jobs.next().await?;
     jobs.none().await
+}
+
+/// While both queues are full, a worker holds both kinds, each to its limit.
+pub async fn both_classes_have_their_share<F: Fixture>() -> anyhow::Result<()> {
+    const SLOTS: u16 = 2 * SLOTS_PER_UNATTENDED;
+    let fixture = F::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(SLOTS).await?;
+    let (mut waits, mut unattended) = (Vec::new(), HashSet::new());
+    for _ in 0..SLOTS + 2 {
+        waits.push(submit(&api, &job()?).await?);
+    }
+    for _ in 0..2 + 3 {
+        let job = job()?;
+        api.submit_unattended(&job).await?;
+        unattended.insert(job.id);
+    }
+    until(&api, "the rest waits", |now| now.waiting == 2 + 3).await?;
+    let mut held = Vec::new();
+    for _ in 0..SLOTS + 2 {
+        held.push(jobs.next().await?);
+    }
+    jobs.none().await?;
+    let of_nobody = held
+        .iter()
+        .filter(|held| unattended.contains(&held.job.id))
+        .count();
+    assert_eq!(of_nobody, 2);
+    Ok(())
 }
 
 pub async fn an_expired_job_is_not_delivered<F: Fixture>() -> anyhow::Result<()> {

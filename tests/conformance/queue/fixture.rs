@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::limits::Limits;
+use warren_shared::queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
 use warren_shared::queue::{
-    Deliveries, Delivery, JobQueue, MemoryQueue, PendingReply, Prefetch, QueueStatus, RabbitConfig,
-    RabbitQueue, SubmitError,
+    Deliveries, Delivery, JobClass, JobQueue, MemoryQueue, PendingReply, Prefetch, QueueStatus,
+    RabbitConfig, RabbitQueue, SLOTS_PER_UNATTENDED, SubmitError,
 };
 use warren_shared::reply::{FailureCode, JobFailure, Reply};
 use warren_shared::time::Deadline;
@@ -46,6 +47,8 @@ pub struct Worker {
     pub queue: Arc<dyn JobQueue>,
     pub instance: InstanceId,
     pub stop: CancellationToken,
+    /// Which jobs the test is about.
+    pub class: JobClass,
 }
 
 impl Worker {
@@ -54,11 +57,16 @@ impl Worker {
             queue: Arc::new(queue),
             instance,
             stop: CancellationToken::new(),
+            class: JobClass::Interactive,
         }
     }
 
-    /// Begins to take jobs.
-    pub async fn take_jobs(&self, prefetch: u16) -> anyhow::Result<Jobs> {
+    /// Begins to take jobs: at most `held` at a time of the class that the test is about.
+    pub async fn take_jobs(&self, held: u16) -> anyhow::Result<Jobs> {
+        let prefetch = match self.class {
+            JobClass::Interactive => held,
+            JobClass::Unattended => held * SLOTS_PER_UNATTENDED,
+        };
         let prefetch = Prefetch(NonZeroU16::new(prefetch).context("a prefetch is at least 1")?);
         Ok(Jobs(
             self.queue.deliveries(prefetch, self.stop.clone()).await?,
@@ -132,7 +140,9 @@ impl Fixture for OnRabbitMq {
 
     async fn with_room_for(jobs: u32) -> anyhow::Result<Self> {
         let fixture = Self::new().await?;
-        fixture.0.limit("warren.jobs", jobs).await?;
+        for queue in [JOBS, INTERACTIVE_JOBS] {
+            fixture.0.limit(queue, jobs).await?;
+        }
         Ok(fixture)
     }
 
@@ -216,6 +226,15 @@ pub async fn submit(api: &Arc<dyn JobQueue>, job: &Job) -> anyhow::Result<Pendin
 /// Waits for the reply, which must come.
 pub async fn answer(mut pending: PendingReply) -> anyhow::Result<Reply> {
     Ok(pending.wait(Deadline::after(SOON)).await?)
+}
+
+/// Waits for the reply, which must be that the job was lost with every worker that took it.
+pub async fn given_up(pending: PendingReply, job: &Job) -> anyhow::Result<()> {
+    let reply = answer(pending).await?;
+    let code = reply.result.as_ref().err().map(|failure| failure.code);
+    anyhow::ensure!(code == Some(FailureCode::WorkerCrashed), "{reply:?}");
+    anyhow::ensure!(reply.job.as_deref() == Some(job), "{reply:?}");
+    Ok(())
 }
 
 /// Waits until the queue's status is as wanted.

@@ -1,6 +1,8 @@
 //! A worker that dies while it holds a job.
 
-use super::fixture::{Fixture, answer, job, reply_to, submit, until};
+use warren_shared::queue::MAX_TRIES;
+
+use super::fixture::{Fixture, answer, given_up, job, reply_to, submit, until};
 
 pub async fn a_dead_workers_job_goes_to_another<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
@@ -18,6 +20,37 @@ pub async fn a_dead_workers_job_goes_to_another<F: Fixture>() -> anyhow::Result<
     delivery.reply(reply_to(&sent, "second")).await?;
     assert_eq!(answer(pending).await?, reply_to(&sent, "second"));
     Ok(())
+}
+
+/// By the end of their connections, as when the workers' processes die.
+pub async fn a_job_that_killed_every_worker_is_answered<F: Fixture>() -> anyhow::Result<()> {
+    let fixture = F::new().await?;
+    let api = fixture.api()?;
+    let last = fixture.worker()?;
+    let (poison, normal) = (job()?, job()?);
+    let mut pending = None;
+    for tried in 0..MAX_TRIES {
+        let worker = fixture.worker()?;
+        let mut jobs = worker.take_jobs(1).await?;
+        if tried == 0 {
+            pending = Some(submit(&api, &poison).await?);
+        }
+        let held = jobs.next().await?;
+        assert_eq!((&held.job, held.redelivered), (&poison, tried > 0));
+        worker.stop.cancel();
+        fixture.sever(&worker).await?;
+        drop(held);
+    }
+    let mut jobs = last.take_jobs(1).await?;
+    if let Some(pending) = pending {
+        given_up(pending, &poison).await?;
+    }
+    let pending = submit(&api, &normal).await?;
+    let delivery = jobs.next().await?;
+    assert_eq!(delivery.job, normal);
+    delivery.reply(reply_to(&normal, "done")).await?;
+    answer(pending).await?;
+    jobs.none().await
 }
 
 /// Both workers answer. The waiter gets one of the answers, and the late settlement of the first

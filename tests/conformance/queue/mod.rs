@@ -1,5 +1,5 @@
-//! The queue: one suite for the in-process one and for RabbitMQ, on a real broker; and what only
-//! RabbitMQ has, connections to lose and a topology to agree on.
+//! The queue: one suite for the in-process one and for RabbitMQ, on a real broker, and for both
+//! classes of jobs; and what only RabbitMQ has, connections to lose and a topology to agree on.
 
 mod counts;
 mod fixture;
@@ -9,55 +9,76 @@ mod rabbitmq;
 mod restart;
 mod routing;
 mod topology;
+mod unattended;
 mod unclaimed;
 
-/// Runs each test of the suite against each implementation.
+/// Tests of the suite on one fixture.
+macro_rules! tests {
+    ($fixture:ty; $($suite:ident: $($test:ident),+ $(,)?;)+) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() -> anyhow::Result<()> {
+                super::$suite::$test::<$fixture>().await
+            }
+        )+)+
+    };
+}
+
+/// Runs each test against each implementation: those of `both` for jobs that a caller waits for
+/// and for jobs that nobody waits for.
 macro_rules! conformance {
-    ($($suite:ident: $($test:ident),+ $(,)?;)+) => {
+    (both: { $($both:tt)+ } awaited: { $($awaited:tt)+ }) => {
         mod in_process {
-            $($(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $test() -> anyhow::Result<()> {
-                    super::$suite::$test::<super::fixture::InProcess>().await
-                }
-            )+)+
+            tests! { super::fixture::InProcess; $($both)+ $($awaited)+ }
+        }
+
+        mod in_process_unattended {
+            tests! { super::unattended::Unattended<super::fixture::InProcess>; $($both)+ }
         }
 
         mod on_rabbitmq {
-            $($(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $test() -> anyhow::Result<()> {
-                    super::$suite::$test::<super::fixture::OnRabbitMq>().await
-                }
-            )+)+
+            tests! { super::fixture::OnRabbitMq; $($both)+ $($awaited)+ }
+        }
+
+        mod on_rabbitmq_unattended {
+            tests! { super::unattended::Unattended<super::fixture::OnRabbitMq>; $($both)+ }
         }
     };
 }
 
 conformance! {
-    routing:
-        a_job_arrives_and_its_reply_returns,
-        replies_find_their_waiters_in_any_order,
-        a_job_given_back_goes_to_another_worker,
-        a_dropped_job_comes_back,
-        handing_back_is_not_held_against_a_job,
-        a_job_that_every_worker_drops_is_put_aside,
-        a_stopped_stream_hands_back_what_was_not_taken,
-        a_dropped_stream_hands_back_what_was_not_taken,
-        there_is_one_stream_of_jobs_per_worker,
-        a_closed_queue_ends_its_waits;
-    counts:
-        no_more_jobs_are_held_than_the_prefetch,
-        an_expired_job_is_not_delivered,
-        a_full_queue_refuses,
-        without_workers_jobs_are_refused,
-        status_counts_jobs_and_workers;
-    unclaimed:
-        a_reply_without_waiter_is_recorded_once,
-        an_unrecorded_reply_comes_again,
-        a_reply_outlives_its_api,
-        replies_to_the_living_and_the_gone_are_told_apart;
-    loss:
-        a_dead_workers_job_goes_to_another,
-        a_job_answered_after_the_connection_died_is_answered;
+    both: {
+        routing:
+            a_job_arrives_and_its_reply_returns,
+            replies_find_their_waiters_in_any_order,
+            a_job_given_back_goes_to_another_worker,
+            a_dropped_job_comes_back,
+            handing_back_is_not_held_against_a_job,
+            handing_back_does_not_forget_earlier_losses,
+            a_job_that_every_worker_drops_is_put_aside,
+            a_stopped_stream_hands_back_what_was_not_taken,
+            a_dropped_stream_hands_back_what_was_not_taken,
+            there_is_one_stream_of_jobs_per_worker,
+            a_closed_queue_ends_its_waits;
+        counts:
+            no_more_jobs_are_held_than_the_prefetch,
+            an_expired_job_is_not_delivered,
+            a_full_queue_refuses,
+            status_counts_jobs_and_workers;
+        loss:
+            a_dead_workers_job_goes_to_another,
+            a_job_that_killed_every_worker_is_answered,
+            a_job_answered_after_the_connection_died_is_answered;
+    }
+    awaited: {
+        counts:
+            without_workers_jobs_are_refused,
+            both_classes_have_their_share;
+        unclaimed:
+            a_reply_without_waiter_is_recorded_once,
+            an_unrecorded_reply_comes_again,
+            an_unattended_job_waits_for_a_worker_and_is_recorded,
+            a_reply_outlives_its_api,
+            replies_to_the_living_and_the_gone_are_told_apart;
+    }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use warren_shared::queue::rabbit::topology::{self, DEAD_JOBS, JOBS};
+use warren_shared::queue::rabbit::topology::{self, DEAD_JOBS, INTERACTIVE_JOBS, JOBS};
 use warren_shared::queue::{JobQueue, MAX_TRIES, Prefetch, QueueError, WaitError};
 use warren_shared::time::Deadline;
 
 use super::fixture::{
-    Fixture, Jobs, OnRabbitMq, SOON, answer, job, job_for, reply_to, submit, until,
+    Fixture, Jobs, OnRabbitMq, SOON, answer, given_up, job, job_for, reply_to, submit, until,
 };
+use super::unattended::Unattended;
+use crate::harness::rabbitmq::Vhost;
 
 /// Submits one job and sees it answered, after whatever was queued before it.
 pub async fn works(api: &Arc<dyn JobQueue>, jobs: &mut Jobs) -> anyhow::Result<()> {
@@ -63,18 +65,31 @@ fn reason(dead: &serde_json::Value) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poison_job_is_found_among_the_dead() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
+    poison_is_put_aside(&fixture, &fixture.0).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unattended_poison_job_is_found_among_the_dead() -> anyhow::Result<()> {
+    let fixture = Unattended::<OnRabbitMq>::new().await?;
+    poison_is_put_aside(&fixture, &fixture.0.0).await
+}
+
+async fn poison_is_put_aside(fixture: &impl Fixture, vhost: &Vhost) -> anyhow::Result<()> {
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(1).await?;
     let poison = job()?;
-    let _wait = submit(&api, &poison).await?;
+    let wait = submit(&api, &poison).await?;
     for _ in 0..MAX_TRIES {
         // Not by giving it back: by the end of the connection, as when the worker's process dies.
         let _held = jobs.next().await?;
         fixture.sever(&worker).await?;
     }
-    let dead = fixture.0.take(DEAD_JOBS).await?;
-    assert_eq!(dead["properties"]["correlation_id"], poison.id.to_string());
-    assert_eq!(reason(&dead), "delivery_limit", "{dead}");
+    given_up(wait, &poison).await?;
+    let dead = vhost.take(DEAD_JOBS).await?;
+    let properties = &dead["properties"];
+    assert_eq!(properties["correlation_id"], poison.id.to_string());
+    assert_eq!(properties["headers"]["warren-reason"], "worker_crashed");
+    assert_eq!(properties["headers"]["warren-tries"], MAX_TRIES);
     works(&api, &mut jobs).await
 }
 
@@ -110,16 +125,18 @@ async fn what_is_no_job_is_put_aside() -> anyhow::Result<()> {
     works(&api, &mut jobs).await?;
     let mut of_another_version = job()?;
     of_another_version.version += 1;
-    for text in [
-        "",
-        "no JSON",
-        "{}",
-        &serde_json::to_string(&of_another_version)?,
-    ] {
-        fixture.0.publish(JOBS, text).await?;
-        let dead = fixture.0.take(DEAD_JOBS).await?;
-        assert_eq!(dead["payload"], text);
-        assert_eq!(reason(&dead), "rejected", "{dead}");
+    for queue in [JOBS, INTERACTIVE_JOBS] {
+        for text in [
+            "",
+            "no JSON",
+            "{}",
+            &serde_json::to_string(&of_another_version)?,
+        ] {
+            fixture.0.publish(queue, text).await?;
+            let dead = fixture.0.take(DEAD_JOBS).await?;
+            assert_eq!(dead["payload"], text);
+            assert_eq!(reason(&dead), "rejected", "{dead}");
+        }
     }
     works(&api, &mut jobs).await
 }
@@ -173,8 +190,10 @@ async fn a_deleted_queue_is_declared_again() -> anyhow::Result<()> {
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(2).await?;
     works(&api, &mut jobs).await?;
-    fixture.0.delete_queue(JOBS).await?;
-    works(&api, &mut jobs).await?;
+    for queue in [JOBS, INTERACTIVE_JOBS] {
+        fixture.0.delete_queue(queue).await?;
+        works(&api, &mut jobs).await?;
+    }
     holds_exactly(2, &api, &mut jobs).await
 }
 
@@ -188,6 +207,7 @@ async fn each_side_keeps_to_its_own() -> anyhow::Result<()> {
     let unclaimed = worker.queue.unclaimed(CancellationToken::new()).await;
     assert!(matches!(unclaimed, Err(QueueError::WrongSide(_))));
     assert!(worker.queue.submit(&job()?).await.is_err());
+    assert!(worker.queue.submit_unattended(&job()?).await.is_err());
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use warren_shared::queue::{MAX_TRIES, QueueError, SubmitError, WaitError};
 use warren_shared::time::Deadline;
 
-use super::fixture::{Fixture, SOON, answer, job, reply_to, submit, until};
+use super::fixture::{Fixture, SOON, answer, given_up, job, reply_to, submit, until};
 
 /// How many jobs are under way at once where order matters.
 const MANY: u16 = 200;
@@ -103,12 +103,13 @@ pub async fn a_job_that_every_worker_drops_is_put_aside<F: Fixture>() -> anyhow:
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(1).await?;
     let (poison, normal) = (job()?, job()?);
-    let _waiting = submit(&api, &poison).await?;
+    let waiting = submit(&api, &poison).await?;
     for _ in 0..MAX_TRIES {
         let delivery = jobs.next().await?;
         assert_eq!(delivery.job, poison);
         drop(delivery);
     }
+    given_up(waiting, &poison).await?;
     let pending = submit(&api, &normal).await?;
     let delivery = jobs.next().await?;
     assert_eq!(delivery.job, normal);
@@ -208,6 +209,21 @@ pub async fn handing_back_is_not_held_against_a_job<F: Fixture>() -> anyhow::Res
     let delivery = jobs.next().await?;
     delivery.reply(reply_to(&sent, "at last")).await?;
     assert_eq!(answer(pending).await?, reply_to(&sent, "at last"));
+    jobs.none().await
+}
+
+pub async fn handing_back_does_not_forget_earlier_losses<F: Fixture>() -> anyhow::Result<()> {
+    let fixture = F::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    let mut jobs = worker.take_jobs(1).await?;
+    let sent = job()?;
+    let pending = submit(&api, &sent).await?;
+    until(&worker.queue, "it is connected both ways", |_| true).await?;
+    for _lost in 0..MAX_TRIES {
+        jobs.next().await?.requeue().await?;
+        drop(jobs.next().await?);
+    }
+    given_up(pending, &sent).await?;
     jobs.none().await
 }
 

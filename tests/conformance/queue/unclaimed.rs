@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use warren_shared::queue::{QueueError, Unclaimed};
 
-use super::fixture::{A_WHILE, Fixture, SOON, answer, job, reply_to, submit};
+use super::fixture::{A_WHILE, Fixture, SOON, answer, job, reply_to, submit, until};
 
 /// How many jobs of each kind.
 const MANY: usize = 60;
@@ -63,6 +63,24 @@ pub async fn an_unrecorded_reply_comes_again<F: Fixture>() -> anyhow::Result<()>
     drop(next(&mut unclaimed).await?);
     let found = next(&mut unclaimed).await?;
     assert_eq!(found.reply, reply_to(&sent, "late"));
+    found.acknowledge();
+    none(&mut unclaimed).await
+}
+
+pub async fn an_unattended_job_waits_for_a_worker_and_is_recorded<F: Fixture>() -> anyhow::Result<()>
+{
+    let fixture = F::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    until(&api, "the queue can be reached", |now| now.consumers == 0).await?;
+    let mut unclaimed = api.unclaimed(CancellationToken::new()).await?;
+    let sent = job()?;
+    api.submit_unattended(&sent).await?;
+    let mut jobs = worker.take_jobs(1).await?;
+    let delivery = jobs.next().await?;
+    assert_eq!((&delivery.job, delivery.redelivered), (&sent, false));
+    delivery.reply(reply_to(&sent, "done")).await?;
+    let found = next(&mut unclaimed).await?;
+    assert_eq!(found.reply, reply_to(&sent, "done"));
     found.acknowledge();
     none(&mut unclaimed).await
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::job::Job;
 use crate::queue::waiters::Waiters;
-use crate::queue::{MAX_TRIES, SubmitError};
+use crate::queue::{JobClass, MAX_TRIES, SubmitError};
 use crate::reply::Reply;
 
 /// One handle of the queue.
@@ -22,7 +22,8 @@ pub(super) struct Tag(u64);
 pub(super) struct Hub {
     capacity: usize,
     state: Mutex<State>,
-    job_waits: Notify,
+    interactive_waits: Notify,
+    unattended_waits: Notify,
     reply_waits: Notify,
 }
 
@@ -30,7 +31,8 @@ pub(super) struct Hub {
 struct State {
     last_id: u64,
     handles: HashMap<HandleId, Arc<Waiters>>,
-    waiting: VecDeque<Queued>,
+    interactive: VecDeque<Queued>,
+    unattended: VecDeque<Queued>,
     held: HashMap<Tag, Held>,
     consumers: u32,
     unclaimed: VecDeque<Reply>,
@@ -38,7 +40,8 @@ struct State {
 
 struct Queued {
     job: Job,
-    reply_to: HandleId,
+    class: JobClass,
+    reply_to: Option<HandleId>,
     tries: u32,
     delivered: bool,
 }
@@ -62,7 +65,7 @@ pub(super) struct Taken {
     pub(super) tag: Tag,
     pub(super) job: Job,
     pub(super) redelivered: bool,
-    pub(super) reply_to: HandleId,
+    pub(super) reply_to: Option<HandleId>,
 }
 
 /// Counts as a consumer until it is dropped.
@@ -79,7 +82,8 @@ impl Hub {
         Self {
             capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
             state: Mutex::default(),
-            job_waits: Notify::new(),
+            interactive_waits: Notify::new(),
+            unattended_waits: Notify::new(),
             reply_waits: Notify::new(),
         }
     }
@@ -112,47 +116,72 @@ impl Hub {
     /// Jobs that wait, and consumers.
     pub(super) fn counts(&self) -> (u32, u32) {
         let state = self.lock();
-        let waiting = u32::try_from(state.waiting.len()).unwrap_or(u32::MAX);
+        let waiting = state.interactive.len() + state.unattended.len();
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
         (waiting, state.consumers)
     }
 
+    /// Queues the job of a caller that waits at `reply_to`.
     pub(super) fn submit(&self, job: Job, reply_to: HandleId) -> Result<(), SubmitError> {
-        let mut state = self.lock();
-        if state.consumers == 0 {
+        if self.lock().consumers == 0 {
             return Err(SubmitError::NoWorkers);
         }
-        if state.waiting.len() >= self.capacity {
-            state.waiting.retain(Queued::is_alive);
+        self.enqueue(job, JobClass::Interactive, Some(reply_to))
+    }
+
+    /// Queues a job that nobody waits for.
+    pub(super) fn submit_unattended(&self, job: Job) -> Result<(), SubmitError> {
+        self.enqueue(job, JobClass::Unattended, None)
+    }
+
+    fn enqueue(
+        &self,
+        job: Job,
+        class: JobClass,
+        reply_to: Option<HandleId>,
+    ) -> Result<(), SubmitError> {
+        let mut state = self.lock();
+        let waiting = state.waiting(class);
+        if waiting.len() >= self.capacity {
+            waiting.retain(Queued::is_alive);
         }
-        if state.waiting.len() >= self.capacity {
+        if waiting.len() >= self.capacity {
             return Err(SubmitError::Full);
         }
-        state.waiting.push_back(Queued {
+        waiting.push_back(Queued {
             job,
+            class,
             reply_to,
             tries: 0,
             delivered: false,
         });
         drop(state);
-        self.job_waits.notify_one();
+        self.waits(class).notify_one();
         Ok(())
     }
 
-    /// The next job, held by `by` until it is settled.
-    pub(super) async fn take(&self, by: HandleId) -> Taken {
+    /// The next job of that class, held by `by` until it is settled.
+    pub(super) async fn take(&self, class: JobClass, by: HandleId) -> Taken {
         loop {
-            let notified = self.job_waits.notified();
-            if let Some(taken) = self.try_take(by) {
+            let notified = self.waits(class).notified();
+            if let Some(taken) = self.try_take(class, by) {
                 return taken;
             }
             notified.await;
         }
     }
 
-    fn try_take(&self, by: HandleId) -> Option<Taken> {
+    fn waits(&self, class: JobClass) -> &Notify {
+        match class {
+            JobClass::Interactive => &self.interactive_waits,
+            JobClass::Unattended => &self.unattended_waits,
+        }
+    }
+
+    fn try_take(&self, class: JobClass, by: HandleId) -> Option<Taken> {
         let mut state = self.lock();
         loop {
-            let mut queued = state.waiting.pop_front()?;
+            let mut queued = state.waiting(class).pop_front()?;
             if !queued.is_alive() {
                 tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
                 continue;
@@ -190,21 +219,24 @@ impl Hub {
             queued.tries += 1;
         }
         if queued.tries >= MAX_TRIES {
+            drop(state);
             tracing::error!(
                 job.id = %queued.job.id, tries = queued.tries,
-                "job put aside: every worker that took it lost it"
+                "job given up: every worker that took it lost it"
             );
+            self.reply(Reply::worker_crashed(queued.job), queued.reply_to);
         } else {
-            state.waiting.push_front(queued);
+            let class = queued.class;
+            state.waiting(class).push_front(queued);
             drop(state);
-            self.job_waits.notify_one();
+            self.waits(class).notify_one();
         }
         true
     }
 
     /// Hands the reply to the waiter at `reply_to`, or keeps it as unclaimed.
-    pub(super) fn reply(&self, reply: Reply, reply_to: HandleId) {
-        let waiters = self.lock().handles.get(&reply_to).cloned();
+    pub(super) fn reply(&self, reply: Reply, reply_to: Option<HandleId>) {
+        let waiters = reply_to.and_then(|id| self.lock().handles.get(&id).cloned());
         let unclaimed = match waiters {
             Some(waiters) => waiters.claim(reply),
             None => Some(reply),
@@ -244,6 +276,13 @@ impl Hub {
 }
 
 impl State {
+    fn waiting(&mut self, class: JobClass) -> &mut VecDeque<Queued> {
+        match class {
+            JobClass::Interactive => &mut self.interactive,
+            JobClass::Unattended => &mut self.unattended,
+        }
+    }
+
     fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id

@@ -112,6 +112,16 @@ impl JobQueue for MemoryQueue {
         Ok(pending)
     }
 
+    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError> {
+        if job.deadline.has_passed() {
+            return Err(SubmitError::DeadlinePassed);
+        }
+        if self.closed.is_cancelled() {
+            return Err(SubmitError::Unavailable);
+        }
+        self.hub.submit_unattended(job.clone())
+    }
+
     async fn deliveries(
         &self,
         prefetch: Prefetch,

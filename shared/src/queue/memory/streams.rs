@@ -7,10 +7,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::hub::{Consumer, HandleId, Hub, Return, Tag, Taken};
+use super::hub::{HandleId, Hub, Return, Tag, Taken};
 use crate::job::Job;
 use crate::queue::unclaimed::UNCLAIMED_RETRY;
-use crate::queue::{Delivery, Fate, Prefetch, QueueError, Settle, Unclaimed};
+use crate::queue::{Delivery, Fate, JobClass, Prefetch, QueueError, Settle, Unclaimed};
 use crate::reply::Reply;
 
 /// Unclaimed replies handed out ahead of the recorder.
@@ -22,32 +22,32 @@ pub(super) fn jobs(
     prefetch: Prefetch,
     until: CancellationToken,
 ) -> mpsc::Receiver<Delivery> {
-    let slots = usize::from(prefetch.0.get());
-    let (sender, fetched) = mpsc::channel(slots);
+    let (sender, fetched) = mpsc::channel(prefetch.total());
     let consumer = hub.consumer();
-    let fetching = fetch(
-        Arc::clone(hub),
-        by,
-        Arc::new(Semaphore::new(slots)),
-        sender,
-        consumer,
-    );
+    let [interactive, unattended] = JobClass::ALL.map(|class| {
+        let slots = Arc::new(Semaphore::new(usize::from(prefetch.of(class))));
+        fetch(Arc::clone(hub), class, by, slots, sender.clone())
+    });
+    let fetching = async move {
+        tokio::join!(interactive, unattended);
+        drop(consumer);
+    };
     tokio::spawn(async move { until.run_until_cancelled(fetching).await });
     fetched
 }
 
 async fn fetch(
     hub: Arc<Hub>,
+    class: JobClass,
     by: HandleId,
     slots: Arc<Semaphore>,
     sender: mpsc::Sender<Delivery>,
-    _consumer: Consumer,
 ) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let taken = tokio::select! {
             biased;
             () = sender.closed() => return,
-            taken = hub.take(by) => taken,
+            taken = hub.take(class, by) => taken,
         };
         if let Err(untaken) = sender.send(delivery(&hub, taken, slot)).await {
             // It fails only if the job went back already.
@@ -75,7 +75,7 @@ fn delivery(hub: &Arc<Hub>, taken: Taken, slot: OwnedSemaphorePermit) -> Deliver
 struct HeldJob {
     hub: Arc<Hub>,
     tag: Tag,
-    reply_to: HandleId,
+    reply_to: Option<HandleId>,
     _slot: OwnedSemaphorePermit,
 }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::RabbitConfig;
 use super::fuse::{self, Fuse};
 use super::topology;
-use crate::queue::{QueueError, QueueStatus};
+use crate::queue::{JobClass, QueueError, QueueStatus};
 
 /// How long it may take until a connection stands, topology included. The first declaration of a
 /// quorum queue elects a leader.
@@ -107,29 +107,42 @@ impl Connected {
         }
     }
 
-    /// Asks the broker how the queue of jobs is.
+    /// Asks the broker how the queues of jobs are.
     pub(super) async fn ask(&self, within: Duration) -> Result<QueueStatus, QueueError> {
         let asked = Instant::now();
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
+        let asking = async {
+            let interactive = self.ask_for(JobClass::Interactive).await?;
+            let unattended = self.ask_for(JobClass::Unattended).await?;
+            Ok::<_, lapin::Error>((interactive, unattended))
         };
-        let asking =
-            self.control
-                .queue_declare(topology::JOBS.into(), options, FieldTable::default());
-        let queue = timeout(within, asking)
+        let (interactive, unattended) = timeout(within, asking)
             .await
             .map_err(|_elapsed| QueueError::TimedOut {
-                context: "asking for the state of warren.jobs",
+                context: "asking for the state of the queues of jobs",
             })?
-            .map_err(QueueError::while_doing("ask for the state of warren.jobs"))?;
+            .map_err(QueueError::while_doing(
+                "ask for the state of the queues of jobs",
+            ))?;
+        let waiting = interactive.message_count();
         let status = QueueStatus {
-            waiting: queue.message_count(),
-            consumers: queue.consumer_count(),
+            waiting: waiting.saturating_add(unattended.message_count()),
+            // Every worker consumes both.
+            consumers: interactive.consumer_count(),
             latency: asked.elapsed(),
         };
         self.last_status.send_replace(Some(status));
         Ok(status)
+    }
+
+    async fn ask_for(&self, class: JobClass) -> Result<lapin::Queue, lapin::Error> {
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let name = topology::queue_of(class);
+        self.control
+            .queue_declare(name.into(), options, FieldTable::default())
+            .await
     }
 
     /// What the broker last said, at most [`PROBE_EVERY`] and one answer ago.

@@ -5,13 +5,20 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::tries::Tries;
 use crate::ids::JobId;
 use crate::job::Job;
+use crate::queue::JobClass;
 use crate::reply::Reply;
 use crate::time::{EpochMillis, millis};
 
-/// Survives a restart of the broker.
-const PERSISTENT: u8 = 2;
+/// Whether a message survives a restart of the broker; the numbers are the protocol's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Mode {
+    Transient = 1,
+    Persistent = 2,
+}
 
 /// A message of a version of Warren other than this, or no message of Warren's at all.
 #[derive(Debug, thiserror::Error)]
@@ -53,53 +60,74 @@ pub(super) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, serde_json::E
     serde_json::to_vec(message)
 }
 
-/// Whether a worker had a job before this message was published.
+/// Why a job is among the dead, if a worker put it there; the broker's own reasons are in
+/// `x-death`.
+const REASON: &str = "warren-reason";
+
+/// Who publishes a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It comes from its caller.
+    /// Its caller.
     Submitted,
-    /// It comes from a worker that handed it back.
-    HandedBack,
+    /// A worker that had it and does not run it, with how often it was tried.
+    Returned(Tries),
 }
 
-/// The header that marks a job as [`Origin::HandedBack`].
-const HANDED_BACK: &str = "warren-handed-back";
+/// Where a job is on its way to, and from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Journey<'a> {
+    pub(super) class: JobClass,
+    /// Where its reply is awaited.
+    pub(super) reply_to: Option<&'a str>,
+    pub(super) origin: Origin,
+}
 
-pub(super) fn job_properties(job: &Job, reply_to: &str, origin: Origin) -> BasicProperties {
+pub(super) fn job_properties(job: &Job, journey: Journey<'_>) -> BasicProperties {
     // Zero would mean "only if a worker is free this very moment".
     let left = millis(job.deadline.remaining()).max(1);
+    let mut headers = job_headers(job);
+    if let Origin::Returned(tries) = journey.origin {
+        tries.note(&mut headers);
+    }
+    let mode = match journey.class {
+        JobClass::Interactive => Mode::Transient,
+        JobClass::Unattended => Mode::Persistent,
+    };
+    let properties = properties(job.id, "warren.job", mode)
+        .with_expiration(left.to_string().into())
+        .with_headers(headers);
+    match journey.reply_to {
+        Some(reply_to) => properties.with_reply_to(reply_to.into()),
+        None => properties,
+    }
+}
+
+/// A job that is put aside, with the reason.
+pub(super) fn dead_job_properties(job: &Job, tries: Tries, reason: &str) -> BasicProperties {
+    let mut headers = job_headers(job);
+    tries.note(&mut headers);
+    headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
+    properties(job.id, "warren.job", Mode::Persistent).with_headers(headers)
+}
+
+fn job_headers(job: &Job) -> FieldTable {
     let mut headers = FieldTable::default();
     if let Some(traceparent) = &job.traceparent {
         let value = AMQPValue::LongString(traceparent.as_str().into());
         headers.insert("traceparent".into(), value);
     }
-    if origin == Origin::HandedBack {
-        headers.insert(HANDED_BACK.into(), AMQPValue::Boolean(true));
-    }
-    properties(job.id, "warren.job")
-        .with_reply_to(reply_to.into())
-        .with_expiration(left.to_string().into())
-        .with_headers(headers)
-}
-
-pub(super) fn origin(properties: &BasicProperties) -> Origin {
-    let headers = properties.headers().as_ref();
-    if headers.is_some_and(|headers| headers.contains_key(HANDED_BACK)) {
-        Origin::HandedBack
-    } else {
-        Origin::Submitted
-    }
+    headers
 }
 
 pub(super) fn reply_properties(job: JobId) -> BasicProperties {
-    properties(job, "warren.reply")
+    properties(job, "warren.reply", Mode::Persistent)
 }
 
-fn properties(job: JobId, kind: &str) -> BasicProperties {
+fn properties(job: JobId, kind: &str, mode: Mode) -> BasicProperties {
     let id = ShortString::from(job.to_string());
     BasicProperties::default()
         .with_content_type("application/json".into())
-        .with_delivery_mode(PERSISTENT)
+        .with_delivery_mode(mode as u8)
         .with_correlation_id(id.clone())
         .with_message_id(id)
         .with_timestamp(EpochMillis::now().get() / 1000)

@@ -5,6 +5,7 @@ mod config;
 mod connected;
 mod fuse;
 mod jobs;
+mod losses;
 mod message;
 mod publisher;
 mod replier;
@@ -13,8 +14,10 @@ mod results;
 mod streams;
 mod submit;
 mod supervisor;
+mod tagged;
 mod tags;
 pub mod topology;
+mod tries;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,7 +65,7 @@ enum Side {
     Worker {
         publisher: Link<Publisher>,
         consumer: Link<Arc<Connected>>,
-        subscriber: Slot<Delivery>,
+        subscriber: Slot<Delivery, Prefetch>,
     },
 }
 
@@ -160,16 +163,25 @@ impl Drop for RabbitQueue {
     }
 }
 
+fn wrong_side(job: &Job) -> SubmitError {
+    let error = QueueError::WrongSide("submitting a job");
+    tracing::error!(job.id = %job.id, %error);
+    SubmitError::Unavailable
+}
+
 #[async_trait]
 impl JobQueue for RabbitQueue {
     async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
         match &self.side {
             Side::Api { submitter, .. } => submitter.submit(job).await,
-            Side::Worker { .. } => {
-                let error = QueueError::WrongSide("submitting a job");
-                tracing::error!(job.id = %job.id, %error);
-                Err(SubmitError::Unavailable)
-            }
+            Side::Worker { .. } => Err(wrong_side(job)),
+        }
+    }
+
+    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError> {
+        match &self.side {
+            Side::Api { submitter, .. } => submitter.submit_unattended(job).await,
+            Side::Worker { .. } => Err(wrong_side(job)),
         }
     }
 
@@ -184,7 +196,8 @@ impl JobQueue for RabbitQueue {
         let what = "the stream of jobs";
         let fetched = subscriber.subscribe(
             what,
-            prefetch.0.get(),
+            prefetch,
+            prefetch.total(),
             stop.clone(),
             &self.life.stop,
             &self.life.tasks,
@@ -208,7 +221,14 @@ impl JobQueue for RabbitQueue {
             tasks,
             consuming,
         } = &self.life;
-        let receiver = recorder.subscribe(what, UNCLAIMED_PREFETCH, stop, closed, tasks)?;
+        let receiver = recorder.subscribe(
+            what,
+            UNCLAIMED_PREFETCH,
+            usize::from(UNCLAIMED_PREFETCH),
+            stop,
+            closed,
+            tasks,
+        )?;
         let recording = Recording {
             instance: config.instance().clone(),
             recorder: recorder.clone(),

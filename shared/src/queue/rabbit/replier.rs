@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use lapin::BasicProperties;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::message::{Origin, encode, job_properties, reply_properties};
+use super::message::{Journey, dead_job_properties, encode, job_properties, reply_properties};
 use super::publisher::{Message, PublishError, Published, Publisher};
 use super::supervisor::Link;
-use super::topology::{EXCHANGE, JOBS, RESULTS};
+use super::topology::{DEAD_JOBS, EXCHANGE, RESULTS, queue_of};
+use super::tries::Tries;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::queue::QueueError;
@@ -55,15 +57,41 @@ impl Replier {
     }
 
     /// Queues `job` once more, if that can be done soon.
-    pub(super) async fn hand_back(&self, job: &Job, reply_to: &str) -> Result<(), QueueError> {
+    pub(super) async fn hand_back(
+        &self,
+        job: &Job,
+        journey: Journey<'_>,
+    ) -> Result<(), QueueError> {
+        let queue = queue_of(journey.class);
+        self.publish_job(queue, job, job_properties(job, journey))
+            .await
+    }
+
+    /// Puts `job` among the dead, if that can be done soon.
+    pub(super) async fn put_aside(
+        &self,
+        job: &Job,
+        tries: Tries,
+        reason: &str,
+    ) -> Result<(), QueueError> {
+        let properties = dead_job_properties(job, tries, reason);
+        self.publish_job(DEAD_JOBS, job, properties).await
+    }
+
+    async fn publish_job(
+        &self,
+        queue: &'static str,
+        job: &Job,
+        properties: BasicProperties,
+    ) -> Result<(), QueueError> {
         let body = encode(job).map_err(|error| {
             tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
-            QueueError::Refused(JOBS)
+            QueueError::Refused(queue)
         })?;
         let message = Message {
             exchange: EXCHANGE,
-            routing_key: JOBS,
-            properties: job_properties(job, reply_to, Origin::HandedBack),
+            routing_key: queue,
+            properties,
             body: &body,
         };
         let publisher = timeout(HAND_BACK_WAIT, self.0.soon())
@@ -71,7 +99,7 @@ impl Replier {
             .map_err(|_elapsed| QueueError::Disconnected)??;
         match publisher.publish(message, CONFIRM_TIMEOUT).await {
             Ok(Published::Confirmed) => Ok(()),
-            Ok(Published::Refused | Published::Returned) => Err(QueueError::Refused(JOBS)),
+            Ok(Published::Refused | Published::Returned) => Err(QueueError::Refused(queue)),
             Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => Err(error),
         }
     }

@@ -14,15 +14,15 @@ use tokio_util::task::TaskTracker;
 use crate::queue::QueueError;
 
 /// The receiving end of a stream, as the side that fills it knows it.
-pub(super) struct Subscription<T> {
+pub(super) struct Subscription<T, P = u16> {
     /// How many may be unsettled at a time.
-    pub(super) prefetch: u16,
+    pub(super) prefetch: P,
     pub(super) sender: mpsc::Sender<T>,
     /// Ends the stream.
     pub(super) stop: CancellationToken,
 }
 
-impl<T> Clone for Subscription<T> {
+impl<T, P: Copy> Clone for Subscription<T, P> {
     fn clone(&self) -> Self {
         Self {
             prefetch: self.prefetch,
@@ -33,30 +33,32 @@ impl<T> Clone for Subscription<T> {
 }
 
 /// The place of the one subscription there may be.
-pub(super) struct Slot<T>(Arc<watch::Sender<State<T>>>);
+pub(super) struct Slot<T, P = u16>(Arc<watch::Sender<State<T, P>>>);
 
-enum State<T> {
+enum State<T, P> {
     Free,
-    Taken(Subscription<T>),
+    Taken(Subscription<T, P>),
     Ended,
 }
 
-impl<T> Clone for Slot<T> {
+impl<T, P> Clone for Slot<T, P> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T: Send + 'static> Slot<T> {
+impl<T: Send + 'static, P: Copy + Send + Sync + 'static> Slot<T, P> {
     pub(super) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(State::Free)))
     }
 
-    /// Subscribes until `stop` or `closed`, whichever comes first.
+    /// Subscribes until `stop` or `closed`, whichever comes first. `capacity` is how much the
+    /// prefetch comes to.
     pub(super) fn subscribe(
         &self,
         what: &'static str,
-        prefetch: u16,
+        prefetch: P,
+        capacity: usize,
         stop: CancellationToken,
         closed: &CancellationToken,
         tasks: &TaskTracker,
@@ -64,7 +66,7 @@ impl<T: Send + 'static> Slot<T> {
         if closed.is_cancelled() {
             return Err(QueueError::Closed);
         }
-        let (sender, receiver) = mpsc::channel(usize::from(prefetch));
+        let (sender, receiver) = mpsc::channel(capacity);
         let either = closed.child_token();
         let subscription = Subscription {
             prefetch,
@@ -95,7 +97,7 @@ impl<T: Send + 'static> Slot<T> {
     }
 
     /// The subscription, as soon as there is one; never returns once it has ended.
-    pub(super) async fn subscribed(&self) -> Subscription<T> {
+    pub(super) async fn subscribed(&self) -> Subscription<T, P> {
         let mut slot = self.0.subscribe();
         loop {
             if let State::Taken(subscription) = &*slot.borrow_and_update() {

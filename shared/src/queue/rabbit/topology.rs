@@ -7,12 +7,14 @@ use lapin::{Channel, ExchangeKind};
 use serde_json::{Value, json};
 
 use crate::limits::ByteSize;
-use crate::queue::{MAX_QUEUED_JOBS, MAX_TRIES, QueueError};
+use crate::queue::{JobClass, MAX_QUEUED_JOBS, MAX_TRIES, QueueError};
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
 pub const EXCHANGE: &str = "warren";
-/// Jobs that wait for a worker.
+/// Jobs that wait for a worker and that nobody waits for: [`JobClass::Unattended`].
 pub const JOBS: &str = "warren.jobs";
+/// Jobs that wait for a worker while their caller waits: [`JobClass::Interactive`].
+pub const INTERACTIVE_JOBS: &str = "warren.jobs.interactive";
 /// Jobs that nobody can run: expired, unreadable, or the death of every worker that tried.
 pub const DEAD_JOBS: &str = "warren.jobs.dead";
 /// Replies that no waiter took, to be recorded by any API instance.
@@ -28,9 +30,17 @@ pub const MAX_MESSAGE: ByteSize = ByteSize::mib(16);
 const MAX_KEPT: i64 = 10_000;
 /// How long a dead job is kept for whoever looks into it: a week, in milliseconds.
 const DEAD_JOB_TTL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-/// Retries after the first delivery: the broker counts returns, and a limit of N gives N + 1
-/// deliveries (measured on 3.10).
-const DELIVERY_LIMIT: i64 = MAX_TRIES as i64 - 1;
+/// A limit of N gives N + 1 deliveries (measured on 3.10): one more than there are tries, for the
+/// worker that puts the job aside and answers it. This is for when that does not succeed.
+const DELIVERY_LIMIT: i64 = MAX_TRIES as i64;
+
+/// The queue in which jobs of that class wait.
+pub(super) const fn queue_of(class: JobClass) -> &'static str {
+    match class {
+        JobClass::Interactive => INTERACTIVE_JOBS,
+        JobClass::Unattended => JOBS,
+    }
+}
 
 /// One argument of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +55,7 @@ struct Queue {
     arguments: &'static [(&'static str, Argument)],
 }
 
-const QUEUES: [Queue; 3] = [
+const QUEUES: [Queue; 4] = [
     Queue {
         name: JOBS,
         arguments: &[
@@ -53,6 +63,17 @@ const QUEUES: [Queue; 3] = [
             ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
             ("x-overflow", Argument::Text("reject-publish")),
             ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
+            ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+            ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
+        ],
+    },
+    // Durable, so that it is there after a restart; what is in it is transient.
+    Queue {
+        name: INTERACTIVE_JOBS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("classic")),
+            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+            ("x-overflow", Argument::Text("reject-publish")),
             ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
             ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
         ],

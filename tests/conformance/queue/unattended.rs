@@ -1,0 +1,127 @@
+//! The suite's jobs as jobs that nobody waits for: their replies come back as an API's recorder
+//! gets them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use warren_shared::ids::JobId;
+use warren_shared::job::Job;
+use warren_shared::queue::{
+    Deliveries, JobClass, JobQueue, PendingReply, Prefetch, QueueError, QueueStatus, SubmitError,
+    Unclaimed,
+};
+use warren_shared::reply::Reply;
+
+use super::fixture::{Fixture, Worker};
+
+/// A queue of which the suite uses the other class of jobs.
+pub struct Unattended<F>(pub F);
+
+#[async_trait]
+impl<F: Fixture> Fixture for Unattended<F> {
+    async fn new() -> anyhow::Result<Self> {
+        F::new().await.map(Self)
+    }
+
+    async fn with_room_for(jobs: u32) -> anyhow::Result<Self> {
+        F::with_room_for(jobs).await.map(Self)
+    }
+
+    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
+        Ok(Arc::new(RecordingApi {
+            queue: self.0.api()?,
+            replies: Arc::default(),
+            recording: tokio::sync::OnceCell::new(),
+        }))
+    }
+
+    fn worker(&self) -> anyhow::Result<Worker> {
+        Ok(Worker {
+            class: JobClass::Unattended,
+            ..self.0.worker()?
+        })
+    }
+
+    async fn sever(&self, worker: &Worker) -> anyhow::Result<()> {
+        self.0.sever(worker).await
+    }
+}
+
+type Expected = HashMap<JobId, oneshot::Sender<Reply>>;
+
+/// An API instance that queues jobs unattended and looks for their replies among the recorded.
+struct RecordingApi {
+    queue: Arc<dyn JobQueue>,
+    replies: Arc<Mutex<Expected>>,
+    recording: tokio::sync::OnceCell<()>,
+}
+
+impl RecordingApi {
+    /// Takes the recorded replies from now on.
+    async fn record(&self) -> Result<(), QueueError> {
+        let mut unclaimed = self.queue.unclaimed(CancellationToken::new()).await?;
+        let replies = Arc::clone(&self.replies);
+        tokio::spawn(async move {
+            while let Some(recorded) = unclaimed.recv().await {
+                let job = recorded.reply.job_id;
+                let expected = lock(&replies).remove(&job);
+                if let Some(expected) = expected {
+                    // The test may have let go of its wait.
+                    drop(expected.send(recorded.reply.clone()));
+                }
+                recorded.acknowledge();
+            }
+            lock(&replies).clear();
+        });
+        Ok(())
+    }
+}
+
+fn lock(replies: &Mutex<Expected>) -> std::sync::MutexGuard<'_, Expected> {
+    replies.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl JobQueue for RecordingApi {
+    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.replies).insert(job.id, sender);
+        self.queue.submit_unattended(job).await?;
+        self.recording
+            .get_or_try_init(|| self.record())
+            .await
+            .map_err(|_closed| SubmitError::Unavailable)?;
+        Ok(PendingReply::new(receiver, Box::new(())))
+    }
+
+    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError> {
+        self.queue.submit_unattended(job).await
+    }
+
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError> {
+        self.queue.deliveries(prefetch, stop).await
+    }
+
+    async fn unclaimed(
+        &self,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
+        self.queue.unclaimed(stop).await
+    }
+
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        self.queue.status().await
+    }
+
+    async fn close(&self, grace: Duration) {
+        self.queue.close(grace).await;
+    }
+}
