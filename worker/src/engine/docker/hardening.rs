@@ -116,7 +116,7 @@ fn host_config(limits: &Limits) -> HostConfig {
         )])),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec![
-            "no-new-privileges:true".to_owned(),
+            "no-new-privileges=true".to_owned(),
             format!("seccomp={}", seccomp::profile()),
         ]),
         privileged: Some(false),
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
         assert_eq!(host.cap_add, None);
         let security = host.security_opt.unwrap();
-        assert_eq!(security[0], "no-new-privileges:true");
+        assert_eq!(security[0], "no-new-privileges=true");
         assert_eq!(security[1], format!("seccomp={}", seccomp::profile()));
         assert_eq!((security.len(), host.runtime), (2, None));
         assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("none"));

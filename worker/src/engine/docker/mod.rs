@@ -112,7 +112,13 @@ impl Engine for DockerEngine {
             .partition(std::result::Result::is_ok);
         match faults.into_iter().next() {
             Some(Err(error)) if ready.is_empty() => Err(error),
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => {
+                let images = self.images.clone();
+                // Beside the jobs, and never missed when the process ends.
+                drop(tokio::spawn(async move { images.prune().await }));
+                Ok(())
+            }
         }
     }
 
