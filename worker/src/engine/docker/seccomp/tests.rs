@@ -99,8 +99,14 @@ fn a_call_with_a_condition_is_not_also_allowed_without() {
             assert_eq!((conditions.len(), &conditions[0]["index"]), (1, &json!(0)));
         }
     }
-    let clone3 = rules.iter().find(|rule| names(rule).eq(["clone3"])).unwrap();
-    assert_eq!((&clone3["action"], &clone3["errnoRet"]), (&json!(REFUSE), &json!(38)));
+    let clone3 = rules
+        .iter()
+        .find(|rule| names(rule).eq(["clone3"]))
+        .unwrap();
+    assert_eq!(
+        (&clone3["action"], &clone3["errnoRet"]),
+        (&json!(REFUSE), &json!(38))
+    );
 }
 
 #[test]
