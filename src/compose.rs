@@ -120,6 +120,7 @@ pub fn engine(
     let engine = DockerEngine::new(DockerConfig {
         instance: instance.clone(),
         images: config.images.clone(),
+        runtime: config.runtime.clone(),
         max_containers: usize::from(config.slots.get()) * CONTAINERS_PER_SLOT,
     })?;
     Ok(Arc::new(engine))

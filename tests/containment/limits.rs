@@ -35,6 +35,8 @@ async fn every_limit_is_effective_inside_a_container() {
     is("capabilities", json!([""]));
     is("no_new_privs", json!("1"));
     is("seccomp", json!("2"));
+    let refused = ["splice", "tee", "syncfs", "mlockall"].map(|call| (call, json!("EPERM")));
+    is("profile", refused.into_iter().collect());
 
     let memory = (256 * 1024 * 1024).to_string();
     is("memory", json!(memory));

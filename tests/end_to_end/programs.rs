@@ -77,6 +77,30 @@ async fn ordinary_programs_are_answered_with_what_they_printed() {
     }
 }
 
+/// Threads, processes, sockets, files, timers, databases, machine code: no filter is in their way.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ordinary_programs_ask_of_the_system_works() {
+    let _machine = machine::shared().await;
+    let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
+        .await
+        .expect("warren up starts");
+    let python =
+        "threads processes event_loop signals local_sockets files databases numbers the_machine";
+    let javascript =
+        "threads processes sockets files cryptography machine_code time_and_signals the_machine";
+    for (fixture, parts) in [
+        ("python/uses_the_library.py", python),
+        ("javascript/uses_the_library.js", javascript),
+    ] {
+        for part in parts.split(' ') {
+            let answer = run(&warren, fixture, Some(part)).await;
+            let says = format!("{part} done\n");
+            let expected = json!({"status": "completed", "stdout": says, "stderr": ""});
+            assert_fields(fixture, &answer, &expected);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_has_every_field_of_the_contract() {
     let _machine = machine::shared().await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use warren_shared::config::Env;
 use warren_shared::languages::{Languages, PolicyMode};
 
-use crate::engine::docker::BaseImage;
+use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use warren_shared::languages::LanguageName;
 
 /// The most slots of one worker: beyond it, start another.
@@ -26,6 +26,8 @@ pub struct Config {
     pub slots: NonZeroU16,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
+    /// Which of Docker's runtimes makes its containers; the default if there is none.
+    pub runtime: Option<RuntimeName>,
     /// Whether submissions to its own HTTP are held to the patterns.
     pub policy: PolicyMode,
     /// How long a stop may take.
@@ -55,6 +57,7 @@ impl Config {
                     )
                 })
                 .collect(),
+            runtime: env.parse(RUNTIME_VARIABLE),
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             drain: env.span_ms("WARREN_DRAIN_MS", DRAIN, 0..=60_000),
         }

@@ -33,6 +33,17 @@ pub enum Error {
         "Docker would not enforce every limit of a container ({0}); enable what it names in the kernel or choose another host"
     )]
     LimitsNotEnforced(String),
+    /// The chosen runtime is not one of the daemon's.
+    #[error(
+        "Docker has no runtime {runtime} (it has {known}); add it to `runtimes` in the daemon's daemon.json and restart the daemon, or name another in {variable}",
+        variable = crate::engine::docker::RUNTIME_VARIABLE
+    )]
+    RuntimeMissing {
+        /// The one that was chosen.
+        runtime: String,
+        /// Those that there are.
+        known: String,
+    },
     /// A base image is neither here nor to be had.
     #[error(
         "the image {image} cannot be had ({reason}); pull it by hand or name another in {variable}"

@@ -57,10 +57,10 @@ impl Health {
     async fn engine(&self) -> ServiceHealth {
         let asked = Instant::now();
         match self.engine.check().await {
-            Ok(()) => ServiceHealth {
+            Ok(detail) => ServiceHealth {
                 status: State::Ok,
                 latency_ms: Some(fractional_millis(asked.elapsed())),
-                detail: None,
+                detail: Some(detail),
             },
             Err(error) => ServiceHealth {
                 status: State::Down,

@@ -39,11 +39,12 @@ pub trait Engine: Send + Sync + 'static {
     /// The engine cannot be asked.
     async fn sweep(&self) -> Result<Swept>;
 
-    /// Asks the engine how it is: whether it answers, and has its images ready.
+    /// Asks the engine how it is: whether it answers, and has its images ready. Returns what it
+    /// is, in a few words.
     ///
     /// # Errors
     /// What is wrong with it.
-    async fn check(&self) -> Result<()>;
+    async fn check(&self) -> Result<String>;
 
     /// Waits until every container that was dropped is removed, at most for `grace`.
     async fn drain(&self, grace: Duration);

@@ -10,6 +10,9 @@ use bollard::models::{
 };
 use warren_shared::limits::Limits;
 
+use super::runtime::RuntimeName;
+use super::seccomp;
+
 /// Where the runner stands in every derived image.
 pub const RUNNER: &str = "/.warren/runner";
 
@@ -37,6 +40,8 @@ const CPU_PERIOD_US: i64 = 100_000;
 pub struct Blueprint<'a> {
     /// The derived image.
     pub image: &'a str,
+    /// What makes it; the daemon's default if there is none.
+    pub runtime: Option<&'a RuntimeName>,
     /// The user its processes run as, one of [`UIDS`].
     pub uid: u32,
     /// What its processes may use.
@@ -52,6 +57,7 @@ pub struct Blueprint<'a> {
 pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
     let Blueprint {
         image,
+        runtime,
         uid,
         limits,
         max_life_s,
@@ -76,7 +82,10 @@ pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
         // Both: without the first, dockerd sets up a network namespace with a sandbox of its own,
         // for another 100 ms.
         network_disabled: Some(true),
-        host_config: Some(host_config(limits)),
+        host_config: Some(HostConfig {
+            runtime: runtime.map(ToString::to_string),
+            ..host_config(limits)
+        }),
         ..ContainerCreateBody::default()
     }
 }
@@ -106,7 +115,10 @@ fn host_config(limits: &Limits) -> HostConfig {
             ),
         )])),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
+        security_opt: Some(vec![
+            "no-new-privileges=true".to_owned(),
+            format!("seccomp={}", seccomp::profile()),
+        ]),
         privileged: Some(false),
         // The engine writes nothing of what passes over the streams to disk.
         log_config: Some(HostConfigLogConfig {
@@ -145,6 +157,7 @@ mod tests {
         let limits = Limits::default();
         let body = harden(Blueprint {
             image: "x",
+            runtime: None,
             uid: 64_321,
             limits: &limits,
             max_life_s: 9,
@@ -162,10 +175,10 @@ mod tests {
         assert_eq!(host.readonly_rootfs, Some(true));
         assert_eq!(host.cap_drop, Some(vec!["ALL".to_owned()]));
         assert_eq!(host.cap_add, None);
-        assert_eq!(
-            host.security_opt,
-            Some(vec!["no-new-privileges:true".to_owned()])
-        );
+        let security = host.security_opt.unwrap();
+        assert_eq!(security[0], "no-new-privileges=true");
+        assert_eq!(security[1], format!("seccomp={}", seccomp::profile()));
+        assert_eq!((security.len(), host.runtime), (2, None));
         assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("none"));
         let scratch = &host.tmpfs.unwrap()["/tmp"];
         for option in ["noexec", "nosuid", "nodev", "size=16777216"] {

@@ -5,9 +5,12 @@ mod hardening;
 mod image;
 mod labels;
 mod reaper;
+mod runtime;
+mod seccomp;
 mod sweep;
 
 pub use hardening::{Blueprint, RUNNER, SCRATCH, UIDS, harden};
+pub use runtime::{RuntimeName, VARIABLE as RUNTIME_VARIABLE};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +31,7 @@ use client::Client;
 use image::Images;
 use labels::Labels;
 use reaper::Reaper;
+use runtime::Runtime;
 
 /// How long each call of a launch may take: a healthy engine needs a fifth of a second for all.
 const LAUNCH_CALL: Duration = Duration::from_secs(3);
@@ -39,6 +43,8 @@ pub struct DockerConfig {
     pub instance: InstanceId,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
+    /// Which of the daemon's runtimes makes them; its default if there is none.
+    pub runtime: Option<RuntimeName>,
     /// The most containers that exist at a time, those being removed included.
     pub max_containers: usize,
 }
@@ -56,6 +62,7 @@ pub struct BaseImage {
 pub struct DockerEngine {
     client: Client,
     images: Images,
+    runtime: Runtime,
     reaper: Arc<Reaper>,
     instance: InstanceId,
     launched: AtomicU32,
@@ -71,6 +78,7 @@ impl DockerEngine {
         let client = Client::new()?;
         Ok(Self {
             images: Images::new(client.clone(), config.images),
+            runtime: Runtime::new(config.runtime),
             reaper: Arc::new(Reaper::new(client.clone(), config.max_containers)),
             instance: config.instance,
             launched: AtomicU32::new(anywhere()),
@@ -88,6 +96,8 @@ impl DockerEngine {
 #[async_trait]
 impl Engine for DockerEngine {
     async fn prepare(&self) -> Result<()> {
+        let runtime = self.runtime.found(&self.client).await?;
+        tracing::info!(runtime, "Docker is there");
         let tried = future::join_all(self.images.languages().map(|language| async move {
             let image = self.images.ready(language).await;
             match &image {
@@ -102,7 +112,13 @@ impl Engine for DockerEngine {
             .partition(std::result::Result::is_ok);
         match faults.into_iter().next() {
             Some(Err(error)) if ready.is_empty() => Err(error),
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None => {
+                let images = self.images.clone();
+                // Beside the jobs, and never missed when the process ends.
+                drop(tokio::spawn(async move { images.prune().await }));
+                Ok(())
+            }
         }
     }
 
@@ -116,6 +132,7 @@ impl Engine for DockerEngine {
         let labels = Labels::new(&self.instance, launch);
         let body = harden(Blueprint {
             image: &image.derived,
+            runtime: self.runtime.chosen(),
             uid: self.next_uid(),
             limits: &launch.limits,
             max_life_s: launch.max_life.as_secs().max(1),
@@ -177,9 +194,11 @@ impl Engine for DockerEngine {
         sweep::sweep(&self.client, &self.instance, &self.reaper).await
     }
 
-    async fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<String> {
         self.client.ping().await?;
-        self.images.check()
+        let runtime = self.runtime.found(&self.client).await?;
+        self.images.check()?;
+        Ok(format!("runtime {runtime}"))
     }
 
     async fn drain(&self, grace: Duration) {

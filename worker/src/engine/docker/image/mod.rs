@@ -1,9 +1,10 @@
 //! The image that containers are made from: a language's base image with the runner in it, a
 //! user for it, and no setuid bits. Made once for each base image and runner.
 
+mod prune;
 mod recipe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,16 @@ impl Images {
             .cloned();
         *lock(&entry.fault) = image.as_ref().err().map(ToString::to_string);
         image
+    }
+
+    /// Removes old sandbox images that are none of these.
+    pub(super) async fn prune(&self) {
+        let ready = self.entries.values().filter_map(|entry| {
+            let cell = Arc::clone(&lock(&entry.ready));
+            cell.get().map(|image| image.derived.clone())
+        });
+        let current: BTreeSet<_> = ready.collect();
+        prune::prune(&self.client, &current).await;
     }
 
     /// Makes a language's image anew next time, if `error` says that it is not there.

@@ -7,6 +7,12 @@ use super::super::hardening::{RUNNER, UIDS};
 /// The static runner, built by `build.rs`.
 const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
 
+/// What all derived images are called.
+pub(super) const REPOSITORY: &str = "warren-sandbox";
+
+/// What says that an image is one, also when it has lost its name.
+pub(super) const LABEL: &str = "warren.sandbox";
+
 /// The name of the image derived from this base by this runner and recipe.
 pub(super) fn derived_tag(base_id: &str) -> String {
     // Not for secrecy but for telling apart; any change of base, runner or recipe gives another.
@@ -14,7 +20,7 @@ pub(super) fn derived_tag(base_id: &str) -> String {
     hash.write(base_id.as_bytes());
     hash.write(RUNNER_BINARY);
     hash.write(recipe("").as_bytes());
-    format!("warren-sandbox:{:016x}", hash.0)
+    format!("{REPOSITORY}:{:016x}", hash.0)
 }
 
 /// How a base image becomes a sandbox image. Only a shell and `find` are needed of it.
@@ -22,6 +28,7 @@ fn recipe(base: &str) -> String {
     let Range { start, end } = UIDS;
     format!(
         "FROM {base}\n\
+         LABEL {LABEL}=1\n\
          USER 0\n\
          COPY runner {RUNNER}\n\
          RUN set -e; \

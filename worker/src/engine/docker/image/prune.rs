@@ -1,0 +1,124 @@
+//! Removes the sandbox images of other days: each new runner or base image makes new ones, and
+//! two workers that build the same at once leave one without a name.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bollard::models::ImageSummary;
+use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
+use warren_shared::time::EpochMillis;
+
+use super::super::client::Client;
+use super::recipe::{LABEL, REPOSITORY};
+use crate::Result;
+
+const LIST: Duration = Duration::from_secs(10);
+const REMOVE: Duration = Duration::from_secs(30);
+/// Younger ones may be another worker's, of another version, that has just made or tried them.
+const AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The most that are removed at a start; the next start goes on.
+const AT_ONCE: usize = 32;
+
+/// Removes what is old and neither in `current` nor used by a container. Failing is no harm: the
+/// next start tries again.
+pub(super) async fn prune(client: &Client, current: &BTreeSet<String>) {
+    let found = match list(client).await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::debug!(%error, "cannot look for old sandbox images");
+            return;
+        }
+    };
+    let now = EpochMillis::now();
+    let old = found.iter().filter(|image| is_old(image, current, now));
+    for name in old.flat_map(names).take(AT_ONCE) {
+        // Not by force: the engine itself knows best whether a container uses it.
+        let removal = client
+            .docker()
+            .remove_image(name, None::<RemoveImageOptions>, None);
+        match client.call("remove an old image", REMOVE, removal).await {
+            Ok(_) => tracing::info!(image = name, "removed an old sandbox image"),
+            Err(error) => tracing::debug!(image = name, %error, "an old sandbox image stays"),
+        }
+    }
+}
+
+async fn list(client: &Client) -> Result<Vec<ImageSummary>> {
+    let call = client.docker().list_images(None::<ListImagesOptions>);
+    client.call("list images", LIST, call).await
+}
+
+/// Its names, or its id if it has none.
+fn names(image: &ImageSummary) -> Vec<&str> {
+    let tags: Vec<_> = tags(image).collect();
+    if tags.is_empty() {
+        vec![&image.id]
+    } else {
+        tags
+    }
+}
+
+/// Engines before 25 write the lack of a name as a name.
+fn tags(image: &ImageSummary) -> impl Iterator<Item = &str> {
+    let tags = image.repo_tags.iter().map(String::as_str);
+    tags.filter(|tag| !tag.starts_with("<none>"))
+}
+
+/// One of ours by all its names, or by its label if it has none, that nobody may be about to use.
+fn is_old(image: &ImageSummary, current: &BTreeSet<String>, now: EpochMillis) -> bool {
+    let ours = |tag: &str| {
+        tag.split_once(':')
+            .is_some_and(|(repository, _)| repository == REPOSITORY)
+    };
+    let nameless = tags(image).next().is_none();
+    let created = Duration::from_secs(u64::try_from(image.created).unwrap_or(0));
+    (!nameless || image.labels.contains_key(LABEL))
+        && tags(image).all(|tag| ours(tag) && !current.contains(tag))
+        && EpochMillis::from_millis(0) + created + AGE < now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 10 * 24 * 60 * 60;
+    const LONG_AGO: u64 = NOW - 25 * 60 * 60;
+    const TODAY: u64 = NOW - 23 * 60 * 60;
+
+    fn is_pruned(tags: &[&str], labels: &[&str], created: u64) -> bool {
+        let image = ImageSummary {
+            repo_tags: tags.iter().map(ToString::to_string).collect(),
+            labels: labels
+                .iter()
+                .map(|label| (label.to_string(), "1".to_owned()))
+                .collect(),
+            created: i64::try_from(created).unwrap(),
+            ..ImageSummary::default()
+        };
+        let current = ["warren-sandbox:now".to_owned()].into();
+        let now = EpochMillis::from_millis(0) + Duration::from_secs(NOW);
+        is_old(&image, &current, now)
+    }
+
+    #[test]
+    fn only_old_ones_of_ours_that_are_not_in_use_are_pruned() {
+        assert!(is_pruned(&["warren-sandbox:before"], &[], LONG_AGO));
+        assert!(!is_pruned(&["warren-sandbox:before"], &[LABEL], TODAY));
+        assert!(!is_pruned(&["warren-sandbox:now"], &[LABEL], LONG_AGO));
+        let two = ["warren-sandbox:before", "warren-sandbox:now"];
+        assert!(!is_pruned(&two, &[LABEL], LONG_AGO));
+        let kept = ["warren-sandbox:before", "keep:this"];
+        assert!(!is_pruned(&kept, &[LABEL], LONG_AGO));
+        assert!(!is_pruned(&["warren-sandboxes:x"], &[LABEL], LONG_AGO));
+        assert!(!is_pruned(&["python:3.10-alpine"], &[], LONG_AGO));
+    }
+
+    #[test]
+    fn a_nameless_one_is_ours_by_its_label() {
+        for none in [&["<none>:<none>"][..], &[]] {
+            assert!(is_pruned(none, &[LABEL], LONG_AGO));
+            assert!(!is_pruned(none, &[LABEL], TODAY));
+            assert!(!is_pruned(none, &["other"], LONG_AGO));
+        }
+    }
+}
