@@ -30,7 +30,7 @@ use self::plan::Plan;
 use self::progress::Progress;
 use self::report::Report;
 use self::systems::{Bare, DockerRun, Server, System, docker_engine};
-use self::workload::Workload;
+use self::workload::{Kind, Workload};
 use crate::cli::BenchArguments;
 use crate::settings::Settings;
 
@@ -131,8 +131,9 @@ fn measure(bench: &Bench, settings: &Settings, jobs: &[Workload]) -> anyhow::Res
     })
 }
 
-/// Every job once on every system, so that images, caches and connections are warm. A job that
-/// fails here fails the run: something is not set up.
+/// Every job once on every system, so that images, caches and connections are warm. If not even
+/// hello works, something is not set up; the longer jobs may be too long for a busy machine, and
+/// are counted as errors when they are measured.
 fn warm_up(bench: &Bench, systems: &[&dyn System], jobs: &[Workload]) -> anyhow::Result<()> {
     for job in jobs {
         for system in systems {
@@ -144,9 +145,13 @@ fn warm_up(bench: &Bench, systems: &[&dyn System], jobs: &[Workload]) -> anyhow:
                 system.name().name()
             );
             bench.progress.say(&format!("warming up: {what}"));
-            system
-                .run(job)
-                .with_context(|| format!("{what} does not work"))?;
+            match system.run(job) {
+                Err(error) if job.kind == Kind::Hello => {
+                    return Err(error.context(format!("{what} does not work")));
+                }
+                Err(error) => bench.trouble(&format!("{what}, warming up"), &error),
+                Ok(_) => {}
+            }
         }
     }
     bench.pause(bench.plan.gap)

@@ -1,6 +1,7 @@
 //! A child process that is fed, waited for within a bound, and checked.
 
 use std::io::{ErrorKind, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
         .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Ctrl-C is for the benchmark, which lets the job end before it does itself.
+        .process_group(0)
         .spawn()
         .with_context(|| format!("{} cannot be started", command.get_program().display()))?;
     let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
