@@ -2,6 +2,7 @@
 
 mod cli;
 mod drain;
+mod images;
 mod leftovers;
 mod programs;
 mod requests;
