@@ -70,15 +70,16 @@ fn script(programs: &[Plain<'_>]) -> String {
     for program in programs {
         let (code, input) = (escaped(program.code), escaped(program.input));
         let (file_name, command) = (program.file_name, program.command.join(" "));
-        // The program's third descriptor carries its errors past its output's pipe, and is
-        // closed to itself.
+        // A fourth descriptor, closed to the program itself, carries its errors past the pipe of
+        // its output. What the shell has to say of a killed program is said outside of both.
         write!(
             script,
             "find /tmp -mindepth 1 -delete\n\
              printf '{code}' >{file_name}\n\
              printf '{input}' >/seen/in\n\
-             {{ cat /seen/in | {{ setsid env -i PATH=\"$PATH\" HOME=/tmp TMPDIR=/tmp LANG=C.UTF-8 \
-             {command} 2>&3 3>&-; echo $? >/seen/exit; }} | cat >/seen/out; }} 3>&1 | cat >/seen/err\n\
+             {{ cat /seen/in | {{ ( exec setsid env -i PATH=\"$PATH\" HOME=/tmp TMPDIR=/tmp \
+             LANG=C.UTF-8 {command} 2>&3 3>&- ) 2>/dev/null; echo $? >/seen/exit; }} | cat >/seen/out; }} \
+             3>&1 | cat >/seen/err\n\
              echo $(cat /seen/exit) $(wc -c </seen/out) $(wc -c </seen/err)\n\
              cat /seen/out /seen/err\n"
         )
