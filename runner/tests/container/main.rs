@@ -12,4 +12,6 @@ mod harness;
 mod hostile;
 mod limits;
 mod ordinary;
+mod pace;
+mod parking;
 mod protocol;

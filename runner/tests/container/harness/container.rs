@@ -107,6 +107,22 @@ impl Container {
         self.finished()
     }
 
+    /// Has the job's interpreter wait for it.
+    pub(crate) fn park(&mut self, job: &Job) {
+        self.send(&ToRunner::Park(job.park()));
+        assert_eq!(self.next(), FromRunner::Parked);
+    }
+
+    /// Kills every process but PID 1 and waits until the first one, the interpreter, is dead.
+    pub(crate) fn kill_all_but_the_runner(&self) {
+        let script = "kill -9 -1; until grep -q 'State:.Z' /proc/2/status; do :; done";
+        let status = Command::new("docker")
+            .args(["exec", &self.name, "sh", "-c", script])
+            .status()
+            .unwrap();
+        assert!(status.success(), "{status}");
+    }
+
     /// The report that must come next.
     pub(crate) fn finished(&mut self) -> RunReport {
         match self.next() {
