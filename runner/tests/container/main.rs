@@ -8,6 +8,7 @@
 )]
 
 mod differential;
+mod exactness;
 mod harness;
 mod hostile;
 mod limits;

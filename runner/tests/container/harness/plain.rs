@@ -78,7 +78,7 @@ fn script(programs: &[Plain<'_>]) -> String {
              printf '{code}' >{file_name}\n\
              printf '{input}' >/seen/in\n\
              {{ cat /seen/in | {{ ( exec setsid env -i PATH=\"$PATH\" HOME=/tmp TMPDIR=/tmp \
-             LANG=C.UTF-8 {command} 2>&3 3>&- ) 2>/dev/null; echo $? >/seen/exit; }} | cat >/seen/out; }} \
+             LANG=C.UTF-8 {command} 2>&3 3>&- ); echo $? >/seen/exit; }} 2>/dev/null | cat >/seen/out; }} \
              3>&1 | cat >/seen/err\n\
              echo $(cat /seen/exit) $(wc -c </seen/out) $(wc -c </seen/err)\n\
              cat /seen/out /seen/err\n"
