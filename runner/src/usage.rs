@@ -2,6 +2,7 @@
 //!
 //! - CPU time is the container's, from the run's start to the end of its last process; where the
 //!   kernel does not show it, that of the processes that were collected.
+//!   An interpreter that was parked counts from when it is let go.
 //! - Memory is the larger of two figures. The container's high-water mark sees all processes
 //!   together, their files in memory and the kernel's buffers, but never falls, so it speaks for
 //!   a run only if the run raised it. The largest resident size of any one process is always the

@@ -16,3 +16,4 @@ mod ordinary;
 mod pace;
 mod parking;
 mod protocol;
+mod verdicts;
