@@ -12,7 +12,7 @@ use crate::harness::{docker, machine, warren::Warren};
 
 use program::Labelled;
 
-/// How often a program is sent again that the machine had no time for, which is no verdict.
+/// How often a program is sent that the machine has no time for, which is no verdict.
 const TRIES: usize = 4;
 
 #[test]
@@ -83,15 +83,14 @@ async fn judge(warren: &Warren, programs: Vec<Labelled>, at_a_time: usize) -> Ve
         .await
 }
 
-/// The answer to a program. One that says that there was no time or no room for it is none.
+/// The answer to a program: a verdict, if the machine can give one.
 async fn run(warren: &Warren, program: &Labelled) -> Answer {
     let submission = program.submission();
     let mut tries = 0;
     loop {
         tries += 1;
         let answer = warren.submit(&submission).await.expect("an answer");
-        let unjudged = matches!(answer.status, 429 | 503 | 504);
-        if !unjudged || tries == TRIES {
+        if program.is_judged(&answer) || tries == TRIES {
             return answer;
         }
         eprintln!("{} again: {}", program.name(), answer.body);

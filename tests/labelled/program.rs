@@ -103,6 +103,16 @@ impl Labelled {
         self.verdict() == "time_limit_exceeded"
     }
 
+    /// Whether the answer is a verdict. There was no time or no room for the program, or it got less
+    /// than half of its share of a CPU where it needs that: then it says nothing of the program.
+    pub fn is_judged(&self, answer: &Answer) -> bool {
+        let (wall, cpu) = (&answer.body["durationMs"], &answer.body["cpuMs"]);
+        let starved = self.says("needs") == Some("cpu")
+            && answer.text("status") == "time_limit_exceeded"
+            && cpu.as_f64() < wall.as_f64().map(|wall| wall / 4.0);
+        !starved && !matches!(answer.status, 429 | 503 | 504)
+    }
+
     pub fn submission(&self) -> Value {
         let mut submission = program(self.language(), &self.code);
         let input = self.word.clone().or_else(|| self.text("input"));
