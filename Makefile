@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build test soak lint audit
+.PHONY: help up build test soak bench lint audit
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -25,6 +25,13 @@ test: ## set up, then lint and test everything
 soak: ## what takes many runs to show: 100,000 programs that exit at once, none without its last byte (a quarter of an hour)
 	@scripts/phase provision scripts/provision test
 	@WARREN_SOAK_RUNS=100000 scripts/phase soak cargo test --locked -p warren-runner --test container exactness -- --nocapture
+
+bench: ## set up, then measure against docker run and the bare interpreter (ARGS=--quick: a minute)
+	@scripts/phase provision scripts/provision bench
+	@scripts/phase build cargo build --release --locked
+	@ROOT=. && source scripts/lib/env.sh && \
+		export RABBITMQ_URL=$$(env_value RABBITMQ_URL amqp://guest:guest@127.0.0.1:5672/%2f) && \
+		exec $(TARGET)/release/warren bench $(ARGS)
 
 lint: ## formatting, clippy, licences and sources of dependencies, unused dependencies
 	@scripts/phase format cargo fmt --all --check

@@ -1,5 +1,6 @@
 //! The one binary `warren`: reads the command line and hands over to the command.
 
+mod bench;
 mod cli;
 mod client;
 mod compose;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Worker => serve::serve(Roles::Worker),
         Command::Run(arguments) => client::run::run(&arguments),
         Command::Health(arguments) => client::health::health(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
     };
     result.unwrap_or_else(|error| {
         cli::complain(&error);

@@ -44,7 +44,9 @@ impl RabbitConfig {
         Ok(Self { uri, instance })
     }
 
-    pub(super) fn uri(&self) -> &AMQPUri {
+    /// The address, with its defaults filled in. It may hold a password.
+    #[must_use]
+    pub fn uri(&self) -> &AMQPUri {
         &self.uri
     }
 

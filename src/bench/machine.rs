@@ -1,0 +1,41 @@
+//! What a run ran on.
+
+use std::fs;
+use std::thread;
+
+use serde::Serialize;
+
+/// What a run ran on.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Machine {
+    /// The processor's name.
+    pub processor: String,
+    /// How many of its cores can be used.
+    pub cores: usize,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The engine's version, runtime, cgroup version and storage driver.
+    pub docker: String,
+}
+
+impl Machine {
+    /// This one, with this engine.
+    pub fn this(docker: String) -> Self {
+        let unknown = || "unknown".to_owned();
+        let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = processors
+            .lines()
+            .find(|line| line.starts_with("model name"));
+        let model = model
+            .and_then(|line| line.split_once(':'))
+            .map(|(_, name)| name.trim().to_owned());
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok();
+        Self {
+            processor: model.unwrap_or_else(unknown),
+            cores: thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            kernel: kernel.map_or_else(unknown, |release| release.trim().to_owned()),
+            docker,
+        }
+    }
+}

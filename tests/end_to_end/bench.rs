@@ -1,0 +1,187 @@
+//! `warren bench`: that it measures everything it should and says so; never what the figures are.
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::{images, machine, warren::Warren};
+
+const JOBS: [&str; 3] = ["hello", "cpu", "tenCases"];
+const LANGUAGES: [&str; 2] = ["python", "javascript"];
+const TIMES: [&str; 6] = ["meanMs", "minMs", "p50Ms", "p95Ms", "p99Ms", "maxMs"];
+
+async fn vhost() -> Vhost {
+    let management = Management::shared().await.expect("a broker");
+    Vhost::create(&management).await.expect("a virtual host")
+}
+
+async fn bench(directory: &TempDir, rabbitmq: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
+    command
+        .arg("bench")
+        .args(arguments)
+        .current_dir(directory.path())
+        .env_clear()
+        .envs(
+            ["PATH", "HOME", "DOCKER_HOST"]
+                .into_iter()
+                .filter_map(|name| Some((name, std::env::var_os(name)?))),
+        )
+        .envs(images::variables())
+        .env("RABBITMQ_URL", rabbitmq)
+        .stdin(Stdio::null());
+    let running =
+        tokio::task::spawn_blocking(move || command.output().expect("warren bench starts"));
+    running.await.expect("no panic")
+}
+
+/// The one of `list` that has all these.
+fn find<'a>(list: &'a Value, fields: &[(&str, &str)]) -> &'a Value {
+    let has = |item: &&Value| fields.iter().all(|(name, value)| item[*name] == *value);
+    let list = list.as_array().expect("a list");
+    list.iter()
+        .find(has)
+        .unwrap_or_else(|| panic!("{fields:?} in {list:#?}"))
+}
+
+fn assert_times(summary: &Value, samples: u64) {
+    assert_eq!(summary["samples"], samples, "{summary:#}");
+    for time in TIMES {
+        assert!(
+            summary[time].as_f64().is_some_and(|ms| ms > 0.0),
+            "{time} in {summary:#}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_job_is_measured_on_every_system() {
+    let _machine = machine::shared().await;
+    let (directory, vhost) = (TempDir::new().expect("a directory"), vhost().await);
+    let arguments = [
+        "--rounds",
+        "2",
+        "--gap-ms",
+        "0",
+        "--no-sustained",
+        "--json",
+        "new/bench.json",
+    ];
+    let output = bench(&directory, &vhost.amqp_url(), &arguments).await;
+    let (text, said) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(0), "{said}\n{text}");
+
+    let json =
+        std::fs::read(directory.path().join("new/bench.json")).expect("the figures are written");
+    let report: Value = serde_json::from_slice(&json).expect("they are JSON");
+    let root = rustix::process::geteuid().is_root();
+    let systems: &[&str] = if root {
+        &["warren", "dockerRun", "bareInterpreter"]
+    } else {
+        &["warren", "dockerRun"]
+    };
+    let cells = &report["oneAtATime"];
+    assert_eq!(
+        cells.as_array().map(Vec::len),
+        Some(JOBS.len() * LANGUAGES.len() * systems.len())
+    );
+    for job in JOBS {
+        for language in LANGUAGES {
+            for system in systems {
+                let cell = find(
+                    cells,
+                    &[
+                        ("workload", job),
+                        ("language", language),
+                        ("system", system),
+                    ],
+                );
+                assert_times(cell, if job == "hello" { 2 } else { 1 });
+                assert_eq!(cell["errors"], 0, "{cell:#}");
+                assert!(cell["cpuMsPerJob"].is_number(), "{cell:#}");
+                assert_eq!(cell["phases"].is_object(), *system == "warren", "{cell:#}");
+            }
+            let warren = find(
+                cells,
+                &[
+                    ("workload", job),
+                    ("language", language),
+                    ("system", "warren"),
+                ],
+            );
+            let phases = warren["phases"].as_object().expect("phases");
+            assert_eq!(phases.len(), 4);
+            let sum: f64 = phases.values().filter_map(Value::as_f64).sum();
+            let whole = warren["meanMs"].as_f64().expect("a mean");
+            assert!((sum - whole).abs() < 0.01, "{warren:#}");
+        }
+    }
+    for queue in ["quorum", "classic"] {
+        let line = find(&report["broker"], &[("queue", queue)]);
+        for part in ["delivery", "confirm", "roundTrip"] {
+            assert_times(&line[part], 10);
+        }
+    }
+    for field in [
+        "version",
+        "build",
+        "finishedAt",
+        "machine",
+        "queue",
+        "plan",
+        "dockerRun",
+        "idleCpuMsPerSecond",
+    ] {
+        assert!(!report[field].is_null(), "{field} in {report:#}");
+    }
+    assert_eq!(
+        (&report["sustained"], &report["troubles"]),
+        (&Value::Array(vec![]), &Value::Array(vec![]))
+    );
+
+    for part in [
+        "### One job at a time",
+        "### Where Warren's time goes",
+        "### The broker alone",
+        "docker run",
+        "p50 ÷ Warren's",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(
+        text.contains("bare interpreter was left out"),
+        !root,
+        "{text}"
+    );
+    let left = vhost.queues().await.expect("queues");
+    let own = |queue: &&Value| {
+        queue["name"]
+            .as_str()
+            .is_some_and(|name| name.starts_with("warren.bench"))
+    };
+    assert_eq!(left.iter().filter(own).count(), 0, "{left:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_others_work_on_is_left_alone() {
+    let _machine = machine::shared().await;
+    let (directory, vhost) = (TempDir::new().expect("a directory"), vhost().await);
+    let url = vhost.amqp_url();
+    let worker = Warren::start("worker", &[("RABBITMQ_URL", &url)])
+        .await
+        .expect("a worker starts");
+    let output = bench(&directory, &url, &["--quick"]).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("workers take jobs from this broker already"),
+        "{said}"
+    );
+    assert!(!said.contains("guest:guest"), "{said}");
+    drop(worker);
+}
