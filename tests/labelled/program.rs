@@ -103,11 +103,16 @@ impl Labelled {
         self.verdict() == "time_limit_exceeded"
     }
 
+    /// Whether it has to be given its share of a CPU to end as it says.
+    pub fn needs_cpu(&self) -> bool {
+        self.says("needs") == Some("cpu")
+    }
+
     /// Whether the answer is a verdict. There was no time or no room for the program, or it got less
     /// than half of its share of a CPU where it needs that: then it says nothing of the program.
     pub fn is_judged(&self, answer: &Answer) -> bool {
         let (wall, cpu) = (&answer.body["durationMs"], &answer.body["cpuMs"]);
-        let starved = self.says("needs") == Some("cpu")
+        let starved = self.needs_cpu()
             && answer.text("status") == "time_limit_exceeded"
             && cpu.as_f64() < wall.as_f64().map(|wall| wall / 4.0);
         !starved && !matches!(answer.status, 429 | 503 | 504)
