@@ -8,6 +8,7 @@
 )]
 
 mod differential;
+mod endings;
 mod exactness;
 mod harness;
 mod hostile;
