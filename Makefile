@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build test bench lint audit
+.PHONY: help up build test soak bench lint audit
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -21,6 +21,10 @@ test: ## set up, then lint and test everything
 	@scripts/phase provision scripts/provision test
 	@$(MAKE) --no-print-directory lint
 	@scripts/phase test scripts/cargo-test
+
+soak: ## what takes many runs to show: 100,000 programs that exit at once, none without its last byte (a quarter of an hour)
+	@scripts/phase provision scripts/provision test
+	@WARREN_SOAK_RUNS=100000 scripts/phase soak cargo test --locked -p warren-runner --test container exactness -- --nocapture
 
 bench: ## set up, then measure against docker run and the bare interpreter (ARGS=--quick: a minute)
 	@scripts/phase provision scripts/provision bench

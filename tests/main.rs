@@ -13,3 +13,4 @@ mod conformance;
 mod containment;
 mod end_to_end;
 mod harness;
+mod labelled;

@@ -7,6 +7,9 @@
     reason = "in tests a panic is how a test fails"
 )]
 
+mod differential;
+mod endings;
+mod exactness;
 mod harness;
 mod hostile;
 mod limits;

@@ -17,7 +17,7 @@ use super::{Image, Job};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How the worker's engine starts containers.
-const HARDENING: &[&str] = &[
+pub(super) const HARDENING: &[&str] = &[
     "--read-only",
     "--user=65534:65534",
     "--network=none",

@@ -1,11 +1,15 @@
 //! Starts containers as the worker's engine does, and speaks with PID 1.
 
+mod at_once;
 mod build;
 mod container;
 mod image;
 mod job;
+mod plain;
 
+pub(crate) use at_once::at_once;
 pub(crate) use build::static_runner;
 pub(crate) use container::Container;
 pub(crate) use image::Image;
 pub(crate) use job::{Job, javascript, python};
+pub(crate) use plain::{Plain, Seen, run_plainly};

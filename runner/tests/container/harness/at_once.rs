@@ -1,0 +1,29 @@
+//! Work on many things, a few at a time.
+
+use std::sync::Mutex;
+
+/// Does the work on each item with that many threads, and returns what came of it in their order.
+pub(crate) fn at_once<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let left = Mutex::new(items.iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let Some((place, item)) = left.lock().unwrap().next() else {
+                        return;
+                    };
+                    let result = work(item);
+                    done.lock().unwrap().push((place, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
