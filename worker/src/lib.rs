@@ -1,6 +1,6 @@
 //! Warren's worker: takes jobs off the queue, runs each one in a fresh hardened container, and
 //! replies. The way of a job through this crate: [`consume`] takes it, [`execute`] sees it
-//! through, [`engine`] makes its container, [`conversation`] speaks with PID 1 in it, [`verdict`]
+//! through, [`pool`] has its container ready, [`engine`] makes it, [`conversation`] speaks with PID 1 in it, [`verdict`]
 //! makes an outcome of what PID 1 saw.
 
 mod clip;
@@ -13,6 +13,8 @@ pub mod error;
 pub mod execute;
 pub mod health;
 pub mod http;
+pub mod metrics;
+pub mod pool;
 pub mod slots;
 mod upkeep;
 pub mod verdict;

@@ -116,10 +116,15 @@ fn what_cannot_be_is_told() {
     let lua = lua.get("lua").unwrap();
     assert!(!lua.parks() && !lua.parked_reads("print(1)"));
     let alone = stanza("park_unless = 'x'").unwrap_err().to_string();
-    assert!(alone.contains("park_unless is set and park is not"), "{alone}");
+    assert!(
+        alone.contains("park_unless is set and park is not"),
+        "{alone}"
+    );
     let broken = stanza("park = true\npark_unless = '('").unwrap_err();
     assert!(
-        broken.to_string().contains("park_unless is no regular expression"),
+        broken
+            .to_string()
+            .contains("park_unless is no regular expression"),
         "{broken}"
     );
 }
