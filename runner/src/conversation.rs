@@ -46,12 +46,25 @@ impl Conversation {
         &mut self,
         life: Life,
     ) -> Result<M, Error> {
+        self.receive_by(life.end())?.ok_or(Error::LifeOver)
+    }
+
+    /// The next message, if it comes by then.
+    ///
+    /// # Errors
+    /// [`Error::WorkerGone`], or a frame that is none.
+    pub(crate) fn receive_by<M: serde::de::DeserializeOwned>(
+        &mut self,
+        until: Instant,
+    ) -> Result<Option<M>, Error> {
         loop {
             if let Some(message) = self.take_message()? {
-                return Ok(message);
+                return Ok(Some(message));
             }
-            wait(self.from_worker.as_fd(), PollFlags::IN, life.end())?;
-            life.check()?;
+            if Instant::now() >= until {
+                return Ok(None);
+            }
+            wait(self.from_worker.as_fd(), PollFlags::IN, until)?;
             self.pull()?;
         }
     }
@@ -100,18 +113,6 @@ impl Conversation {
             }
         }
         Ok(())
-    }
-
-    /// Waits until the worker closes its end or the runner's life is over.
-    ///
-    /// # Errors
-    /// Always, in the end: [`Error::WorkerGone`] is the good one.
-    pub(crate) fn wait_for_end(&mut self, life: Life) -> Result<(), Error> {
-        loop {
-            wait(self.from_worker.as_fd(), PollFlags::IN, life.end())?;
-            life.check()?;
-            self.pull()?;
-        }
     }
 
     /// What to poll for input: a message, or the worker's end.

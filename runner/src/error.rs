@@ -34,6 +34,12 @@ pub(crate) enum Error {
         "`{program}` could not be started; does the image have it on its PATH, readable by every user? ({source})"
     )]
     Start { program: String, source: io::Error },
+    #[error(
+        "`{program}` cannot be parked: it {how}; turn parking off for this language, or give it a command that reads its source file by its name"
+    )]
+    NotParked { program: String, how: String },
+    #[error("the parked interpreter did not take its program in time")]
+    GateStuck,
     #[error("the system-call filter could not be built: {0}")]
     Filter(#[from] seccompiler::BackendError),
     #[error("the scratch directory could not be emptied in time")]

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use warren_runner::wire::{Execute, FromRunner, ToRunner};
+use warren_runner::wire::{Command, Execute, FromRunner, Pace, Start, ToRunner};
 
 use crate::conversation::Conversation;
 use crate::error::Error;
 use crate::launch::Launcher;
 use crate::life::Life;
+use crate::park::Parked;
 use crate::reap::Reaper;
 use crate::run::later;
 use crate::scratch::Scratch;
@@ -22,57 +23,116 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Runs what the worker asks for and reports each run as it ends.
+    /// Does what the worker asks for: parks an interpreter, if it is to, then runs the one job.
     ///
     /// # Errors
     /// Those of the runner itself; never the program's.
-    pub(crate) fn run(
-        &mut self,
-        message: &ToRunner,
-        conversation: &mut Conversation,
-    ) -> Result<(), Error> {
+    pub(crate) fn serve(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
+        let mut scratch = Scratch::open()?;
+        let (parked, message) = match conversation.receive(self.life)? {
+            ToRunner::Park(park) => {
+                check(&park.command)?;
+                let parked = self.park(park.command, &mut scratch, conversation)?;
+                conversation.send(&FromRunner::Parked, self.life)?;
+                (Some(parked), conversation.receive(self.life)?)
+            }
+            message => (None, message),
+        };
         let ToRunner::Execute(execute) = message else {
             return Err(Error::BadJob("it is no job"));
         };
-        check(execute)?;
-        let mut scratch = Scratch::open()?;
+        self.run(&execute, parked, &mut scratch, conversation)
+    }
+
+    /// Runs the program and reports each run as it ends.
+    fn run(
+        &mut self,
+        execute: &Execute,
+        parked: Option<Parked>,
+        scratch: &mut Scratch,
+        conversation: &mut Conversation,
+    ) -> Result<(), Error> {
+        check(&execute.command)?;
         let budget_end = later(Instant::now(), execute.budget).min(self.life.end());
+        let mut parked = self.wanted(parked, execute)?;
 
         let mut inputs = execute.inputs.iter();
-        for input in inputs.by_ref() {
-            match scratch.empty(budget_end) {
+        while let Some(input) = inputs.next() {
+            let started = self.begin(parked.take(), execute, input, scratch, budget_end);
+            let frame = match started {
+                Ok(started) => {
+                    let over = self.see_through(started, execute, budget_end, conversation)?;
+                    // The verdict leaves before anything else is done.
+                    let frame = over.report.map_or(FromRunner::NotRun, FromRunner::Finished);
+                    conversation.send(&frame, self.life)?;
+                    if !over.clean {
+                        return Err(Error::Unkillable);
+                    }
+                    frame
+                }
                 // Whatever the last program left is for the engine to throw away.
                 Err(Error::ScratchStuck) => {
                     conversation.send(&FromRunner::NotRun, self.life)?;
-                    break;
+                    FromRunner::NotRun
                 }
-                emptied => emptied?,
-            }
-            scratch.write(&execute.command.file_name, &execute.code)?;
-            let over = self.run_once(execute, input, budget_end, conversation)?;
-            // The verdict leaves before anything else is done.
-            let frame = over.report.map_or(FromRunner::NotRun, FromRunner::Finished);
-            conversation.send(&frame, self.life)?;
-            if !over.clean {
-                return Err(Error::Unkillable);
-            }
+                Err(error) => return Err(error),
+            };
             self.life.check()?;
+            let wanted = frame != FromRunner::NotRun
+                && (inputs.len() == 0 || is_continued(execute.pace, budget_end, conversation)?);
+            if !wanted {
+                break;
+            }
         }
         for _ in inputs {
             conversation.send(&FromRunner::NotRun, self.life)?;
         }
         Ok(())
     }
+
+    /// The parked interpreter, if it is the one that this job asks for and still waits. Any other
+    /// is ended.
+    fn wanted(&self, parked: Option<Parked>, execute: &Execute) -> Result<Option<Parked>, Error> {
+        let Some(parked) = parked else {
+            return Ok(None);
+        };
+        if execute.start == Start::Parked
+            && parked.command == execute.command
+            && !execute.inputs.is_empty()
+            && self.is_waiting(&parked)?
+        {
+            return Ok(Some(parked));
+        }
+        self.discard(parked.launched.pid)?;
+        Ok(None)
+    }
+}
+
+/// Whether the next input's turn comes before the job's time is over.
+fn is_continued(
+    pace: Pace,
+    budget_end: Instant,
+    conversation: &mut Conversation,
+) -> Result<bool, Error> {
+    match pace {
+        Pace::Through => Ok(true),
+        Pace::Stepwise => match conversation.receive_by(budget_end)? {
+            Some(ToRunner::Continue) => Ok(true),
+            Some(ToRunner::Park(_) | ToRunner::Execute(_)) => {
+                Err(Error::BadJob("another comes in the midst of it"))
+            }
+            None => Ok(false),
+        },
+    }
 }
 
 /// What the worker has checked before, and what this crate relies on.
-fn check(execute: &Execute) -> Result<(), Error> {
-    let name = execute.command.file_name.as_str();
+fn check(command: &Command) -> Result<(), Error> {
+    let name = command.file_name.as_str();
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         return Err(Error::BadJob("its file name is not a plain name"));
     }
-    let args = &execute.command.args;
-    if args.is_empty() || args.iter().any(|arg| arg.contains('\0')) {
+    if command.args.is_empty() || command.args.iter().any(|arg| arg.contains('\0')) {
         return Err(Error::BadJob("its command is empty or holds a NUL"));
     }
     Ok(())

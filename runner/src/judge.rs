@@ -27,6 +27,16 @@ pub(crate) struct Facts<'a> {
     pub(crate) stderr_tail: &'a [u8],
 }
 
+/// What tells a want of memory from an end of the program's own making is, in this order:
+/// - `SIGKILL`, and the kernel's killer has been at work meanwhile. There is only a counter of its
+///   victims: of a program that lost a child to it and then killed itself nobody could tell, but
+///   its run did pass the limit.
+/// - The words of an interpreter that gives up, with the status that it gives up with. A program
+///   may print them, too, and gain a verdict that is no better. One that leaves with another
+///   status after them has had its own say: that stands. So does the end of a program that
+///   outlives a child which was killed for want of memory.
+///
+/// A process or thread that could not be had is an error of the program's like any other.
 pub(crate) fn judge(facts: &Facts<'_>) -> Ending {
     if facts.flooded {
         return Ending::OutputLimit;
@@ -60,28 +70,39 @@ fn signal_of_shell_status(code: i32) -> Option<i32> {
 
 /// V8 aborts the process when its heap is full: "FATAL ERROR: Reached heap limit Allocation
 /// failed - JavaScript heap out of memory" (later versions: "# Fatal JavaScript out of memory:
-/// Reached heap limit"), and a stack trace below.
+/// Reached heap limit"), and a stack trace below. Out of a thread: "# Fatal javascript OOM in ...".
 fn v8_ran_out(stderr: &[u8]) -> bool {
+    const MARKS: [&[u8]; 4] = [
+        b"# Fatal JavaScript out of memory",
+        b"# Fatal process out of memory",
+        b"# Fatal javascript OOM in ",
+        b"# Fatal process OOM in ",
+    ];
     lines(stderr).any(|line| {
         (line.starts_with(b"FATAL ERROR:") && line.trim_ascii_end().ends_with(b"out of memory"))
-            || line.starts_with(b"# Fatal JavaScript out of memory")
-            || line.starts_with(b"# Fatal process out of memory")
+            || MARKS.iter().any(|mark| line.starts_with(mark))
     })
 }
 
-/// An uncaught error of a buffer that could not be had.
+/// An uncaught error: of a buffer that could not be had, or that a thread's heap was full.
 fn node_was_refused(stderr: &[u8]) -> bool {
-    lines(stderr).any(|line| line == b"RangeError: Array buffer allocation failed")
-        && lines(stderr).any(|line| line.starts_with(b"Node.js v"))
+    lines(stderr).any(|line| {
+        line == b"RangeError: Array buffer allocation failed"
+            || line.starts_with(b"Error [ERR_WORKER_OUT_OF_MEMORY]: ")
+    }) && lines(stderr).any(|line| line.starts_with(b"Node.js v"))
 }
 
-/// An uncaught `MemoryError` is the last line of Python's traceback.
+/// An uncaught `MemoryError` is the last line of Python's traceback. Without one it is the
+/// parser's, whose word for a source that is nested too deep it is, too.
 fn python_ran_out(stderr: &[u8]) -> bool {
     let last = lines(stderr).rfind(|line| !line.trim_ascii().is_empty());
-    last.is_some_and(|line| {
-        line.strip_prefix(b"MemoryError")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b":"))
-    })
+    let named = last.is_some_and(|line| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        // NumPy has one of its own.
+        name == b"MemoryError"
+            || (name.starts_with(b"numpy.") && name.ends_with(b"._ArrayMemoryError"))
+    });
+    named && lines(stderr).any(|line| line.starts_with(b"  File "))
 }
 
 fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
@@ -164,6 +185,12 @@ mod tests {
             judged(dumped, false, V8),
             Ending::MemoryLimit(Exit::Signal(libc::SIGABRT))
         );
+        let in_a_thread = b"#\n# Fatal javascript OOM in GC during deserialization\n#\n";
+        let trap = ExitStatus::from_raw(libc::SIGTRAP);
+        assert_eq!(
+            judged(trap, false, in_a_thread),
+            Ending::MemoryLimit(Exit::Signal(libc::SIGTRAP))
+        );
         let other = b"node: assertion `heap out of memory' failed\n";
         assert_eq!(
             judged(abort, false, other),
@@ -193,14 +220,28 @@ mod tests {
             judged(exited(1), false, PYTHON),
             Ending::MemoryLimit(Exit::Status(1))
         );
-        let caught = b"MemoryError\nValueError: later\n";
+        let caught = b"  File \"main.py\"\nMemoryError\n  File \"main.py\"\nValueError: later\n";
         assert_eq!(
             judged(exited(1), false, caught),
             Ending::Ended(Exit::Status(1))
         );
+        for other in [
+            "Traceback\n  File \"main.py\", line 1\nMemoryErrors\n",
+            // The parser's.
+            "MemoryError\n",
+            "MemoryError: Parser stack overflowed - Python source too complex to parse\n",
+        ] {
+            assert_eq!(
+                judged(exited(1), false, other.as_bytes()),
+                Ending::Ended(Exit::Status(1))
+            );
+        }
+        let numpy =
+            b"Traceback (most recent call last):\n  File \"/tmp/main.py\", line 2, in <module>\n\
+            numpy.core._exceptions._ArrayMemoryError: Unable to allocate 7.28 TiB for an array\n";
         assert_eq!(
-            judged(exited(1), false, b"MemoryErrors\n"),
-            Ending::Ended(Exit::Status(1))
+            judged(exited(1), false, numpy),
+            Ending::MemoryLimit(Exit::Status(1))
         );
         assert_eq!(
             judged(exited(2), false, PYTHON),

@@ -12,6 +12,7 @@ mod job;
 mod judge;
 mod launch;
 mod life;
+mod park;
 mod reap;
 mod run;
 mod scratch;
@@ -22,7 +23,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use warren_runner::wire::{FromRunner, VERSION};
+use warren_runner::wire::{FromRunner, ToRunner, VERSION};
 
 use crate::args::Args;
 use crate::conversation::Conversation;
@@ -60,9 +61,7 @@ fn serve() -> Result<(), Error> {
     };
 
     conversation.send(&FromRunner::Ready { version: VERSION }, life)?;
-    let served = conversation
-        .receive(life)
-        .and_then(|message| job.run(&message, &mut conversation));
+    let served = job.serve(&mut conversation);
     if let Err(error) = &served
         && error.is_worth_telling()
     {
@@ -71,5 +70,10 @@ fn serve() -> Result<(), Error> {
     }
     served?;
     conversation.send(&FromRunner::Done, life)?;
-    conversation.wait_for_end(life)
+    loop {
+        // A worker that has been told that the job's time is over may still say to go on.
+        let ToRunner::Continue = conversation.receive(life)? else {
+            return Err(Error::BadJob("there was one before"));
+        };
+    }
 }

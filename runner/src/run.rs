@@ -8,8 +8,21 @@ use crate::conversation::Conversation;
 use crate::error::Error;
 use crate::job::Job;
 use crate::judge::{Cut, Facts, judge};
+use crate::park::Parked;
 use crate::reap::Tally;
+use crate::scratch::Scratch;
+use crate::sys;
+use crate::usage::Reading;
 use crate::watch::{Bounds, Watch};
+
+/// A program that has begun, whichever way.
+pub(crate) struct Started<'a> {
+    watch: Watch<'a>,
+    /// When its time began.
+    clock: Instant,
+    /// The container's counters just before.
+    before: Reading,
+}
 
 /// A run that is over.
 pub(crate) struct Over {
@@ -20,23 +33,77 @@ pub(crate) struct Over {
 }
 
 impl Job {
-    /// Runs the program once.
-    pub(crate) fn run_once(
+    /// Begins the program: in the interpreter that waits for it, or in a new one.
+    ///
+    /// # Errors
+    /// [`Error::ScratchStuck`] if what the last one left takes the job's time to remove.
+    pub(crate) fn begin<'a>(
         &mut self,
+        parked: Option<Parked>,
         execute: &Execute,
-        input: &[u8],
+        input: &'a [u8],
+        scratch: &mut Scratch,
+        budget_end: Instant,
+    ) -> Result<Started<'a>, Error> {
+        if let Some(parked) = parked
+            && let Some(started) = self.let_go(parked, execute, input, scratch)?
+        {
+            return Ok(started);
+        }
+        scratch.empty(budget_end)?;
+        scratch.write(&execute.command.file_name, &execute.code)?;
+        let before = self.meter.read();
+        let launched = self.launcher.start(&execute.command)?;
+        Ok(Started {
+            clock: Instant::now(),
+            watch: Watch::new(launched, input, execute.output_kept),
+            before,
+        })
+    }
+
+    /// Gives a parked interpreter its program. `None` if it has just died.
+    fn let_go<'a>(
+        &mut self,
+        parked: Parked,
+        execute: &Execute,
+        input: &'a [u8],
+        scratch: &Scratch,
+    ) -> Result<Option<Started<'a>>, Error> {
+        // The program finds a regular file under its name, and so do tracebacks.
+        scratch.write(&execute.command.file_name, &execute.code)?;
+        // And its input, which is there by the time that a fresh interpreter has started up.
+        let mut watch = Watch::new(parked.launched, input, execute.output_kept);
+        watch.feed()?;
+        let spent = sys::cpu_of(watch.pid).unwrap_or_default();
+        let before = self.meter.read().of_parked(parked.before, spent);
+        if let Some(clock) = parked.gate.let_go(&execute.code)? {
+            return Ok(Some(Started {
+                watch,
+                clock,
+                before,
+            }));
+        }
+        self.discard(watch.pid)?;
+        Ok(None)
+    }
+
+    /// Watches a program until it is over.
+    pub(crate) fn see_through(
+        &mut self,
+        started: Started<'_>,
+        execute: &Execute,
         budget_end: Instant,
         conversation: &mut Conversation,
     ) -> Result<Over, Error> {
-        let before = self.meter.read();
-        let launched = self.launcher.start(&execute.command)?;
-        let started = Instant::now();
-
-        let bounds = bounds(execute, started, budget_end);
-        let mut watch = Watch::new(launched, input, execute.output_kept);
+        let Started {
+            mut watch,
+            clock,
+            before,
+        } = started;
+        let bounds = bounds(execute, clock, budget_end);
         let mut tally = Tally::default();
         let cut = watch.until_end(bounds, &self.reaper, &mut tally, conversation)?;
-        let wall = started.elapsed();
+        let wall = clock.elapsed();
 
         // Whatever else it started dies before its output is taken to be complete.
         let clean = self.reaper.end_all(watch.pid, &mut tally)?;

@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RawDir, SeekFrom, chmodat, openat, renameat, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, chmodat, mknodat, openat, renameat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -17,6 +18,9 @@ use crate::error::{Doing, Error};
 
 /// Where programs may write, and where they are started.
 pub(crate) const PATH: &str = "/tmp";
+
+/// The source file's permissions: read by everyone, as any file that a person writes.
+const SOURCE_MODE: Mode = Mode::from_raw_mode(0o644);
 
 /// Entries read at once: a name has up to 255 bytes.
 const LISTING: usize = 32 * 1024;
@@ -65,9 +69,29 @@ impl Scratch {
         let what = "writing the source file";
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
-        let file = openat(&self.dir, name, flags, mode).doing(what)?;
+        let file = openat(&self.dir, name, flags, SOURCE_MODE).doing(what)?;
         File::from(file).write_all(content).doing(what)
+    }
+
+    /// Puts a FIFO where the source file will be: whoever opens it to read waits.
+    pub(crate) fn make_gate(&self, name: &str) -> Result<(), Error> {
+        mknodat(&self.dir, name, FileType::Fifo, SOURCE_MODE, 0).doing("making the gate")
+    }
+
+    /// The gate's other end, if somebody waits at it: only then can it be opened so. It never
+    /// blocks.
+    pub(crate) fn open_gate(&self, name: &str) -> Result<Option<OwnedFd>, Error> {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match openat(&self.dir, name, flags, Mode::empty()) {
+            Ok(gate) => Ok(Some(gate)),
+            Err(Errno::NXIO | Errno::INTR) => Ok(None),
+            Err(error) => Err(error).doing("opening the gate"),
+        }
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
+        unlinkat(&self.dir, name, AtFlags::empty()).doing("removing the gate's name")
     }
 
     /// Removes a directory that lies at the top, after moving its directories there.

@@ -143,6 +143,23 @@ pub(crate) fn reap_one() -> io::Result<Children> {
     }
 }
 
+/// CPU time that a process has used, its threads' together; nothing if there is no such process.
+pub(crate) fn cpu_of(pid: u32) -> Option<Duration> {
+    let mut clock = 0;
+    let mut time = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: both pointers are valid for writing; an all-zero time is a valid one.
+    let time = unsafe {
+        let pid = libc::pid_t::try_from(pid).ok()?;
+        if libc::clock_getcpuclockid(pid, &raw mut clock) != 0 {
+            return None;
+        }
+        check(libc::clock_gettime(clock, time.as_mut_ptr())).ok()?;
+        time.assume_init()
+    };
+    let nanos = u32::try_from(time.tv_nsec).ok()?;
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, nanos))
+}
+
 /// Kills every process in the container but PID 1, at one instant: the kernel lets no process
 /// fork its way past it.
 pub(crate) fn kill_all() {

@@ -2,6 +2,7 @@
 //!
 //! - CPU time is the container's, from the run's start to the end of its last process; where the
 //!   kernel does not show it, that of the processes that were collected.
+//!   An interpreter that was parked counts from when it is let go.
 //! - Memory is the larger of two figures. The container's high-water mark sees all processes
 //!   together, their files in memory and the kernel's buffers, but never falls, so it speaks for
 //!   a run only if the run raised it. The largest resident size of any one process is always the
@@ -34,6 +35,8 @@ pub(crate) struct Reading {
     cpu: Option<Duration>,
     peak: Option<u64>,
     oom_kills: Option<u64>,
+    /// CPU time that the run's first process had used before.
+    spent: Duration,
 }
 
 /// A run's share.
@@ -43,6 +46,18 @@ pub(crate) struct Usage {
     pub(crate) memory: u64,
     /// Whether the kernel killed a process for want of memory.
     pub(crate) oom_kill: bool,
+}
+
+impl Reading {
+    /// For a run whose interpreter was started earlier and has used some CPU time, which is not
+    /// the run's. What it holds is, as if the run had started it.
+    pub(crate) fn of_parked(self, earlier: Self, spent: Duration) -> Self {
+        Self {
+            peak: earlier.peak,
+            spent,
+            ..self
+        }
+    }
 }
 
 impl Meter {
@@ -76,6 +91,7 @@ impl Meter {
             cpu: self.cpu.as_ref().and_then(Counter::read),
             peak: self.peak.as_ref().and_then(Counter::read),
             oom_kills: self.oom_kills.as_ref().and_then(Counter::read),
+            spent: Duration::ZERO,
         }
     }
 
@@ -93,8 +109,9 @@ impl Usage {
     fn between(before: Reading, after: Reading, tally: &Tally) -> Self {
         let cpu = after.cpu.zip(before.cpu);
         let raised = after.peak.filter(|peak| before.peak < Some(*peak));
+        let own = tally.cpu.saturating_sub(before.spent);
         Self {
-            cpu: cpu.map_or(tally.cpu, |(after, before)| after.saturating_sub(before)),
+            cpu: cpu.map_or(own, |(after, before)| after.saturating_sub(before)),
             memory: raised.unwrap_or(0).max(tally.max_rss),
             oom_kill: after.oom_kills > before.oom_kills,
         }
@@ -138,7 +155,25 @@ mod tests {
             cpu: Some(Duration::from_millis(cpu_ms)),
             peak: Some(peak),
             oom_kills: Some(oom_kills),
+            spent: Duration::ZERO,
         }
+    }
+
+    #[test]
+    fn a_parked_interpreters_memory_is_its_runs_but_its_start_is_not() {
+        let (park, let_go) = (reading(10, 2 * MIB, 0), reading(40, 9 * MIB, 1));
+        let after = reading(45, 9 * MIB, 1);
+        let before = let_go.of_parked(park, Duration::from_millis(28));
+        let usage = Usage::between(before, after, &tally(35, 5 * MIB));
+        let expected = Usage {
+            cpu: Duration::from_millis(5),
+            memory: 9 * MIB,
+            oom_kill: false,
+        };
+        assert_eq!(usage, expected);
+        let blind = Reading::default().of_parked(Reading::default(), Duration::from_millis(28));
+        let usage = Usage::between(blind, Reading::default(), &tally(35, 0));
+        assert_eq!(usage.cpu, Duration::from_millis(7));
     }
 
     fn tally(cpu_ms: u64, max_rss: u64) -> Tally {

@@ -54,6 +54,11 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Gives the program as much of its input as its pipe takes.
+    pub(crate) fn feed(&mut self) -> Result<(), Error> {
+        self.stdin.push()
+    }
+
     /// Watches until the program's first process has ended (`None`) or is to be cut off.
     ///
     /// # Errors
@@ -87,7 +92,7 @@ impl<'a> Watch<'a> {
             if self.wait(until, listen, reaper, conversation)? {
                 conversation.pull()?;
             }
-            self.stdin.push()?;
+            self.feed()?;
             if listen {
                 let most = self.stdout.pull()?.max(self.stderr.pull()?);
                 if (1..SMALL).contains(&most) {

@@ -127,6 +127,42 @@ fn no_byte_is_lost_when_the_program_ends_at_once() {
     }
 }
 
+/// How often a program ends right after its last byte; `WARREN_TAIL_RUNS` asks for more.
+fn tail_runs() -> usize {
+    std::env::var("WARREN_TAIL_RUNS").map_or(1000, |runs| runs.parse().expect("a number of runs"))
+}
+
+#[test]
+fn no_byte_is_lost_in_any_of_many_runs() {
+    const AT_ONCE: usize = 1000;
+    let runs = tail_runs();
+    for begun in (0..runs).step_by(AT_ONCE) {
+        // The shell becomes the program: its end and its last byte are one step apart. Each run
+        // prints another length, some more than is read at once.
+        let code = "read size; printf end >&2; exec head -c $size /dev/zero";
+        let sizes: Vec<usize> = (begun..runs.min(begun + AT_ONCE))
+            .map(|run| 1 + run * 7919 % 150_000)
+            .collect();
+        let inputs: Vec<String> = sizes.iter().map(|size| format!("{size}\n")).collect();
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let mut job = python(code).inputs(&inputs);
+        job.execute.command.args = vec!["sh".to_owned(), "main.py".to_owned()];
+        job.execute.output_kept = 150_000;
+        let mut container = Container::start_for(Image::Python, Duration::from_secs(600));
+        let job = job
+            .time_limit(Duration::from_secs(20))
+            .budget(Duration::from_secs(600));
+        container.send(&ToRunner::Execute(job.execute));
+        for size in sizes {
+            let report = container.finished();
+            assert_eq!(report.ending, Ending::Ended(Exit::Status(0)));
+            assert_eq!(report.stdout.bytes.len(), size);
+            assert_eq!(report.stderr.bytes, b"end");
+        }
+        assert_eq!(container.next(), FromRunner::Done);
+    }
+}
+
 #[test]
 fn exit_codes_and_signals_are_the_programs_own() {
     let mut container = Container::start(Image::Python);

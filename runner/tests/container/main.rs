@@ -11,4 +11,7 @@ mod harness;
 mod hostile;
 mod limits;
 mod ordinary;
+mod pace;
+mod parking;
 mod protocol;
+mod verdicts;

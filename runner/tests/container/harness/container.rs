@@ -107,6 +107,35 @@ impl Container {
         self.finished()
     }
 
+    /// Has the job's interpreter wait for it.
+    pub(crate) fn park(&mut self, job: &Job) {
+        self.send(&ToRunner::Park(job.park()));
+        assert_eq!(self.next(), FromRunner::Parked);
+    }
+
+    /// The process that PID 1 has started, by its number in the container.
+    pub(crate) fn program(&self) -> u32 {
+        let script =
+            "cd /proc; for p in [0-9]*; do grep -qs '^PPid:.1$' $p/status && echo $p; done; true";
+        self.exec(script).trim().parse().expect("one process")
+    }
+
+    /// Kills a process and waits until it is dead.
+    pub(crate) fn kill(&self, pid: u32) {
+        let dead = format!("grep -qs '^State:.Z' /proc/{pid}/status");
+        self.exec(&format!("kill -9 {pid}; until {dead}; do :; done"));
+    }
+
+    /// What a shell in the container prints.
+    fn exec(&self, script: &str) -> String {
+        let output = Command::new("docker")
+            .args(["exec", &self.name, "timeout", "20", "sh", "-c", script])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// The report that must come next.
     pub(crate) fn finished(&mut self) -> RunReport {
         match self.next() {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use warren_runner::wire::{Command, Execute, Pace, Start};
+use warren_runner::wire::{Command, Execute, Pace, Park, Start};
 
 /// A job, with the limits of the contract unless told otherwise.
+#[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) execute: Execute,
 }
@@ -54,6 +55,24 @@ impl Job {
     pub(crate) fn times(mut self, runs: usize) -> Self {
         self.execute.inputs = vec![Vec::new(); runs];
         self
+    }
+
+    pub(crate) fn start(mut self, start: Start) -> Self {
+        self.execute.start = start;
+        self
+    }
+
+    /// Each run but the first waits for the worker's word.
+    pub(crate) fn stepwise(mut self) -> Self {
+        self.execute.pace = Pace::Stepwise;
+        self
+    }
+
+    /// Its interpreter, ahead of it.
+    pub(crate) fn park(&self) -> Park {
+        Park {
+            command: self.execute.command.clone(),
+        }
     }
 
     pub(crate) fn time_limit(mut self, limit: Duration) -> Self {
