@@ -3,6 +3,7 @@
 mod cli;
 mod drain;
 mod leftovers;
+mod pool;
 mod programs;
 mod requests;
 mod test_cases;

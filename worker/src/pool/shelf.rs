@@ -160,11 +160,14 @@ impl Shelf {
     /// Removes those that have reached their age. Returns when the next one will have.
     pub(super) fn take_expired(&mut self, now: Instant, gone: &mut Vec<Parked>) -> Option<Instant> {
         let parked = std::mem::take(&mut self.parked);
-        let (expired, kept) = parked.into_iter().partition(|parked| parked.until <= now);
-        self.parked = kept;
-        let expired: Vec<Parked> = expired;
-        self.tally.expired += u64::try_from(expired.len()).unwrap_or(u64::MAX);
-        gone.extend(expired);
+        for parked in parked {
+            if now < parked.until {
+                self.parked.push_back(parked);
+            } else {
+                self.tally.expired += 1;
+                gone.push(parked);
+            }
+        }
         self.parked.iter().map(|parked| parked.until).min()
     }
 
