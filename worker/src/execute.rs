@@ -96,10 +96,12 @@ impl Executor {
                 // takes one out of the pool, and the deadline ends it anyway.
                 Err(error) if lease.is_unspent() => {
                     tracing::warn!(%error, "a parked container failed before its job; the job gets another");
-                    self.pool.was_dead(name);
+                    self.pool.was_lost(&lease, name);
                 }
                 Err(error) => {
-                    reports.push(Some(post_mortem(error, lease.conversation.handle()).await?));
+                    let verdict = post_mortem(error, lease.conversation.handle()).await;
+                    let verdict = verdict.inspect_err(|_| self.pool.was_lost(&lease, name))?;
+                    reports.push(Some(verdict));
                     break (lease, reports, sandbox);
                 }
                 Ok(()) => break (lease, reports, sandbox),

@@ -100,14 +100,21 @@ impl Worker {
         let mut consumer = tokio::spawn(async move {
             // A worker that cannot run anything must not take jobs from one that can.
             if upkeep::prepared(engine, &halt).await {
-                let keeper = tokio::spawn(async move { pool.keep(keeping).await });
-                let consumed = consume(taking.0, taking.1, taking.2, jobs, halt.clone()).await;
-                // Jobs that still run may want for containers, but none is parked any more.
-                halt.cancel();
-                keeper
-                    .await
-                    .map_err(|_panicked| Error::Panicked("keeping the pool"))?;
-                consumed
+                let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
+                let consuming = consume(taking.0, taking.1, taking.2, jobs, halt.clone());
+                tokio::pin!(consuming);
+                let panicked = |_| Error::Panicked("keeping the pool");
+                tokio::select! {
+                    consumed = &mut consuming => {
+                        halt.cancel();
+                        keeper.await.map_err(panicked)?;
+                        consumed
+                    }
+                    kept = &mut keeper => {
+                        kept.map_err(panicked)?;
+                        consuming.await
+                    }
+                }
             } else {
                 Ok(())
             }

@@ -144,9 +144,11 @@ impl Pool {
         self.0.leave(vec![lease.conversation]);
     }
 
-    /// Notes that a container that was handed out turned out to be dead.
-    pub fn was_dead(&self, language: &LanguageName) {
-        self.with_shelf(language, |shelf| shelf.tally.died += 1);
+    /// Notes that a container failed in its job's hands: one that was parked may have been dead.
+    pub fn was_lost(&self, lease: &Lease, language: &LanguageName) {
+        if lease.origin != Origin::Cold {
+            self.with_shelf(language, |shelf| shelf.tally.died += 1);
+        }
     }
 
     /// How it is, by language.

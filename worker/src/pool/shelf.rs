@@ -61,7 +61,7 @@ pub(super) struct Tally {
     pub(super) handed_out: u64,
     /// Jobs that a container was started for.
     pub(super) cold_starts: u64,
-    /// Parked containers that died before their job.
+    /// Parked containers that died before their job, or failed at once in its hands.
     pub(super) died: u64,
     /// Parked containers that were replaced for their age.
     pub(super) expired: u64,
