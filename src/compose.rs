@@ -15,7 +15,8 @@ use warren_worker::engine::docker::{DockerConfig, DockerEngine};
 use crate::serve::Roles;
 use crate::settings::Settings;
 
-/// Containers that exist for each slot: the one in use, and those being removed.
+/// Containers that exist for each slot: the one in use, one that waits for its removal, and those
+/// being removed. Those of the pool, and their replacements, come on top.
 const CONTAINERS_PER_SLOT: usize = 3;
 
 /// One role's end of the queue.
@@ -117,11 +118,13 @@ pub fn engine(
     config: &warren_worker::Config,
     instance: &InstanceId,
 ) -> anyhow::Result<Arc<dyn Engine>> {
+    let slots = usize::from(config.slots.get());
+    let parked = usize::from(config.pool.size) * config.images.len();
     let engine = DockerEngine::new(DockerConfig {
         instance: instance.clone(),
         images: config.images.clone(),
         runtime: config.runtime.clone(),
-        max_containers: usize::from(config.slots.get()) * CONTAINERS_PER_SLOT,
+        max_containers: slots * CONTAINERS_PER_SLOT + parked,
     })?;
     Ok(Arc::new(engine))
 }

@@ -60,6 +60,7 @@ impl Health {
                 ("workers".to_owned(), workers),
                 (self.store.name().to_owned(), store),
             ]),
+            pool: BTreeMap::new(),
         };
         *last = Some((Instant::now(), report.clone()));
         report

@@ -42,4 +42,35 @@ pub struct HealthReport {
     pub version: String,
     /// The services behind it, by name (`rabbitmq`, `docker`, `mongodb`…).
     pub services: BTreeMap<String, ServiceHealth>,
+    /// What a worker has started ahead, by language.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pool: BTreeMap<String, PoolHealth>,
+}
+
+/// One language's part of a worker's pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolHealth {
+    /// How many containers should wait.
+    pub size: usize,
+    /// How many do.
+    pub parked: usize,
+    /// How many are being started.
+    pub starting: usize,
+    /// How long the oldest has waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_age_ms: Option<u64>,
+    /// Jobs that got one of them.
+    pub handed_out: u64,
+    /// Jobs that a container had to be started for.
+    pub cold_starts: u64,
+    /// Containers that died while they waited.
+    pub died: u64,
+    /// Containers that were replaced for their age.
+    pub expired: u64,
+    /// How often a container could not be started.
+    pub failed_refills: u64,
+    /// Why not, if the last one could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }

@@ -71,8 +71,9 @@ async fn hostile_programs_are_contained_and_judged_honestly() {
         .await
         .concat();
     assert!(faults.is_empty(), "{faults:#?}");
+    let instance = warren.instance();
     drop(warren);
-    docker::until_no_job_containers().await;
+    assert_eq!(docker::containers_of(&instance).await, []);
 }
 
 /// Runs the program, and an ordinary one after it. Returns what was not as it must be.

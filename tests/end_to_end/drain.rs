@@ -1,7 +1,5 @@
 //! Stopping Warren while it works.
 
-use std::time::Duration;
-
 use crate::harness::http::{self, program};
 use crate::harness::{machine, warren::Warren};
 
@@ -17,26 +15,11 @@ async fn a_running_job_is_answered_before_the_process_ends() {
         )
         .await
     });
-    let worker = format!("{}/health", warren.worker.as_ref().expect("a worker"));
-    loop {
-        let health = http::get(worker.clone()).await.expect("health");
-        let slots = health.body["services"]["slots"]["detail"]
-            .as_str()
-            .expect("slots")
-            .to_owned();
-        let numbers: Vec<&str> = slots
-            .split(' ')
-            .filter(|word| word.parse::<u32>().is_ok())
-            .collect();
-        if numbers[0] != numbers[1] {
-            break;
-        }
-        assert!(
-            !running.is_finished(),
-            "the job ended before it was seen to run"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    warren.until_a_job_runs().await;
+    assert!(
+        !running.is_finished(),
+        "the job ended before it was seen to run"
+    );
     warren.terminate();
     let answer = running.await.expect("no panic").expect("an answer");
     assert_eq!(

@@ -1,11 +1,15 @@
 //! Nothing of ours is left behind.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bollard::models::ContainerSummaryStateEnum;
 use futures_util::{StreamExt, stream};
 
 use crate::harness::http::{self, program};
 use crate::harness::{docker, fixtures, machine, warren::Warren};
+
+/// How long a killed process may be seen.
+const GONE: Duration = Duration::from_secs(5);
 
 /// Programs of every kind, and the status of each. Those that wait for their time limit are few,
 /// for the test's own time.
@@ -25,9 +29,8 @@ const MIX: [(&str, &str); 10] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
     let _machine = machine::alone().await;
-    docker::until_no_job_containers().await;
     let volumes = docker::volumes().await;
-    let warren = Warren::start("up", &[]).await.expect("warren up starts");
+    let mut warren = Warren::start("up", &[]).await.expect("warren up starts");
     let url = warren.execute_url();
     let jobs = (0..200).map(|n| {
         let (fixture, status) = if n % 50 == 0 {
@@ -52,9 +55,14 @@ async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
             answer.body
         );
     }
-    docker::until_no_job_containers().await;
+    // Those that wait for a job go with their worker, before it ends.
+    let instance = warren.instance();
+    warren.terminate();
+    let status = warren.wait().expect("it ends");
+    assert!(status.success(), "{status}");
+    assert_eq!(docker::containers_of(&instance).await, []);
     assert_eq!(docker::volumes().await, volumes);
-    assert_eq!(processes_of_jobs(), Vec::<String>::new());
+    until_no_processes_of_jobs().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,24 +77,39 @@ async fn a_killed_workers_containers_end_by_themselves_and_are_swept() {
         )
         .await
     });
-    let container = docker::inspect_a_job_container().await;
-    let host = container.host_config.expect("its configuration");
-    assert_eq!(
-        host.log_config.and_then(|log| log.typ).as_deref(),
-        Some("none")
-    );
+    warren.until_a_job_runs().await;
+    warren
+        .until_worker("parking", |health| health["pool"]["python"]["parked"] != 0)
+        .await;
+    let instance = warren.instance();
     warren.kill();
     drop(lost.await);
-    // Another worker on the same engine clears up.
-    let _other = Warren::start("up", &[]).await.expect("warren up starts");
-    docker::until_no_job_containers().await;
-    tokio::time::timeout(Duration::from_secs(5), async {
-        while !processes_of_jobs().is_empty() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    docker::until(&instance, "ended by themselves", |left| {
+        left.iter()
+            .all(|c| c.state == Some(ContainerSummaryStateEnum::EXITED))
     })
-    .await
-    .expect("its processes are gone");
+    .await;
+    assert!(
+        !docker::containers_of(&instance).await.is_empty(),
+        "nobody has removed them yet"
+    );
+    // Another worker on the same engine clears up.
+    let other = Warren::start("up", &[]).await.expect("warren up starts");
+    docker::until_none_of(&instance).await;
+    drop(other);
+    until_no_processes_of_jobs().await;
+}
+
+async fn until_no_processes_of_jobs() {
+    let started = Instant::now();
+    loop {
+        let left = processes_of_jobs();
+        if left.is_empty() {
+            return;
+        }
+        assert!(started.elapsed() < GONE, "{left:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Processes of this machine that run as one of the users of our containers.

@@ -114,7 +114,6 @@ async fn without_workers_callers_are_told_at_once_and_when_to_come_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_workers_job_is_run_by_another() {
     let _machine = machine::alone().await;
-    docker::until_no_job_containers().await;
     let vhost = vhost().await;
     let url = vhost.amqp_url();
     let broker = [("RABBITMQ_URL", url.as_str())];
@@ -122,10 +121,11 @@ async fn a_killed_workers_job_is_run_by_another() {
         .await
         .expect("a worker starts");
     let api = Warren::start("api", &broker).await.expect("the API starts");
+    let instance = first.instance();
     let slow = program("python", "import time\ntime.sleep(1)\nprint('done')");
     let submit = api.submit(&slow);
     let (answer, second) = tokio::join!(submit, async {
-        docker::inspect_a_job_container().await;
+        first.until_a_job_runs().await;
         first.kill();
         Warren::start("worker", &broker)
             .await
@@ -140,7 +140,7 @@ async fn a_killed_workers_job_is_run_by_another() {
     );
     drop(second);
     let _sweeper = Warren::start("up", &[]).await.expect("warren up starts");
-    docker::until_no_job_containers().await;
+    docker::until_none_of(&instance).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

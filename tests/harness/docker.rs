@@ -1,10 +1,10 @@
 //! What the Docker Engine holds of ours, asked of it directly.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
-use bollard::models::{ContainerInspectResponse, ContainerSummary};
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
 /// How long removal, which is off the caller's path, may lag behind.
@@ -15,9 +15,10 @@ pub fn client() -> Docker {
     Docker::connect_with_defaults().expect("DOCKER_HOST can be used")
 }
 
-/// Every container that a Warren made to run a job, in any state.
-pub async fn job_containers() -> Vec<ContainerSummary> {
-    let filters = HashMap::from([("label".to_owned(), vec!["warren.job".to_owned()])]);
+/// Every container that this worker made, in any state.
+pub async fn containers_of(instance: &str) -> Vec<ContainerSummary> {
+    let label = format!("warren.instance={instance}");
+    let filters = HashMap::from([("label".to_owned(), vec![label])]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
         .filters(&filters)
@@ -28,38 +29,42 @@ pub async fn job_containers() -> Vec<ContainerSummary> {
         .expect("docker lists containers")
 }
 
-/// Waits until no such container is left.
-pub async fn until_no_job_containers() {
+/// Their ids.
+pub async fn ids_of(instance: &str) -> BTreeSet<String> {
+    let containers = containers_of(instance).await.into_iter();
+    containers.filter_map(|container| container.id).collect()
+}
+
+/// Waits until this worker's containers are `what`.
+pub async fn until(instance: &str, what: &str, are_so: impl Fn(&[ContainerSummary]) -> bool) {
     let started = Instant::now();
     loop {
-        let left = job_containers().await;
-        if left.is_empty() {
+        let containers = containers_of(instance).await;
+        if are_so(&containers) {
             return;
         }
         assert!(
             started.elapsed() < GONE,
-            "{} containers are left: {left:#?}",
-            left.len()
+            "{} containers are not {what}: {containers:#?}",
+            containers.len()
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// Waits for a container of one job to appear and inspects it.
-pub async fn inspect_a_job_container() -> ContainerInspectResponse {
-    let started = Instant::now();
-    loop {
-        if let Some(id) = job_containers()
-            .await
-            .into_iter()
-            .find_map(|container| container.id)
-            && let Ok(container) = client().inspect_container(&id, None).await
-        {
-            return container;
-        }
-        assert!(started.elapsed() < GONE, "no container of a job was seen");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+/// Waits until none of this worker's containers is left.
+pub async fn until_none_of(instance: &str) {
+    until(instance, "gone", <[_]>::is_empty).await;
+}
+
+/// Kills a container, as an operator or the kernel might.
+pub async fn kill(id: &str) {
+    // One that has ended meanwhile is as dead as it should be.
+    drop(
+        client()
+            .kill_container(id, None::<bollard::query_parameters::KillContainerOptions>)
+            .await,
+    );
 }
 
 /// The names of all volumes.

@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, `null` if it is no JSON.
     pub body: Value,
+    /// The body as it came.
+    pub raw: String,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
     /// From sending to the last byte.
@@ -73,14 +75,16 @@ async fn blocking(
     let asking = tokio::task::spawn_blocking(move || {
         let asked = Instant::now();
         let mut response = call()?;
-        let body = response
+        let bytes = response
             .body_mut()
             .with_config()
             .limit(64 << 20)
             .read_to_vec()?;
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         anyhow::Ok(Answer {
             status: response.status().as_u16(),
-            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            raw: String::from_utf8_lossy(&bytes).into_owned(),
+            body,
             retry_after: response
                 .headers()
                 .get("retry-after")

@@ -25,6 +25,8 @@ pub struct Warren {
     pub api: Option<String>,
     /// `http://…` of its worker, if it is one.
     pub worker: Option<String>,
+    /// What its worker calls itself, if it is one and is healthy.
+    instance: Option<String>,
 }
 
 impl Warren {
@@ -59,6 +61,7 @@ impl Warren {
             directory,
             api: None,
             worker: None,
+            instance: None,
         })
     }
 
@@ -72,7 +75,7 @@ impl Warren {
     }
 
     /// Reads from the log where it listens.
-    async fn until_listening(&mut self) -> anyhow::Result<()> {
+    pub async fn until_listening(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
             self.still_runs()?;
@@ -114,6 +117,9 @@ impl Warren {
                 if let Ok(answer) = http::get(url.clone()).await
                     && acceptable.contains(&answer.text("status"))
                 {
+                    if url.ends_with("/health") && !url.ends_with("/api/health") {
+                        self.instance = Some(answer.text("instance").to_owned());
+                    }
                     break;
                 }
                 self.within(started, START, "become healthy").await?;
@@ -137,6 +143,54 @@ impl Warren {
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok(())
+    }
+
+    /// What its worker calls itself.
+    pub fn instance(&self) -> String {
+        self.instance.clone().expect("a healthy worker")
+    }
+
+    /// What its worker says of itself.
+    pub async fn worker_health(&self) -> Value {
+        let worker = self.worker.as_ref().expect("a worker that listens");
+        let answer = http::get(format!("{worker}/health")).await;
+        answer.expect("the worker tells its health").body
+    }
+
+    /// Waits until its worker says of itself what it should, and returns that.
+    pub async fn until_worker(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let started = Instant::now();
+        loop {
+            let health = self.worker_health().await;
+            if is_so(&health) {
+                return health;
+            }
+            assert!(started.elapsed() < START, "not {what}: {health:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until its worker runs a job.
+    pub async fn until_a_job_runs(&self) {
+        self.until_worker("running a job", |health| {
+            let slots = health["services"]["slots"]["detail"].as_str();
+            let mut numbers = slots
+                .unwrap_or_default()
+                .split(' ')
+                .filter_map(|word| word.parse::<u32>().ok());
+            numbers.next() < numbers.next()
+        })
+        .await;
+    }
+
+    /// Waits until its pool is full. Returns it, by language.
+    pub async fn until_pool_is_full(&self) -> Value {
+        let health = self.until_worker("a full pool", |health| {
+            let shelves = health["pool"].as_object().expect("a pool");
+            let full = |shelf: &Value| shelf["parked"] == shelf["size"] && shelf["starting"] == 0;
+            !shelves.is_empty() && shelves.values().all(full)
+        });
+        health.await["pool"].clone()
     }
 
     /// Submits to its API.

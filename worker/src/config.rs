@@ -9,6 +9,7 @@ use warren_shared::config::Env;
 use warren_shared::languages::{Languages, PolicyMode};
 
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
+use crate::pool::PoolSettings;
 use warren_shared::languages::LanguageName;
 
 /// The most slots of one worker: beyond it, start another.
@@ -24,6 +25,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// How many jobs it runs at a time.
     pub slots: NonZeroU16,
+    /// What is started ahead of them.
+    pub pool: PoolSettings,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
     /// Which of Docker's runtimes makes its containers; the default if there is none.
@@ -37,10 +40,12 @@ pub struct Config {
 impl Config {
     /// Reads the settings; faults are kept in `env`.
     pub fn from_env(env: &mut Env, languages: &Languages) -> Self {
+        let slots = slots(env);
         let default_address = SocketAddr::from(([127, 0, 0, 1], 5001));
         Self {
             address: env.parse("WARREN_WORKER_ADDR").unwrap_or(default_address),
-            slots: slots(env),
+            slots,
+            pool: PoolSettings::from_env(env, slots),
             images: languages
                 .iter()
                 .map(|language| {

@@ -1,5 +1,6 @@
 //! The worker's side of the wire: a container, what PID 1 in it is told, and what it reports.
 
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -34,6 +35,7 @@ pub enum Next {
 pub struct Conversation {
     container: Container,
     unread: BytesMut,
+    handed_over: bool,
 }
 
 impl Conversation {
@@ -45,6 +47,7 @@ impl Conversation {
         let mut conversation = Self {
             container,
             unread: BytesMut::new(),
+            handed_over: false,
         };
         let by = Instant::now() + READY;
         match conversation.next(by, READY, "start").await {
@@ -87,6 +90,7 @@ impl Conversation {
         let by = Instant::now() + within;
         self.send(&ToRunner::Execute(execute), by, within, "take its job")
             .await?;
+        self.handed_over = true;
         for left in (0..runs).rev() {
             let next = match self.next(by, within, "report").await? {
                 FromRunner::Finished(run) => report(Some(run)),
@@ -102,6 +106,28 @@ impl Conversation {
             }
         }
         Ok(())
+    }
+
+    /// Whether all of a job has been handed over, so that its program may have begun.
+    pub fn was_handed_over(&self) -> bool {
+        self.handed_over
+    }
+
+    /// Ready when PID 1, from which nothing is expected now, has ended or said something all the
+    /// same. To be asked while a container is parked.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        loop {
+            match take_frame(&mut self.unread) {
+                Ok(Some(message)) => return Poll::Ready(unexpected(&message)),
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(error),
+            }
+            match ready!(self.container.output.poll_next_unpin(cx)) {
+                Some(Ok(piece)) => self.unread.extend_from_slice(&piece),
+                Some(Err(error)) => return Poll::Ready(Error::Stream(error)),
+                None => return Poll::Ready(died(None)),
+            }
+        }
     }
 
     /// The base image that the container was made from.

@@ -1,45 +1,50 @@
 //! One job from its arrival at this worker to its outcome.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use warren_runner::wire::{Command, Ending, Execute, Exit, Pace, RunReport, Start, Stream};
+use warren_runner::wire::{Ending, Execute, Exit, Pace, RunReport, Start, Stream};
 use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Language, Languages};
-use warren_shared::limits::Limits;
 use warren_shared::outcome::{CaseResult, Outcome, Run, Timings};
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::OnFailure;
 use warren_shared::time::EpochMillis;
 
 use crate::clip::clip;
-use crate::conversation::{Conversation, died};
-use crate::engine::{Engine, Handle, Launch};
+use crate::conversation::died;
+use crate::engine::Handle;
 use crate::judge::Judge;
+use crate::metrics::JobMetrics;
+use crate::pool::{Pool, Source, command};
 use crate::verdict::SIGKILL;
 use crate::{Error, Result};
 
 /// What is kept of the deadline for the reply's way back.
 const REPLY_RESERVE: Duration = Duration::from_millis(100);
-/// How long past its job's deadline a container may exist: its own start, and a late removal.
-const SPARE_LIFE: Duration = Duration::from_secs(5);
 /// With less than this left, a failed container start is not tried again.
 const RETRY_WORTHWHILE: Duration = Duration::from_secs(1);
 
 /// Runs jobs, each in a container of its own.
 pub struct Executor {
-    engine: Arc<dyn Engine>,
+    pool: Pool,
+    metrics: JobMetrics,
     languages: Languages,
     instance: InstanceId,
 }
 
 impl Executor {
-    /// An executor of these languages on this engine.
+    /// An executor of these languages in containers of this pool.
     #[must_use]
-    pub fn new(engine: Arc<dyn Engine>, languages: Languages, instance: InstanceId) -> Self {
+    pub fn new(
+        pool: Pool,
+        metrics: JobMetrics,
+        languages: Languages,
+        instance: InstanceId,
+    ) -> Self {
         Self {
-            engine,
+            pool,
+            metrics,
             languages,
             instance,
         }
@@ -50,22 +55,25 @@ impl Executor {
     /// # Errors
     /// We failed, not the program. The container, if there was one, is on its way out.
     pub async fn execute(&self, job: &Job) -> Result<Outcome, JobFailure> {
-        let result = match self.try_once(job).await {
+        let begun = Instant::now();
+        let result = match self.try_once(job, Source::Pool).await {
             Err(error)
                 if is_worth_retrying(&error) && job.deadline.remaining() > RETRY_WORTHWHILE =>
             {
                 tracing::warn!(%error, "the sandbox failed; trying once more");
-                self.try_once(job).await
+                self.try_once(job, Source::Engine).await
             }
             result => result,
         };
-        result.map_err(|error| {
+        let result = result.map_err(|error| {
             tracing::error!(%error, "the job could not be run");
             failure(&error)
-        })
+        });
+        self.metrics.count(job, &result, begun.elapsed());
+        result
     }
 
-    async fn try_once(&self, job: &Job) -> Result<Outcome> {
+    async fn try_once(&self, job: &Job, source: Source) -> Result<Outcome> {
         let name = job.submission.language();
         let language = self
             .languages
@@ -74,22 +82,36 @@ impl Executor {
         let begun = Instant::now();
         let queue = EpochMillis::now().since(job.submitted_at);
 
-        let container = self.engine.launch(&launch(job)).await?;
-        let mut conversation = Conversation::open(container).await?;
-        let image = conversation.image().to_owned();
-        let execute = execute(job, language)?;
-        let sandbox = begun.elapsed();
-        let mut judge = Judge::new(&job.submission);
-        let report = |report| judge.next(report);
-        if let Err(error) = conversation.execute(execute, report).await {
-            judge.next(Some(post_mortem(error, conversation.handle()).await?));
-        }
+        let (lease, judge, sandbox) = loop {
+            let mut lease = self.pool.lease(job, source).await?;
+            let start = lease.start(language, job.submission.code());
+            let execute = execute(job, language, start)?;
+            let sandbox = begun.elapsed();
+            let mut judge = Judge::new(&job.submission);
+            let report = |report| judge.next(report);
+            match lease.conversation.execute(execute, report).await {
+                // It was dead and nobody had noticed; the program was not let go. Each time round
+                // takes one out of the pool, and the deadline ends it anyway.
+                Err(error) if lease.is_unspent() => {
+                    tracing::warn!(%error, "a parked container failed before its job; the job gets another");
+                    self.pool.was_lost(&lease, name);
+                }
+                Err(error) => {
+                    let verdict = post_mortem(error, lease.conversation.handle()).await;
+                    let verdict = verdict.inspect_err(|_| self.pool.was_lost(&lease, name))?;
+                    judge.next(Some(verdict));
+                    break (lease, judge, sandbox);
+                }
+                Ok(()) => break (lease, judge, sandbox),
+            }
+        };
+        let image = lease.conversation.image().to_owned();
         let timings = Timings {
             queue,
             sandbox,
             run: begun.elapsed().saturating_sub(sandbox),
         };
-        drop(conversation);
+        self.pool.dismiss(lease);
         Ok(self.outcome(judge.finish()?, timings, image))
     }
 
@@ -112,24 +134,15 @@ impl Executor {
     }
 }
 
-fn launch(job: &Job) -> Launch {
-    Launch {
-        language: job.submission.language().clone(),
-        job: job.id,
-        limits: job.limits.clone(),
-        max_life: job.deadline.remaining() + SPARE_LIFE,
-    }
-}
-
 /// What PID 1 is told; its budget is what is left now.
-fn execute(job: &Job, language: &Language) -> Result<Execute> {
+fn execute(job: &Job, language: &Language, start: Start) -> Result<Execute> {
     let budget = job.deadline.remaining().saturating_sub(REPLY_RESERVE);
     if budget.is_zero() {
         return Err(Error::DeadlinePassed);
     }
     Ok(Execute {
         command: command(language, &job.limits),
-        start: Start::Fresh,
+        start,
         pace: match job.submission.on_failure() {
             OnFailure::GoOn => Pace::Through,
             // What comes next depends on the verdict, and the container does not know it.
@@ -146,16 +159,6 @@ fn execute(job: &Job, language: &Language) -> Result<Execute> {
         output_kept: job.limits.output_kept.get(),
         output_flood: job.limits.output_flood.get(),
     })
-}
-
-/// How the language's programs are started.
-fn command(language: &Language, limits: &Limits) -> Command {
-    Command {
-        args: language.command().to_vec(),
-        file_name: language.file_name().to_owned(),
-        // What Node prints in one piece before it exits is lost unless the pipe takes it.
-        pipe_size: limits.output_flood.get(),
-    }
 }
 
 /// A program that takes so much memory so fast that the kernel kills PID 1 as well has its

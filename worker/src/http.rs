@@ -1,11 +1,12 @@
 //! The worker's own HTTP: `POST /execute` runs a submission here and now, without the queue, and
-//! `GET /health` says how the worker is.
+//! `GET /health` says how the worker is, `GET /metrics` the same and more for Prometheus.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tracing::Instrument;
@@ -21,6 +22,7 @@ use warren_shared::submission::Submission;
 
 use crate::execute::Executor;
 use crate::health::Health;
+use crate::metrics::{self, Metrics};
 use crate::slots::Slots;
 
 /// How long a caller may wait for a slot before it is better off elsewhere.
@@ -38,6 +40,8 @@ pub struct Context {
     pub policy: PolicyMode,
     /// What a run may use.
     pub limits: Limits,
+    /// What it has done.
+    pub metrics: Metrics,
     /// How the worker is.
     pub health: Health,
 }
@@ -47,8 +51,12 @@ pub fn router(context: Arc<Context>) -> Router {
     let routes = Router::new()
         .route("/execute", post(execute))
         .route("/health", get(report))
+        .route("/metrics", get(figures))
         .with_state(context);
-    with_fallbacks(routes, "A worker has POST /execute and GET /health.")
+    with_fallbacks(
+        routes,
+        "A worker has POST /execute, GET /health and GET /metrics.",
+    )
 }
 
 async fn execute(
@@ -89,6 +97,13 @@ async fn report(State(context): State<Arc<Context>>) -> (StatusCode, Json<health
         StatusCode::OK
     };
     (status, Json(report))
+}
+
+async fn figures(State(context): State<Arc<Context>>) -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        context.metrics.text(),
+    )
 }
 
 fn busy() -> Problem {

@@ -1,7 +1,7 @@
 //! Warren's worker: takes jobs off the queue, runs each one in a fresh hardened container, and
 //! replies. The way of a job through this crate: [`consume`] takes it, [`execute`] sees it
-//! through, [`engine`] makes its container, [`conversation`] speaks with PID 1 in it, [`verdict`] and
-//! [`compare`] make an outcome of what PID 1 saw.
+//! through, [`pool`] has its container ready, [`engine`] makes it, [`conversation`] speaks with PID 1
+//! in it, [`verdict`] and [`compare`] make an outcome of what PID 1 saw.
 
 mod clip;
 pub mod compare;
@@ -14,6 +14,8 @@ pub mod execute;
 pub mod health;
 pub mod http;
 mod judge;
+pub mod metrics;
+pub mod pool;
 pub mod slots;
 mod upkeep;
 pub mod verdict;

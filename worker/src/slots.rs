@@ -4,25 +4,69 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 /// The slots. A job holds one from before its container is made until its reply is out.
 #[derive(Clone)]
 pub struct Slots {
     free: Arc<Semaphore>,
     count: NonZeroU16,
+    activity: watch::Sender<Activity>,
 }
 
 /// One slot, freed when dropped.
-pub struct Slot(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub struct Slot {
+    permit: Option<OwnedSemaphorePermit>,
+    slots: Slots,
+}
+
+/// How busy the slots are, and since when. Told anew whenever a slot is taken or freed.
+#[derive(Clone, Copy, Debug)]
+pub struct Activity {
+    running: usize,
+    count: usize,
+    /// When a job ran last.
+    quiet_since: Instant,
+    /// When all slots were taken last.
+    roomy_since: Instant,
+}
+
+impl Activity {
+    /// How many jobs run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running
+    }
+
+    /// For how long no job has run, if none runs.
+    #[must_use]
+    pub fn quiet_for(&self, now: Instant) -> Option<Duration> {
+        (self.running == 0).then(|| now.saturating_duration_since(self.quiet_since))
+    }
+
+    /// Since when there has been a free slot, if there is one.
+    #[must_use]
+    pub fn roomy_since(&self) -> Option<Instant> {
+        (self.running < self.count).then_some(self.roomy_since)
+    }
+}
 
 impl Slots {
     /// That many slots.
     #[must_use]
     pub fn new(count: NonZeroU16) -> Self {
+        let now = Instant::now();
+        let activity = Activity {
+            running: 0,
+            count: usize::from(count.get()),
+            quiet_since: now,
+            roomy_since: now,
+        };
         Self {
-            free: Arc::new(Semaphore::new(usize::from(count.get()))),
+            free: Arc::new(Semaphore::new(activity.count)),
             count,
+            activity: watch::Sender::new(activity),
         }
     }
 
@@ -38,9 +82,20 @@ impl Slots {
         self.free.available_permits()
     }
 
+    /// How busy they are, now and whenever that changes.
+    #[must_use]
+    pub fn activity(&self) -> watch::Receiver<Activity> {
+        self.activity.subscribe()
+    }
+
     /// A slot, as soon as one is free.
     pub async fn take(&self) -> Option<Slot> {
-        self.free.clone().acquire_owned().await.ok().map(Slot)
+        let permit = self.free.clone().acquire_owned().await.ok()?;
+        self.tell();
+        Some(Slot {
+            permit: Some(permit),
+            slots: self.clone(),
+        })
     }
 
     /// A slot, if one becomes free in time.
@@ -49,5 +104,60 @@ impl Slots {
             .await
             .ok()
             .flatten()
+    }
+
+    fn tell(&self) {
+        self.activity.send_modify(|activity| {
+            // Counted in here, so that the last to tell is right whoever else tells.
+            let running = activity.count.saturating_sub(self.free());
+            let now = Instant::now();
+            if activity.running > 0 && running == 0 {
+                activity.quiet_since = now;
+            }
+            if activity.running == activity.count && running < activity.count {
+                activity.roomy_since = now;
+            }
+            activity.running = running;
+        });
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.slots.tell();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn activity_tells_what_runs_and_since_when_it_is_quiet() {
+        let second = Duration::from_secs(1);
+        let slots = Slots::new(NonZeroU16::MIN.saturating_add(1));
+        let activity = slots.activity();
+        let now = || (*activity.borrow(), Instant::now());
+        tokio::time::advance(second).await;
+        let (idle, at) = now();
+        assert_eq!((idle.running(), idle.quiet_for(at)), (0, Some(second)));
+
+        let one = slots.take().await;
+        let (busy, at) = now();
+        assert_eq!((busy.running(), busy.quiet_for(at)), (1, None));
+        assert!(busy.roomy_since().is_some());
+
+        let two = slots.take().await;
+        assert!(now().0.roomy_since().is_none(), "both are taken");
+        tokio::time::advance(second).await;
+        drop(one);
+        let (busy, at) = now();
+        assert_eq!((busy.running(), busy.roomy_since()), (1, Some(at)));
+        tokio::time::advance(second).await;
+        drop(two);
+        let (idle, at) = now();
+        assert_eq!(idle.quiet_for(at), Some(Duration::ZERO));
+        assert_eq!(idle.roomy_since(), Some(at - second));
     }
 }

@@ -17,6 +17,8 @@ use crate::engine::Engine;
 use crate::execute::Executor;
 use crate::health::Health;
 use crate::http::{Context, router};
+use crate::metrics::Metrics;
+use crate::pool::Pool;
 use crate::slots::Slots;
 use crate::{Error, Result, upkeep};
 
@@ -26,6 +28,7 @@ pub struct Worker {
     engine: Arc<dyn Engine>,
     queue: Arc<dyn JobQueue>,
     executor: Arc<Executor>,
+    pool: Pool,
     slots: Slots,
     context: Arc<Context>,
 }
@@ -41,24 +44,34 @@ impl Worker {
         queue: (Arc<dyn JobQueue>, &'static str),
     ) -> Self {
         let (queue, queue_name) = queue;
-        let executor = Arc::new(Executor::new(
+        let slots = Slots::new(config.slots);
+        let pool = Pool::new(
+            config.pool.clone(),
             Arc::clone(&engine),
+            languages.clone(),
+            slots.clone(),
+        );
+        let metrics = Metrics::new(pool.clone(), slots.clone());
+        let executor = Arc::new(Executor::new(
+            pool.clone(),
+            metrics.jobs(),
             languages.clone(),
             instance.clone(),
         ));
-        let slots = Slots::new(config.slots);
         let context = Arc::new(Context {
             executor: Arc::clone(&executor),
             slots: slots.clone(),
             languages,
             policy: config.policy,
             limits: Limits::default(),
+            metrics,
             health: Health {
                 instance,
                 engine: Arc::clone(&engine),
                 queue: Arc::clone(&queue),
                 queue_name,
                 slots: slots.clone(),
+                pool: pool.clone(),
             },
         });
         Self {
@@ -66,6 +79,7 @@ impl Worker {
             engine,
             queue,
             executor,
+            pool,
             slots,
             context,
         }
@@ -80,11 +94,27 @@ impl Worker {
         let running = TaskTracker::new();
         let sweeper = tokio::spawn(upkeep::sweep_until(Arc::clone(&self.engine), stop.clone()));
         let taking = (self.queue, self.executor, self.slots);
+        let pool = self.pool;
         let (engine, jobs, halt) = (Arc::clone(&self.engine), running.clone(), stop.clone());
+        let keeping = stop.clone();
         let mut consumer = tokio::spawn(async move {
             // A worker that cannot run anything must not take jobs from one that can.
             if upkeep::prepared(engine, &halt).await {
-                consume(taking.0, taking.1, taking.2, jobs, halt).await
+                let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
+                let consuming = consume(taking.0, taking.1, taking.2, jobs, halt.clone());
+                tokio::pin!(consuming);
+                let panicked = |_| Error::Panicked("keeping the pool");
+                tokio::select! {
+                    consumed = &mut consuming => {
+                        halt.cancel();
+                        keeper.await.map_err(panicked)?;
+                        consumed
+                    }
+                    kept = &mut keeper => {
+                        kept.map_err(panicked)?;
+                        consuming.await
+                    }
+                }
             } else {
                 Ok(())
             }

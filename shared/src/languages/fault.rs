@@ -91,6 +91,12 @@ pub enum Problem {
     /// The image is empty or holds spaces.
     #[error("image {0:?} must be the name of a container image, such as \"python:3.10-alpine\"")]
     Image(String),
+    /// An exception to what is not done.
+    #[error("park_unless is set and park is not; set park = true, or remove it")]
+    ParkUnlessAlone,
+    /// The exception does not parse or is too large.
+    #[error("park_unless is no regular expression that can be used: {0}")]
+    ParkUnless(Box<regex::Error>),
     /// There is no such lexer.
     #[error("there is no syntax {0:?}; use \"javascript\", \"python\" or \"none\"")]
     Syntax(String),

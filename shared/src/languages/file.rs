@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::Language;
 use super::fault::{Fault, LanguagesError, Place, Problem};
 use super::name::LanguageName;
+use super::parking::Parking;
 use super::rule::{Forbids, Rule};
 use super::rules::Rules;
 use super::syntax::Syntax;
@@ -28,6 +29,9 @@ struct LanguageStanza {
     command: Vec<String>,
     image: String,
     syntax: String,
+    #[serde(default)]
+    park: bool,
+    park_unless: Option<String>,
     #[serde(default)]
     forbidden: Vec<RuleStanza>,
 }
@@ -95,6 +99,9 @@ fn language(
     if stanza.image.is_empty() || stanza.image.contains(|c: char| !c.is_ascii_graphic()) {
         fault(Problem::Image(stanza.image.clone()));
     }
+    let parking = Parking::parse(stanza.park, stanza.park_unless.as_deref())
+        .map_err(&mut fault)
+        .ok();
     let syntax = match stanza.syntax.parse() {
         Ok(syntax) => syntax,
         Err(()) => {
@@ -104,12 +111,14 @@ fn language(
     };
     let rules = rules(&stanza.name, stanza.forbidden, syntax, faults);
     let (name, aliases) = names?;
+    let parking = parking?;
     Some(Language {
         name,
         aliases,
         file_name: stanza.file_name,
         command: stanza.command,
         default_image: stanza.image,
+        parking,
         rules: Rules::new(syntax, rules),
     })
 }

@@ -10,6 +10,7 @@ mod file;
 mod lexer;
 mod mask;
 mod name;
+mod parking;
 mod place;
 mod policy;
 mod rule;
@@ -27,6 +28,7 @@ pub use name::{InvalidLanguageName, LanguageName};
 pub use policy::{InvalidPolicy, PolicyMode};
 pub use violation::Violation;
 
+use parking::Parking;
 use rules::Rules;
 
 /// The file that is used unless the operator has one of their own.
@@ -40,6 +42,7 @@ pub struct Language {
     file_name: String,
     command: Vec<String>,
     default_image: String,
+    parking: Parking,
     rules: Rules,
 }
 
@@ -66,6 +69,18 @@ impl Language {
     #[must_use]
     pub fn default_image(&self) -> &str {
         &self.default_image
+    }
+
+    /// Whether its interpreter can be started ahead of its program and wait for it.
+    #[must_use]
+    pub fn parks(&self) -> bool {
+        self.parking.is_possible()
+    }
+
+    /// Whether an interpreter that waits for its program can read this one.
+    #[must_use]
+    pub fn parked_reads(&self, code: &str) -> bool {
+        self.parking.suits(code)
     }
 
     /// The forbidden things in `code` in order of place, at most 50. Takes time linear in the

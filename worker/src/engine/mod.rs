@@ -55,12 +55,21 @@ pub trait Engine: Send + Sync + 'static {
 pub struct Launch {
     /// Which image.
     pub language: LanguageName,
-    /// The job it will run, for its label.
-    pub job: JobId,
+    /// For whom, for its label.
+    pub purpose: Purpose,
     /// What the container may use.
     pub limits: Limits,
     /// How long it may exist; then PID 1 ends it by itself, even if no worker comes back.
     pub max_life: Duration,
+}
+
+/// What a container is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To wait for a job that is not known yet.
+    Park,
+    /// To run this job.
+    Job(JobId),
 }
 
 /// A running container, used for one job. Dropping it kills and removes it, off the caller's path.

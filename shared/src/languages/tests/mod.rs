@@ -3,6 +3,7 @@
 mod file;
 mod hostile;
 mod javascript;
+mod parking;
 mod pattern;
 mod properties;
 mod python;

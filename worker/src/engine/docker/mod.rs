@@ -8,13 +8,13 @@ mod reaper;
 mod runtime;
 mod seccomp;
 mod sweep;
+mod uids;
 
 pub use hardening::{Blueprint, RUNNER, SCRATCH, UIDS, harden};
 pub use runtime::{RuntimeName, VARIABLE as RUNTIME_VARIABLE};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,6 +32,7 @@ use image::Images;
 use labels::Labels;
 use reaper::Reaper;
 use runtime::Runtime;
+use uids::Uids;
 
 /// How long each call of a launch may take: a healthy engine needs a fifth of a second for all.
 const LAUNCH_CALL: Duration = Duration::from_secs(3);
@@ -65,7 +66,7 @@ pub struct DockerEngine {
     runtime: Runtime,
     reaper: Arc<Reaper>,
     instance: InstanceId,
-    launched: AtomicU32,
+    uids: Uids,
 }
 
 impl DockerEngine {
@@ -81,15 +82,9 @@ impl DockerEngine {
             runtime: Runtime::new(config.runtime),
             reaper: Arc::new(Reaper::new(client.clone(), config.max_containers)),
             instance: config.instance,
-            launched: AtomicU32::new(anywhere()),
+            uids: Uids::new(anywhere()),
             client,
         })
-    }
-
-    /// In turn, so that no two containers that exist at a time have the same.
-    fn next_uid(&self) -> u32 {
-        let users = UIDS.end - UIDS.start;
-        UIDS.start + self.launched.fetch_add(1, Ordering::Relaxed) % users
     }
 }
 
@@ -130,10 +125,11 @@ impl Engine for DockerEngine {
         let slot = self.reaper.slot(LAUNCH_CALL).await?;
         let name = format!("warren-{}", Uuid::now_v7().simple());
         let labels = Labels::new(&self.instance, launch);
+        let uid = self.uids.take();
         let body = harden(Blueprint {
             image: &image.derived,
             runtime: self.runtime.chosen(),
-            uid: self.next_uid(),
+            uid: uid.number(),
             limits: &launch.limits,
             max_life_s: launch.max_life.as_secs().max(1),
             labels: labels.into_map(),
@@ -141,7 +137,7 @@ impl Engine for DockerEngine {
 
         // From here on a container of that name may exist, also when a call fails or this future
         // is dropped: the guard removes it whatever happens.
-        let guard = self.reaper.guard(name.clone(), slot);
+        let guard = self.reaper.guard(name.clone(), slot, uid);
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let created = self
             .client
@@ -206,7 +202,7 @@ impl Engine for DockerEngine {
     }
 }
 
-/// Where to begin with the users: workers on one host must not go through them in step.
+/// Where to begin with the users.
 fn anywhere() -> u32 {
     let [.., a, b, c, d] = Uuid::now_v7().into_bytes();
     u32::from_le_bytes([a, b, c, d])

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::client::{Client, is_gone};
+use super::uids::Uid;
 use crate::engine::{Death, Handle};
 use crate::{Error, Result};
 
@@ -64,7 +65,12 @@ impl Reaper {
     }
 
     /// Removes the container of that name, if there is one, when the guard is dropped.
-    pub(super) fn guard(self: &Arc<Self>, name: String, slot: OwnedSemaphorePermit) -> Guard {
+    pub(super) fn guard(
+        self: &Arc<Self>,
+        name: String,
+        slot: OwnedSemaphorePermit,
+        uid: Uid,
+    ) -> Guard {
         self.held
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -72,7 +78,7 @@ impl Reaper {
         Guard {
             reaper: Arc::clone(self),
             name,
-            slot: Some(slot),
+            held: Some((slot, uid)),
         }
     }
 
@@ -142,7 +148,8 @@ impl Reaper {
 pub(super) struct Guard {
     reaper: Arc<Reaper>,
     name: String,
-    slot: Option<OwnedSemaphorePermit>,
+    /// What the container takes up until it is gone.
+    held: Option<(OwnedSemaphorePermit, Uid)>,
 }
 
 #[async_trait]
@@ -178,10 +185,10 @@ impl Handle for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let (reaper, name, slot) = (
+        let (reaper, name, held) = (
             Arc::clone(&self.reaper),
             std::mem::take(&mut self.name),
-            self.slot.take(),
+            self.held.take(),
         );
         self.reaper.removals.spawn_on(
             async move {
@@ -191,7 +198,7 @@ impl Drop for Guard {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .remove(&name);
-                drop(slot);
+                drop(held);
             },
             &self.reaper.runtime,
         );

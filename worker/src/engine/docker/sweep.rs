@@ -51,9 +51,11 @@ pub(super) async fn sweep(
         match reaper.remove(name).await {
             Ok(()) => {
                 swept.removed += 1;
+                let Labels { language, job, .. } = labels(&container);
                 tracing::info!(
                     container = name,
-                    job.id = job(&container),
+                    language,
+                    job.id = job,
                     "removed a container whose owner is gone"
                 );
             }
@@ -79,10 +81,6 @@ fn labels(container: &ContainerSummary) -> Labels {
         .labels
         .as_ref()
         .map_or_else(|| Labels::read(&HashMap::new()), Labels::read)
-}
-
-fn job(container: &ContainerSummary) -> String {
-    labels(container).job
 }
 
 /// A container that nobody will use or remove any more: one of ours that no guard holds, or

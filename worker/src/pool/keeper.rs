@@ -1,0 +1,182 @@
+//! Keeps the pool: starts what is missing, replaces what is dead or old, removes what was used.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::policy::{self, Decision, Load, Scene, Stock};
+use super::{Pool, Shared, start};
+use crate::slots::Activity;
+
+/// How long to wait when there is nothing to wait for but changes.
+const LONG: Duration = Duration::from_secs(60);
+
+impl Pool {
+    /// Keeps the pool until `stop`, then empties it.
+    pub async fn keep(&self, stop: CancellationToken) {
+        let shared = &self.0;
+        let mut activity = shared.slots.activity();
+        let mut refills = JoinSet::new();
+        // Since when the next refill waits.
+        let mut waiting_since = Instant::now();
+        while !stop.is_cancelled() {
+            let (now, seen) = (Instant::now(), *activity.borrow_and_update());
+            let load = load(seen, now);
+            let mut wait = shared.tidy(now, load).min(LONG);
+            let stocks = shared.stocks(now);
+            if !stocks.iter().any(Stock::lacks) {
+                waiting_since = now;
+            }
+            let since = seen.roomy_since().unwrap_or(now).max(waiting_since);
+            match policy::refill(&Scene {
+                load,
+                waited: now.saturating_duration_since(since),
+                at_once: usize::from(shared.settings.refills.get()),
+                stocks: &stocks,
+            }) {
+                Decision::Refill(which) => {
+                    waiting_since = now;
+                    let starting = Starting::begin(Arc::clone(shared), which);
+                    refills.spawn(refill(starting));
+                    continue;
+                }
+                Decision::Wait(quiet) => wait = wait.min(quiet),
+                Decision::Rest => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = poll_fn(|cx| shared.poll_dead(cx)) => {}
+                () = shared.changed.notified() => {}
+                _ = activity.changed() => {}
+                Some(ended) = refills.join_next() => {
+                    if let Err(panic) = ended {
+                        tracing::error!(%panic, "a refill of the pool failed; this is a bug, please report it");
+                    }
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        refills.shutdown().await;
+        shared.close();
+    }
+}
+
+fn load(activity: Activity, now: Instant) -> Load {
+    match (activity.quiet_for(now), activity.roomy_since()) {
+        (Some(quiet), _) => Load::Quiet(quiet),
+        (None, Some(_)) => Load::Busy,
+        (None, None) => Load::Full,
+    }
+}
+
+impl Shared {
+    fn stocks(&self, now: Instant) -> Vec<Stock> {
+        let state = self.state();
+        state.shelves.iter().map(|shelf| shelf.stock(now)).collect()
+    }
+
+    /// Takes away what is too old, and removes what has waited for it long enough. Returns how
+    /// long until there is more to do.
+    fn tidy(&self, now: Instant, load: Load) -> Duration {
+        let mut old = Vec::new();
+        let mut state = self.state();
+        let shelves = state.shelves.iter_mut();
+        let expiry = shelves
+            .filter_map(|shelf| shelf.take_expired(now, &mut old))
+            .min();
+        drop(state);
+        if !old.is_empty() {
+            self.leave(old.into_iter().map(|parked| parked.conversation).collect());
+        }
+        let mut wait = expiry.map_or(LONG, |expiry| expiry.saturating_duration_since(now));
+        let mut removed = Vec::new();
+        let mut state = self.state();
+        while let Some(first) = state.leaving.front() {
+            let put_off = policy::removal(load, now.saturating_duration_since(first.since));
+            if !put_off.is_zero() {
+                wait = wait.min(put_off);
+                break;
+            }
+            removed.extend(state.leaving.pop_front());
+        }
+        drop(state);
+        wait
+    }
+
+    /// Ready once parked containers died, which then are gone.
+    fn poll_dead(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut dead = Vec::new();
+        for shelf in &mut self.state().shelves {
+            shelf.poll_dead(cx, &mut dead);
+        }
+        if dead.is_empty() {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    /// Removes everything; from now on nothing is kept.
+    fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        let parked: Vec<_> = state.shelves.iter_mut().map(super::Shelf::clear).collect();
+        let leaving = std::mem::take(&mut state.leaving);
+        drop(state);
+        drop((parked, leaving));
+    }
+}
+
+/// A refill under way; over when dropped, however it ends.
+struct Starting {
+    shared: Arc<Shared>,
+    which: usize,
+}
+
+impl Starting {
+    fn begin(shared: Arc<Shared>, which: usize) -> Self {
+        if let Some(shelf) = shared.state().shelves.get_mut(which) {
+            shelf.starting += 1;
+        }
+        Self { shared, which }
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(shelf) = self.shared.state().shelves.get_mut(self.which) {
+            shelf.starting -= 1;
+        }
+    }
+}
+
+async fn refill(starting: Starting) {
+    let shared = &starting.shared;
+    let Some(language) = shared.languages.iter().nth(starting.which) else {
+        return;
+    };
+    let begun = Instant::now();
+    let engine = shared.engine.as_ref();
+    let parked = start::parked(engine, language, &shared.slots, &shared.settings).await;
+    let mut state = shared.state();
+    let closed = state.closed;
+    let Some(shelf) = state.shelves.get_mut(starting.which) else {
+        return;
+    };
+    match parked {
+        Ok(_) if closed => {}
+        Ok(parked) => {
+            shelf.put(parked);
+            tracing::debug!(language = %language.name(), took = ?begun.elapsed(), "parked a container");
+        }
+        Err(error) => {
+            let pause = shelf.failed(&error, Instant::now());
+            tracing::error!(language = %language.name(), %error, ?pause, "the pool cannot be refilled; jobs start their own containers");
+        }
+    }
+}

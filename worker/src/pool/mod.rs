@@ -1,0 +1,199 @@
+//! The warm pool: containers that were started ahead, each with its interpreter waiting, each for
+//! exactly one job. Handing one out takes no time; starting and removing them happens off the
+//! callers' path, when [`policy`] says so.
+
+mod keeper;
+mod lease;
+mod policy;
+mod settings;
+mod shelf;
+mod start;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use warren_shared::health::PoolHealth;
+use warren_shared::job::Job;
+use warren_shared::languages::{LanguageName, Languages};
+use warren_shared::limits::Limits;
+
+pub use lease::Lease;
+pub use settings::PoolSettings;
+pub(crate) use start::command;
+
+use crate::Result;
+use crate::conversation::Conversation;
+use crate::engine::Engine;
+use crate::slots::Slots;
+use lease::Origin;
+use shelf::Shelf;
+
+/// The pool. Cheap to clone.
+#[derive(Clone)]
+pub struct Pool(Arc<Shared>);
+
+struct Shared {
+    engine: Arc<dyn Engine>,
+    languages: Languages,
+    slots: Slots,
+    settings: PoolSettings,
+    /// What parked containers are held to: only jobs of the same limits can have one.
+    limits: Limits,
+    state: Mutex<State>,
+    /// Tells the keeper of what it cannot see by itself.
+    changed: Notify,
+}
+
+struct State {
+    /// One for each language.
+    shelves: Vec<Shelf>,
+    /// Used or too old, to be removed when nobody is in the way: the longest there first.
+    leaving: VecDeque<Leaving>,
+    /// Whether the worker stops.
+    closed: bool,
+}
+
+struct Leaving {
+    #[expect(dead_code, reason = "held for its drop")]
+    conversation: Conversation,
+    since: Instant,
+}
+
+/// Where a job's container may come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From the pool, if it has one.
+    Pool,
+    /// From the engine, since one of the pool's has just failed.
+    Engine,
+}
+
+impl Pool {
+    /// An empty pool; [`Pool::keep`] fills it.
+    #[must_use]
+    pub fn new(
+        settings: PoolSettings,
+        engine: Arc<dyn Engine>,
+        languages: Languages,
+        slots: Slots,
+    ) -> Self {
+        let size = usize::from(settings.size);
+        let shelves = languages
+            .iter()
+            .map(|language| Shelf::new(language.name().clone(), size))
+            .collect();
+        Self(Arc::new(Shared {
+            engine,
+            languages,
+            slots,
+            settings,
+            limits: Limits::default(),
+            state: Mutex::new(State {
+                shelves,
+                leaving: VecDeque::new(),
+                closed: false,
+            }),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// A container for this job alone: a parked one if there is one that fits, else one that is
+    /// started now.
+    ///
+    /// # Errors
+    /// None was there and none could be started.
+    pub async fn lease(&self, job: &Job, source: Source) -> Result<Lease> {
+        let parked = match source {
+            Source::Pool => self.take(job),
+            Source::Engine => None,
+        };
+        if let Some(lease) = parked {
+            return Ok(lease);
+        }
+        self.with_shelf(job.submission.language(), |shelf| {
+            shelf.tally.cold_starts += 1;
+        });
+        Ok(Lease {
+            conversation: start::cold(self.0.engine.as_ref(), job).await?,
+            origin: Origin::Cold,
+        })
+    }
+
+    /// A parked container that lives, as far as can be seen.
+    fn take(&self, job: &Job) -> Option<Lease> {
+        if job.limits != self.0.limits {
+            return None;
+        }
+        let mut gone = Vec::new();
+        let (now, needed) = (Instant::now(), job.deadline.remaining());
+        let parked = self.with_shelf(job.submission.language(), |shelf| {
+            shelf.take(now, needed, &mut gone)
+        });
+        self.0.changed.notify_one();
+        let parked = parked??;
+        Some(Lease {
+            conversation: parked.conversation,
+            origin: Origin::Parked(parked.interpreter),
+        })
+    }
+
+    /// Takes back a container that has done its job, to be removed at a quiet moment.
+    pub fn dismiss(&self, lease: Lease) {
+        self.0.leave(vec![lease.conversation]);
+    }
+
+    /// Notes that a container failed in its job's hands: one that was parked may have been dead.
+    pub fn was_lost(&self, lease: &Lease, language: &LanguageName) {
+        if lease.origin != Origin::Cold {
+            self.with_shelf(language, |shelf| shelf.tally.died += 1);
+        }
+    }
+
+    /// How it is, by language.
+    #[must_use]
+    pub fn report(&self) -> BTreeMap<String, PoolHealth> {
+        let now = Instant::now();
+        let state = self.0.state();
+        let shelves = state.shelves.iter();
+        shelves
+            .map(|shelf| (shelf.language.to_string(), shelf.report(now)))
+            .collect()
+    }
+
+    fn with_shelf<T>(
+        &self,
+        language: &LanguageName,
+        act: impl FnOnce(&mut Shelf) -> T,
+    ) -> Option<T> {
+        let mut state = self.0.state();
+        let mut shelves = state.shelves.iter_mut();
+        shelves.find(|shelf| shelf.language == *language).map(act)
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has containers removed at a quiet moment; at once those that there is no room for, since
+    /// each still counts as one of the engine's.
+    fn leave(&self, conversations: Vec<Conversation>) {
+        let since = Instant::now();
+        let room = usize::from(self.slots.count().get());
+        let mut state = self.state();
+        let leaving = conversations.into_iter().map(|conversation| Leaving {
+            conversation,
+            since,
+        });
+        state.leaving.extend(leaving);
+        let room = if state.closed { 0 } else { room };
+        let surplus = state.leaving.len().saturating_sub(room);
+        let surplus: Vec<Leaving> = state.leaving.drain(..surplus).collect();
+        drop(state);
+        drop(surplus);
+        self.changed.notify_one();
+    }
+}

@@ -1,0 +1,196 @@
+//! One language's parked containers, and what became of others.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::Instant;
+use warren_shared::health::PoolHealth;
+use warren_shared::languages::LanguageName;
+
+use super::policy::Stock;
+use crate::Error;
+use crate::conversation::Conversation;
+
+/// The pause after a failed refill; it doubles, and up to as much again is added by chance.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Where doubling ends.
+const LAST_PAUSE: Duration = Duration::from_secs(15);
+
+/// A container that waits for a job.
+pub(super) struct Parked {
+    pub(super) conversation: Conversation,
+    pub(super) interpreter: Interpreter,
+    /// When its start began.
+    pub(super) since: Instant,
+    /// When it is replaced.
+    pub(super) until: Instant,
+    /// When PID 1 ends it, at the earliest.
+    pub(super) life_end: Instant,
+}
+
+/// Whether an interpreter waits in a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interpreter {
+    /// One does.
+    Parked,
+    /// There is only PID 1.
+    None,
+}
+
+/// One language's part of the pool.
+pub(super) struct Shelf {
+    pub(super) language: LanguageName,
+    size: usize,
+    /// The oldest first.
+    parked: VecDeque<Parked>,
+    /// Refills under way.
+    pub(super) starting: usize,
+    /// Why the last refill failed, if it did.
+    failure: Option<String>,
+    backoff: Option<ExponentialBackoff>,
+    rest_until: Option<Instant>,
+    pub(super) tally: Tally,
+}
+
+/// What happened so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Jobs that got a parked container.
+    pub(super) handed_out: u64,
+    /// Jobs that a container was started for.
+    pub(super) cold_starts: u64,
+    /// Parked containers that died before their job, or failed at once in its hands.
+    pub(super) died: u64,
+    /// Parked containers that were replaced for their age.
+    pub(super) expired: u64,
+    /// Refills that failed.
+    pub(super) failed: u64,
+}
+
+impl Shelf {
+    pub(super) fn new(language: LanguageName, size: usize) -> Self {
+        Self {
+            language,
+            size,
+            parked: VecDeque::new(),
+            starting: 0,
+            failure: None,
+            backoff: None,
+            rest_until: None,
+            tally: Tally::default(),
+        }
+    }
+
+    pub(super) fn stock(&self, now: Instant) -> Stock {
+        Stock {
+            parked: self.parked.len(),
+            starting: self.starting,
+            size: self.size,
+            rest: self
+                .rest_until
+                .map_or(Duration::ZERO, |until| until.saturating_duration_since(now)),
+        }
+    }
+
+    /// Puts a new one there.
+    pub(super) fn put(&mut self, parked: Parked) {
+        self.failure = None;
+        self.backoff = None;
+        self.rest_until = None;
+        self.parked.push_back(parked);
+    }
+
+    /// Notes that a refill failed. Returns for how long there will be no other.
+    pub(super) fn failed(&mut self, error: &Error, now: Instant) -> Duration {
+        self.tally.failed += 1;
+        self.failure = Some(error.to_string());
+        let backoff = self.backoff.get_or_insert_with(|| {
+            ExponentialBuilder::default()
+                .with_min_delay(FIRST_PAUSE)
+                .with_max_delay(LAST_PAUSE)
+                .without_max_times()
+                .with_jitter()
+                .build()
+        });
+        let pause = backoff.next().unwrap_or(LAST_PAUSE);
+        self.rest_until = Some(now + pause);
+        pause
+    }
+
+    /// The oldest that lives, is within its age and will live for `needed`. Those that do not are
+    /// put into `gone`.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        needed: Duration,
+        gone: &mut Vec<Parked>,
+    ) -> Option<Parked> {
+        while let Some(mut parked) = self.parked.pop_front() {
+            let fresh = now < parked.until && now + needed <= parked.life_end;
+            let mut nobody = Context::from_waker(Waker::noop());
+            if !fresh {
+                self.tally.expired += 1;
+            } else if parked.conversation.poll_end(&mut nobody).is_ready() {
+                self.tally.died += 1;
+            } else {
+                self.tally.handed_out += 1;
+                return Some(parked);
+            }
+            gone.push(parked);
+        }
+        None
+    }
+
+    /// Removes those that died; wakes the caller when one does.
+    pub(super) fn poll_dead(&mut self, cx: &mut Context<'_>, gone: &mut Vec<Parked>) {
+        for mut parked in std::mem::take(&mut self.parked) {
+            match parked.conversation.poll_end(cx) {
+                Poll::Pending => self.parked.push_back(parked),
+                Poll::Ready(error) => {
+                    self.tally.died += 1;
+                    tracing::warn!(language = %self.language, %error, "a parked container died; it is replaced");
+                    gone.push(parked);
+                }
+            }
+        }
+    }
+
+    /// Removes those that have reached their age. Returns when the next one will have.
+    pub(super) fn take_expired(&mut self, now: Instant, gone: &mut Vec<Parked>) -> Option<Instant> {
+        let parked = std::mem::take(&mut self.parked);
+        for parked in parked {
+            if now < parked.until {
+                self.parked.push_back(parked);
+            } else {
+                self.tally.expired += 1;
+                gone.push(parked);
+            }
+        }
+        self.parked.iter().map(|parked| parked.until).min()
+    }
+
+    /// Takes all of them.
+    pub(super) fn clear(&mut self) -> VecDeque<Parked> {
+        std::mem::take(&mut self.parked)
+    }
+
+    /// How it is.
+    pub(super) fn report(&self, now: Instant) -> PoolHealth {
+        let oldest = self.parked.iter().map(|parked| parked.since).min();
+        PoolHealth {
+            size: self.size,
+            parked: self.parked.len(),
+            starting: self.starting,
+            oldest_age_ms: oldest
+                .map(|since| warren_shared::time::millis(now.saturating_duration_since(since))),
+            handed_out: self.tally.handed_out,
+            cold_starts: self.tally.cold_starts,
+            died: self.tally.died,
+            expired: self.tally.expired,
+            failed_refills: self.tally.failed,
+            failure: self.failure.clone(),
+        }
+    }
+}
