@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::broker::Broker;
 use super::latency::Latency;
 use super::report::Report;
+use super::statistics::Summary;
 use super::sustained::Throughput;
 use super::systems::SystemName;
 use super::table::{Table, ms, ratio};
@@ -102,9 +103,9 @@ fn one_at_a_time(cells: &[Latency]) -> String {
             cell.language.to_owned(),
             cell.workload.name().to_owned(),
             cell.system.name().to_owned(),
-            ms(cell.times.p50_ms),
-            ms(cell.times.p95_ms),
-            ms(cell.times.p99_ms),
+            time(&cell.times, cell.times.p50_ms),
+            time(&cell.times, cell.times.p95_ms),
+            time(&cell.times, cell.times.p99_ms),
             ratio(cell.times.p50_ms, p50),
             ratio(cell.times.p99_ms, p99),
             ms(cell.cpu_ms_per_job),
@@ -113,6 +114,15 @@ fn one_at_a_time(cells: &[Latency]) -> String {
         ]);
     }
     table.render()
+}
+
+/// A time of what was measured; a dash if nothing went well.
+fn time(times: &Summary, value: f64) -> String {
+    if times.samples == 0 {
+        "-".to_owned()
+    } else {
+        ms(value)
+    }
 }
 
 fn phases(cells: &[Latency]) -> String {
@@ -169,9 +179,9 @@ fn sustained(cells: &[Throughput]) -> String {
                 cell.jobs_per_second,
             ),
             ms(cell.cpu_ms_per_job),
-            ms(cell.times.p50_ms),
-            ms(cell.times.p95_ms),
-            ms(cell.times.p99_ms),
+            time(&cell.times, cell.times.p50_ms),
+            time(&cell.times, cell.times.p95_ms),
+            time(&cell.times, cell.times.p99_ms),
             cell.times.samples.to_string(),
             cell.errors.to_string(),
         ]);
