@@ -7,7 +7,8 @@ use crate::limits::Limits;
 use crate::submission::Submission;
 use crate::time::{Deadline, EpochMillis};
 
-/// What is to be run, and until when. This is the message body on `warren.jobs`, as JSON.
+/// What is to be run, and until when. This is the body of a message on the queues of
+/// jobs, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Version of this message.

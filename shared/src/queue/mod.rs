@@ -91,8 +91,10 @@ pub const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a queue says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueStatus {
-    /// Jobs waiting, of both classes.
+    /// [`JobClass::Interactive`] jobs waiting for a worker.
     pub waiting: u32,
+    /// [`JobClass::Unattended`] jobs waiting for a worker.
+    pub unattended: u32,
     /// Workers that take jobs.
     pub consumers: u32,
     /// How long it took to ask.

@@ -44,7 +44,10 @@ pub async fn both_classes_have_their_share<F: Fixture>() -> anyhow::Result<()> {
         api.submit_unattended(&job).await?;
         unattended.insert(job.id);
     }
-    until(&api, "the rest waits", |now| now.waiting == 2 + 3).await?;
+    until(&api, "the rest waits", |now| {
+        (now.waiting, now.unattended) == (2, 3)
+    })
+    .await?;
     let mut held = Vec::new();
     for _ in 0..SLOTS + 2 {
         held.push(jobs.next().await?);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
 use warren_shared::job::Job;
@@ -32,17 +32,15 @@ impl<F: Fixture> Fixture for Unattended<F> {
     }
 
     fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
-        Ok(Arc::new(RecordingApi {
-            queue: self.0.api()?,
-            replies: Arc::default(),
-            recording: tokio::sync::OnceCell::new(),
-        }))
+        Ok(Arc::new(AsUnattended::new(self.0.api()?)))
     }
 
     fn worker(&self) -> anyhow::Result<Worker> {
+        let worker = self.0.worker()?;
         Ok(Worker {
             class: JobClass::Unattended,
-            ..self.0.worker()?
+            queue: Arc::new(AsUnattended::new(worker.queue)),
+            ..worker
         })
     }
 
@@ -53,14 +51,23 @@ impl<F: Fixture> Fixture for Unattended<F> {
 
 type Expected = HashMap<JobId, oneshot::Sender<Reply>>;
 
-/// An API instance that queues jobs unattended and looks for their replies among the recorded.
-struct RecordingApi {
+/// A handle of the queue that speaks of unattended jobs only: it queues jobs as such, looks for
+/// their replies among the recorded, and counts those that wait.
+struct AsUnattended {
     queue: Arc<dyn JobQueue>,
     replies: Arc<Mutex<Expected>>,
-    recording: tokio::sync::OnceCell<()>,
+    recording: OnceCell<()>,
 }
 
-impl RecordingApi {
+impl AsUnattended {
+    fn new(queue: Arc<dyn JobQueue>) -> Self {
+        Self {
+            queue,
+            replies: Arc::default(),
+            recording: OnceCell::new(),
+        }
+    }
+
     /// Takes the recorded replies from now on.
     async fn record(&self) -> Result<(), QueueError> {
         let mut unclaimed = self.queue.unclaimed(CancellationToken::new()).await?;
@@ -86,7 +93,7 @@ fn lock(replies: &Mutex<Expected>) -> std::sync::MutexGuard<'_, Expected> {
 }
 
 #[async_trait]
-impl JobQueue for RecordingApi {
+impl JobQueue for AsUnattended {
     async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
         let (sender, receiver) = oneshot::channel();
         lock(&self.replies).insert(job.id, sender);
@@ -118,7 +125,12 @@ impl JobQueue for RecordingApi {
     }
 
     async fn status(&self) -> Result<QueueStatus, QueueError> {
-        self.queue.status().await
+        let status = self.queue.status().await?;
+        Ok(QueueStatus {
+            waiting: status.unattended,
+            unattended: status.waiting,
+            ..status
+        })
     }
 
     async fn close(&self, grace: Duration) {

@@ -3,12 +3,13 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use crate::job::Job;
 use crate::queue::waiters::Waiters;
-use crate::queue::{JobClass, MAX_TRIES, SubmitError};
+use crate::queue::{JobClass, MAX_TRIES, QueueStatus, SubmitError};
 use crate::reply::Reply;
 
 /// One handle of the queue.
@@ -113,12 +114,16 @@ impl Hub {
         Consumer(Arc::clone(self))
     }
 
-    /// Jobs that wait, and consumers.
-    pub(super) fn counts(&self) -> (u32, u32) {
+    /// How it is, for who asked at that time.
+    pub(super) fn status(&self, asked: Instant) -> QueueStatus {
         let state = self.lock();
-        let waiting = state.interactive.len() + state.unattended.len();
-        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
-        (waiting, state.consumers)
+        let count = |queue: &VecDeque<Queued>| u32::try_from(queue.len()).unwrap_or(u32::MAX);
+        QueueStatus {
+            waiting: count(&state.interactive),
+            unattended: count(&state.unattended),
+            consumers: state.consumers,
+            latency: asked.elapsed(),
+        }
     }
 
     /// Queues the job of a caller that waits at `reply_to`.

@@ -157,12 +157,7 @@ impl JobQueue for MemoryQueue {
             return Err(QueueError::Closed);
         }
         let asked = Instant::now();
-        let (waiting, consumers) = self.hub.counts();
-        Ok(QueueStatus {
-            waiting,
-            consumers,
-            latency: asked.elapsed(),
-        })
+        Ok(self.hub.status(asked))
     }
 
     async fn close(&self, _grace: Duration) {

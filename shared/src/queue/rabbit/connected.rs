@@ -123,9 +123,9 @@ impl Connected {
             .map_err(QueueError::while_doing(
                 "ask for the state of the queues of jobs",
             ))?;
-        let waiting = interactive.message_count();
         let status = QueueStatus {
-            waiting: waiting.saturating_add(unattended.message_count()),
+            waiting: interactive.message_count(),
+            unattended: unattended.message_count(),
             // Every worker consumes both.
             consumers: interactive.consumer_count(),
             latency: asked.elapsed(),

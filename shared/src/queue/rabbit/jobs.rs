@@ -119,6 +119,8 @@ impl Pump {
                 hand_back(untaken.into_inner()).await;
             }
         }
+        // Whoever takes from the stream waits for the last of those that fill it.
+        drop(subscription);
         self.remedies.close();
         self.remedies.wait().await;
         Ok(())
