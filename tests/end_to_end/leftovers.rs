@@ -85,12 +85,17 @@ async fn a_killed_workers_containers_end_by_themselves_and_are_swept() {
     warren.kill();
     drop(lost.await);
     docker::until(&instance, "ended by themselves", |left| {
-        left.iter()
-            .all(|c| c.state == Some(ContainerSummaryStateEnum::EXITED))
+        // One that was just being made has never begun.
+        let over = [
+            ContainerSummaryStateEnum::EXITED,
+            ContainerSummaryStateEnum::CREATED,
+        ];
+        let states = left.iter().filter_map(|container| container.state);
+        states.filter(|state| !over.contains(state)).count() == 0
     })
     .await;
     assert!(
-        !docker::containers_of(&instance).await.is_empty(),
+        docker::containers_of(&instance).await.len() >= 2,
         "nobody has removed them yet"
     );
     // Another worker on the same engine clears up.

@@ -125,6 +125,25 @@ async fn a_worker_that_stops_takes_its_pool_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_while_it_fills_its_pool_leaves_nothing() {
+    let _machine = machine::shared().await;
+    let refills = [("WARREN_POOL_REFILL", "4")];
+    let mut warren = start(&refills).await;
+    let filling = |shelf: &Value| shelf["starting"].as_u64() > Some(0);
+    warren
+        .until_worker("filling its pool", |health| {
+            let mut shelves = health["pool"].as_object().expect("a pool").values();
+            shelves.any(filling)
+        })
+        .await;
+    let instance = warren.instance();
+    warren.terminate();
+    let status = warren.wait().expect("it ends");
+    assert!(status.success(), "{status}");
+    assert_eq!(docker::containers_of(&instance).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_pool_each_job_starts_its_container() {
     let _machine = machine::shared().await;
     let warren = start(&[("WARREN_POOL_SIZE", "0")]).await;

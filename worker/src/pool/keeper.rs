@@ -42,7 +42,7 @@ impl Pool {
                 Decision::Refill(which) => {
                     waiting_since = now;
                     let starting = Starting::begin(Arc::clone(shared), which);
-                    refills.spawn(refill(starting));
+                    refills.spawn(refill(starting, stop.clone()));
                     continue;
                 }
                 Decision::Wait(quiet) => wait = wait.min(quiet),
@@ -61,8 +61,9 @@ impl Pool {
                 () = tokio::time::sleep(wait) => {}
             }
         }
-        refills.shutdown().await;
         shared.close();
+        // They end by themselves, soon.
+        while refills.join_next().await.is_some() {}
     }
 }
 
@@ -155,25 +156,25 @@ impl Drop for Starting {
     }
 }
 
-async fn refill(starting: Starting) {
+async fn refill(starting: Starting, stop: CancellationToken) {
     let shared = &starting.shared;
     let Some(language) = shared.languages.iter().nth(starting.which) else {
         return;
     };
     let begun = Instant::now();
     let engine = shared.engine.as_ref();
-    let parked = start::parked(engine, language, &shared.slots, &shared.settings).await;
+    let parked = start::parked(engine, language, &shared.slots, &shared.settings, &stop).await;
     let mut state = shared.state();
     let closed = state.closed;
     let Some(shelf) = state.shelves.get_mut(starting.which) else {
         return;
     };
     match parked {
-        Ok(_) if closed => {}
-        Ok(parked) => {
+        Ok(Some(parked)) if !closed => {
             shelf.put(parked);
             tracing::debug!(language = %language.name(), took = ?begun.elapsed(), "parked a container");
         }
+        Ok(_) => {}
         Err(error) => {
             let pause = shelf.failed(&error, Instant::now());
             tracing::error!(language = %language.name(), %error, ?pause, "the pool cannot be refilled; jobs start their own containers");

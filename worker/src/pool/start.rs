@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use warren_http::MAX_WAIT;
 use warren_runner::wire::{Command, Park};
 use warren_shared::job::Job;
@@ -14,7 +15,7 @@ use super::settings::PoolSettings;
 use super::shelf::{Interpreter, Parked};
 use crate::Result;
 use crate::conversation::Conversation;
-use crate::engine::{Engine, Launch, Purpose};
+use crate::engine::{Container, Engine, Launch, Purpose};
 use crate::slots::Slots;
 
 /// How long past its job's deadline a container may exist: its own start, and a late removal.
@@ -44,13 +45,15 @@ pub(super) async fn cold(engine: &dyn Engine, job: &Job) -> Result<Conversation>
     Conversation::open(engine.launch(&launch).await?).await
 }
 
-/// A container that waits for a job, with its interpreter if the language has that.
+/// A container that waits for a job, with its interpreter if the language has that. `None` if
+/// `stop` came first.
 pub(super) async fn parked(
     engine: &dyn Engine,
     language: &Language,
     slots: &Slots,
     settings: &PoolSettings,
-) -> Result<Parked> {
+    stop: &CancellationToken,
+) -> Result<Option<Parked>> {
     let (limits, since) = (Limits::default(), Instant::now());
     let max_life = settings.max_age + MAX_WAIT + SPARE_LIFE;
     let launch = Launch {
@@ -59,24 +62,39 @@ pub(super) async fn parked(
         limits: limits.clone(),
         max_life,
     };
-    let mut conversation = Conversation::open(engine.launch(&launch).await?).await?;
-    let interpreter = if language.parks() {
-        // An interpreter's start takes the CPU once more: a job that came meanwhile goes first.
-        let mut activity = slots.activity();
-        let quiet = activity.wait_for(|activity| activity.running() == 0);
-        drop(tokio::time::timeout(PATIENCE, quiet).await);
-        let command = command(language, &limits);
-        conversation.park(Park { command }).await?;
-        Interpreter::Parked
-    } else {
-        Interpreter::None
+    // Not cut off by `stop`: what the engine is about to create could not be removed yet.
+    let container = engine.launch(&launch).await?;
+    let ready = ready(container, language, slots, &limits);
+    let (conversation, interpreter) = tokio::select! {
+        ready = ready => ready?,
+        () = stop.cancelled() => return Ok(None),
     };
     let age = settings.max_age.mul_f64(1.0 - JITTER * fastrand::f64());
-    Ok(Parked {
+    Ok(Some(Parked {
         conversation,
         interpreter,
         since,
         until: since + age,
         life_end: since + max_life,
-    })
+    }))
+}
+
+/// Waits until PID 1 is there, and has the interpreter start up if the language has that.
+async fn ready(
+    container: Container,
+    language: &Language,
+    slots: &Slots,
+    limits: &Limits,
+) -> Result<(Conversation, Interpreter)> {
+    let mut conversation = Conversation::open(container).await?;
+    if !language.parks() {
+        return Ok((conversation, Interpreter::None));
+    }
+    // An interpreter's start takes the CPU once more: a job that came meanwhile goes first.
+    let mut activity = slots.activity();
+    let quiet = activity.wait_for(|activity| activity.running() == 0);
+    drop(tokio::time::timeout(PATIENCE, quiet).await);
+    let command = command(language, limits);
+    conversation.park(Park { command }).await?;
+    Ok((conversation, Interpreter::Parked))
 }

@@ -19,6 +19,8 @@ use crate::engine::Swept;
 const LIST: Duration = Duration::from_secs(5);
 /// How long past its deadline a container may be seen: its owner may be removing it just now.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a container may be created and not started: longer than a launch can take.
+const UNSTARTED: Duration = Duration::from_secs(15);
 
 pub(super) async fn sweep(
     client: &Client,
@@ -83,16 +85,23 @@ fn labels(container: &ContainerSummary) -> Labels {
         .map_or_else(|| Labels::read(&HashMap::new()), Labels::read)
 }
 
+fn created(container: &ContainerSummary) -> EpochMillis {
+    let seconds = container.created.and_then(|at| u64::try_from(at).ok());
+    EpochMillis::from_millis(seconds.unwrap_or(0).saturating_mul(1_000))
+}
+
 /// A container that nobody will use or remove any more: one of ours that no guard holds, or
-/// anyone's whose program has ended or whose deadline has passed.
+/// anyone's that has ended, whose deadline has passed, or that was never started.
 fn is_orphan(container: &ContainerSummary, instance: &InstanceId, held: bool) -> bool {
     let labels = labels(container);
     let overdue = labels.deadline + GRACE < EpochMillis::now();
+    let unstarted = container.state == Some(State::CREATED)
+        && created(container) + UNSTARTED < EpochMillis::now();
     let ended = matches!(container.state, Some(State::EXITED | State::DEAD));
     if labels.instance == instance.as_str() {
         !held
     } else {
-        ended || overdue
+        ended || overdue || unstarted
     }
 }
 
@@ -109,6 +118,7 @@ mod tests {
         ContainerSummary {
             labels: Some(labels),
             state: Some(state),
+            created: i64::try_from(EpochMillis::now().get() / 1_000).ok(),
             ..ContainerSummary::default()
         }
     }
@@ -148,6 +158,11 @@ mod tests {
             &me,
             false
         ));
+        let mut forgotten = container(&other, State::CREATED, later);
+        forgotten.created = forgotten.created.map(|at| at - 20);
+        assert!(is_orphan(&forgotten, &me, false));
+        forgotten.state = Some(State::RUNNING);
+        assert!(!is_orphan(&forgotten, &me, false));
         let unlabelled = ContainerSummary::default();
         assert!(is_orphan(&unlabelled, &me, false));
     }
