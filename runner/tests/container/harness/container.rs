@@ -11,28 +11,11 @@ use warren_runner::wire::{
 };
 
 use super::build::static_runner;
+use super::engine::{Wanted, create};
 use super::{Image, Job};
 
 /// More than any frame may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How the worker's engine starts containers.
-pub(super) const HARDENING: &[&str] = &[
-    "--read-only",
-    "--user=65534:65534",
-    "--network=none",
-    "--cap-drop=ALL",
-    "--security-opt=no-new-privileges",
-    "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=16m,mode=1777",
-    "--memory=256m",
-    "--memory-swap=256m",
-    "--cpus=0.5",
-    "--pids-limit=50",
-    "--ulimit=nofile=256:256",
-    "--ulimit=core=0:0",
-    "--ipc=none",
-    "--log-driver=none",
-];
 
 /// Removed, with everything in it, when it is dropped.
 pub(crate) struct Container {
@@ -53,12 +36,18 @@ impl Container {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("warren-runner-test-{}-{number}", std::process::id());
         let runner = static_runner().display();
-        let mut engine = Command::new("docker")
-            .args(["run", "--rm", "--interactive", "--name", &name])
-            .args(HARDENING)
-            .arg(format!("--volume={runner}:/.warren/runner:ro"))
-            .args([&image.name(), "/.warren/runner", "--max-life"])
-            .arg(max_life.as_secs().to_string())
+        let wanted = Wanted {
+            name: &name,
+            image: &image.name(),
+            command: &[
+                "/.warren/runner",
+                "--max-life",
+                &max_life.as_secs().to_string(),
+            ],
+            binds: &[format!("{runner}:/.warren/runner:ro")],
+            writable: &[],
+        };
+        let mut engine = create(&wanted)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

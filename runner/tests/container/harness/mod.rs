@@ -3,6 +3,7 @@
 mod at_once;
 mod build;
 mod container;
+mod engine;
 mod image;
 mod job;
 mod plain;

@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Image;
-use super::container::HARDENING;
+use super::engine::{Wanted, create};
 
 /// After this long the programs of one container are killed, and are missed in what it shows.
 const PATIENCE_S: u32 = 120;
@@ -30,11 +31,16 @@ pub(crate) struct Seen {
 
 /// Runs each in turn in one container, on an empty scratch directory and with pipes for streams.
 pub(crate) fn run_plainly(image: Image, programs: &[Plain<'_>]) -> Vec<Seen> {
-    let mut engine = Command::new("docker")
-        .args(["run", "--rm", "--interactive"])
-        .args(HARDENING)
-        .args(["--tmpfs=/seen:rw,size=64m,mode=1777", &image.name(), "sh"])
-        .args(["-c", "cat >/seen/script; . /seen/script"])
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let wanted = Wanted {
+        name: &format!("warren-plain-test-{}-{number}", std::process::id()),
+        image: &image.name(),
+        command: &["sh", "-c", "cat >/seen/script; . /seen/script"],
+        binds: &[],
+        writable: &["/seen"],
+    };
+    let mut engine = create(&wanted)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
