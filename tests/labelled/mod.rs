@@ -73,8 +73,9 @@ async fn judge_all(configuration: &[(&str, &str)]) {
         complaints.len(),
         complaints.join("\n")
     );
+    let instance = warren.instance();
     drop(warren);
-    docker::until_no_job_containers().await;
+    docker::until_none_of(&instance).await;
 }
 
 async fn judge(warren: &Warren, programs: Vec<Labelled>, at_a_time: usize) -> Vec<String> {
