@@ -28,9 +28,9 @@ pub(crate) struct Facts<'a> {
 }
 
 /// What tells a want of memory from an end of the program's own making is, in this order:
-/// - `SIGKILL`, and the kernel's killer has been at work meanwhile. There is only a counter of its
-///   victims: of a program that lost a child to it and then killed itself nobody could tell, but
-///   its run did pass the limit.
+/// - `SIGKILL` (or a shell's word for it), and the kernel's killer has been at work meanwhile. There
+///   is only a counter of its victims: of a program that lost a child to it and then killed itself
+///   nobody could tell, but its run did pass the limit.
 /// - The words of an interpreter that gives up, with the status that it gives up with. A program
 ///   may print them, too, and gain a verdict that is no better. One that leaves with another
 ///   status after them has had its own say: that stands. So does the end of a program that
@@ -48,7 +48,7 @@ pub(crate) fn judge(facts: &Facts<'_>) -> Ending {
             (Exit::Signal(signal), Some(signal))
         }
     };
-    let killed_for_memory = exit == Exit::Signal(libc::SIGKILL) && facts.oom_kill;
+    let killed_for_memory = signal == Some(libc::SIGKILL) && facts.oom_kill;
     let gave_up = match signal {
         Some(libc::SIGABRT | libc::SIGTRAP | libc::SIGILL) => v8_ran_out(facts.stderr_tail),
         None if exit == Exit::Status(1) => {
@@ -152,6 +152,10 @@ mod tests {
         assert_eq!(
             judged(kill, true, b""),
             Ending::MemoryLimit(Exit::Signal(libc::SIGKILL))
+        );
+        assert_eq!(
+            judged(exited(137), true, b""),
+            Ending::MemoryLimit(Exit::Status(137))
         );
         assert_eq!(
             judged(kill, false, b""),
