@@ -3,9 +3,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
@@ -60,23 +58,11 @@ fn socket_path() -> String {
     .to_owned()
 }
 
-/// Loopback's name, which derived images have and base images need not.
-fn hosts() -> &'static Path {
-    static HOSTS: LazyLock<PathBuf> = LazyLock::new(|| {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosts");
-        std::fs::write(&path, "127.0.0.1\tlocalhost\n::1\tlocalhost\n").unwrap();
-        path
-    });
-    &HOSTS
-}
-
 fn configuration(wanted: &Wanted<'_>) -> Value {
     let mut tmpfs = json!({"/tmp": "rw,noexec,nosuid,nodev,size=16m,mode=1777"});
     for place in wanted.writable {
         tmpfs[place] = json!("rw,noexec,nosuid,nodev,size=64m,mode=1777");
     }
-    let mut binds = wanted.binds.to_vec();
-    binds.push(format!("{}:/etc/hosts:ro", hosts().display()));
     let limit = |name: &str, value: u64| json!({"Name": name, "Soft": value, "Hard": value});
     json!({
         "Image": wanted.image,
@@ -96,7 +82,7 @@ fn configuration(wanted: &Wanted<'_>) -> Value {
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "Tmpfs": tmpfs,
-            "Binds": binds,
+            "Binds": wanted.binds,
             "Memory": MEMORY,
             "MemorySwap": MEMORY,
             "CpuPeriod": 100_000,

@@ -1,5 +1,4 @@
-//! How a base image becomes a sandbox image: the runner in it, a user for it, loopback's name, no
-//! setuid bits.
+//! How a base image becomes a sandbox image: the runner in it, a user for it, no setuid bits.
 
 use std::ops::Range;
 
@@ -7,10 +6,6 @@ use super::super::hardening::{RUNNER, UIDS};
 
 /// The static runner, built by `build.rs`.
 const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
-
-/// What `/etc/hosts` says. Without a network Docker provides none, and a base image may have none,
-/// but loopback is there and programs know it by its name.
-const HOSTS: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 /// What all derived images are called.
 pub(super) const REPOSITORY: &str = "warren-sandbox";
@@ -25,7 +20,6 @@ pub(super) fn derived_tag(base_id: &str) -> String {
     hash.write(base_id.as_bytes());
     hash.write(RUNNER_BINARY);
     hash.write(recipe("").as_bytes());
-    hash.write(HOSTS);
     format!("{REPOSITORY}:{:016x}", hash.0)
 }
 
@@ -37,7 +31,6 @@ fn recipe(base: &str) -> String {
          LABEL {LABEL}=1\n\
          USER 0\n\
          COPY runner {RUNNER}\n\
-         COPY hosts /etc/hosts\n\
          RUN set -e; \
          find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
          uid={start}; while [ $uid -lt {end} ]; do \
@@ -49,14 +42,13 @@ fn recipe(base: &str) -> String {
     )
 }
 
-/// The build context: recipe, runner and hosts, as a tar archive.
+/// The build context: recipe and runner, as a tar archive.
 pub(super) fn context(base: &str) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     let recipe = recipe(base);
     for (name, mode, content) in [
         ("Dockerfile", 0o644, recipe.as_bytes()),
         ("runner", 0o555, RUNNER_BINARY),
-        ("hosts", 0o644, HOSTS),
     ] {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
