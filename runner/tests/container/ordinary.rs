@@ -44,7 +44,7 @@ fn node_programs_find_what_they_need() {
         "const { Worker } = require('worker_threads');\nnew Worker(\"require('worker_threads').parentPort.postMessage('ok')\", { eval: true }).on('message', console.log);",
         "require('crypto').scrypt('a', 'b', 32, (error) => { if (error) throw error; console.log('ok'); });",
         "require('zlib').gzip('x'.repeat(1e5), (error, zipped) => require('zlib').gunzip(zipped, (error, text) => console.log(text.length === 1e5 ? 'ok' : 'bad')));",
-        "const server = require('http').createServer((_, answer) => answer.end('ok')).listen(0, '127.0.0.1', () => require('http').get(server.address(), (answer) => { answer.pipe(process.stdout); answer.on('end', () => { console.log(); server.close(); }); }));",
+        "const server = require('http').createServer((_, answer) => answer.end('ok')).listen(0, '127.0.0.1', () => require('http').get({ host: '127.0.0.1', port: server.address().port }, (answer) => { answer.pipe(process.stdout); answer.on('end', () => { console.log(); server.close(); }); }));",
         "const fs = require('fs/promises');\nfs.writeFile('a', 'ok').then(() => fs.readFile('a', 'utf8')).then(console.log);",
         "require('child_process').execFile('echo', ['ok'], (error, text) => process.stdout.write(text));",
         "console.log(require('child_process').spawnSync('echo', ['ok']).stdout.toString().trim());",
