@@ -48,7 +48,8 @@ fn node_programs_find_what_they_need() {
         "const fs = require('fs/promises');\nfs.writeFile('a', 'ok').then(() => fs.readFile('a', 'utf8')).then(console.log);",
         "require('child_process').execFile('echo', ['ok'], (error, text) => process.stdout.write(text));",
         "console.log(require('child_process').spawnSync('echo', ['ok']).stdout.toString().trim());",
-        "require('dns').lookup('localhost', (error, address) => console.log(address ? 'ok' : error));",
+        // No name is known here, and asking for one does not hang.
+        "require('dns').lookup('localhost', (error, address) => console.log(error ? 'ok' : address));",
         "const os = require('os'); os.cpus(); os.totalmem(); process.memoryUsage(); process.resourceUsage(); performance.now(); setImmediate(() => console.log('ok'));",
         "const wasm = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]); WebAssembly.instantiate(wasm).then(() => console.log('ok'));",
         "process.stdin.on('end', () => console.log('ok')).resume();",
