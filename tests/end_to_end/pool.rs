@@ -127,8 +127,9 @@ async fn a_worker_that_stops_takes_its_pool_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_while_it_fills_its_pool_leaves_nothing() {
     let _machine = machine::shared().await;
-    let refills = [("WARREN_POOL_REFILL", "4")];
-    let mut warren = start(&refills).await;
+    // So many that it is still at it when it has become healthy.
+    let slow_to_fill = [("WARREN_POOL_REFILL", "4"), ("WARREN_POOL_SIZE", "12")];
+    let mut warren = start(&slow_to_fill).await;
     let filling = |shelf: &Value| shelf["starting"].as_u64() > Some(0);
     warren
         .until_worker("filling its pool", |health| {

@@ -32,7 +32,14 @@ pub(super) fn jobs(
         tokio::join!(interactive, unattended);
         drop(consumer);
     };
-    tokio::spawn(async move { until.run_until_cancelled(fetching).await });
+    tokio::spawn(async move {
+        // The end comes first: what is let go of at that moment must not be taken once more.
+        tokio::select! {
+            biased;
+            () = until.cancelled() => {}
+            () = fetching => {}
+        }
+    });
     fetched
 }
 
