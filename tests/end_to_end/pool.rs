@@ -111,12 +111,8 @@ async fn a_parked_container_is_replaced_at_its_age() {
     assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_stops_takes_its_pool_with_it() {
-    let _machine = machine::shared().await;
-    let mut warren = start(&[]).await;
-    warren.until_pool_is_full().await;
-    assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
+/// Stops it, and looks for containers the moment that it has ended.
+async fn ends_and_leaves_nothing(mut warren: Warren) {
     let instance = warren.instance();
     warren.terminate();
     let status = warren.wait().expect("it ends");
@@ -125,11 +121,20 @@ async fn a_worker_that_stops_takes_its_pool_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_takes_its_pool_with_it() {
+    let _machine = machine::shared().await;
+    let warren = start(&[]).await;
+    warren.until_pool_is_full().await;
+    assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
+    ends_and_leaves_nothing(warren).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_while_it_fills_its_pool_leaves_nothing() {
     let _machine = machine::shared().await;
     // So many that it is still at it when it has become healthy.
     let slow_to_fill = [("WARREN_POOL_REFILL", "4"), ("WARREN_POOL_SIZE", "12")];
-    let mut warren = start(&slow_to_fill).await;
+    let warren = start(&slow_to_fill).await;
     let filling = |shelf: &Value| shelf["starting"].as_u64() > Some(0);
     warren
         .until_worker("filling its pool", |health| {
@@ -137,11 +142,7 @@ async fn a_worker_that_stops_while_it_fills_its_pool_leaves_nothing() {
             shelves.any(filling)
         })
         .await;
-    let instance = warren.instance();
-    warren.terminate();
-    let status = warren.wait().expect("it ends");
-    assert!(status.success(), "{status}");
-    assert_eq!(docker::containers_of(&instance).await, []);
+    ends_and_leaves_nothing(warren).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
 use lapin::Channel;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,8 +49,8 @@ impl Unit for Consuming {
             let consuming = async {
                 let subscription = subscriber.subscribed().await;
                 tokio::try_join!(
-                    interactive.run(subscription.clone()),
-                    unattended.run(subscription)
+                    Box::pin(interactive.run(subscription.clone())),
+                    Box::pin(unattended.run(subscription))
                 )
             };
             if let Some(Err(error)) = stop.run_until_cancelled(consuming).await {
@@ -94,16 +93,10 @@ impl Pump {
         let queue = queue_of(self.class);
         let prefetch = subscription.prefetch.of(self.class);
         let mut consumer = consume(&self.channel, queue, &self.tag, prefetch).await?;
-        loop {
-            let delivered = tokio::select! {
-                biased;
-                () = subscription.stop.cancelled() => break,
-                () = subscription.sender.closed() => break,
-                delivered = consumer.next() => delivered,
-            };
-            let delivered = delivered
-                .ok_or(QueueError::ConsumerCancelled(queue))?
-                .map_err(QueueError::while_doing("consume jobs"))?;
+        while let Some(delivered) = subscription
+            .next_of(&mut consumer, queue, Consuming::PURPOSE)
+            .await?
+        {
             if let Some(delivery) = self.receive(delivered).await? {
                 // Never waits on this connection, since no more than the prefetch are unsettled;
                 // what an earlier connection brought may still be in the way.

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::StreamExt;
 use lapin::{Acker, Channel};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -66,16 +65,10 @@ async fn pass_on(
     subscription: Subscription<Unclaimed>,
 ) -> Result<(), QueueError> {
     let mut consumer = consume(channel, RESULTS, tag, subscription.prefetch).await?;
-    loop {
-        let delivered = tokio::select! {
-            biased;
-            () = subscription.stop.cancelled() => break,
-            () = subscription.sender.closed() => break,
-            delivered = consumer.next() => delivered,
-        };
-        let delivered = delivered
-            .ok_or(QueueError::ConsumerCancelled(RESULTS))?
-            .map_err(QueueError::while_doing("consume unclaimed replies"))?;
+    while let Some(delivered) = subscription
+        .next_of(&mut consumer, RESULTS, "consume unclaimed replies")
+        .await?
+    {
         match read(&delivered) {
             None => settle(&delivered.acker, Settlement::Reject).await?,
             Some(reply) => {

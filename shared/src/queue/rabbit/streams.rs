@@ -32,6 +32,28 @@ impl<T, P: Copy> Clone for Subscription<T, P> {
     }
 }
 
+impl<T, P> Subscription<T, P> {
+    /// What `consumer` brings next; `None` once the stream has ended.
+    ///
+    /// # Errors
+    /// The broker has cancelled the consumer, or the connection failed while `doing` this.
+    pub(super) async fn next_of(
+        &self,
+        consumer: &mut Consumer,
+        queue: &'static str,
+        doing: &'static str,
+    ) -> Result<Option<Delivery>, QueueError> {
+        let delivered = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => return Ok(None),
+            () = self.sender.closed() => return Ok(None),
+            delivered = consumer.next() => delivered,
+        };
+        let delivered = delivered.ok_or(QueueError::ConsumerCancelled(queue))?;
+        delivered.map(Some).map_err(QueueError::while_doing(doing))
+    }
+}
+
 /// The place of the one subscription there may be.
 pub(super) struct Slot<T, P = u16>(Arc<watch::Sender<State<T, P>>>);
 
