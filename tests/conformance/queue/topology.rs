@@ -31,7 +31,11 @@ fn normal(definitions: &Value) -> BTreeSet<String> {
 fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
     let shipped: Value = serde_json::from_str(SHIPPED)?;
     let declared = normal(&topology::definitions("/"));
-    assert_eq!(declared.len(), 9, "an exchange, four queues, four bindings");
+    assert_eq!(
+        declared.len(),
+        11,
+        "three exchanges, four queues, four bindings"
+    );
     assert_eq!(normal(&shipped), declared);
     Ok(())
 }

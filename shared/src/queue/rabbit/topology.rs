@@ -11,6 +11,10 @@ use crate::queue::{JobClass, MAX_QUEUED_JOBS, MAX_TRIES, QueueError};
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
 pub const EXCHANGE: &str = "warren";
+/// What APIs tell all workers: jobs whose caller has gone.
+pub const CANCELLATIONS: &str = "warren.cancellations";
+/// What workers tell all APIs: that they are there, and how they are.
+pub const PRESENCE: &str = "warren.presence";
 /// Jobs that wait for a worker and that nobody waits for: [`JobClass::Unattended`].
 pub const JOBS: &str = "warren.jobs";
 /// Jobs that wait for a worker while their caller waits: [`JobClass::Interactive`].
@@ -47,6 +51,36 @@ pub(super) const fn queue_of(class: JobClass) -> &'static str {
 enum Argument {
     Text(&'static str),
     Number(i64),
+}
+
+/// A durable exchange: the direct one, or one that copies to whichever process has bound a queue
+/// of its own.
+const EXCHANGES: [(&str, Routing); 3] = [
+    (EXCHANGE, Routing::Direct),
+    (CANCELLATIONS, Routing::Fanout),
+    (PRESENCE, Routing::Fanout),
+];
+
+#[derive(Clone, Copy)]
+enum Routing {
+    Direct,
+    Fanout,
+}
+
+impl Routing {
+    fn kind(self) -> ExchangeKind {
+        match self {
+            Self::Direct => ExchangeKind::Direct,
+            Self::Fanout => ExchangeKind::Fanout,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+        }
+    }
 }
 
 /// A durable queue, bound to [`EXCHANGE`] under its own name.
@@ -103,21 +137,23 @@ const REPLY_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
     ("x-overflow", Argument::Text("reject-publish")),
 ];
 
-/// Declares the exchange, the queues and their bindings, all as one process would find them if it
+/// Declares the exchanges, the queues and their bindings, all as one process would find them if it
 /// were the first.
 pub(super) async fn declare(channel: &Channel) -> Result<(), QueueError> {
-    channel
-        .exchange_declare(
-            EXCHANGE.into(),
-            ExchangeKind::Direct,
-            ExchangeDeclareOptions {
-                durable: true,
-                ..ExchangeDeclareOptions::default()
-            },
-            FieldTable::default(),
-        )
-        .await
-        .map_err(QueueError::while_doing("declare the exchange warren"))?;
+    for (name, routing) in EXCHANGES {
+        channel
+            .exchange_declare(
+                name.into(),
+                routing.kind(),
+                ExchangeDeclareOptions {
+                    durable: true,
+                    ..ExchangeDeclareOptions::default()
+                },
+                FieldTable::default(),
+            )
+            .await
+            .map_err(QueueError::while_doing("declare an exchange"))?;
+    }
     for queue in &QUEUES {
         channel
             .queue_declare(
@@ -162,10 +198,10 @@ pub(super) async fn declare_reply_queue(channel: &Channel, name: &str) -> Result
 #[must_use]
 pub fn definitions(vhost: &str) -> Value {
     json!({
-        "exchanges": [{
-            "name": EXCHANGE, "vhost": vhost, "type": "direct", "durable": true,
+        "exchanges": EXCHANGES.map(|(name, routing)| json!({
+            "name": name, "vhost": vhost, "type": routing.name(), "durable": true,
             "auto_delete": false, "internal": false, "arguments": {},
-        }],
+        })),
         "queues": QUEUES.iter().map(|queue| json!({
             "name": queue.name, "vhost": vhost, "durable": true, "auto_delete": false,
             "arguments": queue.arguments.iter().map(|(name, value)| ((*name).to_owned(), match value {
