@@ -1,16 +1,20 @@
-//! The machine's share of the tests: those that judge time want it for themselves.
+//! Who has the machine: tests that load it take turns, however many of them run at a time.
 
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-static MACHINE: RwLock<()> = RwLock::const_new(());
+/// How many tests that run jobs share the machine.
+const SHARERS: u32 = 2;
 
-/// For tests that start containers but judge no time.
-pub async fn shared() -> RwLockReadGuard<'static, ()> {
-    MACHINE.read().await
+static MACHINE: Semaphore = Semaphore::const_new(SHARERS as usize);
+
+/// For tests that run a few jobs.
+pub async fn shared() -> SemaphorePermit<'static> {
+    MACHINE.acquire().await.expect("it is never closed")
 }
 
 /// For tests that hold answers to the contract's times, count what is left behind, or load the
 /// machine so much that others could not.
-pub async fn alone() -> RwLockWriteGuard<'static, ()> {
-    MACHINE.write().await
+pub async fn alone() -> SemaphorePermit<'static> {
+    let all = MACHINE.acquire_many(SHARERS).await;
+    all.expect("it is never closed")
 }

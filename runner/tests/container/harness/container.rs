@@ -12,6 +12,7 @@ use warren_runner::wire::{
 
 use super::build::static_runner;
 use super::engine::{Wanted, create};
+use super::places::Place;
 use super::{Image, Job};
 
 /// More than any frame may take on a busy machine.
@@ -23,6 +24,7 @@ pub(crate) struct Container {
     engine: Child,
     to_runner: Option<ChildStdin>,
     frames: Receiver<FromRunner>,
+    _place: Place,
 }
 
 impl Container {
@@ -32,6 +34,7 @@ impl Container {
     }
 
     pub(crate) fn start_for(image: Image, max_life: Duration) -> Self {
+        let place = Place::take();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("warren-runner-test-{}-{number}", std::process::id());
@@ -68,6 +71,7 @@ impl Container {
             engine,
             to_runner,
             frames,
+            _place: place,
         };
         assert_eq!(container.next(), FromRunner::Ready { version: VERSION });
         container

@@ -6,6 +6,7 @@ mod container;
 mod engine;
 mod image;
 mod job;
+mod places;
 mod plain;
 
 pub(crate) use at_once::at_once;
