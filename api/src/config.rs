@@ -129,16 +129,9 @@ impl FromStr for ListenAddr {
 mod tests {
     use super::*;
 
-    fn env(pairs: &[(&str, &str)]) -> Env {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
     #[test]
     fn nothing_needs_to_be_set() {
-        let mut env = env(&[]);
+        let mut env = Env::from([]);
         let config = Config::from_env(&mut env);
         assert_eq!(env.finish(), Ok(()));
         assert_eq!(config.address.to_string(), DEFAULT_ADDRESS);
@@ -151,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_setting_is_read() {
-        let mut env = env(&[
+        let mut env = Env::from([
             ("WARREN_API_ADDR", "0.0.0.0:80"),
             ("CLIENT_URL", "http://localhost:3000"),
             ("NODE_ENV", "development"),
@@ -177,7 +170,7 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_at_once_and_no_password() {
-        let mut env = env(&[
+        let mut env = Env::from([
             ("WARREN_API_ADDR", "localhost"),
             ("CLIENT_URL", "*"),
             ("NODE_ENV", "staging"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use warren_runner::wire::{Ending, Exit, Start};
 
 use crate::harness::{
-    Container, Image, Job, Plain, Seen, at_once, javascript, python, run_plainly,
+    Container, Image, Job, Plain, Seen, at_once, javascript, programs, python, run_plainly,
 };
 
 /// Containers at a time.
@@ -57,21 +57,11 @@ struct Program {
 impl Program {
     /// All of a language; those named in `WARREN_DIFFERENTIAL`, if it is set.
     fn all(image: Image) -> Vec<Self> {
-        let (directory, extension) = match image {
-            Image::Python => ("python", "py"),
-            Image::JavaScript => ("javascript", "js"),
+        let (folder, extension) = match image {
+            Image::Python => ("differential/python", "py"),
+            Image::JavaScript => ("differential/javascript", "js"),
         };
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/fixtures/differential")
-            .join(directory);
-        let only = std::env::var("WARREN_DIFFERENTIAL").unwrap_or_default();
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|found| found == extension))
-            .filter(|path| path.to_string_lossy().contains(&only))
-            .collect();
-        paths.sort();
+        let paths = programs(folder, extension, "WARREN_DIFFERENTIAL");
         let read = |path: PathBuf| Self {
             name: path.file_name().unwrap().to_string_lossy().into_owned(),
             code: std::fs::read(&path).unwrap(),

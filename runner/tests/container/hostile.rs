@@ -1,12 +1,12 @@
 //! The hostile programs of `tests/fixtures/hostile`: the right verdict for each, and nothing of it
 //! left for the run after it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use warren_runner::wire::{Ending, Exit, RunReport, ToRunner};
 
-use crate::harness::{Container, Image, Job, javascript, python};
+use crate::harness::{Container, Image, Job, javascript, programs, python};
 
 /// Stands before a program: on the input `probe` it looks for what the last run has left.
 const PYTHON_PROBE: &str = r"
@@ -114,15 +114,7 @@ fn shown(bytes: &[u8]) -> String {
 
 /// All of one kind; those named in `WARREN_HOSTILE`, if it is set.
 fn fixtures(extension: &str) -> Vec<Fixture> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hostile");
-    let only = std::env::var("WARREN_HOSTILE").unwrap_or_default();
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .filter(|path| path.to_string_lossy().contains(&only))
-        .collect();
-    paths.sort();
+    let paths = programs("hostile", extension, "WARREN_HOSTILE");
     assert!(!paths.is_empty(), "no hostile programs found");
     paths.iter().map(|path| Fixture::read(path)).collect()
 }

@@ -107,6 +107,16 @@ impl FromIterator<(String, String)> for Env {
     }
 }
 
+impl<const N: usize> From<[(&str, &str); N]> for Env {
+    /// These variables alone.
+    fn from(variables: [(&str, &str); N]) -> Self {
+        variables
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect()
+    }
+}
+
 /// One variable that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -138,16 +148,9 @@ impl std::error::Error for Faults {}
 mod tests {
     use super::*;
 
-    fn env(pairs: &[(&str, &str)]) -> Env {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
     #[test]
     fn every_fault_is_told_with_its_variable() {
-        let mut env = env(&[("A", "x"), ("B", "99"), ("C", "7"), ("D", " ")]);
+        let mut env = Env::from([("A", "x"), ("B", "99"), ("C", "7"), ("D", " ")]);
         assert_eq!(env.number("A", 1_u16, 1..=10), 1);
         assert_eq!(env.number("B", 2_u16, 1..=10), 2);
         assert_eq!(env.number("C", 3_u16, 1..=10), 7);

@@ -44,28 +44,24 @@ impl PoolSettings {
 mod tests {
     use super::*;
 
-    fn env(pairs: &[(&str, &str)]) -> Env {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
-    }
-
     #[test]
     fn the_default_is_one_for_each_slot() {
         let slots = NonZeroU16::new(6).unwrap();
-        let settings = PoolSettings::from_env(&mut env(&[]), slots);
+        let settings = PoolSettings::from_env(&mut Env::from([]), slots);
         assert_eq!((settings.size, settings.refills.get()), (6, 1));
         let many = NonZeroU16::new(256).unwrap();
-        assert_eq!(PoolSettings::from_env(&mut env(&[]), many).size, MAX_SIZE);
+        assert_eq!(
+            PoolSettings::from_env(&mut Env::from([]), many).size,
+            MAX_SIZE
+        );
     }
 
     #[test]
     fn it_can_be_switched_off_and_faults_are_told() {
         let slots = NonZeroU16::MIN;
-        let off = PoolSettings::from_env(&mut env(&[("WARREN_POOL_SIZE", "0")]), slots);
+        let off = PoolSettings::from_env(&mut Env::from([("WARREN_POOL_SIZE", "0")]), slots);
         assert_eq!(off.size, 0);
-        let mut wrong = env(&[
+        let mut wrong = Env::from([
             ("WARREN_POOL_SIZE", "65"),
             ("WARREN_POOL_MAX_AGE_MS", "10"),
             ("WARREN_POOL_REFILL", "0"),

@@ -8,6 +8,7 @@ mod image;
 mod job;
 mod places;
 mod plain;
+mod programs;
 
 pub(crate) use at_once::at_once;
 pub(crate) use build::static_runner;
@@ -15,3 +16,4 @@ pub(crate) use container::Container;
 pub(crate) use image::Image;
 pub(crate) use job::{Job, javascript, python};
 pub(crate) use plain::{Plain, Seen, run_plainly};
+pub(crate) use programs::programs;
