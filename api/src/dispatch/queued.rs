@@ -89,7 +89,7 @@ impl Waiting<'_> {
         };
         runtime.spawn(async move {
             queue.cancel(job).await;
-            tracing::info!(job.id = %job, "the caller hung up; its job is cancelled");
+            tracing::info!(job.id = %job, "the caller hung up");
         });
     }
 }
