@@ -138,7 +138,7 @@ async fn until_counted(warren: &Warren, count: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_hangs_up_ends_its_program() {
     let _machine = machine::shared().await;
-    let variables = [("WARREN_SLOTS", "1"), ("WARREN_POOL_SIZE", "0")];
+    let variables = [("WARREN_SLOTS", "1"), ("WARREN_POOL_SIZE", "1")];
     let warren = Warren::start("up", &variables)
         .await
         .expect("warren up starts");
@@ -151,12 +151,25 @@ async fn a_caller_who_hangs_up_ends_its_program() {
     for (nth, (url, health, execute)) in (1..).zip(ways) {
         let mut caller = Caller::connect(url).await;
         caller.get(health).await;
+        warren.until_pool_is_full().await;
+        let parked = docker::ids_of(&warren.instance()).await;
         caller.submit(execute, &program("python", SLEEPER)).await;
         until_logged(&warren, "begun", nth).await;
         drop(caller);
         // Not by its time limit, which would have been another verdict.
         until_counted(&warren, nth).await;
-        docker::until_none_of(&warren.instance()).await;
+        // Its container goes, and the pool puts another in its place.
+        let pool = warren.until_pool_is_full().await;
+        docker::until(&warren.instance(), "one anew", |now| {
+            let ids = now.iter().filter_map(|container| container.id.as_ref());
+            now.len() == parked.len() && ids.filter(|id| !parked.contains(*id)).count() == 1
+        })
+        .await;
+        let python = &pool["python"];
+        assert_eq!(
+            (&python["handedOut"], &python["died"]),
+            (&nth.into(), &0.into())
+        );
     }
     let cancelled = until_logged(&warren, "the caller hung up", 1).await;
     until_recorded(&api, &cancelled[0]).await;

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use warren_shared::job::Job;
-use warren_shared::queue::{Delivery, JobQueue, Prefetch};
 use warren_shared::outcome::Outcome;
+use warren_shared::queue::{Delivery, JobQueue, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
 
 use crate::Result;
@@ -56,7 +56,9 @@ async fn settle(delivery: Delivery, executor: &Executor) {
     let result = run(job, &delivery.cancelled(), executor).await;
     match &result {
         Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
-        Err(failure) if failure.code == FailureCode::Cancelled => tracing::info!(%failure, "cancelled"),
+        Err(failure) if failure.code == FailureCode::Cancelled => {
+            tracing::info!(%failure, "cancelled");
+        }
         Err(failure) => tracing::warn!(%failure, "answered with a failure"),
     }
     let reply = Reply::new(job.id, result).about(job.clone());

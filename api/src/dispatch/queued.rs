@@ -43,7 +43,7 @@ enum Stage {
     /// The queue may have the job.
     Submitting,
     /// The queue has it.
-    Submitted(PendingReply),
+    Submitted(Box<PendingReply>),
     /// Nobody waits any more.
     Over,
 }
@@ -53,7 +53,7 @@ impl Waiting<'_> {
         // A queue that forgets its own bound must not hold the caller.
         let submitted = timeout_at(budget.answer_by(), self.queue.submit(self.job)).await;
         let pending = submitted.map_err(|_elapsed| DispatchError::TimedOut)??;
-        self.stage = Stage::Submitted(pending);
+        self.stage = Stage::Submitted(Box::new(pending));
         let Stage::Submitted(pending) = &mut self.stage else {
             return Err(DispatchError::TimedOut);
         };
@@ -67,18 +67,18 @@ impl Waiting<'_> {
     /// The caller is about to be answered. The job, if there is one, goes on: where its result will
     /// be is part of the answer.
     fn end(&mut self) {
-        if let Stage::Submitted(pending) = std::mem::replace(&mut self.stage, Stage::Over) {
-            self.keep(pending.abandon());
+        if let Stage::Submitted(pending) = std::mem::replace(&mut self.stage, Stage::Over)
+            && let Some(reply) = pending.abandon()
+        {
+            self.record(reply);
         }
     }
 
     /// Records a reply that came in the very moment in which the wait ended: the queue has already
     /// handed it over.
-    fn keep(&self, reply: Option<Reply>) -> bool {
-        let Some(mut reply) = reply else { return false };
+    fn record(&self, mut reply: Reply) {
         reply.job.get_or_insert_with(|| Box::new(self.job.clone()));
         self.recorder.record(Execution::of_unclaimed(reply));
-        true
     }
 
     /// Nobody wants the job any more. Bounded by the queue.
@@ -96,13 +96,13 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let has_ended = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Submitting => false,
-            Stage::Submitted(pending) => self.keep(pending.abandon()),
-            Stage::Over => true,
-        };
-        if !has_ended {
-            self.cancel();
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Submitting => self.cancel(),
+            Stage::Submitted(pending) => match pending.abandon() {
+                Some(reply) => self.record(reply),
+                None => self.cancel(),
+            },
+            Stage::Over => {}
         }
     }
 }

@@ -199,7 +199,9 @@ pub(super) async fn declare_cancellation_queue(
 ) -> Result<(), QueueError> {
     declare_own_queue(channel, name, &CANCELLATION_QUEUE_ARGUMENTS)
         .await
-        .map_err(QueueError::while_doing("declare the queue of cancellations"))?;
+        .map_err(QueueError::while_doing(
+            "declare the queue of cancellations",
+        ))?;
     channel
         .queue_bind(
             name.into(),
