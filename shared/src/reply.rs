@@ -46,6 +46,12 @@ impl Reply {
         Self::new(job.id, Err(failure)).about(job)
     }
 
+    /// The answer to a job whose caller has gone.
+    #[must_use]
+    pub fn cancelled(job: Job, progress: Progress) -> Self {
+        Self::new(job.id, Err(JobFailure::cancelled(progress))).about(job)
+    }
+
     /// The same with the job it answers, as every worker that could read the job sends it.
     #[must_use]
     pub fn about(mut self, job: Job) -> Self {
@@ -64,6 +70,32 @@ pub struct JobFailure {
     pub message: String,
 }
 
+impl JobFailure {
+    /// That the job's caller has gone.
+    #[must_use]
+    pub fn cancelled(progress: Progress) -> Self {
+        let what = match progress {
+            Progress::NotBegun => "before the job was begun, so it was not run",
+            Progress::Running => "while the job ran, so it was ended",
+        };
+        Self {
+            code: FailureCode::Cancelled,
+            message: format!(
+                "The caller closed its connection {what}. Send the request again if the result is still wanted."
+            ),
+        }
+    }
+}
+
+/// How far a job had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// No container had it.
+    NotBegun,
+    /// It was in its container, or on its way there.
+    Running,
+}
+
 /// The kinds of failure of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -76,4 +108,6 @@ pub enum FailureCode {
     DeadlinePassed,
     /// Every worker that took the job was lost before it could answer.
     WorkerCrashed,
+    /// The caller hung up first. Nobody is answered with it; it is what is recorded.
+    Cancelled,
 }

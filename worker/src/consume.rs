@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use warren_shared::job::Job;
+use warren_shared::outcome::Outcome;
 use warren_shared::queue::{Delivery, JobQueue, Prefetch};
-use warren_shared::reply::{FailureCode, JobFailure, Reply};
+use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
 
 use crate::Result;
 use crate::execute::Executor;
@@ -52,19 +53,34 @@ pub async fn consume(
 
 async fn settle(delivery: Delivery, executor: &Executor) {
     let job = &delivery.job;
-    let result = if job.version == Job::VERSION && !job.deadline.has_passed() {
-        executor.execute(job).await
-    } else {
-        Err(refusal(job))
-    };
+    let result = run(job, &delivery.cancelled(), executor).await;
     match &result {
         Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
+        Err(failure) if failure.code == FailureCode::Cancelled => {
+            tracing::info!(%failure, "cancelled");
+        }
         Err(failure) => tracing::warn!(%failure, "answered with a failure"),
     }
     let reply = Reply::new(job.id, result).about(job.clone());
     if let Err(error) = delivery.reply(reply).await {
         tracing::warn!(%error, "the reply was not confirmed; the job may be delivered again");
     }
+}
+
+/// Runs the job, for as long as anybody wants it. Whoever lets go of a run ends its container.
+async fn run(
+    job: &Job,
+    cancelled: &CancellationToken,
+    executor: &Executor,
+) -> Result<Outcome, JobFailure> {
+    if cancelled.is_cancelled() {
+        return Err(JobFailure::cancelled(Progress::NotBegun));
+    }
+    if job.version != Job::VERSION || job.deadline.has_passed() {
+        return Err(refusal(job));
+    }
+    let ran = cancelled.run_until_cancelled(executor.execute(job)).await;
+    ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }
 
 fn refusal(job: &Job) -> JobFailure {

@@ -50,12 +50,13 @@ impl Executor {
         }
     }
 
-    /// Runs a job, by its deadline at the latest.
+    /// Runs a job, by its deadline at the latest. Dropped before, it has the container killed and
+    /// removed.
     ///
     /// # Errors
     /// We failed, not the program. The container, if there was one, is on its way out.
     pub async fn execute(&self, job: &Job) -> Result<Outcome, JobFailure> {
-        let begun = Instant::now();
+        let tally = self.metrics.begin(job);
         let result = match self.try_once(job, Source::Pool).await {
             Err(error)
                 if is_worth_retrying(&error) && job.deadline.remaining() > RETRY_WORTHWHILE =>
@@ -69,7 +70,7 @@ impl Executor {
             tracing::error!(%error, "the job could not be run");
             failure(&error)
         });
-        self.metrics.count(job, &result, begun.elapsed());
+        tally.end(&result);
         result
     }
 
@@ -89,6 +90,7 @@ impl Executor {
             let sandbox = begun.elapsed();
             let mut judge = Judge::new(&job.submission);
             let report = |report| judge.next(report);
+            tracing::info!("begun");
             match lease.conversation.execute(execute, report).await {
                 // It was dead and nobody had noticed; the program was not let go. Each time round
                 // takes one out of the pool, and the deadline ends it anyway.

@@ -125,6 +125,8 @@ fn problem(failure: JobFailure) -> Problem {
         FailureCode::DeadlinePassed => timed_out(),
         FailureCode::UnsupportedJob => Problem::new(400, "unsupported_job", failure.message),
         FailureCode::WorkerCrashed => Problem::new(500, "worker_crashed", failure.message),
+        // Nobody cancels these but by hanging up.
+        FailureCode::Cancelled => Problem::new(503, "cancelled", failure.message),
         FailureCode::SandboxUnavailable => {
             Problem::new(503, "sandbox_unavailable", failure.message)
                 .retry_after(Duration::from_secs(2))

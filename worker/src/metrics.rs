@@ -1,7 +1,7 @@
 //! What the worker has done and how it is, for Prometheus.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::Instant;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -63,7 +63,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("warren_worker");
         registry.register(
             "jobs",
-            "Jobs by language and verdict; failed is one without, by Warren's own fault",
+            "Jobs by language and verdict; failed is one without, by Warren's own fault, cancelled one that was ended because nobody waited for it any more",
             jobs.jobs.clone(),
         );
         registry.register_with_unit(
@@ -95,20 +95,46 @@ impl Metrics {
 }
 
 impl JobMetrics {
-    /// Counts a job.
-    pub(crate) fn count(&self, job: &Job, result: &Result<Outcome, JobFailure>, took: Duration) {
-        let language = job.submission.language().to_string();
-        let status = match result {
+    /// Counts a job that begins now, once it ends.
+    pub(crate) fn begin(&self, job: &Job) -> Tally<'_> {
+        Tally {
+            metrics: self,
+            language: job.submission.language().to_string(),
+            begun: Instant::now(),
+            status: "cancelled",
+        }
+    }
+}
+
+/// A job that is being run. Dropped without an end, it was cancelled.
+pub(crate) struct Tally<'a> {
+    metrics: &'a JobMetrics,
+    language: String,
+    begun: Instant,
+    status: &'static str,
+}
+
+impl Tally<'_> {
+    /// The job has come to this end.
+    pub(crate) fn end(mut self, result: &Result<Outcome, JobFailure>) {
+        self.status = match result {
             Ok(outcome) => outcome.status().as_str(),
             Err(_) => "failed",
         };
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        let language = std::mem::take(&mut self.language);
         let labels = JobLabels {
             language: language.clone(),
-            status: status.to_owned(),
+            status: self.status.to_owned(),
         };
-        self.jobs.get_or_create(&labels).inc();
-        let durations = self.durations.get_or_create(&LanguageLabel { language });
-        durations.observe(took.as_secs_f64());
+        self.metrics.jobs.get_or_create(&labels).inc();
+        let durations = &self.metrics.durations;
+        let durations = durations.get_or_create(&LanguageLabel { language });
+        durations.observe(self.begun.elapsed().as_secs_f64());
     }
 }
 

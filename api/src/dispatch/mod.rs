@@ -43,7 +43,7 @@ impl Dispatch {
         let mut refusal = None;
         for way in &self.ways {
             let Way::Queue(queue) = way;
-            match queued::run(queue.as_ref(), job, budget, recorder).await {
+            match queued::run(queue, job, budget, recorder).await {
                 Err(error) if error.was_refused() => {
                     refusal.get_or_insert(error);
                 }

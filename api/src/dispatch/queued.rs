@@ -1,5 +1,8 @@
-//! A job's way through the queue: submit, then wait for the reply.
+//! A job's way through the queue: submit, then wait for the reply; cancel if the caller hangs up.
 
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 use warren_shared::job::Job;
 use warren_shared::queue::{JobQueue, PendingReply, WaitError};
@@ -11,50 +14,95 @@ use crate::store::{Execution, Recorder};
 use warren_http::Budget;
 
 pub(super) async fn run(
-    queue: &dyn JobQueue,
+    queue: &Arc<dyn JobQueue>,
     job: &Job,
     budget: Budget,
     recorder: &Recorder,
 ) -> Result<Reply, DispatchError> {
-    // A queue that forgets its own bound must not hold the caller.
-    let submitted = timeout_at(budget.answer_by(), queue.submit(job)).await;
     let mut waiting = Waiting {
-        pending: Some(submitted.map_err(|_elapsed| DispatchError::TimedOut)??),
+        stage: Stage::Submitting,
+        queue,
         job,
         recorder,
     };
-    waiting.reply(Deadline::after(budget.left())).await
+    let result = waiting.reply(budget).await;
+    waiting.end();
+    result
 }
 
-/// A wait that loses no reply: one that came in the moment in which the caller went away is
-/// recorded here, since the queue has already handed it over.
+/// A wait that is to be ended with [`Waiting::end`]. Dropped without that, its caller has hung up,
+/// whatever the wait was at.
 struct Waiting<'a> {
-    pending: Option<PendingReply>,
+    stage: Stage,
+    queue: &'a Arc<dyn JobQueue>,
     job: &'a Job,
     recorder: &'a Recorder,
 }
 
+enum Stage {
+    /// The queue may have the job.
+    Submitting,
+    /// The queue has it.
+    Submitted(Box<PendingReply>),
+    /// Nobody waits any more.
+    Over,
+}
+
 impl Waiting<'_> {
-    async fn reply(&mut self, by: Deadline) -> Result<Reply, DispatchError> {
-        let Some(pending) = &mut self.pending else {
+    async fn reply(&mut self, budget: Budget) -> Result<Reply, DispatchError> {
+        // A queue that forgets its own bound must not hold the caller.
+        let submitted = timeout_at(budget.answer_by(), self.queue.submit(self.job)).await;
+        let pending = submitted.map_err(|_elapsed| DispatchError::TimedOut)??;
+        self.stage = Stage::Submitted(Box::new(pending));
+        let Stage::Submitted(pending) = &mut self.stage else {
             return Err(DispatchError::TimedOut);
         };
-        let result = pending.wait(by).await;
-        if result.is_ok() {
-            self.pending = None;
-        }
-        result.map_err(|error| match error {
+        let reply = pending.wait(Deadline::after(budget.left())).await;
+        reply.map_err(|error| match error {
             WaitError::TimedOut => DispatchError::TimedOut,
             WaitError::Lost(error) => DispatchError::Lost(error),
         })
+    }
+
+    /// The caller is about to be answered. The job, if there is one, goes on: where its result will
+    /// be is part of the answer.
+    fn end(&mut self) {
+        if let Stage::Submitted(pending) = std::mem::replace(&mut self.stage, Stage::Over)
+            && let Some(reply) = pending.abandon()
+        {
+            self.record(reply);
+        }
+    }
+
+    /// Records a reply that came in the very moment in which the wait ended: the queue has already
+    /// handed it over.
+    fn record(&self, mut reply: Reply) {
+        reply.job.get_or_insert_with(|| Box::new(self.job.clone()));
+        self.recorder.record(Execution::of_unclaimed(reply));
+    }
+
+    /// Nobody wants the job any more. Bounded by the queue.
+    fn cancel(&self) {
+        let (queue, job) = (Arc::clone(self.queue), self.job.id);
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            queue.cancel(job).await;
+            tracing::info!(job.id = %job, "the caller hung up");
+        });
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(mut reply) = self.pending.take().and_then(PendingReply::abandon) {
-            reply.job.get_or_insert_with(|| Box::new(self.job.clone()));
-            self.recorder.record(Execution::of_unclaimed(reply));
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Submitting => self.cancel(),
+            Stage::Submitted(pending) => match pending.abandon() {
+                Some(reply) => self.record(reply),
+                None => self.cancel(),
+            },
+            Stage::Over => {}
         }
     }
 }

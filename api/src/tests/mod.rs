@@ -3,6 +3,7 @@
 mod bench;
 mod cors;
 mod errors;
+mod hang_up;
 mod health;
 mod late;
 mod log;

@@ -1,10 +1,12 @@
 //! A job as a worker holds it: to be settled exactly once, by value.
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::job::Job;
 use crate::queue::QueueError;
-use crate::reply::Reply;
+use crate::queue::cancellations::Hold;
+use crate::reply::{Progress, Reply};
 
 /// One job, held by one worker until it is settled. Dropped unsettled (a panic, say), it goes
 /// back to the queue, or is put aside if that happened too often.
@@ -13,6 +15,7 @@ pub struct Delivery {
     pub job: Job,
     /// Whether it was delivered before.
     pub redelivered: bool,
+    hold: Hold,
     settle: Option<Box<dyn Settle>>,
 }
 
@@ -29,19 +32,29 @@ pub trait Settle: Send {
     /// The delivery was dropped unsettled: gives the job back without waiting. Counts as a try,
     /// as a worker's death does.
     fn abandon(self: Box<Self>);
+    /// As [`Settle::reply`], without waiting. If it fails, the job goes back.
+    fn reply_in_background(self: Box<Self>, reply: Reply);
     /// The job's deadline passed before a worker took it: puts it aside without waiting.
     fn expire(self: Box<Self>);
 }
 
 impl Delivery {
-    /// A delivery that `settle` will settle.
+    /// A delivery that `settle` will settle, and whose cancellation `hold` learns of.
     #[must_use]
-    pub fn new(job: Job, redelivered: bool, settle: Box<dyn Settle>) -> Self {
+    pub(super) fn new(job: Job, redelivered: bool, hold: Hold, settle: Box<dyn Settle>) -> Self {
         Self {
             job,
             redelivered,
+            hold,
             settle: Some(settle),
         }
+    }
+
+    /// Cancelled once the job's caller has gone: the job is then not to be begun, or to be ended,
+    /// and answered with [`JobFailure::cancelled`](crate::reply::JobFailure::cancelled).
+    #[must_use]
+    pub fn cancelled(&self) -> CancellationToken {
+        self.hold.token().clone()
     }
 
     /// Sends the reply and, once it is confirmed, acknowledges the job.
@@ -68,11 +81,15 @@ impl Delivery {
     }
 
     /// The delivery, if it is still worth running: a job that is no longer ours is forgotten, one
-    /// whose deadline passed is put aside.
+    /// that was cancelled is answered, one whose deadline passed is put aside.
     pub(super) fn if_worth_running(mut self) -> Option<Self> {
         let settle = self.settle.take()?;
         if !settle.is_ours() {
             tracing::debug!(job.id = %self.job.id, "job was lost to its queue before it was taken");
+            None
+        } else if self.hold.token().is_cancelled() {
+            tracing::info!(job.id = %self.job.id, "job not run: its caller has gone");
+            settle.reply_in_background(Reply::cancelled(self.job.clone(), Progress::NotBegun));
             None
         } else if self.job.deadline.has_passed() {
             tracing::info!(job.id = %self.job.id, "job not run: its deadline had passed");

@@ -2,6 +2,7 @@
 //! implementations, RabbitMQ and in-process. Both are held to one conformance suite
 //! (`tests/conformance/`).
 
+mod cancellations;
 mod class;
 mod deliveries;
 mod delivery;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::ids::JobId;
 use crate::job::Job;
 
 /// The most jobs of one class that wait; one more is refused ([`SubmitError::Full`]).
@@ -56,6 +58,13 @@ pub trait JobQueue: Send + Sync + 'static {
     /// As [`JobQueue::submit`], but for [`SubmitError::NoWorkers`].
     async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError>;
 
+    /// Tells all workers that a job is not wanted any more, because its caller has gone. One that
+    /// was not begun is not begun, and one that runs is ended; whoever holds it answers it with
+    /// [`FailureCode::Cancelled`](crate::reply::FailureCode::Cancelled). Best effort, bounded by
+    /// [`CANCEL_TIMEOUT`]: a worker that is not told runs the job, by its deadline at the latest.
+    /// Does nothing to a job that is done or unknown.
+    async fn cancel(&self, job: JobId);
+
     /// Jobs to run, of each class at most what `prefetch` says unsettled at a time; a job whose
     /// deadline has passed is not among them. Goes on through any loss of connection until `stop` is cancelled; then no
     /// more jobs arrive, while those taken can still be settled. There is one such stream per
@@ -87,6 +96,9 @@ pub trait JobQueue: Send + Sync + 'static {
 
 /// How long [`JobQueue::status`] may take.
 pub const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long [`JobQueue::cancel`] may take.
+pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a queue says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

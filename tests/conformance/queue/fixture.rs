@@ -94,6 +94,20 @@ impl Jobs {
         }
     }
 
+    /// Goes on taking until `done`: no job may come.
+    pub async fn none_until(
+        &mut self,
+        done: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        tokio::select! {
+            delivery = self.0.recv() => match delivery {
+                Some(delivery) => anyhow::bail!("{} was delivered", delivery.job.id),
+                None => anyhow::bail!("the stream of jobs ended"),
+            },
+            done = done => done,
+        }
+    }
+
     /// The stream must have ended.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         let next = tokio::time::timeout(SOON, self.0.recv())

@@ -1,6 +1,7 @@
 //! The queue: one suite for the in-process one and for RabbitMQ, on a real broker, and for both
 //! classes of jobs; and what only RabbitMQ has, connections to lose and a topology to agree on.
 
+mod cancel;
 mod counts;
 mod fixture;
 mod loss;
@@ -69,6 +70,10 @@ conformance! {
             a_dead_workers_job_goes_to_another,
             a_job_that_killed_every_worker_is_answered,
             a_job_answered_after_the_connection_died_is_answered;
+        cancel:
+            a_cancelled_job_is_answered_and_not_run,
+            a_cancellation_reaches_whoever_holds_the_job,
+            a_cancellation_may_come_before_its_job;
     }
     awaited: {
         counts:

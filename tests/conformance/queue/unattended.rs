@@ -109,6 +109,10 @@ impl JobQueue for AsUnattended {
         self.queue.submit_unattended(job).await
     }
 
+    async fn cancel(&self, job: JobId) {
+        self.queue.cancel(job).await;
+    }
+
     async fn deliveries(
         &self,
         prefetch: Prefetch,

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::job::Job;
+use crate::queue::cancellations::Cancellations;
 use crate::queue::waiters::Waiters;
 use crate::queue::{JobClass, MAX_TRIES, QueueStatus, SubmitError};
 use crate::reply::Reply;
@@ -22,6 +23,8 @@ pub(super) struct Tag(u64);
 
 pub(super) struct Hub {
     capacity: usize,
+    /// One for all workers: what is in it reaches each of them.
+    pub(super) cancellations: Arc<Cancellations>,
     state: Mutex<State>,
     interactive_waits: Notify,
     unattended_waits: Notify,
@@ -82,6 +85,7 @@ impl Hub {
     pub(super) fn new(capacity: u32) -> Self {
         Self {
             capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
+            cancellations: Arc::default(),
             state: Mutex::default(),
             interactive_waits: Notify::new(),
             unattended_waits: Notify::new(),

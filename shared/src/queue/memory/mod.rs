@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::ids::JobId;
 use crate::job::Job;
 use crate::queue::waiters::{Epoch, Waiters};
 use crate::queue::{
@@ -120,6 +121,10 @@ impl JobQueue for MemoryQueue {
             return Err(SubmitError::Unavailable);
         }
         self.hub.submit_unattended(job.clone())
+    }
+
+    async fn cancel(&self, job: JobId) {
+        self.hub.cancellations.cancel(job);
     }
 
     async fn deliveries(

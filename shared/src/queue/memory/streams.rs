@@ -70,13 +70,14 @@ fn delivery(hub: &Arc<Hub>, taken: Taken, slot: OwnedSemaphorePermit) -> Deliver
         redelivered,
         reply_to,
     } = taken;
+    let hold = hub.cancellations.hold(job.id);
     let settle = HeldJob {
         hub: Arc::clone(hub),
         tag,
         reply_to,
         _slot: slot,
     };
-    Delivery::new(job, redelivered, Box::new(settle))
+    Delivery::new(job, redelivered, hold, Box::new(settle))
 }
 
 struct HeldJob {
@@ -108,6 +109,11 @@ impl Settle for HeldJob {
 
     fn abandon(self: Box<Self>) {
         self.hub.give_back(self.tag, Return::Lost);
+    }
+
+    fn reply_in_background(self: Box<Self>, reply: Reply) {
+        self.hub.reply(reply, self.reply_to);
+        self.hub.forget(self.tag);
     }
 
     fn expire(self: Box<Self>) {

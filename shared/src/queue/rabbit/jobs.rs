@@ -7,6 +7,7 @@ use lapin::Channel;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::cancelling::Hearing;
 use super::connected::Connected;
 use super::losses::{Loss, Remedy};
 use super::message::{correlation, decode};
@@ -19,12 +20,14 @@ use super::topology::queue_of;
 use super::tries::Tries;
 use crate::ids::InstanceId;
 use crate::job::Job;
+use crate::queue::cancellations::Cancellations;
 use crate::queue::{Delivery, JobClass, Prefetch, QueueError};
 
 /// The unit that consumes jobs.
 pub(super) struct Consuming {
     pub(super) instance: InstanceId,
     pub(super) subscriber: Slot<Delivery, Prefetch>,
+    pub(super) cancellations: Arc<Cancellations>,
     pub(super) replier: Replier,
 }
 
@@ -36,16 +39,19 @@ impl Unit for Consuming {
     async fn build(
         &self,
         connected: &Arc<Connected>,
-        _number: u64,
+        number: u64,
         stop: &CancellationToken,
     ) -> Result<Built<Arc<Connected>>, QueueError> {
+        // First, so that none of a job that comes is missed.
+        let hearing =
+            Hearing::begin(connected, &self.instance, number, &self.cancellations).await?;
         // A quorum queue has a prefetch for a whole channel only.
         let (interactive, unattended) = (
             self.pump(JobClass::Interactive, connected.lasting_channel().await?),
             self.pump(JobClass::Unattended, connected.lasting_channel().await?),
         );
         let (subscriber, stop) = (self.subscriber.clone(), stop.clone());
-        let work = async move {
+        let taking = async move {
             let consuming = async {
                 let subscription = subscriber.subscribed().await;
                 tokio::try_join!(
@@ -58,6 +64,13 @@ impl Unit for Consuming {
             }
             stop.cancelled().await;
             QueueError::Closed
+        };
+        let work = async move {
+            tokio::select! {
+                biased;
+                lost = taking => lost,
+                lost = hearing.run() => lost,
+            }
         };
         Ok(Built {
             session: Arc::clone(connected),
@@ -72,6 +85,7 @@ impl Consuming {
             class,
             channel,
             tag: self.instance.as_str().to_owned(),
+            cancellations: Arc::clone(&self.cancellations),
             replier: self.replier.clone(),
             remedies: TaskTracker::new(),
         }
@@ -83,6 +97,7 @@ struct Pump {
     class: JobClass,
     channel: Channel,
     tag: String,
+    cancellations: Arc<Cancellations>,
     replier: Replier,
     remedies: TaskTracker,
 }
@@ -157,7 +172,13 @@ impl Pump {
         }
         let redelivered = delivered.redelivered || Tries::noted(&delivered.properties).is_some();
         let settle = TaggedJob::new(job.id, self.class, tries, delivered, self.replier.clone());
-        Ok(Some(Delivery::new(job, redelivered, Box::new(settle))))
+        let hold = self.cancellations.hold(job.id);
+        Ok(Some(Delivery::new(
+            job,
+            redelivered,
+            hold,
+            Box::new(settle),
+        )))
     }
 }
 

@@ -5,10 +5,12 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::cancelling::Cancellation;
 use super::tries::Tries;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::queue::JobClass;
+use crate::queue::cancellations::REMEMBERED_FOR;
 use crate::reply::Reply;
 use crate::time::{EpochMillis, millis};
 
@@ -37,6 +39,12 @@ pub(super) trait Versioned: DeserializeOwned {
 }
 
 impl Versioned for Job {
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+impl Versioned for Cancellation {
     fn version(&self) -> u16 {
         self.version
     }
@@ -121,6 +129,11 @@ fn job_headers(job: &Job) -> FieldTable {
 
 pub(super) fn reply_properties(job: JobId) -> BasicProperties {
     properties(job, "warren.reply", Mode::Persistent)
+}
+
+pub(super) fn cancellation_properties(job: JobId) -> BasicProperties {
+    properties(job, "warren.cancellation", Mode::Transient)
+        .with_expiration(millis(REMEMBERED_FOR).to_string().into())
 }
 
 fn properties(job: JobId, kind: &str, mode: Mode) -> BasicProperties {

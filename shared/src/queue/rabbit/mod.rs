@@ -1,6 +1,7 @@
 //! The queue on RabbitMQ. Each side has one connection to publish and one to consume (an API that
 //! records unclaimed replies has one more for these), each kept alive as a whole by a supervisor.
 
+mod cancelling;
 mod config;
 mod connected;
 mod fuse;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 pub use config::RabbitConfig;
 
+use self::cancelling::cancel;
 use self::connected::Connected;
 use self::jobs::Consuming;
 use self::publisher::{Publisher, Publishing};
@@ -39,6 +41,7 @@ use self::results::Recording;
 use self::streams::Slot;
 use self::submit::Submitter;
 use self::supervisor::{Link, supervise};
+use crate::ids::JobId;
 use crate::job::Job;
 use crate::queue::waiters::Waiters;
 use crate::queue::{
@@ -113,6 +116,7 @@ impl RabbitQueue {
         let consuming = Consuming {
             instance: config.instance().clone(),
             subscriber: subscriber.clone(),
+            cancellations: Arc::default(),
             replier: Replier(publisher.clone()),
         };
         let consumer = supervise(consuming, config, life.stop.clone(), &life.consuming);
@@ -182,6 +186,19 @@ impl JobQueue for RabbitQueue {
         match &self.side {
             Side::Api { submitter, .. } => submitter.submit_unattended(job).await,
             Side::Worker { .. } => Err(wrong_side(job)),
+        }
+    }
+
+    async fn cancel(&self, job: JobId) {
+        let cancelled = match &self.side {
+            Side::Api { submitter, .. } => cancel(&submitter.publisher, job).await,
+            Side::Worker { .. } => Err(QueueError::WrongSide("cancelling a job")),
+        };
+        match cancelled {
+            Ok(()) => tracing::debug!(job.id = %job, "workers told that the job is not wanted"),
+            Err(error) => {
+                tracing::warn!(job.id = %job, %error, "job not cancelled; its deadline ends it");
+            }
         }
     }
 

@@ -117,6 +117,16 @@ impl Settle for TaggedJob {
         drop(self);
     }
 
+    fn reply_in_background(self: Box<Self>, reply: Reply) {
+        let (job, runtime) = (self.job, self.runtime.clone());
+        // No more at a time than the prefetch.
+        runtime.spawn(async move {
+            if let Err(error) = self.reply(reply).await {
+                tracing::warn!(job.id = %job, %error, "job could not be answered; it goes back");
+            }
+        });
+    }
+
     // To the dead letters rather than away, so that it can be seen how often this happens; what
     // expires in the queue goes there as well.
     fn expire(mut self: Box<Self>) {

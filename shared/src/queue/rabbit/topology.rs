@@ -137,6 +137,12 @@ const REPLY_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
     ("x-overflow", Argument::Text("reject-publish")),
 ];
 
+/// A queue of cancellations: what does not fit is the oldest, whose jobs are the next to expire.
+const CANCELLATION_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
+    ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+    ("x-overflow", Argument::Text("drop-head")),
+];
+
 /// Declares the exchanges, the queues and their bindings, all as one process would find them if it
 /// were the first.
 pub(super) async fn declare(channel: &Channel) -> Result<(), QueueError> {
@@ -181,16 +187,47 @@ pub(super) async fn declare(channel: &Channel) -> Result<(), QueueError> {
 
 /// Declares a reply queue, which lives as long as the connection.
 pub(super) async fn declare_reply_queue(channel: &Channel, name: &str) -> Result<(), QueueError> {
+    declare_own_queue(channel, name, &REPLY_QUEUE_ARGUMENTS)
+        .await
+        .map_err(QueueError::while_doing("declare the reply queue"))
+}
+
+/// Declares a worker's queue of cancellations, which lives as long as the connection, and binds it.
+pub(super) async fn declare_cancellation_queue(
+    channel: &Channel,
+    name: &str,
+) -> Result<(), QueueError> {
+    declare_own_queue(channel, name, &CANCELLATION_QUEUE_ARGUMENTS)
+        .await
+        .map_err(QueueError::while_doing(
+            "declare the queue of cancellations",
+        ))?;
+    channel
+        .queue_bind(
+            name.into(),
+            CANCELLATIONS.into(),
+            "".into(),
+            QueueBindOptions::default(),
+            FieldTable::default(),
+        )
+        .await
+        .map_err(QueueError::while_doing("bind the queue of cancellations"))
+}
+
+async fn declare_own_queue(
+    channel: &Channel,
+    name: &str,
+    arguments: &[(&'static str, Argument)],
+) -> Result<(), lapin::Error> {
     let options = QueueDeclareOptions {
         exclusive: true,
         auto_delete: true,
         ..QueueDeclareOptions::default()
     };
     channel
-        .queue_declare(name.into(), options, table(&REPLY_QUEUE_ARGUMENTS))
+        .queue_declare(name.into(), options, table(arguments))
         .await
         .map(drop)
-        .map_err(QueueError::while_doing("declare the reply queue"))
 }
 
 /// The topology as it stands in RabbitMQ's definitions of one virtual host: `exchanges`, `queues`
