@@ -79,7 +79,7 @@ mod tests {
         roll.heard(status(&worker, 1, WorkerState::Ready), start);
         roll.heard(draining.clone(), start);
         roll.heard(status(&worker, 1, WorkerState::Ready), start);
-        assert_eq!(roll.at(start), [draining.clone()]);
+        assert_eq!(roll.at(start), std::slice::from_ref(&draining));
         let last = start + FORGOTTEN_AFTER - Duration::from_millis(1);
         assert_eq!(roll.at(last), [draining]);
         assert_eq!(roll.at(start + FORGOTTEN_AFTER), []);
