@@ -12,6 +12,7 @@ use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
 use warren_shared::queue::JobQueue;
 
+use crate::admission::Admission;
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
@@ -53,6 +54,7 @@ impl Api {
             policy: config.policy,
             wait: config.wait,
             in_flight: Semaphore::new(config.max_in_flight),
+            admission: Admission::new(Arc::clone(&queue)),
             dispatch: Dispatch::new(vec![Way::Queue(Arc::clone(&queue))]),
             store: Arc::clone(&store),
             recorder: Arc::clone(&recorder),

@@ -1,5 +1,7 @@
 //! How the API and the services behind it are, checked at most once a second.
 
+mod workers;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -75,7 +77,7 @@ impl Health {
                     latency,
                     "full: new jobs are refused until some are done",
                 ),
-                workers(status.consumers),
+                workers::health(&self.queue.workers(), status.consumers),
             ),
             Some(Ok(status)) => (
                 service(
@@ -83,7 +85,7 @@ impl Health {
                     latency,
                     format!("{} jobs waiting", status.waiting),
                 ),
-                workers(status.consumers),
+                workers::health(&self.queue.workers(), status.consumers),
             ),
             failed => {
                 let reason = match failed {
@@ -121,21 +123,6 @@ impl Health {
             Some(Err(error)) => service(State::Down, latency, format!("{error}; {held}")),
             None => service(State::Down, latency, format!("no answer in time; {held}")),
         }
-    }
-}
-
-fn workers(consumers: u32) -> ServiceHealth {
-    let (status, detail) = match consumers {
-        0 => (
-            State::Down,
-            "none is connected, so no job is run; start one with `warren worker`".to_owned(),
-        ),
-        n => (State::Ok, format!("{n} connected")),
-    };
-    ServiceHealth {
-        status,
-        latency_ms: None,
-        detail: Some(detail),
     }
 }
 

@@ -3,6 +3,7 @@
 //! A request's way: `routes::execute` reads and validates it, `dispatch` gets it run,
 //! [`store`] records what came of it. [`Api`] puts this together and serves it.
 
+mod admission;
 mod api;
 pub mod config;
 mod dispatch;

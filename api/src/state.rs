@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::telemetry::Environment;
 
+use crate::admission::Admission;
 use crate::dispatch::Dispatch;
 use crate::health::Health;
 use crate::store::{Recorder, Store};
@@ -19,6 +20,7 @@ pub(crate) struct AppState {
     pub(crate) wait: Duration,
     /// One permit for each request for execution.
     pub(crate) in_flight: Semaphore,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) dispatch: Dispatch,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recorder: Arc<Recorder>,

@@ -12,6 +12,7 @@ pub mod job;
 pub mod languages;
 pub mod limits;
 pub mod outcome;
+pub mod presence;
 pub mod queue;
 pub mod reply;
 pub mod submission;

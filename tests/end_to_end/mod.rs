@@ -7,6 +7,7 @@ mod drain;
 mod images;
 mod judging;
 mod leftovers;
+mod overload;
 mod pool;
 mod programs;
 mod requests;

@@ -5,6 +5,7 @@ pub mod docker;
 pub mod fixtures;
 pub mod http;
 pub mod images;
+pub mod load;
 pub mod machine;
 pub mod mongo;
 pub mod proxy;

@@ -16,6 +16,7 @@ pub mod http;
 mod judge;
 pub mod metrics;
 pub mod pool;
+pub mod presence;
 pub mod slots;
 mod upkeep;
 pub mod verdict;

@@ -17,6 +17,7 @@ pub struct Slots {
 
 /// One slot, freed when dropped.
 pub struct Slot {
+    taken: Instant,
     permit: Option<OwnedSemaphorePermit>,
     slots: Slots,
 }
@@ -30,7 +31,12 @@ pub struct Activity {
     quiet_since: Instant,
     /// When all slots were taken last.
     roomy_since: Instant,
+    /// For how long one was held lately, on average.
+    service: Option<Duration>,
 }
+
+/// How many of the last jobs make up the average, about.
+const AVERAGED: u32 = 16;
 
 impl Activity {
     /// How many jobs run.
@@ -52,6 +58,21 @@ impl Activity {
     }
 }
 
+impl Activity {
+    /// For how long a job has held a slot lately, on average; `None` before the first.
+    #[must_use]
+    pub fn service(&self) -> Option<Duration> {
+        self.service
+    }
+
+    fn held(&mut self, span: Duration) {
+        self.service = Some(match self.service {
+            Some(before) => (before * (AVERAGED - 1) + span) / AVERAGED,
+            None => span,
+        });
+    }
+}
+
 impl Slots {
     /// That many slots.
     #[must_use]
@@ -62,6 +83,7 @@ impl Slots {
             count: usize::from(count.get()),
             quiet_since: now,
             roomy_since: now,
+            service: None,
         };
         Self {
             free: Arc::new(Semaphore::new(activity.count)),
@@ -93,6 +115,7 @@ impl Slots {
         let permit = self.free.clone().acquire_owned().await.ok()?;
         self.tell();
         Some(Slot {
+            taken: Instant::now(),
             permit: Some(permit),
             slots: self.clone(),
         })
@@ -125,6 +148,12 @@ impl Slots {
 impl Drop for Slot {
     fn drop(&mut self) {
         drop(self.permit.take());
+        let span = self.taken.elapsed();
+        self.slots.activity.send_if_modified(|activity| {
+            activity.held(span);
+            // Told with what follows.
+            false
+        });
         self.slots.tell();
     }
 }
@@ -132,6 +161,20 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_average_follows_what_jobs_take() {
+        let slots = Slots::new(NonZeroU16::MIN);
+        let mut activity = *slots.activity().borrow();
+        assert_eq!(activity.service(), None);
+        activity.held(Duration::from_millis(400));
+        assert_eq!(activity.service(), Some(Duration::from_millis(400)));
+        for _ in 0..100 {
+            activity.held(Duration::from_millis(50));
+        }
+        let after = activity.service().unwrap();
+        assert!(after < Duration::from_millis(55), "{after:?}");
+    }
 
     #[tokio::test]
     async fn activity_tells_what_runs_and_since_when_it_is_quiet() {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use warren_http::{Bounds, serve};
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
 use warren_shared::limits::Limits;
+use warren_shared::presence::WorkerState;
 use warren_shared::queue::JobQueue;
 
 use crate::config::Config;
@@ -19,6 +21,7 @@ use crate::health::Health;
 use crate::http::{Context, router};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::presence::Presence;
 use crate::slots::Slots;
 use crate::{Error, Result, upkeep};
 
@@ -93,6 +96,16 @@ impl Worker {
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let running = TaskTracker::new();
         let sweeper = tokio::spawn(upkeep::sweep_until(Arc::clone(&self.engine), stop.clone()));
+        // Ready once it is.
+        let reason = "its container engine is not ready".to_owned();
+        let (state, told) = watch::channel(WorkerState::Suspended { reason });
+        let presence = Presence {
+            queue: Arc::clone(&self.queue),
+            instance: self.context.health.instance.clone(),
+            slots: self.slots.clone(),
+            state: told,
+        };
+        let announcing = AbortOnDropHandle::new(tokio::spawn(presence.announce(stop.clone())));
         let taking = (self.queue, self.executor, self.slots);
         let pool = self.pool;
         let (engine, jobs, halt) = (Arc::clone(&self.engine), running.clone(), stop.clone());
@@ -100,6 +113,7 @@ impl Worker {
         let mut consumer = tokio::spawn(async move {
             // A worker that cannot run anything must not take jobs from one that can.
             if upkeep::prepared(engine, &halt).await {
+                state.send_replace(WorkerState::Ready);
                 let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
                 let consuming = consume(taking.0, taking.1, taking.2, jobs, halt.clone());
                 tokio::pin!(consuming);
@@ -153,6 +167,7 @@ impl Worker {
         }
         self.engine.drain(self.config.drain).await;
         drop(sweeper.await);
+        drop(announcing);
         result
     }
 }

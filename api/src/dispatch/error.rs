@@ -8,9 +8,7 @@ use warren_shared::ids::JobId;
 use warren_shared::queue::{QueueError, SubmitError};
 use warren_shared::reply::{FailureCode, JobFailure};
 
-/// When to try again, by what is wrong: a full queue moves on within seconds, while workers,
-/// brokers and container engines need longer to come back.
-const RETRY_SOON: Duration = Duration::from_secs(2);
+/// When to try again if something has to come back first: workers, brokers, container engines.
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
 /// Why there is no reply.
@@ -47,14 +45,15 @@ impl DispatchError {
         )
     }
 
-    /// What the caller of that job is answered.
-    pub(crate) fn into_problem(self, job_id: JobId) -> Problem {
+    /// What the caller of that job is answered; `room_in` is when jobs that are in the way will
+    /// have been done.
+    pub(crate) fn into_problem(self, job_id: JobId, room_in: Duration) -> Problem {
         let pending = self.is_pending();
         let problem = match self {
             Self::Submit(SubmitError::Full) => retry(
                 "queue_full",
                 "Too many jobs are waiting. Send the request again later.",
-                RETRY_SOON,
+                room_in,
             ),
             Self::Submit(SubmitError::NoWorkers) => retry(
                 "no_workers",

@@ -1,11 +1,11 @@
 //! `POST /api/rooms/{roomId}/execute`: from a request to its answer, within the caller's wait.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::http::header::CONNECTION;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem, Refusal};
@@ -15,6 +15,7 @@ use warren_shared::limits::Limits;
 use warren_shared::reply::JobFailure;
 use warren_shared::submission::Submission;
 
+use crate::admission::{Admitted, Refused};
 use crate::dispatch::{DispatchError, failure_problem};
 use crate::state::AppState;
 use crate::store::{End, Execution};
@@ -23,8 +24,6 @@ use warren_http::{ApiError, Budget, body};
 
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");
-/// When to try again if too many requests are in flight: about one job's time.
-const OVERLOADED_RETRY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
@@ -33,10 +32,15 @@ pub(crate) async fn post(
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
     let (parts, body) = request.into_parts();
-    let Ok(_in_flight) = state.in_flight.try_acquire() else {
-        body::discard(&parts.headers, body, budget.body_by()).await;
-        return Err(overloaded().into());
+    let in_flight = state.in_flight.try_acquire();
+    let refused = match &in_flight {
+        Ok(_permit) => state.admission.check(budget.left()).err(),
+        Err(_full) => Some(state.admission.refuse()),
     };
+    if let Some(refused) = refused {
+        body::discard(&parts.headers, body, budget.body_by()).await;
+        return Ok(overloaded(refused));
+    }
     // The body first, whatever else is wrong: a sender who is cut off sees no answer.
     let body = body::read_json(&parts.headers, body, budget.body_by()).await?;
     // A path that is not UTF-8 is no room either.
@@ -46,10 +50,16 @@ pub(crate) async fn post(
     drop(body);
     let submission = Submission::parse(request, &state.languages, state.policy)?;
 
+    // Asked once more, with the job at hand: many may have come in together.
+    let admitted = match state.admission.admit(budget.left()) {
+        Ok(admitted) => admitted,
+        Err(refused) => return Ok(overloaded(refused)),
+    };
+
     let mut job = Job::new(room, submission, Limits::default(), budget.job_deadline());
     job.traceparent = traceparent(&parts.headers);
     tracing::Span::current().record("job.id", tracing::field::display(job.id));
-    let mut response = match run(&state, &job, budget).await {
+    let mut response = match run(&state, &job, budget, admitted).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => error.into_response(),
     };
@@ -64,10 +74,12 @@ async fn run(
     state: &AppState,
     job: &Job,
     budget: Budget,
+    admitted: Admitted,
 ) -> Result<Box<ExecuteResponse>, ApiError> {
     let reply = state.dispatch.run(job, budget, &state.recorder).await;
     match reply.map(|reply| reply.result) {
         Ok(Ok(outcome)) => {
+            admitted.served(outcome.timings.sandbox + outcome.timings.run);
             let answer = Box::new(ExecuteResponse::new(job.id, &job.submission, outcome));
             record(state, job, End::Ran(answer.clone()));
             Ok(answer)
@@ -89,18 +101,25 @@ fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
     if error.is_pending() {
         record(state, job, End::Pending);
     }
-    error.into_problem(job.id).into()
+    let room_in = state.admission.refuse().retry_after;
+    error.into_problem(job.id, room_in).into()
 }
 
 fn record(state: &AppState, job: &Job, end: End) {
     state.recorder.record(Execution::of(job, end));
 }
 
-fn overloaded() -> Problem {
-    Problem::new(
+/// The connection ends with the answer: who is to come again later need not keep one from others
+/// meanwhile.
+fn overloaded(refused: Refused) -> Response {
+    let problem = Problem::new(
         503,
         "overloaded",
-        "Too many requests are waiting for their results here. Send the request again in a moment.",
-    )
-    .retry_after(OVERLOADED_RETRY)
+        "There are more jobs than can be done in time. Send the request again after the seconds that Retry-After says; if you operate this service, add workers.",
+    );
+    let answer = ApiError::from(problem.retry_after(refused.retry_after));
+    let mut response = answer.into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }

@@ -1,5 +1,6 @@
 //! The API from the outside: over a real queue with a real consumer, and a real store.
 
+mod admission;
 mod bench;
 mod cors;
 mod errors;

@@ -9,6 +9,7 @@ mod delivery;
 pub mod memory;
 mod pending;
 pub mod rabbit;
+mod roll;
 mod unclaimed;
 mod waiters;
 
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ids::JobId;
 use crate::job::Job;
+use crate::presence::WorkerStatus;
 
 /// The most jobs of one class that wait; one more is refused ([`SubmitError::Full`]).
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
@@ -89,6 +91,19 @@ pub trait JobQueue: Send + Sync + 'static {
 
     /// How the queue is, by asking it. Bounded by [`STATUS_TIMEOUT`].
     async fn status(&self) -> Result<QueueStatus, QueueError>;
+
+    /// Tells every API how this worker is, as far as that can be done now: the next announcement
+    /// makes up for a lost one. Bounded by [`ANNOUNCE_EVERY`](crate::presence::ANNOUNCE_EVERY).
+    async fn announce(&self, status: &WorkerStatus);
+
+    /// The workers that announced themselves within
+    /// [`FORGOTTEN_AFTER`](crate::presence::FORGOTTEN_AFTER), whatever their state; none on a
+    /// worker's handle.
+    fn workers(&self) -> Vec<WorkerStatus>;
+
+    /// How many [`JobClass::Interactive`] jobs waited when that was last seen: with the broker
+    /// within reach, about a second ago at most. `None` if nobody knows, and on a worker's handle.
+    fn waiting(&self) -> Option<u32>;
 
     /// Lets go of connections and waiters, within `grace`.
     async fn close(&self, grace: Duration);

@@ -5,7 +5,7 @@ mod cancel;
 mod counts;
 mod fixture;
 mod loss;
-
+mod presence;
 mod rabbitmq;
 mod restart;
 mod routing;
@@ -79,6 +79,9 @@ conformance! {
         counts:
             without_workers_jobs_are_refused,
             both_classes_have_their_share;
+        presence:
+            every_api_hears_of_every_worker,
+            a_worker_that_falls_silent_is_forgotten;
         unclaimed:
             a_reply_without_waiter_is_recorded_once,
             an_unrecorded_reply_comes_again,

@@ -106,16 +106,48 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     holds_exactly(3, &api, &mut jobs).await
 }
 
+/// Submits into an alarm: whichever wait that comes into is over long before a confirm that never
+/// comes would have been given up (two seconds).
+async fn submits_until_refused(api: Arc<dyn JobQueue>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let answer = api.submit(&job_for(Duration::from_secs(3))?).await.err();
+        let took = asked.elapsed();
+        anyhow::ensure!(took < Duration::from_secs(1), "{answer:?} after {took:?}");
+        match answer {
+            None | Some(SubmitError::Unconfirmed) => {}
+            Some(SubmitError::Unavailable) => return Ok(()),
+            other => anyhow::bail!("{other:?}"),
+        }
+        anyhow::ensure!(started.elapsed() < SOON, "never refused");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_refuses_jobs_until_it_is_over() -> anyhow::Result<()> {
     let broker = Broker::run().await?;
     let (api, worker) = (api_on(&broker.amqp_url())?, worker_on(&broker.amqp_url())?);
     let mut jobs = worker.take_jobs(1).await?;
     works(&api, &mut jobs).await?;
+    // One that publishes nothing is told as well.
+    let idle = api_on(&broker.amqp_url())?;
+    until(&idle, "it is connected", |now| now.consumers == 1).await?;
+    let callers = (0..8).map(|_| tokio::spawn(submits_until_refused(Arc::clone(&api))));
+    let callers: Vec<_> = callers.collect();
     broker
         .control(&["set_vm_memory_high_watermark", "absolute", "1MB"])
         .await?;
+    for caller in callers {
+        caller.await??;
+    }
     refuses_at_once(&api, SOON).await?;
+    let told = Instant::now();
+    while !matches!(idle.status().await, Err(QueueError::Blocked)) {
+        anyhow::ensure!(told.elapsed() < Duration::from_secs(5), "never told");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let status = api.status().await;
     assert!(matches!(status, Err(QueueError::Blocked)), "{status:?}");
     // Blocked is not lost: long after a silent connection would have been given up, it is the
@@ -129,6 +161,9 @@ async fn an_alarm_refuses_jobs_until_it_is_over() -> anyhow::Result<()> {
     broker
         .control(&["set_vm_memory_high_watermark", "absolute", "4GB"])
         .await?;
+    let over = Instant::now();
+    until(&idle, "the alarm is over", |now| now.consumers == 1).await?;
+    anyhow::ensure!(over.elapsed() < Duration::from_secs(5), "told late");
     works(&api, &mut jobs).await
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
 use warren_shared::job::Job;
+use warren_shared::presence::WorkerStatus;
 use warren_shared::queue::{
     Deliveries, JobClass, JobQueue, PendingReply, Prefetch, QueueError, QueueStatus, SubmitError,
     Unclaimed,
@@ -135,6 +136,18 @@ impl JobQueue for AsUnattended {
             unattended: status.waiting,
             ..status
         })
+    }
+
+    async fn announce(&self, status: &WorkerStatus) {
+        self.queue.announce(status).await;
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        self.queue.workers()
+    }
+
+    fn waiting(&self) -> Option<u32> {
+        self.queue.waiting()
     }
 
     async fn close(&self, grace: Duration) {

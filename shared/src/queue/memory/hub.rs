@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::job::Job;
 use crate::queue::cancellations::Cancellations;
+use crate::queue::roll::Roll;
 use crate::queue::waiters::Waiters;
 use crate::queue::{JobClass, MAX_TRIES, QueueStatus, SubmitError};
 use crate::reply::Reply;
@@ -29,6 +30,7 @@ pub(super) struct Hub {
     interactive_waits: Notify,
     unattended_waits: Notify,
     reply_waits: Notify,
+    roll: Roll,
 }
 
 #[derive(Default)]
@@ -90,7 +92,13 @@ impl Hub {
             interactive_waits: Notify::new(),
             unattended_waits: Notify::new(),
             reply_waits: Notify::new(),
+            roll: Roll::default(),
         }
+    }
+
+    /// Who works here.
+    pub(super) fn roll(&self) -> &Roll {
+        &self.roll
     }
 
     pub(super) fn attach(&self, waiters: &Arc<Waiters>) -> HandleId {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ids::JobId;
 use crate::job::Job;
+use crate::presence::WorkerStatus;
 use crate::queue::waiters::{Epoch, Waiters};
 use crate::queue::{
     Deliveries, JobQueue, MAX_QUEUED_JOBS, PendingReply, Prefetch, QueueError, QueueStatus,
@@ -163,6 +164,20 @@ impl JobQueue for MemoryQueue {
         }
         let asked = Instant::now();
         Ok(self.hub.status(asked))
+    }
+
+    async fn announce(&self, status: &WorkerStatus) {
+        if !self.closed.is_cancelled() {
+            self.hub.roll().heard(status.clone(), Instant::now());
+        }
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        self.hub.roll().at(Instant::now())
+    }
+
+    fn waiting(&self) -> Option<u32> {
+        (!self.closed.is_cancelled()).then(|| self.hub.status(Instant::now()).waiting)
     }
 
     async fn close(&self, _grace: Duration) {

@@ -37,6 +37,7 @@ pub(super) struct Connected {
     fuse: Fuse,
     lasting: Mutex<Vec<Channel>>,
     last_status: watch::Sender<Option<QueueStatus>>,
+    blocked: watch::Sender<bool>,
     broken: Broken,
 }
 
@@ -74,6 +75,7 @@ impl Connected {
             fuse,
             lasting: Mutex::default(),
             last_status: watch::Sender::new(None),
+            blocked: watch::Sender::new(false),
             broken: Broken::default(),
         })
     }
@@ -105,6 +107,13 @@ impl Connected {
         } else {
             Ok(())
         }
+    }
+
+    /// Returns when the broker says that it takes no messages.
+    pub(super) async fn until_blocked(&self) {
+        let mut blocked = self.blocked.subscribe();
+        // The sender is ours, so it does not go away.
+        drop(blocked.wait_for(|blocked| *blocked).await);
     }
 
     /// Asks the broker how the queues of jobs are.
@@ -179,8 +188,12 @@ impl Connected {
                 Event::Error(source) => return QueueError::while_doing("stay connected")(source),
                 Event::ConnectionBlocked(reason) => {
                     tracing::warn!(reason, "RabbitMQ takes no messages (memory or disk alarm)");
+                    self.blocked.send_replace(true);
                 }
-                Event::ConnectionUnblocked => tracing::info!("RabbitMQ takes messages again"),
+                Event::ConnectionUnblocked => {
+                    tracing::info!("RabbitMQ takes messages again");
+                    self.blocked.send_replace(false);
+                }
                 _ => {}
             }
         }

@@ -8,6 +8,7 @@ mod fuse;
 mod jobs;
 mod losses;
 mod message;
+mod presence;
 mod publisher;
 mod replier;
 mod replies;
@@ -21,7 +22,7 @@ pub mod topology;
 mod tries;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -43,6 +44,8 @@ use self::submit::Submitter;
 use self::supervisor::{Link, supervise};
 use crate::ids::JobId;
 use crate::job::Job;
+use crate::presence::WorkerStatus;
+use crate::queue::roll::Roll;
 use crate::queue::waiters::Waiters;
 use crate::queue::{
     Deliveries, Delivery, JobQueue, PendingReply, Prefetch, QueueError, QueueStatus,
@@ -62,6 +65,7 @@ pub struct RabbitQueue {
 enum Side {
     Api {
         submitter: Submitter,
+        roll: Arc<Roll>,
         recorder: Slot<Unclaimed>,
         config: RabbitConfig,
     },
@@ -81,9 +85,11 @@ impl RabbitQueue {
         let life = Life::until(stop);
         let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
         let waiters = Arc::new(Waiters::default());
+        let roll = Arc::new(Roll::default());
         let listening = Listening {
             instance: config.instance().clone(),
             waiters: Arc::clone(&waiters),
+            roll: Arc::clone(&roll),
             replier: Replier(publisher.clone()),
         };
         let replies = supervise(
@@ -100,6 +106,7 @@ impl RabbitQueue {
         Self {
             side: Side::Api {
                 submitter,
+                roll,
                 recorder: Slot::new(),
                 config,
             },
@@ -272,6 +279,31 @@ impl JobQueue for RabbitQueue {
                 consumer.now()?.ask(STATUS_TIMEOUT).await
             }
         }
+    }
+
+    async fn announce(&self, status: &WorkerStatus) {
+        match &self.side {
+            Side::Worker { publisher, .. } => presence::announce(publisher, status).await,
+            Side::Api { .. } => {
+                let error = QueueError::WrongSide("announcing a worker");
+                tracing::error!(%error);
+            }
+        }
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        match &self.side {
+            Side::Api { roll, .. } => roll.at(Instant::now()),
+            Side::Worker { .. } => Vec::new(),
+        }
+    }
+
+    fn waiting(&self) -> Option<u32> {
+        let Side::Api { submitter, .. } = &self.side else {
+            return None;
+        };
+        let replies = submitter.replies.now().ok()?;
+        replies.connected.last_status().map(|status| status.waiting)
     }
 
     async fn close(&self, grace: Duration) {

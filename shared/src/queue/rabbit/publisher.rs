@@ -22,6 +22,14 @@ use crate::queue::QueueError;
 /// How many messages may be on their way at a time. The broker writes to disk for those of many
 /// channels at once, so this, over the time of one write, is the throughput.
 const LANES: usize = 32;
+/// The broker says that it blocks us on the message that it still takes, whose confirm comes right
+/// after that. Later messages stay unread until its alarm is over.
+const LAST_CONFIRMS: Duration = Duration::from_millis(50);
+/// How often an idle connection publishes something, since the broker tells of its alarm only
+/// those who do.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// The name of no queue: the broker drops what is sent to it.
+const PROBE_KEY: &str = "warren.nowhere";
 
 /// A message and where it goes.
 pub(super) struct Message<'a> {
@@ -74,13 +82,24 @@ impl Publisher {
         self.connected
             .check_publishable()
             .map_err(PublishError::NotSent)?;
-        let lane = timeout_at(deadline, self.lane())
-            .await
-            .map_err(|_elapsed| PublishError::NotSent(TIMED_OUT))?
-            .map_err(PublishError::NotSent)?;
-        let confirmation = timeout_at(deadline, send(&lane.channel, message))
-            .await
-            .map_err(|_elapsed| PublishError::Unconfirmed(TIMED_OUT))??;
+        let lane = tokio::select! {
+            lane = timeout_at(deadline, self.lane()) => lane
+                .map_err(|_elapsed| PublishError::NotSent(TIMED_OUT))?
+                .map_err(PublishError::NotSent)?,
+            () = self.connected.until_blocked() => {
+                return Err(PublishError::NotSent(QueueError::Blocked));
+            }
+        };
+        let confirmation = tokio::select! {
+            biased;
+            sent = timeout_at(deadline, send(&lane.channel, message)) => {
+                sent.map_err(|_elapsed| PublishError::Unconfirmed(TIMED_OUT))??
+            }
+            // Part of it may be under way, and what is with us goes out when the alarm is over.
+            () = self.long_blocked() => {
+                return Err(PublishError::Unconfirmed(QueueError::Blocked));
+            }
+        };
         let published = match confirmation {
             Confirmation::Ack(None) => Published::Confirmed,
             Confirmation::Ack(Some(_)) => Published::Returned,
@@ -92,6 +111,11 @@ impl Publisher {
         };
         lane.keep();
         Ok(published)
+    }
+
+    async fn long_blocked(&self) {
+        self.connected.until_blocked().await;
+        tokio::time::sleep(LAST_CONFIRMS).await;
     }
 
     async fn lane(&self) -> Result<Lane<'_>, QueueError> {
@@ -193,7 +217,7 @@ impl Unit for Publishing {
         stop: &CancellationToken,
     ) -> Result<Built<Publisher>, QueueError> {
         let first = open(connected).await?;
-        let stop = stop.clone();
+        let (stop, probed) = (stop.clone(), Arc::clone(connected));
         Ok(Built {
             session: Publisher {
                 connected: Arc::clone(connected),
@@ -201,9 +225,37 @@ impl Unit for Publishing {
                 idle: Mutex::new(vec![first]),
             },
             work: Box::pin(async move {
-                stop.cancelled().await;
-                QueueError::Closed
+                tokio::select! {
+                    () = stop.cancelled() => QueueError::Closed,
+                    error = probe(&probed) => error,
+                }
             }),
         })
+    }
+}
+
+/// Publishes to nowhere, now and then, as long as that can be done. Only so does the broker tell an
+/// idle API of its alarm, and health with it.
+async fn probe(connected: &Connected) -> QueueError {
+    let channel = match connected.lasting_channel().await {
+        Ok(channel) => channel,
+        Err(error) => return error,
+    };
+    loop {
+        tokio::time::sleep(PROBE_EVERY).await;
+        if connected.check_publishable().is_err() {
+            // Blocked, or lost, which others notice.
+            continue;
+        }
+        let published = channel.basic_publish(
+            "".into(),
+            PROBE_KEY.into(),
+            BasicPublishOptions::default(),
+            &[],
+            BasicProperties::default(),
+        );
+        if let Err(error) = published.await {
+            return QueueError::while_doing("probe the connection")(error);
+        }
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connected::Connected;
 use super::message::{correlation, decode};
+use super::presence;
 use super::replier::Replier;
 use super::streams::consume;
 use super::supervisor::{Built, Unit};
@@ -20,6 +21,7 @@ use super::tags::{Settlement, settle};
 use super::topology::{REPLIES_PREFIX, declare_reply_queue};
 use crate::ids::InstanceId;
 use crate::queue::QueueError;
+use crate::queue::roll::Roll;
 use crate::queue::waiters::{Epoch, Waiters};
 use crate::reply::Reply;
 
@@ -32,6 +34,7 @@ const RETIRE_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct Listening {
     pub(super) instance: InstanceId,
     pub(super) waiters: Arc<Waiters>,
+    pub(super) roll: Arc<Roll>,
     pub(super) replier: Replier,
 }
 
@@ -68,6 +71,8 @@ impl Unit for Listening {
             keeping: TaskTracker::new(),
         };
         let (stop, for_end, retired) = (stop.clone(), Arc::clone(connected), name.clone());
+        let roll = Arc::clone(&self.roll);
+        let workers = presence::queue_name(self.instance.as_str(), number);
         let work = async move {
             let retiring = async {
                 stop.cancelled().await;
@@ -75,6 +80,7 @@ impl Unit for Listening {
             };
             let error = tokio::select! {
                 error = dispatcher.run(consumer) => error,
+                never = presence::listen(&for_end, &workers, &roll) => never,
                 error = retiring => error,
             };
             if stop.is_cancelled() {

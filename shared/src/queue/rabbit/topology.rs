@@ -143,6 +143,17 @@ const CANCELLATION_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
     ("x-overflow", Argument::Text("drop-head")),
 ];
 
+/// What workers say of themselves is soon said again: the newest matter, and not many.
+const PRESENCE_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
+    ("x-max-length", Argument::Number(1024)),
+    ("x-overflow", Argument::Text("drop-head")),
+];
+
+/// The arguments of an API's queue for [`PRESENCE`].
+pub(super) fn presence_queue_arguments() -> FieldTable {
+    table(&PRESENCE_QUEUE_ARGUMENTS)
+}
+
 /// Declares the exchanges, the queues and their bindings, all as one process would find them if it
 /// were the first.
 pub(super) async fn declare(channel: &Channel) -> Result<(), QueueError> {

@@ -1,0 +1,278 @@
+//! Whether a new job would be done in time, from what this API has seen of its own jobs. Pure: the
+//! clock is passed in.
+//!
+//! By Little's law, an API's own jobs in flight over the rate at which they leave is how long a new
+//! one stays, however many other APIs share the queue and whatever the workers do besides.
+
+use std::time::{Duration, Instant};
+
+use super::supply::Supply;
+
+/// The time a program may take, after which nothing holds a slot much longer.
+pub(super) const LONGEST_RUN: Duration = Duration::from_secs(3);
+/// What a job needs beside its wait and its run: the way through broker and worker and back, and
+/// its container.
+const OVERHEAD: Duration = Duration::from_millis(250);
+/// How many standard deviations the wait may take longer than expected: departures come about as
+/// a Poisson process does, so waiting for `n` of them varies by the root of `n`.
+const CAUTION: f64 = 3.0;
+/// How fast measured departures are forgotten, in seconds in which all slots were taken. Idle
+/// time teaches nothing, and unteaches nothing either.
+const MEMORY_S: f64 = 8.0;
+/// Departures are counted once all slots were taken for this long: until then parked containers
+/// make workers faster than they can stay.
+const SETTLED: Duration = Duration::from_secs(1);
+/// Until departures were counted, a job is taken to hold its slot at least this long, whatever
+/// workers measured while they had little to do.
+const SERVICE_FLOOR: Duration = Duration::from_millis(500);
+/// How many departures what workers say is worth.
+const PRIOR_JOBS: f64 = 4.0;
+/// After this long the longest run seen counts half.
+const HALF_LIFE: Duration = Duration::from_secs(30);
+/// Any program may take this long.
+const SHORTEST_RUN: Duration = Duration::from_millis(500);
+/// Over how many jobs it is seen how much they differ.
+const SPREAD_JOBS: f64 = 200.0;
+/// How fast the numbers of jobs here and everywhere follow, in seconds.
+const SHARE_MEMORY_S: f64 = 2.0;
+/// With this much of all jobs an API is taken to be alone: the numbers are of different moments.
+const NEARLY_ALL: f64 = 0.75;
+
+/// When a refused caller may come again, within what the contract has.
+pub(super) const RETRY: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(30);
+/// The same while nobody can say how fast jobs are done.
+const RETRY_UNKNOWN: Duration = Duration::from_secs(2);
+
+/// What this API knows of its jobs.
+#[derive(Debug)]
+pub(super) struct Model {
+    at: Instant,
+    supply: Option<Supply>,
+    in_flight: u32,
+    /// Since when all slots are taken.
+    saturated_since: Option<Instant>,
+    drained: Drained,
+    services: Moments,
+    longest: (Duration, Instant),
+    here: f64,
+    everywhere: f64,
+    /// Until when refused callers have been told to stay away, one for each departure.
+    promised: Instant,
+}
+
+/// Departures while all slots were taken, and for how long those were, together.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drained {
+    jobs: f64,
+    slot_seconds: f64,
+}
+
+/// How long jobs held their slots lately.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    weight: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, service: Duration) {
+        let (seconds, kept) = (service.as_secs_f64(), 1.0 - 1.0 / SPREAD_JOBS);
+        self.weight = self.weight * kept + 1.0;
+        self.sum = self.sum * kept + seconds;
+        self.squares = self.squares * kept + seconds * seconds;
+    }
+
+    /// The standard deviation, in means.
+    fn spread(self) -> f64 {
+        let square = self.weight * self.squares / (self.sum * self.sum);
+        if square.is_finite() {
+            (square - 1.0).max(0.0).sqrt()
+        } else {
+            0.0
+        }
+    }
+}
+
+/// How long to stay away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Until then what is in the way now will have been done.
+    pub(crate) retry_after: Duration,
+}
+
+impl Model {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            at: now,
+            supply: None,
+            in_flight: 0,
+            saturated_since: None,
+            drained: Drained::default(),
+            services: Moments::default(),
+            // Anything may come until something has.
+            longest: (LONGEST_RUN, now),
+            here: 0.0,
+            everywhere: 0.0,
+            promised: now,
+        }
+    }
+
+    /// Workers said something new.
+    pub(super) fn supplied(&mut self, now: Instant, supply: Option<Supply>) {
+        self.advance(now);
+        self.supply = supply;
+        self.observe(now);
+    }
+
+    /// Whether a job whose answer has to be made within `left` may enter.
+    pub(super) fn check(&mut self, now: Instant, left: Duration) -> Result<(), Refused> {
+        self.advance(now);
+        let allowed = left.saturating_sub(OVERHEAD + self.run(now));
+        match self.forecast() {
+            Some(wait) if wait > allowed.as_secs_f64() => Err(self.refuse(now, allowed)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A job enters.
+    pub(super) fn entered(&mut self, now: Instant) {
+        self.advance(now);
+        self.in_flight += 1;
+        self.observe(now);
+    }
+
+    /// One leaves; with how long a worker was busy with it, if one ran it.
+    pub(super) fn left(&mut self, now: Instant, served: Option<Duration>) {
+        self.advance(now);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if let Some(service) = served {
+            if self.is_settled(now) {
+                self.drained.jobs += 1.0;
+            }
+            self.services.add(service);
+            let service = service.min(LONGEST_RUN);
+            if service > self.run(now) {
+                self.longest = (service, now);
+            }
+        }
+        self.observe(now);
+    }
+
+    /// When somebody who is refused now should come again, if it is not for the wait but for
+    /// want of any room.
+    pub(super) fn refuse_anyway(&mut self, now: Instant) -> Refused {
+        self.advance(now);
+        self.refuse(now, Duration::MAX)
+    }
+
+    /// For how long a new job would wait at most, in seconds and but for bad luck; `None` if nobody
+    /// knows.
+    fn forecast(&self) -> Option<f64> {
+        let ahead = self.ahead()?;
+        Some(if ahead <= 0.0 {
+            0.0
+        } else {
+            (ahead + self.caution() * ahead.sqrt()) / self.rate()?
+        })
+    }
+
+    fn refuse(&mut self, now: Instant, allowed: Duration) -> Refused {
+        let Some((rate, ahead)) = self.rate().zip(self.ahead()) else {
+            return Refused {
+                retry_after: RETRY_UNKNOWN,
+            };
+        };
+        // How many may be ahead of a job that is accepted: `forecast`, solved for them.
+        let room = allowed.as_secs_f64() * rate;
+        let caution = self.caution();
+        let root = ((caution * caution + 4.0 * room).sqrt() - caution) / 2.0;
+        let excess = (ahead - root * root).max(1.0);
+        let until_room = Duration::from_secs_f64((excess / rate).min(RETRY.end().as_secs_f64()));
+        // There is room for one more with each departure, so each refused caller is told another.
+        let one = Duration::from_secs_f64((1.0 / rate).min(RETRY.end().as_secs_f64()));
+        let next = (now + until_room).max(self.promised + one);
+        self.promised = next.min(now + *RETRY.end());
+        let retry_after = self.promised - now;
+        Refused {
+            retry_after: retry_after.max(*RETRY.start()),
+        }
+    }
+
+    /// How many departures, of any API's jobs, a new job would wait for. This API's own jobs are
+    /// known exactly, and stand for the others'.
+    fn ahead(&self) -> Option<f64> {
+        let share = self.share()?;
+        let own = f64::from(self.in_flight) + 1.0 - share;
+        Some(own * self.supply?.slots / share)
+    }
+
+    /// Departures a second while all slots are taken.
+    fn rate(&self) -> Option<f64> {
+        let prior = self.supply?.service.unwrap_or_default().max(SERVICE_FLOOR);
+        let jobs = self.drained.jobs + PRIOR_JOBS;
+        let slot_seconds = self.drained.slot_seconds + PRIOR_JOBS * prior.as_secs_f64();
+        Some(self.supply?.slots * jobs / slot_seconds)
+    }
+
+    /// How many of the slots are for this API's jobs, the new one among them: as many as others
+    /// leave free, or its part.
+    fn share(&self) -> Option<f64> {
+        let slots = self.supply?.slots;
+        let (here, everywhere) = (self.here + 1.0, self.everywhere.max(self.here) + 1.0);
+        if here >= NEARLY_ALL * everywhere {
+            return Some(slots);
+        }
+        let free = slots - (everywhere - here);
+        Some(free.max(slots * here / everywhere))
+    }
+
+    /// How many standard deviations of one departure count for each: jobs of very different
+    /// lengths make for more than Poisson's.
+    fn caution(&self) -> f64 {
+        CAUTION * self.services.spread().max(1.0)
+    }
+
+    /// What the new job itself may take: the longest seen lately, less as that is longer ago.
+    fn run(&self, now: Instant) -> Duration {
+        let (longest, seen) = self.longest;
+        let age = now.saturating_duration_since(seen).as_secs_f64() / HALF_LIFE.as_secs_f64();
+        longest.mul_f64((-age).exp2()).max(SHORTEST_RUN)
+    }
+
+    fn is_settled(&self, now: Instant) -> bool {
+        self.saturated_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= SETTLED)
+    }
+
+    /// Accounts for the time since the last call.
+    fn advance(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        let forget = (-passed / SHARE_MEMORY_S).exp();
+        let follow = |average: f64, value: f64| value + (average - value) * forget;
+        self.here = follow(self.here, f64::from(self.in_flight));
+        let everywhere = self.supply.map_or(0.0, |supply| supply.everywhere);
+        self.everywhere = follow(self.everywhere, everywhere);
+        if self.is_settled(now)
+            && let Some(share) = self.share()
+        {
+            let kept = (-passed / MEMORY_S).exp();
+            self.drained.jobs *= kept;
+            self.drained.slot_seconds *= kept;
+            self.drained.slot_seconds += share * passed;
+        }
+    }
+
+    fn observe(&mut self, now: Instant) {
+        let saturated = self
+            .share()
+            .is_some_and(|share| f64::from(self.in_flight) >= share);
+        self.saturated_since = match self.saturated_since {
+            _ if !saturated => None,
+            None => Some(now),
+            since => since,
+        };
+    }
+}

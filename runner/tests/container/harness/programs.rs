@@ -1,0 +1,20 @@
+//! The programs of `tests/fixtures`.
+
+use std::path::{Path, PathBuf};
+
+/// Those of a folder with that extension, in the order of their names; those whose path contains
+/// what the variable `narrowed_by` says, if it is set.
+pub(crate) fn programs(folder: &str, extension: &str, narrowed_by: &str) -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures")
+        .join(folder);
+    let only = std::env::var(narrowed_by).unwrap_or_default();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .filter(|path| path.to_string_lossy().contains(&only))
+        .collect();
+    paths.sort();
+    paths
+}
