@@ -102,7 +102,7 @@ pub(crate) fn failure_problem(job_id: JobId, failure: &JobFailure) -> Problem {
         FailureCode::UnsupportedJob => retry("unsupported_job", message, RETRY_LATER),
         FailureCode::DeadlinePassed => Problem::new(504, "timed_out", message),
         // Its caller has gone; this is for one that has not.
-        FailureCode::Cancelled => retry("cancelled", message, RETRY_SOON),
+        FailureCode::Cancelled => retry("cancelled", message, RETRY_LATER),
         // Not to be sent again by a machine: the job may well be the cause.
         FailureCode::WorkerCrashed => Problem::new(500, "worker_crashed", message),
     };
