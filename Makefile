@@ -25,6 +25,7 @@ test: ## set up, then lint and test everything
 soak: ## what takes many runs to show: 100,000 programs that exit at once, none without its last byte (a quarter of an hour)
 	@scripts/phase provision scripts/provision test
 	@WARREN_SOAK_RUNS=100000 scripts/phase soak cargo test --locked -p warren-runner --test container exactness -- --nocapture
+	@WARREN_SOAK_OVERLOAD_S=120 scripts/phase soak-overload cargo test --locked --test warren overload:: -- --nocapture
 
 bench: ## set up, then measure against docker run and the bare interpreter (ARGS=--quick: a minute)
 	@scripts/phase provision scripts/provision bench

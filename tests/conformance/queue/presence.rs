@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use warren_shared::presence::{FORGOTTEN_AFTER, WorkerState, WorkerStatus};
 use warren_shared::queue::JobQueue;
-use warren_shared::queue::rabbit::topology::PRESENCE;
 use warren_shared::time::EpochMillis;
 
-use super::fixture::{Fixture, OnRabbitMq, SOON, Worker, answer, job, reply_to, submit};
+use super::fixture::{Fixture, SOON, Worker};
 
 fn status(worker: &Worker, state: WorkerState) -> WorkerStatus {
     WorkerStatus {
@@ -82,25 +81,4 @@ pub async fn a_worker_that_falls_silent_is_forgotten<F: Fixture>() -> anyhow::Re
     // The last announcement may have been heard a little before `last`.
     anyhow::ensure!(last.elapsed() > FORGOTTEN_AFTER / 2, "{:?}", last.elapsed());
     announced(&api, &worker, &WorkerState::Ready).await
-}
-
-/// Whatever becomes of presence, callers wait on the same connection.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_presence_queue_costs_no_reply_and_comes_back() -> anyhow::Result<()> {
-    let fixture = OnRabbitMq::new().await?;
-    let (api, worker) = (fixture.api()?, fixture.worker()?);
-    let mut jobs = worker.take_jobs(1).await?;
-    announced(&api, &worker, &WorkerState::Ready).await?;
-    let sent = job()?;
-    let pending = submit(&api, &sent).await?;
-    let delivery = jobs.next().await?;
-    let queues = fixture.0.queues().await?;
-    let names = queues.iter().filter_map(|queue| queue["name"].as_str());
-    let lost: Vec<_> = names.filter(|name| name.starts_with(PRESENCE)).collect();
-    assert_eq!(lost.len(), 1, "{lost:?}");
-    fixture.0.delete_queue(lost[0]).await?;
-    announced(&api, &worker, &WorkerState::Draining).await?;
-    delivery.reply(reply_to(&sent, "done")).await?;
-    assert_eq!(answer(pending).await?, reply_to(&sent, "done"));
-    Ok(())
 }
