@@ -17,6 +17,7 @@ mod judge;
 pub mod metrics;
 pub mod pool;
 pub mod slots;
+mod suspects;
 mod upkeep;
 pub mod verdict;
 mod worker;

@@ -29,8 +29,9 @@ pub trait Settle: Send {
     /// The delivery was dropped unsettled: gives the job back without waiting. Counts as a try,
     /// as a worker's death does.
     fn abandon(self: Box<Self>);
-    /// The job's deadline passed before a worker took it: puts it aside without waiting.
-    fn expire(self: Box<Self>);
+    /// The deadline of `job` passed before a worker took it: puts it aside without waiting, or
+    /// answers it, if nobody would notice otherwise.
+    fn expire(self: Box<Self>, job: Job);
 }
 
 impl Delivery {
@@ -76,7 +77,7 @@ impl Delivery {
             None
         } else if self.job.deadline.has_passed() {
             tracing::info!(job.id = %self.job.id, "job not run: its deadline had passed");
-            settle.expire();
+            settle.expire(self.job.clone());
             None
         } else {
             self.settle = Some(settle);

@@ -153,6 +153,8 @@ async fn a_silent_broker_is_noticed() -> anyhow::Result<()> {
     assert!(api.status().await.is_err());
     proxy.set_deaf(false);
     works(&api, &mut jobs).await?;
+    // What was on its way to us comes again, after it was found that we were lost.
+    jobs.settle_all().await?;
     holds_exactly(2, &api, &mut jobs).await?;
     // Whatever was tried in between left nothing behind.
     let started = Instant::now();

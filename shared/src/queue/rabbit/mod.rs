@@ -18,6 +18,7 @@ mod tagged;
 mod tags;
 pub mod topology;
 mod tries;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +43,8 @@ use self::supervisor::{Link, supervise};
 use crate::job::Job;
 use crate::queue::waiters::Waiters;
 use crate::queue::{
-    Deliveries, Delivery, JobQueue, PendingReply, Prefetch, QueueError, QueueStatus,
-    STATUS_TIMEOUT, SubmitError, Unclaimed,
+    Deliveries, JobQueue, Offer, PendingReply, Prefetch, QueueError, QueueStatus, STATUS_TIMEOUT,
+    SubmitError, Unclaimed,
 };
 
 /// Unclaimed replies handed to the recorder at a time.
@@ -65,7 +66,7 @@ enum Side {
     Worker {
         publisher: Link<Publisher>,
         consumer: Link<Arc<Connected>>,
-        subscriber: Slot<Delivery, Prefetch>,
+        subscriber: Slot<Offer, Prefetch>,
     },
 }
 
