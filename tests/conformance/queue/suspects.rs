@@ -2,17 +2,13 @@
 //! In process there is no worker to be lost but the whole process.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use warren_shared::queue::rabbit::topology::{DEAD_JOBS, SUSPECTS, TURNS};
 use warren_shared::queue::{Delivery, MAX_TRIES, QueueStatus};
 
-use super::fixture::{
-    Fixture, OnRabbitMq, answer, api_on, given_up, job, job_for, reply_to, submit, until, worker_on,
-};
+use super::fixture::{Fixture, OnRabbitMq, answer, given_up, job, reply_to, submit, until};
 use super::rabbitmq::works;
 use super::unattended::Unattended;
-use crate::harness::broker::Broker;
 use crate::harness::rabbitmq::Vhost;
 
 /// How many jobs a worker holds that is about to be lost.
@@ -266,40 +262,4 @@ async fn suspects_wait_for_room_with_their_worker() -> anyhow::Result<()> {
 async fn unattended_suspects_wait_for_room_with_their_worker() -> anyhow::Result<()> {
     let fixture = Unattended::<OnRabbitMq>::new().await?;
     a_full_queue_of_suspects_loses_none(&fixture, &fixture.0.0).await
-}
-
-/// The broker goes down as by a power cut. A suspect that nobody waits for is still there, with its
-/// turn, and its first try is not forgotten.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_unattended_suspect_survives_the_broker() -> anyhow::Result<()> {
-    let mut broker = Broker::run().await?;
-    let (api, worker) = (api_on(&broker.amqp_url())?, worker_on(&broker.amqp_url())?);
-    let mut jobs = worker.take_jobs(4).await?;
-    works(&api, &mut jobs).await?;
-    let poison = job_for(Duration::from_secs(600))?;
-    api.submit_unattended(&poison).await?;
-    drop(jobs.next().await?);
-    let _turn = jobs.turn().await?;
-    until(&api, "it is a suspect", |now| now.waiting == 1).await?;
-    broker.kill();
-    broker.start().await?;
-    let suspect = jobs.next().await?;
-    assert_eq!((&suspect.job, suspect.redelivered), (&poison, true));
-    drop(suspect);
-    let mut unclaimed = api
-        .unclaimed(tokio_util::sync::CancellationToken::new())
-        .await?;
-    let given_up = async {
-        tokio::select! {
-            answer = unclaimed.recv() => Ok(answer),
-            job = jobs.next() => anyhow::bail!("{} was delivered", job?.job.id),
-        }
-    };
-    let answer = given_up
-        .await?
-        .ok_or_else(|| anyhow::anyhow!("no answer"))?;
-    assert_eq!(answer.reply.job_id, poison.id);
-    assert!(answer.reply.result.is_err());
-    answer.acknowledge();
-    works(&api, &mut jobs).await
 }
