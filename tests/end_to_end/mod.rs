@@ -3,9 +3,11 @@
 mod bench;
 mod cli;
 mod drain;
+mod duplicates;
 mod images;
 mod judging;
 mod leftovers;
+mod poison;
 mod pool;
 mod programs;
 mod requests;
