@@ -19,8 +19,8 @@ use crate::harness::machine;
 use crate::harness::rabbitmq::{Management, Vhost};
 use crate::harness::warren::{Begun, Warren};
 
-const POISON: &str = "javascript";
-const NORMAL: &str = "python";
+const POISON: &str = "python";
+const NORMAL: &str = "javascript";
 /// How many poison jobs, unless `WARREN_SOAK_POISON` says otherwise.
 const FEW: usize = 6;
 /// So that 200 poison jobs are among 5,000 others.
@@ -99,7 +99,7 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
 /// Submits poison jobs, one after the other; returns the longest time to an answer.
 async fn all_poison(url: &str, count: usize, fleet: &Fleet) -> Duration {
     // As long as a program may take: it is not to end before it is the end of its worker.
-    let submission = program(POISON, "setTimeout(() => console.log('survived'), 2800)");
+    let submission = program(POISON, "import time\ntime.sleep(2.8)\nprint('survived')");
     let mut slowest = Duration::ZERO;
     for _ in 0..count {
         fleet.until_complete().await;
@@ -119,7 +119,7 @@ async fn all_poison(url: &str, count: usize, fleet: &Fleet) -> Duration {
 /// Submits normal jobs, a few at a time; returns the longest time to an answer.
 async fn all_normal(url: &str, count: usize) -> Duration {
     let answers = stream::iter(0..count).map(|n| async move {
-        let submission = program(NORMAL, &format!("print('normal', {n})"));
+        let submission = program(NORMAL, &format!("console.log('normal', {n})"));
         (n, http::submit(url.to_owned(), &submission).await)
     });
     let mut answers = answers.buffer_unordered(CALLERS);
