@@ -23,8 +23,10 @@ const POISON: &str = "python";
 const NORMAL: &str = "javascript";
 /// How many poison jobs, unless `WARREN_SOAK_POISON` says otherwise.
 const FEW: usize = 6;
-/// So that 200 poison jobs are among 5,000 others.
-const NORMAL_FOR_EACH: usize = 25;
+/// How many others for each of them.
+const NORMAL_FOR_EACH: usize = 15;
+/// The same when there are many: 200 are to be among 5,000.
+const NORMAL_FOR_EACH_OF_MANY: usize = 25;
 /// One to be killed by the first try, one by the second, and one that is left.
 const WORKERS: usize = 3;
 /// Callers of normal jobs at a time.
@@ -35,12 +37,15 @@ const GLANCE: Duration = Duration::from_millis(10);
 #[tokio::test(flavor = "multi_thread")]
 async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
     let _machine = machine::alone().await;
-    let soak = std::env::var("WARREN_SOAK_POISON");
-    let poison = soak.map_or(FEW, |count| {
-        count
-            .parse()
-            .expect("WARREN_SOAK_POISON is a number of jobs")
-    });
+    let (poison, normal) = match std::env::var("WARREN_SOAK_POISON") {
+        Ok(many) => {
+            let many: usize = many
+                .parse()
+                .expect("WARREN_SOAK_POISON is a number of jobs");
+            (many, many * NORMAL_FOR_EACH_OF_MANY)
+        }
+        Err(_unset) => (FEW, FEW * NORMAL_FOR_EACH),
+    };
     let management = Management::shared().await;
     let management = management.expect("RabbitMQ runs; `make test` starts it");
     let vhost = Vhost::create(&management).await.expect("a virtual host");
@@ -55,7 +60,7 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
     let execute = api.execute_url();
     let (slowest_poison, slowest_normal) = tokio::join!(
         all_poison(&execute, poison, &fleet),
-        all_normal(&execute, poison * NORMAL_FOR_EACH)
+        all_normal(&execute, normal)
     );
     let mut dead = BTreeSet::new();
     for _ in 0..poison {
@@ -84,7 +89,6 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
     }
     assert!(tries.keys().eq(&dead), "{tries:?} {dead:?}");
     assert!(tries.values().all(|tries| *tries == MAX_TRIES), "{tries:?}");
-    let normal = poison * NORMAL_FOR_EACH;
     println!(
         "poison: {poison} jobs stopped after {MAX_TRIES} tries each ({killed} workers killed), \
          {normal} normal ones answered ({} of them begun again), slowest answers {:.1} s and {:.1} s, \

@@ -6,6 +6,10 @@ use async_trait::async_trait;
 use crate::queue::{Delivery, QueueError};
 
 /// What a worker takes from its stream.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are jobs, and a box would cost each of them"
+)]
 pub enum Offer {
     /// A job to run, beside others.
     Job(Delivery),
