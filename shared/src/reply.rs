@@ -52,6 +52,12 @@ impl Reply {
         Self::new(job.id, Err(JobFailure::cancelled(progress))).about(job)
     }
 
+    /// The queue's own answer to a job that nobody waits for and that no worker took in time.
+    #[must_use]
+    pub fn deadline_passed(job: Job) -> Self {
+        Self::new(job.id, Err(JobFailure::deadline_passed())).about(job)
+    }
+
     /// The same with the job it answers, as every worker that could read the job sends it.
     #[must_use]
     pub fn about(mut self, job: Job) -> Self {
@@ -83,6 +89,15 @@ impl JobFailure {
             message: format!(
                 "The caller closed its connection {what}. Send the request again if the result is still wanted."
             ),
+        }
+    }
+
+    /// The job was not begun in time.
+    #[must_use]
+    pub fn deadline_passed() -> Self {
+        Self {
+            code: FailureCode::DeadlinePassed,
+            message: "the job's deadline passed before a worker could take it".to_owned(),
         }
     }
 }

@@ -178,17 +178,22 @@ impl Vhost {
 
     /// Takes one message from a queue as soon as there is one.
     pub async fn take(&self, queue: &str) -> anyhow::Result<Value> {
-        let body = json!({ "count": 1, "ackmode": "ack_requeue_false", "encoding": "auto" });
-        let path = format!("/queues/{}/{queue}/get", self.name);
         let started = Instant::now();
         loop {
-            let messages = self.management.post(&path, body.clone()).await?;
-            if let Some(message) = messages.get(0) {
-                return Ok(message.clone());
+            if let Some(message) = self.take_all(queue, 1).await?.pop() {
+                return Ok(message);
             }
             anyhow::ensure!(started.elapsed() < SOON, "no message in {queue}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Takes up to `count` messages that a queue holds now.
+    pub async fn take_all(&self, queue: &str, count: usize) -> anyhow::Result<Vec<Value>> {
+        let body = json!({ "count": count, "ackmode": "ack_requeue_false", "encoding": "auto" });
+        let path = format!("/queues/{}/{queue}/get", self.name);
+        let messages = self.management.post(&path, body).await?;
+        Ok(messages.as_array().cloned().unwrap_or_default())
     }
 
     /// Deletes a queue.

@@ -29,6 +29,13 @@ pub struct Warren {
     instance: Option<String>,
 }
 
+/// A job that a worker has begun, as its log has it.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    pub job: String,
+    pub language: String,
+}
+
 impl Warren {
     /// Starts `warren COMMAND` with these variables alone and waits until it is healthy.
     pub async fn start(command: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
@@ -68,6 +75,22 @@ impl Warren {
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// Which jobs its worker has begun, in that order.
+    pub fn begun(&self) -> Vec<Begun> {
+        let log = self.log();
+        let lines = log
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let begun = lines.filter(|line| line["message"] == "begun");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        begun
+            .map(|line| Begun {
+                job: text(&line["span"]["job.id"]),
+                language: text(&line["span"]["language"]),
+            })
+            .collect()
     }
 
     fn log_file(&self) -> PathBuf {

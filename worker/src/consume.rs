@@ -7,12 +7,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use warren_shared::job::Job;
 use warren_shared::outcome::Outcome;
-use warren_shared::queue::{Delivery, JobQueue, Prefetch};
+use warren_shared::queue::{Delivery, JobQueue, Offer, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
 
 use crate::Result;
 use crate::execute::Executor;
-use crate::slots::Slots;
+use crate::slots::{Slot, Slots};
+use crate::suspects::alone;
 
 /// Runs jobs from `queue` until `stop`; those begun go on in `running`.
 ///
@@ -28,7 +29,21 @@ pub async fn consume(
     let mut deliveries = queue
         .deliveries(Prefetch(slots.count()), stop.clone())
         .await?;
-    while let Some(delivery) = deliveries.recv().await {
+    while let Some(offer) = deliveries.recv().await {
+        let delivery = match offer {
+            Offer::Job(delivery) => delivery,
+            Offer::Suspect(turn) => {
+                let (executor, slots) = (Arc::clone(&executor), slots.clone());
+                let stop = stop.clone();
+                // Takes its time, in which jobs go on being taken.
+                running.spawn(async move {
+                    if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
+                        run(suspect, &executor, slots).await;
+                    }
+                });
+                continue;
+            }
+        };
         let slot = tokio::select! {
             slot = slots.take() => slot,
             () = stop.cancelled() => None,
@@ -41,19 +56,20 @@ pub async fn consume(
             continue;
         };
         let executor = Arc::clone(&executor);
-        let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
-        let job = async move {
-            settle(delivery, &executor).await;
-            drop(slot);
-        };
-        running.spawn(job.instrument(span));
+        running.spawn(async move { run(delivery, &executor, slot).await });
     }
     Ok(())
 }
 
+async fn run(delivery: Delivery, executor: &Executor, slot: Slot) {
+    let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
+    settle(delivery, executor).instrument(span).await;
+    drop(slot);
+}
+
 async fn settle(delivery: Delivery, executor: &Executor) {
     let job = &delivery.job;
-    let result = run(job, &delivery.cancelled(), executor).await;
+    let result = execute(job, &delivery.cancelled(), executor).await;
     match &result {
         Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
         Err(failure) if failure.code == FailureCode::Cancelled => {
@@ -68,7 +84,7 @@ async fn settle(delivery: Delivery, executor: &Executor) {
 }
 
 /// Runs the job, for as long as anybody wants it. Whoever lets go of a run ends its container.
-async fn run(
+async fn execute(
     job: &Job,
     cancelled: &CancellationToken,
     executor: &Executor,
@@ -79,17 +95,14 @@ async fn run(
     if job.version != Job::VERSION || job.deadline.has_passed() {
         return Err(refusal(job));
     }
+    tracing::info!("begun");
     let ran = cancelled.run_until_cancelled(executor.execute(job)).await;
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }
 
 fn refusal(job: &Job) -> JobFailure {
     if job.version == Job::VERSION {
-        let message = "the job's deadline passed before a worker could take it".to_owned();
-        JobFailure {
-            code: FailureCode::DeadlinePassed,
-            message,
-        }
+        JobFailure::deadline_passed()
     } else {
         let message = format!(
             "this worker runs jobs of version {}, not {}",

@@ -90,7 +90,6 @@ impl Executor {
             let sandbox = begun.elapsed();
             let mut judge = Judge::new(&job.submission);
             let report = |report| judge.next(report);
-            tracing::info!("begun");
             match lease.conversation.execute(execute, report).await {
                 // It was dead and nobody had noticed; the program was not let go. Each time round
                 // takes one out of the pool, and the deadline ends it anyway.

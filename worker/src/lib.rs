@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod pool;
 pub mod presence;
 pub mod slots;
+mod suspects;
 mod upkeep;
 pub mod verdict;
 mod worker;

@@ -15,7 +15,7 @@ pub struct Slots {
     activity: watch::Sender<Activity>,
 }
 
-/// One slot, freed when dropped.
+/// One slot, or all of them for one job that must run alone; freed when dropped.
 pub struct Slot {
     taken: Instant,
     permit: Option<OwnedSemaphorePermit>,
@@ -56,9 +56,7 @@ impl Activity {
     pub fn roomy_since(&self) -> Option<Instant> {
         (self.running < self.count).then_some(self.roomy_since)
     }
-}
 
-impl Activity {
     /// For how long a job has held a slot lately, on average; `None` before the first.
     #[must_use]
     pub fn service(&self) -> Option<Duration> {
@@ -121,6 +119,21 @@ impl Slots {
         })
     }
 
+    /// All slots for one job, as soon as no other job runs. From when it is asked for, no other
+    /// begins; meanwhile every slot counts as taken.
+    pub async fn take_all(&self) -> Option<Slot> {
+        let all = u32::from(self.count.get());
+        // Those that were set aside for this are free again if nobody waits for it any more.
+        let given_up = TellWhenDropped(self);
+        let permit = self.free.clone().acquire_many_owned(all).await.ok()?;
+        drop(given_up);
+        Some(Slot {
+            taken: Instant::now(),
+            permit: Some(permit),
+            slots: self.clone(),
+        })
+    }
+
     /// A slot, if one becomes free in time.
     pub async fn take_within(&self, within: Duration) -> Option<Slot> {
         tokio::time::timeout(within, self.take())
@@ -142,6 +155,14 @@ impl Slots {
             }
             activity.running = running;
         });
+    }
+}
+
+struct TellWhenDropped<'a>(&'a Slots);
+
+impl Drop for TellWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.tell();
     }
 }
 
@@ -205,5 +226,33 @@ mod tests {
             activity().roomy_since() <= Some(between),
             "roomy since the first"
         );
+    }
+
+    #[tokio::test]
+    async fn one_job_may_have_all_slots_and_nothing_overtakes_it() {
+        let slots = Slots::new(NonZeroU16::MIN.saturating_add(2));
+        let told = slots.activity();
+        let running = slots.take().await.unwrap();
+        let mut alone = Box::pin(slots.take_all());
+        assert!(futures_util::poll!(&mut alone).is_pending());
+        assert!(slots.take_within(Duration::from_millis(20)).await.is_none());
+        let mut later = Box::pin(slots.take());
+        assert!(futures_util::poll!(&mut later).is_pending());
+        drop(running);
+        let alone = alone.await.unwrap();
+        assert_eq!(slots.free(), 0);
+        assert_eq!(told.borrow().roomy_since(), None);
+        assert!(futures_util::poll!(&mut later).is_pending());
+        drop(alone);
+        let later = later.await.unwrap();
+        assert_eq!((slots.free(), told.borrow().running()), (2, 1));
+
+        // Whoever gives up waiting for all leaves nothing taken.
+        let mut impatient = Box::pin(slots.take_all());
+        assert!(futures_util::poll!(&mut impatient).is_pending());
+        drop(impatient);
+        assert_eq!((slots.free(), told.borrow().running()), (2, 1));
+        drop(later);
+        assert_eq!((slots.free(), told.borrow().running()), (3, 0));
     }
 }

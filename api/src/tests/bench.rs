@@ -18,7 +18,7 @@ use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::Languages;
 use warren_shared::outcome::{Captured, CaseResult, Outcome, Run, Status, Timings};
-use warren_shared::queue::{JobQueue, MemoryQueue, Prefetch};
+use warren_shared::queue::{JobQueue, MemoryQueue, Offer, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Reply};
 use warren_shared::time::EpochMillis;
 
@@ -98,7 +98,7 @@ impl Bench {
         let mut jobs = queue.deliveries(slots, self.stop.clone()).await.unwrap();
         let taken = Arc::clone(&self.taken);
         tokio::spawn(async move {
-            while let Some(delivery) = jobs.recv().await {
+            while let Some(delivery) = jobs.recv().await.and_then(Offer::into_job) {
                 taken.add_permits(1);
                 tokio::spawn(async move {
                     let job = delivery.job.clone();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower::ServiceExt;
-use warren_shared::queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Prefetch};
+use warren_shared::queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
 use warren_shared::reply::{Progress, Reply};
 
 use super::bench::{Bench, EXECUTE, HELLO, outcome, post};
@@ -43,7 +43,7 @@ async fn running_and_waiting_jobs_of_callers_who_left_are_recorded_as_cancelled(
     bench.api.record_unclaimed().await.unwrap();
     let (_queue, mut jobs) = slot(&bench).await;
     let running = call(&bench);
-    let delivery = jobs.recv().await.unwrap();
+    let delivery = jobs.recv().await.and_then(Offer::into_job).unwrap();
     let waiting = call(&bench);
     while bench.queue.status().await.unwrap().waiting == 0 {
         tokio::task::yield_now().await;
@@ -77,7 +77,7 @@ async fn the_job_of_a_caller_who_was_answered_504_goes_on() {
     let id = answer.error(504, "timed_out")["jobId"].to_owned();
     // What the API began with its answer is done by the time that this is recorded.
     bench.recorded(id.as_str().unwrap(), "pending").await;
-    let delivery = delivery.unwrap();
+    let delivery = delivery.and_then(Offer::into_job).unwrap();
     assert!(!delivery.cancelled().is_cancelled());
     let job = delivery.job.clone();
     let reply = Reply::new(job.id, Ok(outcome(&job, "late\n"))).about(job);

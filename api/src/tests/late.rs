@@ -52,7 +52,7 @@ async fn the_result_of_a_caller_who_left_is_recorded() {
     let slots = Prefetch(NonZeroU16::MIN);
     let mut jobs = queue.deliveries(slots, bench.stop.clone()).await.unwrap();
     let request = tokio::spawn(bench.api.router.clone().oneshot(post(EXECUTE, HELLO)));
-    let delivery = jobs.recv().await.unwrap();
+    let delivery = jobs.recv().await.unwrap().into_job().unwrap();
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
 
@@ -75,7 +75,7 @@ async fn a_reply_in_the_moment_in_which_the_caller_leaves_is_recorded() {
     let delivery = poll_fn(|context| {
         assert!(request.as_mut().poll(context).is_pending());
         match std::pin::pin!(jobs.recv()).poll(context) {
-            Poll::Ready(delivery) => Poll::Ready(delivery.unwrap()),
+            Poll::Ready(offer) => Poll::Ready(offer.unwrap().into_job().unwrap()),
             Poll::Pending => Poll::Pending,
         }
     })

@@ -85,7 +85,7 @@ async fn the_job_carries_what_was_asked_for() {
         .unwrap();
     let (router, stop) = (bench.api.router.clone(), bench.stop.clone());
     tokio::spawn(async move { stop.run_until_cancelled(send(&router, request)).await });
-    let job = jobs.recv().await.unwrap().job.clone();
+    let job = jobs.recv().await.unwrap().into_job().unwrap().job.clone();
     assert_eq!(job.room.as_str(), "room-1");
     assert_eq!(job.submission.language().as_str(), "javascript");
     assert_eq!(job.submission.code(), "1");

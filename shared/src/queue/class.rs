@@ -38,9 +38,9 @@ impl Prefetch {
         }
     }
 
-    /// How many unsettled deliveries altogether.
+    /// How many unsettled deliveries altogether, with one suspect's turn.
     pub(crate) fn total(self) -> usize {
         let held = JobClass::ALL.map(|class| usize::from(self.of(class)));
-        held.into_iter().sum()
+        held.into_iter().sum::<usize>() + 1
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::Delivery;
+use crate::queue::{Delivery, Offer};
 
 /// How long each of the two steps of ending may take: no more is fetched, all is given back.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -16,7 +16,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// The jobs as they arrive. Ends after its `stop` token was cancelled; what was fetched but not
 /// taken by then, or when this is dropped, goes back to the queue.
 pub struct Deliveries {
-    fetched: mpsc::Receiver<Delivery>,
+    fetched: mpsc::Receiver<Offer>,
     stop: CancellationToken,
     closed: CancellationToken,
 }
@@ -24,7 +24,7 @@ pub struct Deliveries {
 impl Deliveries {
     /// A stream that ends with either token.
     pub(super) fn new(
-        fetched: mpsc::Receiver<Delivery>,
+        fetched: mpsc::Receiver<Offer>,
         stop: CancellationToken,
         closed: CancellationToken,
     ) -> Self {
@@ -35,22 +35,23 @@ impl Deliveries {
         }
     }
 
-    /// The next job. `None` once the stream has ended. Nothing is lost if the wait is dropped.
-    pub async fn recv(&mut self) -> Option<Delivery> {
+    /// The next job, or the turn of a suspect. `None` once the stream has ended. Nothing is lost if
+    /// the wait is dropped.
+    pub async fn recv(&mut self) -> Option<Offer> {
         loop {
-            let delivery = tokio::select! {
+            let offer = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return self.end().await,
                 () = self.closed.cancelled() => return self.end().await,
-                delivery = self.fetched.recv() => delivery?,
+                offer = self.fetched.recv() => offer?,
             };
-            if let Some(delivery) = delivery.if_worth_running() {
-                return Some(delivery);
+            if let Some(offer) = offer.if_worth_taking() {
+                return Some(offer);
             }
         }
     }
 
-    async fn end(&mut self) -> Option<Delivery> {
+    async fn end(&mut self) -> Option<Offer> {
         hand_back(&mut self.fetched).await;
         None
     }
@@ -74,11 +75,11 @@ impl Drop for Deliveries {
 
 /// Gives back what was fetched and not taken, once nothing more is fetched: what is given back
 /// earlier could come straight back here.
-async fn hand_back(fetched: &mut mpsc::Receiver<Delivery>) {
+async fn hand_back(fetched: &mut mpsc::Receiver<Offer>) {
     let mut untaken = Vec::new();
     let fetching_ends = async {
-        while let Some(delivery) = fetched.recv().await {
-            untaken.push(delivery);
+        while let Some(offer) = fetched.recv().await {
+            untaken.extend(offer.into_job());
         }
     };
     drop(timeout(END_TIMEOUT, fetching_ends).await);
@@ -89,4 +90,13 @@ async fn hand_back(fetched: &mut mpsc::Receiver<Delivery>) {
         .map(Delivery::requeue);
     // What cannot be given back in order goes back when it is dropped.
     drop(timeout(END_TIMEOUT, join_all(giving_back)).await);
+}
+
+impl Offer {
+    fn if_worth_taking(self) -> Option<Self> {
+        match self {
+            Self::Job(delivery) => delivery.if_worth_running().map(Self::Job),
+            Self::Suspect(turn) => turn.if_ours().map(Self::Suspect),
+        }
+    }
 }

@@ -34,8 +34,9 @@ pub trait Settle: Send {
     fn abandon(self: Box<Self>);
     /// As [`Settle::reply`], without waiting. If it fails, the job goes back.
     fn reply_in_background(self: Box<Self>, reply: Reply);
-    /// The job's deadline passed before a worker took it: puts it aside without waiting.
-    fn expire(self: Box<Self>);
+    /// The deadline of `job` passed before a worker took it: puts it aside without waiting, or
+    /// answers it, if nobody would notice otherwise.
+    fn expire(self: Box<Self>, job: Job);
 }
 
 impl Delivery {
@@ -93,7 +94,7 @@ impl Delivery {
             None
         } else if self.job.deadline.has_passed() {
             tracing::info!(job.id = %self.job.id, "job not run: its deadline had passed");
-            settle.expire();
+            settle.expire(self.job.clone());
             None
         } else {
             self.settle = Some(settle);

@@ -10,6 +10,7 @@ pub mod memory;
 mod pending;
 pub mod rabbit;
 mod roll;
+mod turn;
 mod unclaimed;
 mod waiters;
 
@@ -19,6 +20,7 @@ pub use delivery::{Delivery, Settle};
 pub use memory::MemoryQueue;
 pub use pending::{PendingReply, WaitError};
 pub use rabbit::{RabbitConfig, RabbitQueue};
+pub use turn::{Fetch, Offer, Turn};
 pub use unclaimed::{Fate, Unclaimed};
 
 use async_trait::async_trait;
@@ -34,10 +36,10 @@ use crate::presence::WorkerStatus;
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
 
 /// How often a job is given to a worker at most. One that was lost with its worker (or dropped by
-/// it) this often is taken to be the cause: it is put aside, and answered with
-/// [`FailureCode::WorkerCrashed`](crate::reply::FailureCode::WorkerCrashed). Handing a job back
-/// does not count. A job that a dying worker had fetched and not begun does: nobody is left to
-/// tell the two apart.
+/// it) comes back as a suspect, which is run alone ([`Turn`]): many jobs are lost with a worker, and
+/// nobody is left to tell which was the cause. Lost once more, it was the cause: it is put aside, and
+/// answered with [`FailureCode::WorkerCrashed`](crate::reply::FailureCode::WorkerCrashed). Handing a
+/// job back does not count.
 pub const MAX_TRIES: u32 = 2;
 
 /// The way of a job to a worker and of its reply back.
@@ -54,7 +56,7 @@ pub trait JobQueue: Send + Sync + 'static {
 
     /// Queues a job that nobody waits for, as [`JobClass::Unattended`]. `Ok` once it would survive
     /// the queue's restart, if this queue can. There need not be a worker yet. Its reply is
-    /// [`JobQueue::unclaimed`].
+    /// [`JobQueue::unclaimed`], and there is one even if the deadline passes first.
     ///
     /// # Errors
     /// As [`JobQueue::submit`], but for [`SubmitError::NoWorkers`].
@@ -67,7 +69,8 @@ pub trait JobQueue: Send + Sync + 'static {
     /// Does nothing to a job that is done or unknown.
     async fn cancel(&self, job: JobId);
 
-    /// Jobs to run, of each class at most what `prefetch` says unsettled at a time; a job whose
+    /// Jobs to run, of each class at most what `prefetch` says unsettled at a time, and suspects'
+    /// turns, one at a time; a job whose
     /// deadline has passed is not among them. Goes on through any loss of connection until `stop` is cancelled; then no
     /// more jobs arrive, while those taken can still be settled. There is one such stream per
     /// queue handle.
@@ -118,7 +121,7 @@ pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 /// What a queue says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueStatus {
-    /// [`JobClass::Interactive`] jobs waiting for a worker.
+    /// [`JobClass::Interactive`] jobs waiting for a worker, and suspects of either class.
     pub waiting: u32,
     /// [`JobClass::Unattended`] jobs waiting for a worker.
     pub unattended: u32,

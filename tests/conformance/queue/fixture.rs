@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::limits::Limits;
 use warren_shared::queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
 use warren_shared::queue::{
-    Deliveries, Delivery, JobClass, JobQueue, MemoryQueue, PendingReply, Prefetch, QueueStatus,
-    RabbitConfig, RabbitQueue, SLOTS_PER_UNATTENDED, SubmitError,
+    Deliveries, Delivery, JobClass, JobQueue, MemoryQueue, Offer, PendingReply, Prefetch,
+    QueueError, QueueStatus, RabbitConfig, RabbitQueue, SLOTS_PER_UNATTENDED, SubmitError, Turn,
 };
 use warren_shared::reply::{FailureCode, JobFailure, Reply};
 use warren_shared::time::Deadline;
@@ -68,29 +69,73 @@ impl Worker {
             JobClass::Unattended => held * SLOTS_PER_UNATTENDED,
         };
         let prefetch = Prefetch(NonZeroU16::new(prefetch).context("a prefetch is at least 1")?);
-        Ok(Jobs(
-            self.queue.deliveries(prefetch, self.stop.clone()).await?,
-        ))
+        Ok(Jobs {
+            stream: self.queue.deliveries(prefetch, self.stop.clone()).await?,
+            fetching: None,
+        })
     }
 }
 
-/// A worker's stream of jobs.
-pub struct Jobs(Deliveries);
+/// A worker's stream of jobs. It has nothing else to do, so it fetches a suspect at once.
+pub struct Jobs {
+    stream: Deliveries,
+    /// Whoever waits for a job may stop waiting; what is being fetched then is the next one's.
+    fetching: Option<JoinHandle<Result<Option<Delivery>, QueueError>>>,
+}
 
 impl Jobs {
     /// The next job, which must come soon.
     pub async fn next(&mut self) -> anyhow::Result<Delivery> {
-        let next = tokio::time::timeout(SOON, self.0.recv()).await;
-        next.context("no job was delivered")?
+        let next = tokio::time::timeout(SOON, self.take()).await;
+        next.context("no job was delivered")??
             .context("the stream of jobs ended")
+    }
+
+    async fn take(&mut self) -> anyhow::Result<Option<Delivery>> {
+        loop {
+            if let Some(fetching) = &mut self.fetching {
+                let fetched = fetching.await?;
+                self.fetching = None;
+                // With its connection a worker loses the turn as well.
+                if let Ok(Some(suspect)) = fetched {
+                    return Ok(Some(suspect));
+                }
+            }
+            match self.stream.recv().await {
+                Some(Offer::Job(delivery)) => return Ok(Some(delivery)),
+                Some(Offer::Suspect(turn)) => self.fetching = Some(tokio::spawn(turn.fetch())),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next turn, which must come soon and before any job.
+    pub async fn turn(&mut self) -> anyhow::Result<Turn> {
+        let next = tokio::time::timeout(SOON, self.stream.recv()).await;
+        match next.context("no turn came")? {
+            Some(Offer::Suspect(turn)) => Ok(turn),
+            Some(Offer::Job(delivery)) => anyhow::bail!("{} was delivered", delivery.job.id),
+            None => anyhow::bail!("the stream of jobs ended"),
+        }
+    }
+
+    /// Answers whatever comes, until nothing has come for a while.
+    pub async fn settle_all(&mut self) -> anyhow::Result<()> {
+        while let Ok(delivery) = tokio::time::timeout(A_WHILE, self.take()).await {
+            let delivery = delivery?.context("the stream of jobs ended")?;
+            let reply = reply_to(&delivery.job, "done");
+            delivery.reply(reply).await?;
+        }
+        Ok(())
     }
 
     /// Looks on for a while: no job may come.
     pub async fn none(&mut self) -> anyhow::Result<()> {
-        match tokio::time::timeout(A_WHILE, self.0.recv()).await {
+        match tokio::time::timeout(A_WHILE, self.take()).await {
             Err(_elapsed) => Ok(()),
-            Ok(Some(delivery)) => anyhow::bail!("{} was delivered", delivery.job.id),
-            Ok(None) => anyhow::bail!("the stream of jobs ended"),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(Some(delivery))) => anyhow::bail!("{} was delivered", delivery.job.id),
+            Ok(Ok(None)) => anyhow::bail!("the stream of jobs ended"),
         }
     }
 
@@ -100,7 +145,7 @@ impl Jobs {
         done: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
         tokio::select! {
-            delivery = self.0.recv() => match delivery {
+            delivery = self.take() => match delivery? {
                 Some(delivery) => anyhow::bail!("{} was delivered", delivery.job.id),
                 None => anyhow::bail!("the stream of jobs ended"),
             },
@@ -110,9 +155,9 @@ impl Jobs {
 
     /// The stream must have ended.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
-        let next = tokio::time::timeout(SOON, self.0.recv())
+        let next = tokio::time::timeout(SOON, self.take())
             .await
-            .context("the stream goes on")?;
+            .context("the stream goes on")??;
         anyhow::ensure!(next.is_none(), "a job was delivered after the end");
         Ok(())
     }
@@ -242,9 +287,13 @@ pub async fn answer(mut pending: PendingReply) -> anyhow::Result<Reply> {
     Ok(pending.wait(Deadline::after(SOON)).await?)
 }
 
-/// Waits for the reply, which must be that the job was lost with every worker that took it.
-pub async fn given_up(pending: PendingReply, job: &Job) -> anyhow::Result<()> {
-    let reply = answer(pending).await?;
+/// Waits for the reply, which must be that the job was lost with every worker that took it. The
+/// worker of `jobs` sees to that, and gets no job meanwhile.
+pub async fn given_up(pending: PendingReply, job: &Job, jobs: &mut Jobs) -> anyhow::Result<()> {
+    let reply = tokio::select! {
+        reply = answer(pending) => reply?,
+        delivery = jobs.take() => anyhow::bail!("{:?} was delivered", delivery?.map(|it| it.job.id)),
+    };
     let code = reply.result.as_ref().err().map(|failure| failure.code);
     anyhow::ensure!(code == Some(FailureCode::WorkerCrashed), "{reply:?}");
     anyhow::ensure!(reply.job.as_deref() == Some(job), "{reply:?}");

@@ -9,6 +9,7 @@ mod presence;
 mod rabbitmq;
 mod restart;
 mod routing;
+mod suspects;
 mod topology;
 mod unattended;
 mod unclaimed;
@@ -86,6 +87,7 @@ conformance! {
             a_reply_without_waiter_is_recorded_once,
             an_unrecorded_reply_comes_again,
             an_unattended_job_waits_for_a_worker_and_is_recorded,
+            an_unattended_job_that_is_too_late_is_answered,
             a_reply_outlives_its_api,
             replies_to_the_living_and_the_gone_are_told_apart;
     }

@@ -109,7 +109,7 @@ pub async fn a_job_that_every_worker_drops_is_put_aside<F: Fixture>() -> anyhow:
         assert_eq!(delivery.job, poison);
         drop(delivery);
     }
-    given_up(waiting, &poison).await?;
+    given_up(waiting, &poison, &mut jobs).await?;
     let pending = submit(&api, &normal).await?;
     let delivery = jobs.next().await?;
     assert_eq!(delivery.job, normal);
@@ -223,7 +223,7 @@ pub async fn handing_back_does_not_forget_earlier_losses<F: Fixture>() -> anyhow
         jobs.next().await?.requeue().await?;
         drop(jobs.next().await?);
     }
-    given_up(pending, &sent).await?;
+    given_up(pending, &sent, &mut jobs).await?;
     jobs.none().await
 }
 

@@ -1,14 +1,16 @@
 //! Replies that nobody waits for: kept until they are recorded.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use warren_shared::queue::{QueueError, Unclaimed};
+use warren_shared::reply::FailureCode;
 
-use super::fixture::{A_WHILE, Fixture, SOON, answer, job, reply_to, submit, until};
+use super::fixture::{A_WHILE, Fixture, SOON, answer, job, job_for, reply_to, submit, until};
 
 /// How many jobs of each kind.
 const MANY: usize = 60;
@@ -82,6 +84,48 @@ pub async fn an_unattended_job_waits_for_a_worker_and_is_recorded<F: Fixture>() 
     let found = next(&mut unclaimed).await?;
     assert_eq!(found.reply, reply_to(&sent, "done"));
     found.acknowledge();
+    none(&mut unclaimed).await
+}
+
+/// Nobody else would notice: it is answered whether it was fetched by then or waits.
+pub async fn an_unattended_job_that_is_too_late_is_answered<F: Fixture>() -> anyhow::Result<()> {
+    let fixture = F::new().await?;
+    let (api, worker) = (fixture.api()?, fixture.worker()?);
+    until(&api, "the queue can be reached", |_| true).await?;
+    let mut unclaimed = api.unclaimed(CancellationToken::new()).await?;
+    let mut jobs = worker.take_jobs(1).await?;
+    until(&api, "the worker is there", |now| now.consumers == 1).await?;
+    let hasty = [
+        job_for(Duration::from_secs(1))?,
+        job_for(Duration::from_secs(1))?,
+    ];
+    for job in &hasty {
+        api.submit_unattended(job).await?;
+    }
+    until(&api, "one is fetched, one waits", |now| now.unattended == 1).await?;
+    while !hasty.iter().all(|job| job.deadline.has_passed()) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    jobs.none().await?;
+    let mut late = BTreeSet::new();
+    for _ in &hasty {
+        let found = next(&mut unclaimed).await?;
+        let failure = found
+            .reply
+            .result
+            .as_ref()
+            .err()
+            .map(|failure| failure.code);
+        assert_eq!(failure, Some(FailureCode::DeadlinePassed));
+        assert_eq!(
+            found.reply.job.as_ref().map(|job| job.id),
+            Some(found.reply.job_id)
+        );
+        late.insert(found.reply.job_id);
+        found.acknowledge();
+    }
+    assert_eq!(late, hasty.iter().map(|job| job.id).collect());
+    jobs.none().await?;
     none(&mut unclaimed).await
 }
 

@@ -175,7 +175,8 @@ async fn late_result(queue: &MemoryQueue, stop: &CancellationToken) -> Job {
         .await
         .expect("a worker");
     drop(caller.submit(&job).await.expect("it is queued"));
-    let delivery = jobs.recv().await.expect("the job");
+    let offer = jobs.recv().await.expect("the stream goes on");
+    let delivery = offer.into_job().expect("the job");
     let reply = Reply::new(job.id, Ok(outcome("late\n"))).about(job.clone());
     delivery.reply(reply).await.expect("the reply is taken");
     job

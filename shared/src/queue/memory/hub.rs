@@ -160,8 +160,15 @@ impl Hub {
         let mut state = self.lock();
         let waiting = state.waiting(class);
         if waiting.len() >= self.capacity {
-            waiting.retain(Queued::is_alive);
+            let (alive, expired): (_, VecDeque<_>) = std::mem::take(waiting)
+                .into_iter()
+                .partition(Queued::is_alive);
+            *waiting = alive;
+            for queued in expired {
+                self.put_aside(&mut state, queued);
+            }
         }
+        let waiting = state.waiting(class);
         if waiting.len() >= self.capacity {
             return Err(SubmitError::Full);
         }
@@ -200,7 +207,7 @@ impl Hub {
         loop {
             let mut queued = state.waiting(class).pop_front()?;
             if !queued.is_alive() {
-                tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
+                self.put_aside(&mut state, queued);
                 continue;
             }
             let redelivered = std::mem::replace(&mut queued.delivered, true);
@@ -223,6 +230,23 @@ impl Hub {
     /// The job is done with.
     pub(super) fn forget(&self, tag: Tag) {
         self.lock().held.remove(&tag);
+    }
+
+    /// The deadline of a job that was taken passed before it could be run.
+    pub(super) fn expire(&self, tag: Tag) {
+        let mut state = self.lock();
+        if let Some(Held { queued, .. }) = state.held.remove(&tag) {
+            self.put_aside(&mut state, queued);
+        }
+    }
+
+    /// Forgets a job whose deadline passed; nobody would notice that of one that nobody waits for,
+    /// so it is answered.
+    fn put_aside(&self, state: &mut State, queued: Queued) {
+        tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
+        if queued.class == JobClass::Unattended {
+            self.keep_in(state, Reply::deadline_passed(queued.job));
+        }
     }
 
     /// The job goes back to where it came from, unless it was tried often enough. `false` if it
@@ -265,14 +289,16 @@ impl Hub {
 
     /// Keeps an unclaimed reply, as many as jobs may wait; past that the oldest goes.
     pub(super) fn keep(&self, reply: Reply) {
-        let mut state = self.lock();
+        self.keep_in(&mut self.lock(), reply);
+    }
+
+    fn keep_in(&self, state: &mut State, reply: Reply) {
         if state.unclaimed.len() >= self.capacity
             && let Some(oldest) = state.unclaimed.pop_front()
         {
             tracing::error!(job.id = %oldest.job_id, "reply dropped: nobody records results");
         }
         state.unclaimed.push_back(reply);
-        drop(state);
         self.reply_waits.notify_one();
     }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::hub::{HandleId, Hub, Return, Tag, Taken};
 use crate::job::Job;
 use crate::queue::unclaimed::UNCLAIMED_RETRY;
-use crate::queue::{Delivery, Fate, JobClass, Prefetch, QueueError, Settle, Unclaimed};
+use crate::queue::{Delivery, Fate, JobClass, Offer, Prefetch, QueueError, Settle, Unclaimed};
 use crate::reply::Reply;
 
 /// Unclaimed replies handed out ahead of the recorder.
@@ -21,7 +22,7 @@ pub(super) fn jobs(
     by: HandleId,
     prefetch: Prefetch,
     until: CancellationToken,
-) -> mpsc::Receiver<Delivery> {
+) -> mpsc::Receiver<Offer> {
     let (sender, fetched) = mpsc::channel(prefetch.total());
     let consumer = hub.consumer();
     let [interactive, unattended] = JobClass::ALL.map(|class| {
@@ -48,7 +49,7 @@ async fn fetch(
     class: JobClass,
     by: HandleId,
     slots: Arc<Semaphore>,
-    sender: mpsc::Sender<Delivery>,
+    sender: mpsc::Sender<Offer>,
 ) {
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let taken = tokio::select! {
@@ -56,9 +57,11 @@ async fn fetch(
             () = sender.closed() => return,
             taken = hub.take(class, by) => taken,
         };
-        if let Err(untaken) = sender.send(delivery(&hub, taken, slot)).await {
+        // No suspects: a job that is dropped here has no neighbours to be told from.
+        let offer = Offer::Job(delivery(&hub, taken, slot));
+        if let Err(SendError(Offer::Job(untaken))) = sender.send(offer).await {
             // It fails only if the job went back already.
-            drop(untaken.0.requeue().await);
+            drop(untaken.requeue().await);
         }
     }
 }
@@ -116,8 +119,8 @@ impl Settle for HeldJob {
         self.hub.forget(self.tag);
     }
 
-    fn expire(self: Box<Self>) {
-        self.hub.forget(self.tag);
+    fn expire(self: Box<Self>, _job: Job) {
+        self.hub.expire(self.tag);
     }
 }
 

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::RabbitConfig;
 use super::fuse::{self, Fuse};
-use super::topology;
-use crate::queue::{JobClass, QueueError, QueueStatus};
+use super::topology::{self, INTERACTIVE_JOBS, JOBS, SUSPECTS};
+use crate::queue::{QueueError, QueueStatus};
 
 /// How long it may take until a connection stands, topology included. The first declaration of a
 /// quorum queue elects a leader.
@@ -120,11 +120,12 @@ impl Connected {
     pub(super) async fn ask(&self, within: Duration) -> Result<QueueStatus, QueueError> {
         let asked = Instant::now();
         let asking = async {
-            let interactive = self.ask_for(JobClass::Interactive).await?;
-            let unattended = self.ask_for(JobClass::Unattended).await?;
-            Ok::<_, lapin::Error>((interactive, unattended))
+            let interactive = ask_for(&self.control, INTERACTIVE_JOBS).await?;
+            let unattended = ask_for(&self.control, JOBS).await?;
+            let suspects = ask_for(&self.control, SUSPECTS).await?;
+            Ok::<_, lapin::Error>((interactive, unattended, suspects))
         };
-        let (interactive, unattended) = timeout(within, asking)
+        let (interactive, unattended, suspects) = timeout(within, asking)
             .await
             .map_err(|_elapsed| QueueError::TimedOut {
                 context: "asking for the state of the queues of jobs",
@@ -133,7 +134,9 @@ impl Connected {
                 "ask for the state of the queues of jobs",
             ))?;
         let status = QueueStatus {
-            waiting: interactive.message_count(),
+            waiting: interactive
+                .message_count()
+                .saturating_add(suspects.message_count()),
             unattended: unattended.message_count(),
             // Every worker consumes both.
             consumers: interactive.consumer_count(),
@@ -141,17 +144,6 @@ impl Connected {
         };
         self.last_status.send_replace(Some(status));
         Ok(status)
-    }
-
-    async fn ask_for(&self, class: JobClass) -> Result<lapin::Queue, lapin::Error> {
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let name = topology::queue_of(class);
-        self.control
-            .queue_declare(name.into(), options, FieldTable::default())
-            .await
     }
 
     /// What the broker last said, at most [`PROBE_EVERY`] and one answer ago.
@@ -227,4 +219,15 @@ impl Connected {
         }
         self.fuse.cut();
     }
+}
+
+/// How a queue is. It must exist: otherwise the channel is lost.
+pub(super) async fn ask_for(channel: &Channel, queue: &str) -> Result<lapin::Queue, lapin::Error> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    channel
+        .queue_declare(queue.into(), options, FieldTable::default())
+        .await
 }

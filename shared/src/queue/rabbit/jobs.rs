@@ -1,4 +1,5 @@
-//! The worker's consumers: jobs of both classes from their queues into the worker's stream.
+//! The worker's consumers: jobs of both classes, and suspects' turns, from their queues into the
+//! worker's stream.
 
 use std::sync::Arc;
 
@@ -14,19 +15,20 @@ use super::message::{correlation, decode};
 use super::replier::Replier;
 use super::streams::{Slot, Subscription, cancel, consume};
 use super::supervisor::{Built, Unit};
-use super::tagged::TaggedJob;
+use super::tagged::{Place, TaggedJob};
 use super::tags::{Settlement, settle};
 use super::topology::queue_of;
-use super::tries::Tries;
+use super::tries::{Tries, came_back};
+use super::turns::{Suspects, Turns};
 use crate::ids::InstanceId;
 use crate::job::Job;
 use crate::queue::cancellations::Cancellations;
-use crate::queue::{Delivery, JobClass, Prefetch, QueueError};
+use crate::queue::{Delivery, JobClass, Offer, Prefetch, QueueError};
 
 /// The unit that consumes jobs.
 pub(super) struct Consuming {
     pub(super) instance: InstanceId,
-    pub(super) subscriber: Slot<Delivery, Prefetch>,
+    pub(super) subscriber: Slot<Offer, Prefetch>,
     pub(super) cancellations: Arc<Cancellations>,
     pub(super) replier: Replier,
 }
@@ -50,13 +52,23 @@ impl Unit for Consuming {
             self.pump(JobClass::Interactive, connected.lasting_channel().await?),
             self.pump(JobClass::Unattended, connected.lasting_channel().await?),
         );
+        let turns = Turns {
+            suspects: Suspects {
+                connected: Arc::clone(connected),
+                channel: connected.lasting_channel().await?,
+                replier: self.replier.clone(),
+                cancellations: Arc::clone(&self.cancellations),
+            },
+            tag: self.instance.as_str().to_owned(),
+        };
         let (subscriber, stop) = (self.subscriber.clone(), stop.clone());
         let taking = async move {
             let consuming = async {
                 let subscription = subscriber.subscribed().await;
                 tokio::try_join!(
                     Box::pin(interactive.run(subscription.clone())),
-                    Box::pin(unattended.run(subscription))
+                    Box::pin(unattended.run(subscription.clone())),
+                    Box::pin(turns.run(subscription))
                 )
             };
             if let Some(Err(error)) = stop.run_until_cancelled(consuming).await {
@@ -104,7 +116,7 @@ struct Pump {
 
 impl Pump {
     /// Passes jobs on until the subscription ends.
-    async fn run(self, subscription: Subscription<Delivery, Prefetch>) -> Result<(), QueueError> {
+    async fn run(self, subscription: Subscription<Offer, Prefetch>) -> Result<(), QueueError> {
         let queue = queue_of(self.class);
         let prefetch = subscription.prefetch.of(self.class);
         let mut consumer = consume(&self.channel, queue, &self.tag, prefetch).await?;
@@ -115,14 +127,14 @@ impl Pump {
             if let Some(delivery) = self.receive(delivered).await? {
                 // Never waits on this connection, since no more than the prefetch are unsettled;
                 // what an earlier connection brought may still be in the way.
-                if let Err(untaken) = subscription.sender.send(delivery).await {
+                if let Err(untaken) = subscription.sender.send(Offer::Job(delivery)).await {
                     hand_back(untaken.0).await;
                 }
             }
         }
         for delivered in cancel(&self.channel, consumer).await? {
             if let Some(delivery) = self.receive(delivered).await?
-                && let Err(untaken) = subscription.sender.try_send(delivery)
+                && let Err(untaken) = subscription.sender.try_send(Offer::Job(delivery))
             {
                 hand_back(untaken.into_inner()).await;
             }
@@ -153,25 +165,25 @@ impl Pump {
                 return Ok(None);
             }
         };
-        let tries = Tries::before(self.class, &delivered);
+        let tries = Tries::before(&delivered);
         // One whose deadline passed is put aside for that, by whoever takes it from the stream.
-        if !job.deadline.has_passed()
-            && let Some(remedy) = Remedy::of(self.class, tries, &delivered)
-        {
+        if !job.deadline.has_passed() && came_back(&delivered) {
             let loss = Loss {
                 job,
                 class: self.class,
                 reply_to: delivered.properties.reply_to().clone(),
                 tries,
                 acker: delivered.acker,
-                remedy,
+                turn: None,
+                remedy: Remedy::Suspect,
             };
             // No more at a time than the prefetch.
             self.remedies.spawn(loss.remedy(self.replier.clone()));
             return Ok(None);
         }
         let redelivered = delivered.redelivered || Tries::noted(&delivered.properties).is_some();
-        let settle = TaggedJob::new(job.id, self.class, tries, delivered, self.replier.clone());
+        let place = Place::Jobs(self.class);
+        let settle = TaggedJob::new(job.id, place, tries, delivered, self.replier.clone());
         let hold = self.cancellations.hold(job.id);
         Ok(Some(Delivery::new(
             job,
@@ -183,7 +195,10 @@ impl Pump {
 }
 
 /// Gives a job back that nobody takes.
-async fn hand_back(delivery: Delivery) {
+async fn hand_back(offer: Offer) {
+    let Some(delivery) = offer.into_job() else {
+        return;
+    };
     let job = delivery.job.id;
     if let Err(error) = delivery.requeue().await {
         tracing::debug!(job.id = %job, %error, "job was lost with its connection");

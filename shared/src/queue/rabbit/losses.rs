@@ -1,10 +1,8 @@
-//! Jobs that came back because whoever had them was lost: counted, and run again only if there are
-//! tries left.
+//! Jobs that are not run as they came: one that came back is moved to where it waits to be run
+//! alone, one whose tries are used up is answered and put aside, and so is one that is too late.
 //!
-//! A classic queue says only that a message came back, once or more often. So such a message is
-//! published again with its count, and the old one acknowledged: what then comes without the flag
-//! was tried as often as its header says, and no more. A job whose tries are used up is answered
-//! and put aside.
+//! Until that is confirmed the message is held, so it survives us. It is not given back to be tried
+//! again: each return counts with the broker, which in the end lets go of what nobody answered.
 
 use std::time::Duration;
 
@@ -14,25 +12,28 @@ use lapin::types::ShortString;
 use super::message::{Journey, Origin};
 use super::replier::Replier;
 use super::tags::{Settlement, settle};
-use super::topology::DEAD_JOBS;
+use super::topology::{DEAD_JOBS, SUSPECTS};
 use super::tries::Tries;
+use super::turns::HeldTurn;
 use crate::job::Job;
 use crate::queue::{JobClass, QueueError};
 use crate::reply::Reply;
 
-/// How long a job stays away whose count could not be published, so that it is not tried in a hot
-/// loop.
+/// Between two attempts: what is needed is away, or full.
 const RETRY: Duration = Duration::from_millis(200);
 /// Why it is among the dead.
 const WORKER_CRASHED: &str = "worker_crashed";
 
-/// What is to be done with a job before anybody runs it.
+/// What is to be done with a job instead of running it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
-    /// Publish it again, with its count.
-    Count,
-    /// Answer it and put it aside.
+    /// Move it to where it is run alone.
+    Suspect,
+    /// Answer it and put it aside: it was tried often enough.
     GiveUp,
+    /// Put it aside: its deadline passed. Nobody would notice that of a job that nobody waits for,
+    /// so that is answered.
+    Expire,
 }
 
 /// A job that is not to be run as it came.
@@ -42,78 +43,91 @@ pub(super) struct Loss {
     pub(super) reply_to: Option<ShortString>,
     pub(super) tries: Tries,
     pub(super) acker: Acker,
+    /// By which it was taken.
+    pub(super) turn: Option<HeldTurn>,
     pub(super) remedy: Remedy,
 }
 
-impl Remedy {
-    /// What `delivered` needs, if anything.
-    pub(super) fn of(
-        class: JobClass,
-        tries: Tries,
-        delivered: &lapin::message::Delivery,
-    ) -> Option<Self> {
-        if tries.used_up() {
-            Some(Self::GiveUp)
-        } else if class == JobClass::Interactive && delivered.redelivered {
-            Some(Self::Count)
-        } else {
-            None
-        }
-    }
-}
-
 impl Loss {
-    /// Does what is to be done. Until that is confirmed the message stays what it was, so it
-    /// survives us.
-    pub(super) async fn remedy(self, replier: Replier) {
-        let done = match self.remedy {
-            Remedy::Count => self.count(&replier).await,
-            Remedy::GiveUp => self.give_up(&replier).await,
-        };
-        let how = match done {
-            Ok(()) => Settlement::Ack,
-            Err(error) => {
-                tracing::warn!(job.id = %self.job.id, %error, "a job that came back could not be dealt with yet");
-                tokio::time::sleep(RETRY).await;
-                Settlement::Requeue
+    /// Does what is to be done, however often that takes while the job is ours.
+    pub(super) async fn remedy(mut self, replier: Replier) {
+        let mut told = false;
+        loop {
+            if self.remedy == Remedy::Suspect && self.job.deadline.has_passed() {
+                self.remedy = Remedy::Expire;
             }
-        };
-        if let Err(error) = settle(&self.acker, how).await {
-            tracing::debug!(job.id = %self.job.id, %error, "a job that came back comes again");
+            match self.attempt(&replier).await {
+                Ok(how) => return self.settle(how).await,
+                Err(error) if !std::mem::replace(&mut told, true) => {
+                    tracing::warn!(
+                        job.id = %self.job.id, %error, remedy = ?self.remedy,
+                        "a job that is not to be run cannot be dealt with yet; trying on"
+                    );
+                }
+                Err(_again) => {}
+            }
+            if !self.acker.usable() {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
         }
     }
 
-    async fn count(&self, replier: &Replier) -> Result<(), QueueError> {
-        tracing::info!(job.id = %self.job.id, "a job came back: its worker was lost; queued again");
+    async fn attempt(&self, replier: &Replier) -> Result<Settlement, QueueError> {
+        match self.remedy {
+            Remedy::Suspect => self.suspect(replier).await,
+            Remedy::GiveUp => self.give_up(replier).await,
+            Remedy::Expire => self.expire(replier).await,
+        }
+    }
+
+    async fn suspect(&self, replier: &Replier) -> Result<Settlement, QueueError> {
         let journey = Journey {
             class: self.class,
             reply_to: self.reply_to(),
             origin: Origin::Returned(self.tries),
         };
-        match replier.hand_back(&self.job, journey).await {
-            // The queue is full. Given back to it, the job would come here again at once, in the
-            // way of the others; the durable queue has room for it, and counts by itself.
-            Err(QueueError::Refused(_)) => {
-                let journey = Journey {
-                    class: JobClass::Unattended,
-                    ..journey
-                };
-                replier.hand_back(&self.job, journey).await
-            }
-            done => done,
-        }
+        replier.suspect(&self.job, journey).await?;
+        tracing::info!(
+            job.id = %self.job.id,
+            "a job came back: its worker was lost; moved to {SUSPECTS}, to be run alone"
+        );
+        Ok(Settlement::Ack)
     }
 
-    async fn give_up(&self, replier: &Replier) -> Result<(), QueueError> {
-        tracing::error!(
-            job.id = %self.job.id, tries = ?self.tries,
-            "job put aside in {DEAD_JOBS}: every worker that took it was lost"
-        );
+    async fn give_up(&self, replier: &Replier) -> Result<Settlement, QueueError> {
         let answer = Reply::worker_crashed(self.job.clone());
         replier.send(self.reply_to(), &answer).await?;
         replier
             .put_aside(&self.job, self.tries, WORKER_CRASHED)
-            .await
+            .await?;
+        tracing::error!(
+            job.id = %self.job.id, tries = ?self.tries,
+            "job put aside in {DEAD_JOBS}: every worker that took it was lost, the last one while it ran alone"
+        );
+        Ok(Settlement::Ack)
+    }
+
+    // To the dead letters rather than away, so that it can be seen how often this happens; what
+    // expires in the queue goes there as well.
+    async fn expire(&self, replier: &Replier) -> Result<Settlement, QueueError> {
+        match self.class {
+            JobClass::Interactive => Ok(Settlement::Reject),
+            JobClass::Unattended => {
+                let answer = Reply::deadline_passed(self.job.clone());
+                replier.send(self.reply_to(), &answer).await?;
+                Ok(Settlement::Ack)
+            }
+        }
+    }
+
+    async fn settle(self, how: Settlement) {
+        if let Err(error) = settle(&self.acker, how).await {
+            tracing::debug!(job.id = %self.job.id, %error, "a job that was dealt with comes again");
+        }
+        if let Some(turn) = self.turn {
+            turn.end().await;
+        }
     }
 
     fn reply_to(&self) -> Option<&str> {

@@ -68,6 +68,9 @@ pub(super) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, serde_json::E
     serde_json::to_vec(message)
 }
 
+/// Whether anybody waits for the job: not every queue tells.
+const CLASS: &str = "warren-class";
+
 /// Why a job is among the dead, if a worker put it there; the broker's own reasons are in
 /// `x-death`.
 const REASON: &str = "warren-reason";
@@ -91,22 +94,54 @@ pub(super) struct Journey<'a> {
 }
 
 pub(super) fn job_properties(job: &Job, journey: Journey<'_>) -> BasicProperties {
-    // Zero would mean "only if a worker is free this very moment".
-    let left = millis(job.deadline.remaining()).max(1);
     let mut headers = job_headers(job);
     if let Origin::Returned(tries) = journey.origin {
         tries.note(&mut headers);
     }
-    let mode = match journey.class {
-        JobClass::Interactive => Mode::Transient,
-        JobClass::Unattended => Mode::Persistent,
-    };
-    let properties = properties(job.id, "warren.job", mode)
-        .with_expiration(left.to_string().into())
-        .with_headers(headers);
+    let class = AMQPValue::LongString(class_name(journey.class).into());
+    headers.insert(CLASS.into(), class);
+    let properties = waiting(job, "warren.job", journey.class).with_headers(headers);
     match journey.reply_to {
         Some(reply_to) => properties.with_reply_to(reply_to.into()),
         None => properties,
+    }
+}
+
+/// A turn of the suspect `job`; there is nothing in it.
+pub(super) fn turn_properties(job: &Job, class: JobClass) -> BasicProperties {
+    waiting(job, "warren.turn", class)
+}
+
+/// As a job of that class waits. The broker lets go of what a caller waits for, who knows when that
+/// is; a job that nobody waits for must be answered all the same, by a worker.
+fn waiting(job: &Job, kind: &str, class: JobClass) -> BasicProperties {
+    match class {
+        JobClass::Interactive => {
+            // Zero would mean "only if a worker is free this very moment".
+            let left = millis(job.deadline.remaining()).max(1);
+            properties(job.id, kind, Mode::Transient).with_expiration(left.to_string().into())
+        }
+        JobClass::Unattended => properties(job.id, kind, Mode::Persistent),
+    }
+}
+
+const fn class_name(class: JobClass) -> &'static str {
+    match class {
+        JobClass::Interactive => "interactive",
+        JobClass::Unattended => "unattended",
+    }
+}
+
+/// The class of a job. One that names none is kept as if nobody waited for it.
+pub(super) fn class_of(properties: &BasicProperties) -> JobClass {
+    let headers = properties.headers().as_ref();
+    let named = headers.and_then(|headers| headers.inner().get(CLASS));
+    let interactive = class_name(JobClass::Interactive);
+    match named {
+        Some(AMQPValue::LongString(name)) if name.as_bytes() == interactive.as_bytes() => {
+            JobClass::Interactive
+        }
+        _ => JobClass::Unattended,
     }
 }
 

@@ -20,6 +20,7 @@ mod tagged;
 mod tags;
 pub mod topology;
 mod tries;
+mod turns;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,8 +49,8 @@ use crate::presence::WorkerStatus;
 use crate::queue::roll::Roll;
 use crate::queue::waiters::Waiters;
 use crate::queue::{
-    Deliveries, Delivery, JobQueue, PendingReply, Prefetch, QueueError, QueueStatus,
-    STATUS_TIMEOUT, SubmitError, Unclaimed,
+    Deliveries, JobQueue, Offer, PendingReply, Prefetch, QueueError, QueueStatus, STATUS_TIMEOUT,
+    SubmitError, Unclaimed,
 };
 
 /// Unclaimed replies handed to the recorder at a time.
@@ -72,7 +73,7 @@ enum Side {
     Worker {
         publisher: Link<Publisher>,
         consumer: Link<Arc<Connected>>,
-        subscriber: Slot<Delivery, Prefetch>,
+        subscriber: Slot<Offer, Prefetch>,
     },
 }
 

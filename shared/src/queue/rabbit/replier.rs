@@ -1,15 +1,17 @@
 //! What a consumer publishes: a reply to where it is awaited, or else to where it is recorded; and
-//! a job that it hands back.
+//! a job that it hands back or that came back.
 
 use std::time::Duration;
 
 use lapin::BasicProperties;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::message::{Journey, dead_job_properties, encode, job_properties, reply_properties};
+use super::message::{
+    Journey, dead_job_properties, encode, job_properties, reply_properties, turn_properties,
+};
 use super::publisher::{Message, PublishError, Published, Publisher};
 use super::supervisor::Link;
-use super::topology::{DEAD_JOBS, EXCHANGE, RESULTS, queue_of};
+use super::topology::{DEAD_JOBS, EXCHANGE, RESULTS, SUSPECTS, TURNS, queue_of};
 use super::tries::Tries;
 use crate::ids::JobId;
 use crate::job::Job;
@@ -67,6 +69,27 @@ impl Replier {
             .await
     }
 
+    /// Queues `job`, which came back, to be run alone; if that can be done soon.
+    pub(super) async fn suspect(&self, job: &Job, journey: Journey<'_>) -> Result<(), QueueError> {
+        self.suspect_again(job, journey).await?;
+        let turn = turn_properties(job, journey.class);
+        match self.publish(TURNS, turn, &[]).await {
+            // Each turn leads to whichever suspect is the next, and there are plenty.
+            Err(QueueError::Refused(_)) => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Queues a suspect once more, whose turn is still there.
+    pub(super) async fn suspect_again(
+        &self,
+        job: &Job,
+        journey: Journey<'_>,
+    ) -> Result<(), QueueError> {
+        self.publish_job(SUSPECTS, job, job_properties(job, journey))
+            .await
+    }
+
     /// Puts `job` among the dead, if that can be done soon.
     pub(super) async fn put_aside(
         &self,
@@ -88,18 +111,33 @@ impl Replier {
             tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
             QueueError::Refused(queue)
         })?;
+        self.publish(queue, properties, &body).await
+    }
+
+    async fn publish(
+        &self,
+        queue: &'static str,
+        properties: BasicProperties,
+        body: &[u8],
+    ) -> Result<(), QueueError> {
         let message = Message {
             exchange: EXCHANGE,
             routing_key: queue,
             properties,
-            body: &body,
+            body,
         };
         let publisher = timeout(HAND_BACK_WAIT, self.0.soon())
             .await
             .map_err(|_elapsed| QueueError::Disconnected)??;
         match publisher.publish(message, CONFIRM_TIMEOUT).await {
             Ok(Published::Confirmed) => Ok(()),
-            Ok(Published::Refused | Published::Returned) => Err(QueueError::Refused(queue)),
+            Ok(Published::Refused) => Err(QueueError::Refused(queue)),
+            Ok(Published::Returned) => {
+                // Somebody deleted the queue or its binding. Building anew declares it again.
+                tracing::error!(queue, "the queue is gone; declaring it again");
+                publisher.connected().give_up(QueueError::Disconnected);
+                Err(QueueError::Disconnected)
+            }
             Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => Err(error),
         }
     }

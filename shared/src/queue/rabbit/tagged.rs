@@ -5,19 +5,43 @@ use lapin::Acker;
 use lapin::types::ShortString;
 use tokio::runtime::Handle;
 
+use super::losses::{Loss, Remedy};
 use super::message::{Journey, Origin};
 use super::replier::Replier;
 use super::tags::{Settlement, settle};
 use super::tries::Tries;
+use super::turns::HeldTurn;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::queue::{JobClass, QueueError, Settle};
 use crate::reply::Reply;
 
+/// Where a job was taken from.
+pub(super) enum Place {
+    /// The queue of its class.
+    Jobs(JobClass),
+    /// Among the suspects.
+    Suspects {
+        /// Its own.
+        class: JobClass,
+        /// By which it was taken.
+        turn: HeldTurn,
+    },
+}
+
+impl Place {
+    fn class(&self) -> JobClass {
+        match self {
+            Self::Jobs(class) | Self::Suspects { class, .. } => *class,
+        }
+    }
+}
+
 /// A job by its delivery tag. Dropped unsettled, at whatever point, it goes back to the queue.
 pub(super) struct TaggedJob {
     job: JobId,
     class: JobClass,
+    turn: Option<HeldTurn>,
     acker: Option<Acker>,
     reply_to: Option<ShortString>,
     tries: Tries,
@@ -30,14 +54,19 @@ impl TaggedJob {
     /// The job in `delivered`, which was tried that often. Must be called within the runtime.
     pub(super) fn new(
         job: JobId,
-        class: JobClass,
+        place: Place,
         tries: Tries,
         delivered: lapin::message::Delivery,
         replier: Replier,
     ) -> Self {
+        let class = place.class();
         Self {
             job,
             class,
+            turn: match place {
+                Place::Jobs(_) => None,
+                Place::Suspects { turn, .. } => Some(turn),
+            },
             reply_to: delivered.properties.reply_to().clone(),
             acker: Some(delivered.acker),
             tries,
@@ -50,29 +79,44 @@ impl TaggedJob {
         self.reply_to.as_ref().map(ShortString::as_str)
     }
 
-    async fn settle(&mut self, how: Settlement) -> Result<(), QueueError> {
-        match self.acker.take() {
-            Some(acker) => settle(&acker, how).await,
+    /// The job is done with, and so is its turn.
+    async fn finish(&mut self) -> Result<(), QueueError> {
+        let settled = match self.acker.take() {
+            Some(acker) => settle(&acker, Settlement::Ack).await,
             None => Ok(()),
+        };
+        if let Some(turn) = self.turn.take() {
+            turn.end().await;
         }
+        settled
     }
 
-    fn settle_in_background(&mut self, how: Settlement) {
-        let Some(acker) = self.acker.take() else {
-            return;
-        };
-        let job = self.job;
-        self.runtime.spawn(async move {
-            if let Err(error) = settle(&acker, how).await {
-                tracing::debug!(job.id = %job, %error, ?how, "job was lost with its connection");
+    fn go_back(&mut self) -> impl Future<Output = Result<(), QueueError>> + Send + use<> {
+        let (acker, turn) = (self.acker.take(), self.turn.take());
+        async move {
+            let settled = match acker {
+                Some(acker) => settle(&acker, Settlement::Requeue).await,
+                None => Ok(()),
+            };
+            if let Some(turn) = turn {
+                turn.go_back().await;
             }
-        });
+            settled
+        }
     }
 }
 
 impl Drop for TaggedJob {
     fn drop(&mut self) {
-        self.settle_in_background(Settlement::Requeue);
+        if self.acker.is_none() {
+            return;
+        }
+        let (job, going_back) = (self.job, self.go_back());
+        self.runtime.spawn(async move {
+            if let Err(error) = going_back.await {
+                tracing::debug!(job.id = %job, %error, "job was lost with its connection");
+            }
+        });
     }
 }
 
@@ -84,7 +128,7 @@ impl Settle for TaggedJob {
 
     async fn reply(mut self: Box<Self>, reply: Reply) -> Result<(), QueueError> {
         self.replier.send(self.reply_to(), &reply).await?;
-        if let Err(error) = self.settle(Settlement::Ack).await {
+        if let Err(error) = self.finish().await {
             tracing::warn!(
                 job.id = %self.job, %error,
                 "job was answered but not acknowledged; it will be delivered again"
@@ -104,11 +148,23 @@ impl Settle for TaggedJob {
             reply_to: self.reply_to(),
             origin: Origin::Returned(self.tries),
         };
-        match self.replier.hand_back(job, journey).await {
-            Ok(()) => self.settle(Settlement::Ack).await,
+        let handed_back = match self.turn {
+            None => self.replier.hand_back(job, journey).await,
+            Some(_) => self.replier.suspect_again(job, journey).await,
+        };
+        match handed_back {
+            Ok(()) => {
+                // The new message needs the turn.
+                let turn = self.turn.take();
+                let finished = self.finish().await;
+                if let Some(turn) = turn {
+                    turn.go_back().await;
+                }
+                finished
+            }
             Err(error) => {
                 tracing::warn!(job.id = %self.job, %error, "job goes back as if it had been lost");
-                self.settle(Settlement::Requeue).await
+                self.go_back().await
             }
         }
     }
@@ -127,9 +183,18 @@ impl Settle for TaggedJob {
         });
     }
 
-    // To the dead letters rather than away, so that it can be seen how often this happens; what
-    // expires in the queue goes there as well.
-    fn expire(mut self: Box<Self>) {
-        self.settle_in_background(Settlement::Reject);
+    fn expire(mut self: Box<Self>, job: Job) {
+        if let Some(acker) = self.acker.take() {
+            let loss = Loss {
+                job,
+                class: self.class,
+                reply_to: self.reply_to.take(),
+                tries: self.tries,
+                acker,
+                turn: self.turn.take(),
+                remedy: Remedy::Expire,
+            };
+            self.runtime.spawn(loss.remedy(self.replier.clone()));
+        }
     }
 }

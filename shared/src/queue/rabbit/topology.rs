@@ -7,7 +7,7 @@ use lapin::{Channel, ExchangeKind};
 use serde_json::{Value, json};
 
 use crate::limits::ByteSize;
-use crate::queue::{JobClass, MAX_QUEUED_JOBS, MAX_TRIES, QueueError};
+use crate::queue::{JobClass, MAX_QUEUED_JOBS, QueueError};
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
 pub const EXCHANGE: &str = "warren";
@@ -19,6 +19,11 @@ pub const PRESENCE: &str = "warren.presence";
 pub const JOBS: &str = "warren.jobs";
 /// Jobs that wait for a worker while their caller waits: [`JobClass::Interactive`].
 pub const INTERACTIVE_JOBS: &str = "warren.jobs.interactive";
+/// Jobs that were lost with a worker and wait to be run alone. Nobody consumes it: see [`TURNS`].
+pub const SUSPECTS: &str = "warren.jobs.suspect";
+/// One message for each suspect that waits. What a worker takes is a turn; the suspect stays where
+/// it is until that worker runs nothing else.
+pub const TURNS: &str = "warren.jobs.suspect.turns";
 /// Jobs that nobody can run: expired, unreadable, or the death of every worker that tried.
 pub const DEAD_JOBS: &str = "warren.jobs.dead";
 /// Replies that no waiter took, to be recorded by any API instance.
@@ -34,9 +39,9 @@ pub const MAX_MESSAGE: ByteSize = ByteSize::mib(16);
 const MAX_KEPT: i64 = 10_000;
 /// How long a dead job is kept for whoever looks into it: a week, in milliseconds.
 const DEAD_JOB_TTL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-/// A limit of N gives N + 1 deliveries (measured on 3.10): one more than there are tries, for the
-/// worker that puts the job aside and answers it. This is for when that does not succeed.
-const DELIVERY_LIMIT: i64 = MAX_TRIES as i64;
+/// The tries of a job are counted by workers: one that comes back leaves its queue for
+/// [`SUSPECTS`]. This is for jobs that even that is the death of; here they end without an answer.
+const DELIVERY_LIMIT: i64 = 20;
 
 /// The queue in which jobs of that class wait.
 pub(super) const fn queue_of(class: JobClass) -> &'static str {
@@ -89,7 +94,7 @@ struct Queue {
     arguments: &'static [(&'static str, Argument)],
 }
 
-const QUEUES: [Queue; 4] = [
+const QUEUES: [Queue; 6] = [
     Queue {
         name: JOBS,
         arguments: &[
@@ -110,6 +115,27 @@ const QUEUES: [Queue; 4] = [
             ("x-overflow", Argument::Text("reject-publish")),
             ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
             ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
+        ],
+    },
+    // Quorum, since it counts what comes back: a classic one flags whatever survives a power cut of
+    // the broker, as if it had had its second try.
+    Queue {
+        name: SUSPECTS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("quorum")),
+            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+            ("x-overflow", Argument::Text("reject-publish")),
+            ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
+            ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+            ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
+        ],
+    },
+    Queue {
+        name: TURNS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("classic")),
+            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+            ("x-overflow", Argument::Text("reject-publish")),
         ],
     },
     Queue {

@@ -1,11 +1,11 @@
-//! How often a job was tried. A quorum queue counts what comes back to it; a classic one only says
-//! that something did, so there the worker that gets the job next counts, in a header.
+//! How often a job was tried. The broker says of a message only that it came back; whoever moves
+//! the job on counts, in a header.
 
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 
-use crate::queue::{JobClass, MAX_TRIES};
+use crate::queue::MAX_TRIES;
 
 /// The header with the tries before the message was published.
 const TRIES: &str = "warren-tries";
@@ -16,16 +16,17 @@ const RETURNS: &str = "x-delivery-count";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tries(u32);
 
+/// Whether whoever had the message before was lost with it, once or more often. Only the first can
+/// have run it, since what comes back is moved on or given up by whoever gets it next.
+pub(super) fn came_back(delivered: &Delivery) -> bool {
+    delivered.redelivered || number(&delivered.properties, RETURNS).is_some_and(|count| count > 0)
+}
+
 impl Tries {
     /// Those before `delivered`.
-    pub(super) fn before(class: JobClass, delivered: &Delivery) -> Self {
+    pub(super) fn before(delivered: &Delivery) -> Self {
         let Self(noted) = Self::noted(&delivered.properties).unwrap_or(Self(0));
-        let since = match class {
-            // The flag stays set, so it says "once or more": see `losses`, which leaves no doubt.
-            JobClass::Interactive => u32::from(delivered.redelivered),
-            JobClass::Unattended => number(&delivered.properties, RETURNS).unwrap_or(0),
-        };
-        Self(noted.saturating_add(since))
+        Self(noted.saturating_add(u32::from(came_back(delivered))))
     }
 
     /// Those that whoever published the message knew of; `None` if that was the job's caller.

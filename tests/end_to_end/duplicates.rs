@@ -1,0 +1,96 @@
+//! A job that is run twice, to the end, has one result.
+
+use std::time::{Duration, Instant};
+
+use warren_shared::queue::rabbit::topology::RESULTS;
+
+use crate::harness::http::{self, program};
+use crate::harness::machine;
+use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::warren::Warren;
+
+/// How long to wait for what must happen.
+const SOON: Duration = Duration::from_secs(30);
+
+/// The broker loses the worker that runs the job, and the worker does not notice before it has
+/// answered: by then another runs it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
+    let _machine = machine::alone().await;
+    let management = Management::shared().await;
+    let management = management.expect("RabbitMQ runs; `make test` starts it");
+    let vhost = Vhost::create(&management).await.expect("a virtual host");
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let mut workers = Vec::new();
+    for _ in 0..2 {
+        let worker = Warren::start("worker", &broker).await;
+        workers.push(worker.expect("a worker starts"));
+    }
+    for worker in &workers {
+        until("the broker shows its connections", async || {
+            let shown = vhost.connections(&consumer_of(worker)).await;
+            shown.expect("an answer").len() == 1
+        })
+        .await;
+    }
+    let api = Warren::start("api", &broker).await.expect("the API starts");
+
+    let slow = program("python", "import time\ntime.sleep(1.5)\nprint('done')");
+    let (answer, cut) = tokio::join!(api.submit(&slow), async {
+        loop {
+            let running = workers.iter().find(|worker| !worker.begun().is_empty());
+            if let Some(worker) = running {
+                let closed = vhost.close_connections(&consumer_of(worker), 1).await;
+                closed.expect("the connection is closed");
+                break worker.instance();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let answer = answer.expect("an answer");
+    assert_eq!(
+        (answer.status, answer.text("stdout")),
+        (200, "done\n"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(answer.text("worker"), cut, "it was the first to begin");
+
+    // Each worker ran it, and the second answer came by way of the unclaimed ones.
+    let job = answer.text("jobId").to_owned();
+    for worker in &workers {
+        until("both workers ran the job", async || {
+            worker.begun().iter().any(|begun| begun.job == job)
+        })
+        .await;
+    }
+    until("the second answer was dealt with", async || {
+        let queues = vhost.queues().await.expect("an answer");
+        let results = queues.iter().find(|queue| queue["name"] == RESULTS);
+        results.is_some_and(|queue| queue["message_stats"]["ack"].as_u64() == Some(1))
+    })
+    .await;
+    let record = format!(
+        "{}/api/executions/{job}",
+        api.api.as_ref().expect("an API that listens")
+    );
+    let record = http::get(record).await.expect("an answer");
+    let result = &record.body["result"];
+    for field in ["worker", "executionTime", "stdout"] {
+        assert_eq!(result[field], answer.body[field], "{field}: {result}");
+    }
+}
+
+/// What the broker calls the connection on which this worker takes jobs.
+fn consumer_of(worker: &Warren) -> String {
+    format!("{} consume jobs", worker.instance())
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so().await {
+        assert!(started.elapsed() < SOON, "not so: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
