@@ -48,8 +48,22 @@ impl Default for Bounds {
     }
 }
 
+/// How the orderly end of a server, or of what works behind it, went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drained {
+    /// Everything was done.
+    InOrder,
+    /// The grace period was over first: requests were cut, or jobs went back to the queue.
+    OutOfTime,
+}
+
 /// Serves `router` until `stop` is cancelled and requests in flight are done.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    bounds: Bounds,
+) -> Drained {
     let places = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
@@ -73,7 +87,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         );
         abort.cancel();
         connections.wait().await;
+        return Drained::OutOfTime;
     }
+    Drained::InOrder
 }
 
 /// The next connection, once there is a place for it; `None` after `stop`.

@@ -13,7 +13,8 @@ use crate::Result;
 use crate::execute::Executor;
 use crate::slots::Slots;
 
-/// Runs jobs from `queue` until `stop`; those begun go on in `running`.
+/// Runs jobs from `queue` until `stop`; those begun go on in `running`, and those that still run
+/// when `grace_over` is cancelled go back.
 ///
 /// # Errors
 /// The queue cannot deliver to this worker at all.
@@ -22,7 +23,7 @@ pub async fn consume(
     executor: Arc<Executor>,
     slots: Slots,
     running: TaskTracker,
-    stop: CancellationToken,
+    (stop, grace_over): (CancellationToken, CancellationToken),
 ) -> Result<()> {
     let mut deliveries = queue
         .deliveries(Prefetch(slots.count()), stop.clone())
@@ -34,15 +35,13 @@ pub async fn consume(
         };
         let Some(slot) = slot else {
             // We are stopping; the job goes to another worker, and this was no try of it.
-            if let Err(error) = delivery.requeue().await {
-                tracing::warn!(%error, "a job could not be handed back; the queue does so itself");
-            }
+            hand_back(delivery).await;
             continue;
         };
-        let executor = Arc::clone(&executor);
+        let (executor, grace_over) = (Arc::clone(&executor), grace_over.clone());
         let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
         let job = async move {
-            settle(delivery, &executor).await;
+            settle(delivery, &executor, &grace_over).await;
             drop(slot);
         };
         running.spawn(job.instrument(span));
@@ -50,10 +49,13 @@ pub async fn consume(
     Ok(())
 }
 
-async fn settle(delivery: Delivery, executor: &Executor) {
+async fn settle(delivery: Delivery, executor: &Executor, grace_over: &CancellationToken) {
     let job = &delivery.job;
     let result = if job.version == Job::VERSION && !job.deadline.has_passed() {
-        executor.execute(job).await
+        tokio::select! {
+            result = executor.execute(job) => result,
+            () = grace_over.cancelled() => return hand_back(delivery).await,
+        }
     } else {
         Err(refusal(job))
     };
@@ -64,6 +66,16 @@ async fn settle(delivery: Delivery, executor: &Executor) {
     let reply = Reply::new(job.id, result).about(job.clone());
     if let Err(error) = delivery.reply(reply).await {
         tracing::warn!(%error, "the reply was not confirmed; the job may be delivered again");
+    }
+}
+
+async fn hand_back(delivery: Delivery) {
+    let job = delivery.job.id;
+    match delivery.requeue().await {
+        Ok(()) => tracing::info!(job.id = %job, "handed back"),
+        Err(error) => {
+            tracing::warn!(job.id = %job, %error, "a job could not be handed back; the queue does so itself");
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use warren_shared::queue::JobQueue;
 use super::bench::{Bench, Does, EXECUTE, HELLO};
 use crate::config::DATABASE_FILE;
 use crate::store::{SqliteStore, Store};
-use warren_http::{Bounds, serve};
+use warren_http::{Bounds, Drained, serve};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Served {
     address: SocketAddr,
     stop: CancellationToken,
-    ended: JoinHandle<()>,
+    ended: JoinHandle<Drained>,
 }
 
 impl Served {

@@ -40,24 +40,26 @@ impl Unit for Consuming {
         stop: &CancellationToken,
     ) -> Result<Built<Arc<Connected>>, QueueError> {
         // A quorum queue has a prefetch for a whole channel only.
-        let (interactive, unattended) = (
+        let (mut interactive, mut unattended) = (
             self.pump(JobClass::Interactive, connected.lasting_channel().await?),
             self.pump(JobClass::Unattended, connected.lasting_channel().await?),
         );
         let (subscriber, stop) = (self.subscriber.clone(), stop.clone());
         let work = async move {
             let consuming = async {
-                let subscription = subscriber.subscribed().await;
-                tokio::try_join!(
-                    Box::pin(interactive.run(subscription.clone())),
-                    Box::pin(unattended.run(subscription))
-                )
+                loop {
+                    let subscription = subscriber.subscribed().await;
+                    let pumps = tokio::try_join!(
+                        Box::pin(interactive.run(subscription.clone())),
+                        Box::pin(unattended.run(subscription))
+                    );
+                    if let Err(error) = pumps {
+                        return error;
+                    }
+                }
             };
-            if let Some(Err(error)) = stop.run_until_cancelled(consuming).await {
-                return error;
-            }
-            stop.cancelled().await;
-            QueueError::Closed
+            let lost = stop.run_until_cancelled(consuming).await;
+            lost.unwrap_or(QueueError::Closed)
         };
         Ok(Built {
             session: Arc::clone(connected),
@@ -73,6 +75,7 @@ impl Consuming {
             channel,
             tag: self.instance.as_str().to_owned(),
             replier: self.replier.clone(),
+            subscriptions: 0,
             remedies: TaskTracker::new(),
         }
     }
@@ -84,15 +87,26 @@ struct Pump {
     channel: Channel,
     tag: String,
     replier: Replier,
+    subscriptions: u64,
     remedies: TaskTracker,
 }
 
 impl Pump {
     /// Passes jobs on until the subscription ends.
-    async fn run(self, subscription: Subscription<Delivery, Prefetch>) -> Result<(), QueueError> {
+    async fn run(
+        &mut self,
+        subscription: Subscription<Delivery, Prefetch>,
+    ) -> Result<(), QueueError> {
         let queue = queue_of(self.class);
         let prefetch = subscription.prefetch.of(self.class);
-        let mut consumer = consume(&self.channel, queue, &self.tag, prefetch).await?;
+        self.remedies.reopen();
+        self.subscriptions += 1;
+        // A quorum queue remembers a consumer until its last job is settled, by its tag.
+        let tag = match self.subscriptions {
+            1 => self.tag.clone(),
+            again => format!("{}-{again}", self.tag),
+        };
+        let mut consumer = consume(&self.channel, queue, &tag, prefetch).await?;
         while let Some(delivered) = subscription
             .next_of(&mut consumer, queue, Consuming::PURPOSE)
             .await?

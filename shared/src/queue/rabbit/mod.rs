@@ -36,7 +36,7 @@ use self::publisher::{Publisher, Publishing};
 use self::replier::Replier;
 use self::replies::Listening;
 use self::results::Recording;
-use self::streams::Slot;
+use self::streams::{After, Slot};
 use self::submit::Submitter;
 use self::supervisor::{Link, supervise};
 use crate::job::Job;
@@ -97,7 +97,7 @@ impl RabbitQueue {
         Self {
             side: Side::Api {
                 submitter,
-                recorder: Slot::new(),
+                recorder: Slot::new(After::Nothing),
                 config,
             },
             life,
@@ -109,7 +109,7 @@ impl RabbitQueue {
     pub fn for_worker(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);
         let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
-        let subscriber = Slot::new();
+        let subscriber = Slot::new(After::Another);
         let consuming = Consuming {
             instance: config.instance().clone(),
             subscriber: subscriber.clone(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::{Error, Result};
 
@@ -18,6 +18,7 @@ const PING: Duration = Duration::from_secs(2);
 pub(super) struct Client {
     docker: Docker,
     negotiated: Arc<OnceCell<()>>,
+    doubt: Arc<Notify>,
 }
 
 impl Client {
@@ -29,6 +30,7 @@ impl Client {
         Ok(Self {
             docker,
             negotiated: Arc::default(),
+            doubt: Arc::default(),
         })
     }
 
@@ -53,12 +55,29 @@ impl Client {
             call.await
         };
         match tokio::time::timeout(within, call).await {
-            Ok(result) => result.map_err(|source| Error::Engine {
-                doing,
-                source: Box::new(source),
+            Ok(result) => result.map_err(|source| {
+                if !is_of_request(&source) {
+                    self.doubt.notify_one();
+                }
+                Error::Engine {
+                    doing,
+                    source: Box::new(source),
+                }
             }),
-            Err(_elapsed) => Err(Error::EngineTimedOut { doing, within }),
+            Err(_elapsed) => Err(self.timed_out(doing, within)),
         }
+    }
+
+    /// The error of a call that took too long.
+    pub(super) fn timed_out(&self, doing: &'static str, within: Duration) -> Error {
+        self.doubt.notify_one();
+        Error::EngineTimedOut { doing, within }
+    }
+
+    /// Waits until a call failed, or has failed since this was last waited for, for more than what
+    /// it asked for.
+    pub(super) async fn doubted(&self) {
+        self.doubt.notified().await;
     }
 
     pub(super) async fn ping(&self) -> Result<()> {
@@ -68,9 +87,31 @@ impl Client {
     }
 }
 
-/// Whether the engine says that what was asked for is not there (404) or already on its way out
-/// (409).
+/// Whether the engine says that what was asked for is not there (404).
 pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::Engine { source, .. }
-        if matches!(**source, DockerError::DockerResponseServerError { status_code: 404 | 409, .. }))
+    status(error) == Some(404)
+}
+
+/// Whether the engine says that what is to be removed is on its way out (409).
+pub(super) fn is_going(error: &Error) -> bool {
+    status(error) == Some(409)
+}
+
+fn status(error: &Error) -> Option<u16> {
+    match error {
+        Error::Engine { source, .. } => status_of(source),
+        _ => None,
+    }
+}
+
+fn status_of(error: &DockerError) -> Option<u16> {
+    match error {
+        DockerError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// Whether the engine answered, and found fault with what it was asked.
+fn is_of_request(error: &DockerError) -> bool {
+    status_of(error).is_some_and(|status| (400..500).contains(&status))
 }

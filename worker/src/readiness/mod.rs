@@ -1,0 +1,159 @@
+//! Whether this worker can run jobs: its engine is asked every second, and each language is tried
+//! with a canary. While it cannot, it takes none; it resumes by itself.
+
+mod canary;
+mod language;
+mod monitor;
+mod probe;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use warren_shared::languages::LanguageName;
+
+pub(crate) use canary::Canary;
+pub(crate) use monitor::Monitor;
+
+use crate::engine::EngineReport;
+
+/// What a worker is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It gets ready for its first job.
+    Starting,
+    /// It takes jobs.
+    Ready,
+    /// It takes none, since it could run none: why.
+    Suspended(Arc<str>),
+    /// It takes none any more, since it stops.
+    Draining,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starting => f.write_str("starting"),
+            Self::Ready => f.write_str("ready"),
+            Self::Suspended(reason) => write!(f, "suspended: {reason}"),
+            Self::Draining => f.write_str("draining"),
+        }
+    }
+}
+
+/// What the engine said when it was asked last.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    /// It was not asked yet.
+    Nothing,
+    /// It answered, after so long.
+    Answer {
+        report: EngineReport,
+        latency: Duration,
+        /// How often calls have cast doubt on it so far.
+        doubts: u64,
+    },
+    /// It did not, or cannot be used.
+    Silence(Arc<str>),
+}
+
+/// The languages that cannot be run, and why.
+pub(crate) type Faults = BTreeMap<LanguageName, Arc<str>>;
+
+/// What is known of a worker's readiness. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Readiness(Arc<Shared>);
+
+struct Shared {
+    state: watch::Sender<State>,
+    engine: watch::Sender<Seen>,
+    faults: watch::Sender<Faults>,
+    /// When a program of each language ran last.
+    ran: Mutex<BTreeMap<LanguageName, Instant>>,
+}
+
+impl Readiness {
+    /// Of a worker that starts.
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Shared {
+            state: watch::Sender::new(State::Starting),
+            engine: watch::Sender::new(Seen::Nothing),
+            faults: watch::Sender::default(),
+            ran: Mutex::default(),
+        }))
+    }
+
+    /// The state, now and whenever it changes.
+    pub(crate) fn state(&self) -> watch::Receiver<State> {
+        self.0.state.subscribe()
+    }
+
+    /// The state now.
+    pub(crate) fn now(&self) -> State {
+        self.0.state.borrow().clone()
+    }
+
+    /// What the engine said last.
+    pub(crate) fn engine(&self) -> Seen {
+        self.0.engine.borrow().clone()
+    }
+
+    /// The languages that cannot be run, and why.
+    pub(crate) fn faults(&self) -> Faults {
+        self.0.faults.borrow().clone()
+    }
+
+    /// Waits until this worker is known not to be able to run anything.
+    pub(crate) async fn suspended(&self) {
+        let mut state = self.state();
+        let suspended = |state: &State| matches!(state, State::Suspended(_));
+        // It fails only when nobody is left to tell, which holding `self` rules out.
+        drop(state.wait_for(suspended).await);
+    }
+
+    /// Notes that a program of this language ran, whatever came of it.
+    pub(crate) fn ran(&self, language: &LanguageName) {
+        self.times().insert(language.clone(), Instant::now());
+    }
+
+    fn ran_last(&self, language: &LanguageName) -> Option<Instant> {
+        self.times().get(language).copied()
+    }
+
+    fn times(&self) -> MutexGuard<'_, BTreeMap<LanguageName, Instant>> {
+        self.0.ran.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a state. The beginning and the end of a suspension are told in the log.
+    fn enter(&self, state: State) {
+        let before = self.0.state.send_replace(state.clone());
+        match (&before, &state) {
+            (State::Suspended(_), State::Suspended(_)) => {}
+            (_, State::Suspended(reason)) => {
+                tracing::error!(%reason, "this worker takes no jobs, since it could not run them; it resumes by itself");
+            }
+            (State::Suspended(_), State::Ready) => tracing::info!("this worker takes jobs again"),
+            (State::Starting, State::Ready) => tracing::info!("this worker takes jobs"),
+            _ => {}
+        }
+    }
+
+    fn see(&self, seen: Seen) {
+        self.0.engine.send_replace(seen);
+    }
+
+    fn find(&self, faults: Faults) {
+        let before = self.0.faults.send_replace(faults.clone());
+        for (language, reason) in &faults {
+            if !before.contains_key(language) {
+                tracing::error!(%language, %reason, "a language cannot be run");
+            }
+        }
+        for language in before.keys().filter(|name| !faults.contains_key(*name)) {
+            tracing::info!(%language, "a language can be run again");
+        }
+    }
+}
