@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod drain;
+mod engine;
 mod images;
 mod judging;
 mod leftovers;

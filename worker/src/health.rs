@@ -11,6 +11,7 @@ use warren_shared::ids::InstanceId;
 use warren_shared::queue::JobQueue;
 use warren_shared::time::fractional_millis;
 
+use crate::engine::Engine;
 use crate::pool::Pool;
 use crate::readiness::{Readiness, Seen, State as Standing};
 use crate::slots::Slots;
@@ -22,6 +23,8 @@ const FRESH: Duration = Duration::from_secs(1);
 pub struct Health {
     /// This worker.
     pub instance: InstanceId,
+    /// What makes its containers.
+    pub engine: Arc<dyn Engine>,
     /// Whether it can run jobs.
     pub(crate) readiness: Readiness,
     /// Where its jobs come from.
@@ -80,22 +83,26 @@ impl Health {
 
     /// As it was seen last, which is a matter of seconds.
     fn engine(&self) -> ServiceHealth {
+        let quarantined = self.engine.quarantined();
+        let with = |detail: &str| match quarantined {
+            0 => detail.to_owned(),
+            places => format!(
+                "{detail}; {places} containers could not be removed and keep their places until they are"
+            ),
+        };
         match self.readiness.engine() {
-            Seen::Nothing => service(State::Degraded, None, "not asked yet".to_owned()),
-            Seen::Silence(reason) => service(State::Down, None, reason.to_string()),
+            Seen::Nothing => service(State::Degraded, None, with("not asked yet")),
+            Seen::Silence(reason) => service(State::Down, None, with(&reason)),
             Seen::Answer {
                 report, latency, ..
-            } => match report.quarantined {
-                0 => service(State::Ok, Some(latency), report.what),
-                places => service(
-                    State::Degraded,
-                    Some(latency),
-                    format!(
-                        "{}; {places} containers could not be removed and keep their places until they are",
-                        report.what
-                    ),
-                ),
-            },
+            } => {
+                let status = if quarantined == 0 {
+                    State::Ok
+                } else {
+                    State::Degraded
+                };
+                service(status, Some(latency), with(&report.what))
+            }
         }
     }
 

@@ -73,6 +73,7 @@ impl Worker {
             metrics,
             health: Health {
                 instance,
+                engine: Arc::clone(&engine),
                 readiness: readiness.clone(),
                 queue: Arc::clone(&queue),
                 queue_name,

@@ -48,6 +48,9 @@ pub trait Engine: Send + Sync + 'static {
     /// It does not answer, or cannot be used.
     async fn check(&self) -> Result<EngineReport>;
 
+    /// How many containers could not be removed so far. Each keeps its place until it is gone.
+    fn quarantined(&self) -> usize;
+
     /// Waits until a call failed in a way that casts doubt on the whole engine.
     async fn doubted(&self);
 

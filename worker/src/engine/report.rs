@@ -11,6 +11,4 @@ pub struct EngineReport {
     pub what: String,
     /// The languages whose images are missing, each with why and what to do.
     pub faults: BTreeMap<LanguageName, String>,
-    /// Containers that could not be removed so far. Each keeps its place until it is gone.
-    pub quarantined: usize,
 }

@@ -201,8 +201,11 @@ impl Engine for DockerEngine {
         Ok(EngineReport {
             what: format!("runtime {runtime}"),
             faults: self.images.look().await?,
-            quarantined: self.reaper.quarantined(),
         })
+    }
+
+    fn quarantined(&self) -> usize {
+        self.reaper.quarantined()
     }
 
     async fn doubted(&self) {
