@@ -136,10 +136,15 @@ async fn a_dockerd_that_is_wedged_or_restarted_is_told_and_survived() {
 
     // Restarted: all its containers end.
     let before = ids(&dockerd).await;
+    let stopping = Instant::now();
     dockerd.stop().await.expect("dockerd stops");
+    eprintln!("dockerd stopped after {:?}", stopping.elapsed());
     probes.until_unready("a stopped engine").await;
+    // A worker may start while the engine is away, and its socket with it.
+    let late = Warren::spawn("up", &variables).expect("it starts");
     dockerd.start().await.expect("dockerd starts again");
     probes.until_ready("a restarted engine").await;
+    late_is_ready(late).await;
     assert_printed(&warren.submit(&hello).await.expect("an answer"), "hello\n");
     warren.until_pool_is_full().await;
     until(GONE, "the containers of before to go", || async {
@@ -149,6 +154,13 @@ async fn a_dockerd_that_is_wedged_or_restarted_is_told_and_survived() {
     .await;
     drop(warren);
     assert_eq!(ids(&dockerd).await, Vec::<String>::new());
+}
+
+async fn late_is_ready(mut late: Warren) {
+    late.until_listening().await.expect("it listens");
+    Probes(&late)
+        .until_ready("a worker that was there first")
+        .await;
 }
 
 fn docker_says(health: &Value) -> &str {

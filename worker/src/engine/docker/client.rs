@@ -1,7 +1,7 @@
 //! The Docker client with every call bounded in time.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -16,26 +16,39 @@ const PING: Duration = Duration::from_secs(2);
 /// A handle to the engine; clones share its connections.
 #[derive(Clone)]
 pub(super) struct Client {
-    docker: Docker,
+    docker: Arc<OnceLock<Docker>>,
     negotiated: Arc<OnceCell<()>>,
     doubt: Arc<Notify>,
 }
 
 impl Client {
     pub(super) fn new() -> Result<Self> {
-        let docker = Docker::connect_with_defaults().map_err(|source| Error::Engine {
-            doing: "read DOCKER_HOST",
-            source: Box::new(source),
-        })?;
-        Ok(Self {
-            docker,
+        let client = Self {
+            docker: Arc::default(),
             negotiated: Arc::default(),
             doubt: Arc::default(),
-        })
+        };
+        match client.docker() {
+            // The daemon is away, and has taken its socket along.
+            Err(Error::Engine { source, .. })
+                if matches!(*source, DockerError::SocketNotFoundError(_)) => {}
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        Ok(client)
     }
 
-    pub(super) fn docker(&self) -> &Docker {
-        &self.docker
+    /// The library's client. It wants to see the socket when it is made, so that is done when
+    /// there is one.
+    pub(super) fn docker(&self) -> Result<&Docker> {
+        if let Some(docker) = self.docker.get() {
+            return Ok(docker);
+        }
+        let docker = Docker::connect_with_defaults().map_err(|source| Error::Engine {
+            doing: "answer (is it running, and is DOCKER_HOST right?)",
+            source: Box::new(source),
+        })?;
+        Ok(self.docker.get_or_init(|| docker))
     }
 
     /// Awaits a call for at most `within`. The first call of all agrees on the API's version,
@@ -46,11 +59,10 @@ impl Client {
         within: Duration,
         call: impl Future<Output = std::result::Result<T, DockerError>>,
     ) -> Result<T> {
+        let docker = self.docker()?;
         let call = async {
             self.negotiated
-                .get_or_try_init(|| async {
-                    self.docker.clone().negotiate_version().await.map(drop)
-                })
+                .get_or_try_init(|| async { docker.clone().negotiate_version().await.map(drop) })
                 .await?;
             call.await
         };
@@ -81,7 +93,7 @@ impl Client {
     }
 
     pub(super) async fn ping(&self) -> Result<()> {
-        self.call("answer a ping", PING, self.docker.ping())
+        self.call("answer a ping", PING, self.docker()?.ping())
             .await
             .map(drop)
     }

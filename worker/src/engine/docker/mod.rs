@@ -111,7 +111,7 @@ impl DockerEngine {
             .call(
                 "create a container",
                 LAUNCH,
-                self.client.docker().create_container(Some(options), body),
+                self.client.docker()?.create_container(Some(options), body),
             )
             .await
             .inspect_err(|error| self.images.forget_if_gone(&launch.language, error))?;
@@ -128,14 +128,14 @@ impl DockerEngine {
             .call(
                 "attach to a container",
                 LAUNCH,
-                self.client.docker().attach_container(&name, Some(options)),
+                self.client.docker()?.attach_container(&name, Some(options)),
             )
             .await?;
         self.client
             .call(
                 "start a container",
                 LAUNCH,
-                self.client.docker().start_container(&name, None),
+                self.client.docker()?.start_container(&name, None),
             )
             .await?;
 

@@ -104,7 +104,7 @@ impl Reaper {
             .force(true)
             .v(true)
             .build();
-        let call = self.client.docker().remove_container(name, Some(options));
+        let call = self.client.docker()?.remove_container(name, Some(options));
         match self.client.call("remove a container", REMOVE, call).await {
             Err(error) if is_gone(&error) => Ok(()),
             result => result,
@@ -113,11 +113,10 @@ impl Reaper {
 
     /// Waits until the container has ended; at once if it never began or is gone.
     async fn ended(&self, name: &str) {
-        let mut exit = std::pin::pin!(
-            self.client
-                .docker()
-                .wait_container(name, None::<WaitContainerOptions>)
-        );
+        let Ok(docker) = self.client.docker() else {
+            return;
+        };
+        let mut exit = std::pin::pin!(docker.wait_container(name, None::<WaitContainerOptions>));
         // Whatever comes of it, the removal is by force if need be.
         let _ = tokio::time::timeout(ENDS, exit.next()).await;
     }
@@ -194,6 +193,7 @@ impl Handle for Guard {
                 .reaper
                 .client
                 .docker()
+                .ok()?
                 .inspect_container(&self.name, None);
             let container = self
                 .reaper

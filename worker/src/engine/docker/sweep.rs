@@ -36,7 +36,7 @@ pub(super) async fn sweep(
         .call(
             "list containers",
             LIST,
-            client.docker().list_containers(Some(options)),
+            client.docker()?.list_containers(Some(options)),
         )
         .await?;
     let mut swept = Swept {

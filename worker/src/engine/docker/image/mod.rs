@@ -212,7 +212,7 @@ impl Images {
             .call(
                 "inspect an image",
                 INSPECT,
-                self.client.docker().inspect_image(reference),
+                self.client.docker()?.inspect_image(reference),
             )
             .await
         {
@@ -230,7 +230,7 @@ impl Images {
             .build();
         let progress = self
             .client
-            .docker()
+            .docker()?
             .create_image(Some(options), None, None)
             .map(|step| {
                 let step = step.map_err(|error| error.to_string())?;
@@ -267,7 +267,7 @@ impl Images {
         let body = bollard::body_full(Bytes::from(context));
         let progress = self
             .client
-            .docker()
+            .docker()?
             .build_image(options, None, Some(body))
             .map(|step| {
                 let step = step.map_err(|error| error.to_string())?;
