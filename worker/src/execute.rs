@@ -66,8 +66,11 @@ impl Executor {
             result = self.try_twice(job) => result,
             () = self.hopeless(job) => Err(Error::Suspended),
         };
-        if result.is_ok() {
-            self.readiness.ran(job.submission.language());
+        let language = job.submission.language();
+        match &result {
+            Ok(_) => self.readiness.ran(language),
+            Err(Error::UnknownLanguage(_) | Error::DeadlinePassed) => {}
+            Err(_) => self.readiness.failed(language),
         }
         let result = result.map_err(|error| {
             tracing::error!(%error, "the job could not be run");

@@ -9,8 +9,9 @@ use warren_shared::languages::LanguageName;
 
 /// How long nothing of a language may have run before a canary of it is.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
-/// The least time between two canaries of a language that can be run, however many calls fail.
-const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// The least time between two canaries of a language that can be run, however many jobs fail: a
+/// program that takes its container along must not cost a canary each time.
+const AT_MOST_EVERY: Duration = Duration::from_secs(3);
 /// The pause after a canary that failed; it doubles, and up to as much again is added by chance.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Where doubling ends: what is mended is to be used within seconds.
@@ -31,7 +32,7 @@ pub(super) struct Scene {
     pub(super) now: Instant,
     /// Whether no job runs.
     pub(super) idle: bool,
-    /// Whether a call has failed since the last look.
+    /// Whether a call or a job has failed since the last look.
     pub(super) doubted: bool,
     /// When a program of the language ran last.
     pub(super) ran: Option<Instant>,
@@ -45,6 +46,8 @@ pub(super) struct Watched {
     tried: Instant,
     pauses: ExponentialBackoff,
     rest: Duration,
+    /// Whether something has failed since it was tried.
+    doubted: bool,
 }
 
 impl Watched {
@@ -55,22 +58,25 @@ impl Watched {
             tried: Instant::now(),
             pauses: pauses(),
             rest: Duration::ZERO,
+            doubted: false,
         }
     }
 
     /// Whether a canary is to be run now.
-    pub(super) fn is_due(&self, scene: &Scene) -> bool {
+    pub(super) fn is_due(&mut self, scene: &Scene) -> bool {
+        self.doubted |= scene.doubted;
         let since = |at: Instant| scene.now.saturating_duration_since(at);
         if self.fault.is_some() {
             return since(self.tried) >= self.rest;
         }
         let unseen = since(scene.ran.map_or(self.tried, |ran| ran.max(self.tried)));
-        (scene.doubted && since(self.tried) >= AT_MOST_EVERY) || (scene.idle && unseen >= IDLE)
+        (self.doubted && since(self.tried) >= AT_MOST_EVERY) || (scene.idle && unseen >= IDLE)
     }
 
     /// Notes what came of a canary.
     pub(super) fn tried(&mut self, result: Result<(), Arc<str>>) {
         self.tried = Instant::now();
+        self.doubted = false;
         self.fault = result.err();
         if self.fault.is_none() {
             self.pauses = pauses();
@@ -112,42 +118,46 @@ mod tests {
 
     #[test]
     fn a_language_is_tried_when_nothing_of_it_ran_for_long_or_there_is_doubt() {
-        let it = watched();
-        assert!(!it.is_due(&after(&it, IDLE / 2)));
-        assert!(it.is_due(&after(&it, IDLE)));
+        let it = &mut watched();
+        let (half, whole) = (after(it, IDLE / 2), after(it, IDLE));
+        assert!(!it.is_due(&half));
+        assert!(it.is_due(&whole));
         let busy = Scene {
             idle: false,
-            ..after(&it, IDLE)
+            ..after(it, IDLE)
         };
         assert!(!it.is_due(&busy), "jobs show it");
         let ran = Scene {
             ran: Some(it.tried + IDLE / 2),
-            ..after(&it, IDLE)
+            ..after(it, IDLE)
         };
         assert!(!it.is_due(&ran));
-        let doubted = |time| Scene {
+        let doubted = Scene {
             doubted: true,
-            idle: false,
-            ..after(&it, time)
+            ..after(it, AT_MOST_EVERY / 2)
         };
-        assert!(it.is_due(&doubted(AT_MOST_EVERY)));
-        assert!(!it.is_due(&doubted(AT_MOST_EVERY / 2)));
+        assert!(!it.is_due(&doubted), "not so soon");
+        let later = after(it, AT_MOST_EVERY);
+        assert!(it.is_due(&later), "the doubt is remembered");
+        it.tried(Ok(()));
+        let later = after(it, AT_MOST_EVERY);
+        assert!(!it.is_due(&later));
     }
 
     #[test]
     fn one_that_fails_is_tried_again_after_pauses_that_end_at_seconds() {
-        let mut it = watched();
+        let it = &mut watched();
         for _ in 0..10 {
             it.tried(Err("no".into()));
-            assert!(!it.is_due(&after(&it, FIRST_PAUSE / 2)));
-            assert!(it.is_due(&after(&it, 2 * LAST_PAUSE)));
+            let (early, late) = (after(it, FIRST_PAUSE / 2), after(it, 2 * LAST_PAUSE));
+            assert!(!it.is_due(&early));
+            assert!(it.is_due(&late));
         }
-        assert!(!it.is_due(&after(&it, FIRST_PAUSE)), "it has doubled");
+        let first = after(it, FIRST_PAUSE);
+        assert!(!it.is_due(&first), "it has doubled");
         it.lacks("no image");
-        assert!(
-            it.is_due(&after(&it, Duration::ZERO)),
-            "as soon as it has one"
-        );
+        let now = after(it, Duration::ZERO);
+        assert!(it.is_due(&now), "as soon as it has one");
         it.tried(Ok(()));
         assert_eq!(it.fault, None);
     }

@@ -6,7 +6,7 @@ mod language;
 mod monitor;
 mod probe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,6 +63,15 @@ pub(crate) enum Seen {
 /// The languages that cannot be run, and why.
 pub(crate) type Faults = BTreeMap<LanguageName, Arc<str>>;
 
+/// What jobs have shown, by language.
+#[derive(Default)]
+struct Jobs {
+    /// When a program ran last.
+    ran: BTreeMap<LanguageName, Instant>,
+    /// Those of which a job failed since this was last looked at.
+    failed: BTreeSet<LanguageName>,
+}
+
 /// What is known of a worker's readiness. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Readiness(Arc<Shared>);
@@ -71,8 +80,7 @@ struct Shared {
     state: watch::Sender<State>,
     engine: watch::Sender<Seen>,
     faults: watch::Sender<Faults>,
-    /// When a program of each language ran last.
-    ran: Mutex<BTreeMap<LanguageName, Instant>>,
+    jobs: Mutex<Jobs>,
 }
 
 impl Readiness {
@@ -82,7 +90,7 @@ impl Readiness {
             state: watch::Sender::new(State::Starting),
             engine: watch::Sender::new(Seen::Nothing),
             faults: watch::Sender::default(),
-            ran: Mutex::default(),
+            jobs: Mutex::default(),
         }))
     }
 
@@ -116,15 +124,25 @@ impl Readiness {
 
     /// Notes that a program of this language ran, whatever came of it.
     pub(crate) fn ran(&self, language: &LanguageName) {
-        self.times().insert(language.clone(), Instant::now());
+        self.jobs().ran.insert(language.clone(), Instant::now());
+    }
+
+    /// Notes that a job of this language could not be run.
+    pub(crate) fn failed(&self, language: &LanguageName) {
+        self.jobs().failed.insert(language.clone());
+    }
+
+    /// Whether one could not since this was last asked.
+    fn has_failed(&self, language: &LanguageName) -> bool {
+        self.jobs().failed.remove(language)
     }
 
     fn ran_last(&self, language: &LanguageName) -> Option<Instant> {
-        self.times().get(language).copied()
+        self.jobs().ran.get(language).copied()
     }
 
-    fn times(&self) -> MutexGuard<'_, BTreeMap<LanguageName, Instant>> {
-        self.0.ran.lock().unwrap_or_else(PoisonError::into_inner)
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters a state. The beginning and the end of a suspension are told in the log.

@@ -102,11 +102,11 @@ impl Monitor {
                 Instant::now(),
                 self.slots.activity().borrow().running() == 0,
             );
-            let is_due = |language: &Watched| {
+            let is_due = |language: &mut Watched| {
                 language.is_due(&Scene {
                     now,
                     idle,
-                    doubted,
+                    doubted: self.readiness.has_failed(&language.name) || doubted,
                     ran: self.readiness.ran_last(&language.name),
                 })
             };
@@ -124,7 +124,7 @@ impl Monitor {
         &self,
         languages: &mut [Watched],
         report: &EngineReport,
-        is_due: impl Fn(&Watched) -> bool,
+        is_due: impl Fn(&mut Watched) -> bool,
     ) -> Result<(), Arc<str>> {
         let failing = languages.iter().filter(|it| it.fault.is_some()).count();
         let singing = languages.iter_mut().map(|watched| async {
