@@ -100,7 +100,7 @@ pub enum Error {
     #[error(
         "this worker's Docker does not answer, and the job's time is over; try again in a few seconds, and if you operate this service, see the worker's GET /health"
     )]
-    Suspended,
+    EngineSilent,
     /// A task of ours panicked.
     #[error("the worker failed while {0}; this is a bug, please report it with the log")]
     Panicked(&'static str),

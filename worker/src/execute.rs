@@ -64,7 +64,7 @@ impl Executor {
         let begun = Instant::now();
         let result = tokio::select! {
             result = self.try_twice(job) => result,
-            () = self.hopeless(job) => Err(Error::Suspended),
+            () = self.hopeless(job) => Err(Error::EngineSilent),
         };
         let language = job.submission.language();
         match &result {
@@ -100,12 +100,12 @@ impl Executor {
         }
     }
 
-    /// Waits until there is hardly time left to answer and the engine is known to be silent: what
+    /// Waits until there is hardly time left to answer and the engine is silent: what
     /// a healthy one reports late is still worth recording, a silent one's word may never come.
     async fn hopeless(&self, job: &Job) {
         let left = job.deadline.remaining();
         tokio::time::sleep(left.saturating_sub(ANSWER_RESERVE)).await;
-        self.readiness.suspended().await;
+        self.readiness.silence().await;
     }
 
     async fn try_once(&self, job: &Job, source: Source) -> Result<Outcome> {
@@ -223,7 +223,7 @@ fn is_worth_retrying(error: &Error) -> bool {
             | Error::ImageMissing { .. }
             | Error::LimitsNotEnforced(_)
             | Error::DeadlinePassed
-            | Error::Suspended
+            | Error::EngineSilent
     )
 }
 

@@ -20,6 +20,11 @@ pub(crate) use monitor::Monitor;
 
 use crate::engine::EngineReport;
 
+/// After so long without an answer, an engine may well not answer at all.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How often a job at the end of its time looks whether it is so.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// What a worker is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
@@ -79,6 +84,8 @@ pub(crate) struct Readiness(Arc<Shared>);
 struct Shared {
     state: watch::Sender<State>,
     engine: watch::Sender<Seen>,
+    /// Since when it is awaited what the engine says, if it is.
+    asked: Mutex<Option<Instant>>,
     faults: watch::Sender<Faults>,
     jobs: Mutex<Jobs>,
 }
@@ -89,6 +96,7 @@ impl Readiness {
         Self(Arc::new(Shared {
             state: watch::Sender::new(State::Starting),
             engine: watch::Sender::new(Seen::Nothing),
+            asked: Mutex::default(),
             faults: watch::Sender::default(),
             jobs: Mutex::default(),
         }))
@@ -114,12 +122,24 @@ impl Readiness {
         self.0.faults.borrow().clone()
     }
 
-    /// Waits until this worker is known not to be able to run anything.
-    pub(crate) async fn suspended(&self) {
-        let mut state = self.state();
-        let suspended = |state: &State| matches!(state, State::Suspended(_));
-        // It fails only when nobody is left to tell, which holding `self` rules out.
-        drop(state.wait_for(suspended).await);
+    /// Waits until the engine has kept silent for a while: nothing is to be expected of it now.
+    pub(crate) async fn silence(&self) {
+        loop {
+            let asked = *self.asked();
+            let silent = asked.is_some_and(|asked| asked.elapsed() >= SILENCE);
+            if silent || matches!(self.now(), State::Suspended(_)) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self) {
+        *self.asked() = Some(Instant::now());
     }
 
     /// Notes that a program of this language ran, whatever came of it.
@@ -160,6 +180,7 @@ impl Readiness {
     }
 
     fn see(&self, seen: Seen) {
+        *self.asked() = None;
         self.0.engine.send_replace(seen);
     }
 

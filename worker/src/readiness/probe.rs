@@ -20,6 +20,7 @@ pub(super) async fn probe(engine: Arc<dyn Engine>, readiness: Readiness) {
     let mut doubts = 0;
     loop {
         let asked = Instant::now();
+        readiness.ask();
         let seen = match timeout(WITHIN, engine.check()).await {
             Ok(Ok(report)) => Seen::Answer {
                 report,
