@@ -92,6 +92,39 @@ async fn a_second_signal_ends_it_at_once() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
+    let _machine = machine::shared().await;
+    let vhost = vhost().await;
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let mut worker = Warren::start("worker", &broker)
+        .await
+        .expect("a worker starts");
+    let api = Warren::start("api", &broker).await.expect("the API starts");
+    let probe = format!("{}/readyz", worker.worker.as_ref().expect("a worker"));
+    let ready = http::get(probe.clone()).await.expect("an answer");
+    assert_eq!(ready.status, 200, "{}", ready.raw);
+    let slow = program("python", "import time\ntime.sleep(2)\nprint('done')");
+    let (answer, ()) = tokio::join!(api.submit(&slow), async {
+        worker.until_a_job_runs().await;
+        worker.terminate();
+        worker.until_logged("stopping: no new work is taken").await;
+        loop {
+            let told = http::get(probe.clone()).await;
+            let told = told.expect("it serves while its job runs");
+            if told.status == 503 {
+                assert_eq!(told.raw, "draining\n");
+                break;
+            }
+        }
+    });
+    let answer = answer.expect("an answer");
+    let told = (answer.status, answer.text("stdout"));
+    assert_eq!(told, (200, "done\n"), "{}", answer.body);
+    assert_eq!(worker.wait().expect("it ends").code(), Some(0));
+}
+
 /// A job that does not end in time is not lost with its worker, and not held against it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_still_runs_at_the_end_of_the_grace_period_goes_to_another_worker() {
