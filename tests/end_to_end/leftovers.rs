@@ -126,6 +126,11 @@ async fn workers_killed_at_any_moment_leave_nothing() {
     for kill in 1..=KILLS {
         let warren = Warren::start("up", &settings).await;
         let mut warren = warren.expect("warren up starts");
+        if kill == 1 {
+            warren.until_pool_is_full().await;
+            let alive = docker::marks_of(&warren.instance()).await;
+            assert!(!traces(&alive).is_empty(), "what lives leaves traces");
+        }
         // Jobs empty the pool, which is refilled beside them, until the worker is killed.
         let url = warren.execute_url();
         let busy = tokio::spawn(async move {
@@ -155,16 +160,29 @@ async fn workers_killed_at_any_moment_leave_nothing() {
         marks.len()
     );
     drop(other);
-    until_no_processes_of_jobs().await;
+    let begun = Instant::now();
+    loop {
+        let left = traces(&marks);
+        if left.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < GONE, "{left:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     assert_eq!(docker::volumes().await, volumes);
-    assert_eq!(traces(&marks), Vec::<String>::new());
 }
 
-/// The cgroups and mounts of this machine that bear one of these marks.
+/// The processes (by the cgroups that they are in), cgroups and mounts of this machine that bear one
+/// of these marks.
 fn traces(marks: &BTreeSet<String>) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc");
     let mut found: Vec<_> = mounts.lines().map(str::to_owned).collect();
     directories(Path::new("/sys/fs/cgroup"), &mut found);
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    for process in processes {
+        let groups = std::fs::read_to_string(process.path().join("cgroup"));
+        found.extend(groups.map(|groups| format!("{}: {groups}", process.path().display())));
+    }
     assert!(found.len() > 1, "there are cgroups and mounts");
     found.retain(|line| marks.iter().any(|mark| line.contains(mark)));
     found
