@@ -7,10 +7,25 @@ use clap::{Args, Parser, Subcommand};
 
 /// The exit status when Warren itself could not do what was asked (1 is a program's failure).
 pub const EXIT_TROUBLE: u8 = 2;
+/// The exit status of a server whose grace period was over before everything was done.
+pub const EXIT_OUT_OF_TIME: u8 = 3;
+/// The exit status after a second SIGINT or SIGTERM: as a shell has it of a process killed by it.
+pub const EXIT_INTERRUPTED: i32 = 130;
+/// See [`EXIT_INTERRUPTED`].
+pub const EXIT_TERMINATED: i32 = 143;
+
+/// What `--help` says of them.
+const EXIT_STATUSES: &str = "\
+Exit status of up, api and worker:
+  0         stopped by SIGTERM or SIGINT, and everything was done
+  2         could not start, or failed for good; standard error says why
+  3         stopped, but the grace period was over first: requests were cut, or jobs went back to the queue
+  130, 143  ended at once by a second signal (SIGINT, SIGTERM)
+Of the other commands: 0 success, 1 the program or the check failed, 2 Warren could not do what was asked.";
 
 /// Runs untrusted JavaScript and Python behind a REST API, each job in a fresh hardened container.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = EXIT_STATUSES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -16,7 +16,8 @@ use crate::serve::Roles;
 use crate::settings::Settings;
 
 /// Containers that exist for each slot: the one in use, one that waits for its removal, and those
-/// being removed. Those of the pool, and their replacements, come on top.
+/// being removed. Those of the pool, and their replacements, and a canary of each language, come on
+/// top.
 const CONTAINERS_PER_SLOT: usize = 3;
 
 /// One role's end of the queue.
@@ -124,7 +125,7 @@ pub fn engine(
         instance: instance.clone(),
         images: config.images.clone(),
         runtime: config.runtime.clone(),
-        max_containers: slots * CONTAINERS_PER_SLOT + parked,
+        max_containers: slots * CONTAINERS_PER_SLOT + parked + config.images.len(),
     })?;
     Ok(Arc::new(engine))
 }

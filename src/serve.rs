@@ -13,9 +13,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_api::Api;
+use warren_http::Drained;
 use warren_shared::telemetry;
 use warren_worker::Worker;
 
+use crate::cli;
 use crate::compose::{self, Queue, Queues};
 use crate::settings::Settings;
 
@@ -62,8 +64,11 @@ pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("the async runtime cannot be started")?
-        .block_on(run(roles, settings))?;
-    Ok(ExitCode::SUCCESS)
+        .block_on(run(roles, settings))
+        .map(|drained| match drained {
+            Drained::InOrder => ExitCode::SUCCESS,
+            Drained::OutOfTime => ExitCode::from(cli::EXIT_OUT_OF_TIME),
+        })
 }
 
 /// Shells start programs with a soft limit of 1,024 open files, fewer than the API's connections.
@@ -78,7 +83,7 @@ fn raise_open_files() {
     }
 }
 
-async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
+async fn run(roles: Roles, settings: Settings) -> anyhow::Result<Drained> {
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     let queues = Queues::new(roles, &settings)?;
@@ -102,7 +107,7 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
             Some(api) => join(api).await,
             None => {
                 stop.cancelled().await;
-                Ok(())
+                Ok(Drained::InOrder)
             }
         };
         stop.cancel();
@@ -112,7 +117,7 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
     let worker = async {
         let result = match worker {
             Some(worker) => join(worker).await,
-            None => Ok(()),
+            None => Ok(Drained::InOrder),
         };
         if roles.worker() {
             stop.cancel();
@@ -122,10 +127,10 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<()> {
     let (api, worker) = tokio::join!(api, worker);
     queues.close(CLOSE).await;
     tracing::info!("stopped");
-    api.and(worker)
+    Ok(api?.max(worker?))
 }
 
-async fn join(task: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+async fn join(task: JoinHandle<anyhow::Result<Drained>>) -> anyhow::Result<Drained> {
     task.await
         .context("a part of Warren panicked; please report it with the log")?
 }
@@ -134,7 +139,7 @@ async fn api(
     settings: &Settings,
     queue: &Queue,
     stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
+) -> anyhow::Result<impl Future<Output = anyhow::Result<Drained>> + use<>> {
     let config = settings.api.clone();
     let listener = listen(config.address, "WARREN_API_ADDR").await?;
     let store = compose::store(&config.store).await?;
@@ -159,7 +164,7 @@ async fn worker(
     settings: &Settings,
     queue: &Queue,
     stop: CancellationToken,
-) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + use<>> {
+) -> anyhow::Result<impl Future<Output = anyhow::Result<Drained>> + use<>> {
     let config = settings.worker.clone();
     let listener = listen(config.address, "WARREN_WORKER_ADDR").await?;
     let engine = compose::engine(&config, &queue.instance)?;
@@ -187,13 +192,13 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
     tokio::spawn(async move {
         for time in 1.. {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            let status = tokio::select! {
+                _ = terminate.recv() => cli::EXIT_TERMINATED,
+                _ = interrupt.recv() => cli::EXIT_INTERRUPTED,
+            };
             if time > 1 {
                 tracing::warn!("second signal: stopping at once");
-                std::process::exit(130);
+                std::process::exit(status);
             }
             tracing::info!("stopping: no new work is taken, what runs may end");
             stop.cancel();

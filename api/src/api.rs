@@ -7,7 +7,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use warren_http::Bounds;
+use warren_http::{Bounds, Drained};
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
 use warren_shared::queue::JobQueue;
@@ -31,6 +31,8 @@ pub struct Api {
     recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
     drain_grace: Duration,
+    /// Tells the routes that this API stops.
+    draining: CancellationToken,
     // Ends the stream of unclaimed replies, at the latest when this is dropped.
     unclaimed: DropGuard,
 }
@@ -48,7 +50,9 @@ impl Api {
         instance: InstanceId,
     ) -> Self {
         let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
+        let draining = CancellationToken::new();
         let state = AppState {
+            draining: draining.clone(),
             environment: config.environment,
             languages,
             policy: config.policy,
@@ -73,6 +77,7 @@ impl Api {
             recorder,
             store,
             drain_grace: config.drain_grace,
+            draining,
             unclaimed: CancellationToken::new().drop_guard(),
         }
     }
@@ -84,17 +89,22 @@ impl Api {
     ///
     /// # Errors
     /// The queue's unclaimed replies were already taken by another API.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<Drained> {
         self.record_unclaimed().await?;
         let bounds = Bounds {
             grace: self.drain_grace,
             ..Bounds::default()
         };
-        warren_http::serve(listener, self.router, stop, bounds).await;
+        let (stopped, draining) = (stop.clone(), self.draining);
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            draining.cancel();
+        });
+        let drained = warren_http::serve(listener, self.router, stop, bounds).await;
         drop(self.unclaimed);
         self.recorder.drain(RECORD_GRACE).await;
         self.store.close().await;
-        Ok(())
+        Ok(drained)
     }
 
     /// Begins to record replies that nobody waits for.

@@ -26,6 +26,10 @@ use crate::routes::{execute, executions, health};
 use crate::state::AppState;
 
 const HEALTH: &str = "/api/health";
+const LIVEZ: &str = "/livez";
+const READYZ: &str = "/readyz";
+/// Asked every few seconds for ever.
+const PROBES: [&str; 3] = [HEALTH, LIVEZ, READYZ];
 const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; see also GET /api/executions/{id} and GET /api/health.";
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -36,6 +40,8 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .route("/api/rooms/{roomId}/execute", post(execute::post))
         .route("/api/executions/{id}", get(executions::get))
         .route(HEALTH, get(health::get))
+        .route(LIVEZ, get(health::livez))
+        .route(READYZ, get(health::readyz))
         .with_state(state);
     wrapped(routes, origins)
 }
@@ -86,7 +92,7 @@ fn span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", MatchedPath::as_str);
     let method = request.method();
-    if route == HEALTH {
+    if PROBES.contains(&route) {
         return tracing::debug_span!("request", %method, route);
     }
     tracing::info_span!("request", %method, route, job.id = tracing::field::Empty)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::telemetry::Environment;
 
@@ -25,4 +26,6 @@ pub(crate) struct AppState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
+    /// Cancelled once this API stops.
+    pub(crate) draining: CancellationToken,
 }

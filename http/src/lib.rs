@@ -11,4 +11,4 @@ mod server;
 pub use api_error::ApiError;
 pub use budget::{ANSWER_RESERVE, BODY_TIME, Budget, MAX_WAIT, MIN_WAIT, REPLY_RESERVE};
 pub use fallback::with_fallbacks;
-pub use server::{Bounds, DRAIN_GRACE, serve};
+pub use server::{Bounds, DRAIN_GRACE, Drained, serve};

@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +20,12 @@ use tokio_util::task::TaskTracker;
 pub const DRAIN_GRACE: Duration = Duration::from_secs(6);
 /// The largest head of a request, and the buffer of a connection.
 const MAX_HEAD: usize = 64 * 1024;
+/// How long connections that were made before `stop` are taken from the kernel after it.
+const LAST_CALL: Duration = Duration::from_millis(50);
+/// How long none may have come until there are none.
+const LAST_PAUSE: Duration = Duration::from_millis(5);
+/// How long after `stop` a connection without a request is kept for one that is on its way.
+const LINGER: Duration = Duration::from_millis(100);
 /// The pause after an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,12 +54,26 @@ impl Default for Bounds {
     }
 }
 
+/// How the orderly end of a server, or of what works behind it, went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Drained {
+    /// Everything was done.
+    InOrder,
+    /// The grace period was over first: requests were cut, or jobs went back to the queue.
+    OutOfTime,
+}
+
 /// Serves `router` until `stop` is cancelled and requests in flight are done.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, bounds: Bounds) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    bounds: Bounds,
+) -> Drained {
     let places = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
-    while let Some((stream, place)) = next(&listener, &places, &stop).await {
+    let open = |stream, place| {
         let (router, stop, abort) = (router.clone(), stop.clone(), abort.clone());
         connections.spawn(async move {
             let _place = place;
@@ -62,6 +82,21 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 () = converse(stream, router, stop, bounds) => {}
             }
         });
+    };
+    while let Some((stream, place)) = next(&listener, &places, &stop).await {
+        open(stream, place);
+    }
+    // Whose connection the kernel has made already would see it reset, and could not know whether
+    // the request was taken; from the next moment on they are refused.
+    let last = Instant::now() + LAST_CALL;
+    while let Ok(Ok((stream, _peer))) = timeout(LAST_PAUSE, listener.accept()).await {
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            break;
+        };
+        open(stream, place);
+        if Instant::now() > last {
+            break;
+        }
     }
     // Closed now, so that the port refuses rather than leaves new peers waiting.
     drop(listener);
@@ -73,7 +108,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         );
         abort.cancel();
         connections.wait().await;
+        return Drained::OutOfTime;
     }
+    Drained::InOrder
 }
 
 /// The next connection, once there is a place for it; `None` after `stop`.
@@ -121,8 +158,13 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, bo
         biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            // A request that is on its way would be cut off.
+            if let Ok(ended) = timeout(LINGER, connection.as_mut()).await {
+                ended
+            } else {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
         }
     };
     if let Err(error) = ended {

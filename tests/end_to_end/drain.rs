@@ -1,7 +1,18 @@
 //! Stopping Warren while it works.
 
+use tokio_util::sync::CancellationToken;
+
+use crate::harness::broker::free_ports;
 use crate::harness::http::{self, program};
+use crate::harness::rabbitmq::{Management, Vhost};
 use crate::harness::{machine, warren::Warren};
+
+async fn vhost() -> Vhost {
+    let management = Management::shared()
+        .await
+        .expect("RabbitMQ runs; `make test` starts it");
+    Vhost::create(&management).await.expect("a virtual host")
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_job_is_answered_before_the_process_ends() {
@@ -58,4 +69,170 @@ async fn api_and_worker_alone_need_a_broker_and_say_so() {
         assert_eq!(warren.wait().expect("it ends").code(), Some(2));
         assert!(warren.log().contains("RABBITMQ_URL"), "{}", warren.log());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    let _machine = machine::shared().await;
+    for (signal, status) in [("TERM", 143), ("INT", 130)] {
+        let mut warren = Warren::start("up", &[]).await.expect("warren up starts");
+        let url = warren.execute_url();
+        let slow = program("python", "import time\ntime.sleep(2.5)");
+        let cut = tokio::spawn(async move { http::submit(url, &slow).await });
+        warren.until_a_job_runs().await;
+        warren.signal(signal);
+        warren.until_logged("stopping: no new work is taken").await;
+        warren.signal(signal);
+        let ended = warren.wait().expect("it ends");
+        assert_eq!(ended.code(), Some(status), "{ended}");
+        assert!(
+            cut.await.expect("no panic").is_err(),
+            "its caller is cut off"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
+    let _machine = machine::shared().await;
+    let vhost = vhost().await;
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let mut worker = Warren::start("worker", &broker)
+        .await
+        .expect("a worker starts");
+    let api = Warren::start("api", &broker).await.expect("the API starts");
+    let probe = format!("{}/readyz", worker.worker.as_ref().expect("a worker"));
+    let ready = http::get(probe.clone()).await.expect("an answer");
+    assert_eq!(ready.status, 200, "{}", ready.raw);
+    let slow = program("python", "import time\ntime.sleep(2)\nprint('done')");
+    let (answer, ()) = tokio::join!(api.submit(&slow), async {
+        worker.until_a_job_runs().await;
+        worker.terminate();
+        worker.until_logged("stopping: no new work is taken").await;
+        loop {
+            let told = http::get(probe.clone()).await;
+            let told = told.expect("it serves while its job runs");
+            if told.status == 503 {
+                assert_eq!(told.raw, "draining\n");
+                break;
+            }
+        }
+    });
+    let answer = answer.expect("an answer");
+    let told = (answer.status, answer.text("stdout"));
+    assert_eq!(told, (200, "done\n"), "{}", answer.body);
+    assert_eq!(worker.wait().expect("it ends").code(), Some(0));
+}
+
+/// A job that does not end in time is not lost with its worker, and not held against it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_still_runs_at_the_end_of_the_grace_period_goes_to_another_worker() {
+    let _machine = machine::alone().await;
+    let vhost = vhost().await;
+    let url = vhost.amqp_url();
+    let broker = ("RABBITMQ_URL", url.as_str());
+    let hasty = [broker, ("WARREN_DRAIN_MS", "1000")];
+    let mut first = Warren::start("worker", &hasty)
+        .await
+        .expect("a worker starts");
+    let api = Warren::start("api", &[broker])
+        .await
+        .expect("the API starts");
+    let slow = program("python", "import time\ntime.sleep(1.5)\nprint('done')");
+    let submit = api.submit(&slow);
+    let (answer, (second, ended)) = tokio::join!(submit, async {
+        first.until_a_job_runs().await;
+        first.terminate();
+        let second = Warren::start("worker", &[broker]).await;
+        let second = second.expect("another worker starts");
+        (second, first.wait().expect("it ends"))
+    });
+    let answer = answer.expect("an answer");
+    let told = (answer.status, answer.text("stdout"));
+    assert_eq!(told, (200, "done\n"), "{}", answer.body);
+    assert_eq!(ended.code(), Some(3), "{}", first.log());
+    assert!(first.log().contains("handed back"), "{}", first.log());
+    let comes_back = "a job came back";
+    assert!(
+        !second.log().contains(comes_back),
+        "it was no try: {}",
+        second.log()
+    );
+}
+
+/// Two APIs, two workers, and callers that try the other API when one refuses connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rolling_restart_under_load_loses_nothing() {
+    let _machine = machine::alone().await;
+    let vhost = vhost().await;
+    let url = vhost.amqp_url();
+    let ports = free_ports::<2>();
+    let addresses = ports.map(|port| format!("127.0.0.1:{port}"));
+    let start = async |command: &str, address: &str| {
+        let variables = [
+            ("RABBITMQ_URL", url.as_str()),
+            ("WARREN_API_ADDR", address),
+            ("WARREN_SLOTS", "2"),
+            ("WARREN_POOL_SIZE", "1"),
+        ];
+        let started = Warren::start(command, &variables).await;
+        started.unwrap_or_else(|error| panic!("{command} starts: {error:#}"))
+    };
+    let mut workers = Vec::new();
+    let mut apis = Vec::new();
+    for address in &addresses {
+        workers.push(start("worker", "127.0.0.1:0").await);
+        apis.push(start("api", address).await);
+    }
+    let stop = CancellationToken::new();
+    let callers: Vec<_> = (0..2)
+        .map(|caller| tokio::spawn(call_until(stop.clone(), caller, addresses.clone())))
+        .collect();
+    for turn in 0..2 {
+        let command = [("worker", &mut workers[turn]), ("api", &mut apis[turn])];
+        for (command, process) in command {
+            process.terminate();
+            let ended = process.wait().expect("it ends");
+            assert_eq!(ended.code(), Some(0), "{command}: {}", process.log());
+            *process = start(command, &addresses[turn]).await;
+        }
+    }
+    stop.cancel();
+    let mut answered = 0;
+    for caller in callers {
+        answered += caller
+            .await
+            .expect("each request is answered with its own output");
+    }
+    eprintln!("{answered} requests answered during a rolling restart");
+    assert!(answered >= 8, "{answered} requests are no load");
+}
+
+/// Calls until `stop`. Each answer must be what the program must print. Returns how many there were.
+async fn call_until(stop: CancellationToken, caller: usize, addresses: [String; 2]) -> u32 {
+    let mut number = 0;
+    let mut refused = 0;
+    while !stop.is_cancelled() {
+        let mark = format!("{caller}-{number}");
+        let code = format!("import time\ntime.sleep(0.05)\nprint('{mark}')");
+        let address = &addresses[(caller + refused) % 2];
+        let url = format!("http://{address}/api/rooms/tests/execute");
+        match http::submit(url, &program("python", &code)).await {
+            Ok(answer) => {
+                let told = (answer.status, answer.text("stdout"));
+                assert_eq!(told, (200, format!("{mark}\n").as_str()), "{}", answer.body);
+                number += 1;
+            }
+            Err(error) => {
+                let text = format!("{error:#}");
+                assert!(
+                    text.contains("refused"),
+                    "neither an answer nor refused: {text}"
+                );
+                refused += 1;
+            }
+        }
+    }
+    number
 }

@@ -1,5 +1,7 @@
 //! Nothing of ours is left behind.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bollard::models::ContainerSummaryStateEnum;
@@ -103,6 +105,97 @@ async fn a_killed_workers_containers_end_by_themselves_and_are_swept() {
     docker::until_none_of(&instance).await;
     drop(other);
     until_no_processes_of_jobs().await;
+}
+
+/// How long what a killed worker had may be there, while another worker is.
+const SWEPT: Duration = Duration::from_secs(30);
+/// How many workers are killed.
+const KILLS: u32 = 5;
+/// The latest moment to kill one, in milliseconds: jobs, refills and removals all take less.
+const PHASES: u64 = 900;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_killed_at_any_moment_leave_nothing() {
+    let _machine = machine::alone().await;
+    let volumes = docker::volumes().await;
+    let seed = fastrand::u64(..);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let settings = [("WARREN_SLOTS", "2"), ("WARREN_POOL_SIZE", "2")];
+    let mut instances = Vec::new();
+    let mut marks = BTreeSet::new();
+    for kill in 1..=KILLS {
+        let warren = Warren::start("up", &settings).await;
+        let mut warren = warren.expect("warren up starts");
+        if kill == 1 {
+            warren.until_pool_is_full().await;
+            let alive = docker::marks_of(&warren.instance()).await;
+            assert!(!traces(&alive).is_empty(), "what lives leaves traces");
+        }
+        // Jobs empty the pool, which is refilled beside them, until the worker is killed.
+        let url = warren.execute_url();
+        let busy = tokio::spawn(async move {
+            let job = program("python", "import time\ntime.sleep(0.1)");
+            while http::submit(url.clone(), &job).await.is_ok() {}
+        });
+        let phase = Duration::from_millis(random.u64(0..PHASES));
+        tokio::time::sleep(phase).await;
+        warren.kill();
+        eprintln!("kill {kill} with seed {seed}: {phase:?} after the start");
+        busy.await.expect("it ends with the worker");
+        marks.extend(docker::marks_of(&warren.instance()).await);
+        instances.push(warren.instance());
+    }
+    assert!(!marks.is_empty(), "the workers had containers");
+
+    let begun = Instant::now();
+    let other = Warren::start("up", &settings).await;
+    let other = other.expect("warren up starts");
+    for instance in &instances {
+        docker::until_none_of(instance).await;
+    }
+    let took = begun.elapsed();
+    assert!(took < SWEPT, "{took:?}");
+    eprintln!(
+        "{} marks of containers; none left after {took:?}",
+        marks.len()
+    );
+    drop(other);
+    let begun = Instant::now();
+    loop {
+        let left = traces(&marks);
+        if left.is_empty() {
+            break;
+        }
+        assert!(begun.elapsed() < GONE, "{left:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(docker::volumes().await, volumes);
+}
+
+/// The processes (by the cgroups that they are in), cgroups and mounts of this machine that bear one
+/// of these marks.
+fn traces(marks: &BTreeSet<String>) -> Vec<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc");
+    let mut found: Vec<_> = mounts.lines().map(str::to_owned).collect();
+    directories(Path::new("/sys/fs/cgroup"), &mut found);
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    for process in processes {
+        let groups = std::fs::read_to_string(process.path().join("cgroup"));
+        found.extend(groups.map(|groups| format!("{}: {groups}", process.path().display())));
+    }
+    assert!(found.len() > 1, "there are cgroups and mounts");
+    found.retain(|line| marks.iter().any(|mark| line.contains(mark)));
+    found
+}
+
+fn directories(of: &Path, found: &mut Vec<String>) {
+    // One that goes away meanwhile is no leftover.
+    for entry in std::fs::read_dir(of).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.push(entry.path().display().to_string());
+            directories(&entry.path(), found);
+        }
+    }
 }
 
 async fn until_no_processes_of_jobs() {

@@ -5,6 +5,7 @@ mod cancel;
 mod cli;
 mod drain;
 mod duplicates;
+mod engine;
 mod images;
 mod judging;
 mod leftovers;

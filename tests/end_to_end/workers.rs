@@ -176,6 +176,18 @@ async fn a_stopped_broker_is_told_at_once_and_service_resumes_by_itself() {
     })
     .await;
 
+    let readiness = async |status: u16| {
+        for process in [&api, &worker] {
+            let address = process.api.as_ref().or(process.worker.as_ref());
+            let url = format!("{}/readyz", address.expect("it listens"));
+            until(RESUME, "readiness to tell", || async {
+                let answer = http::get(url.clone()).await;
+                answer.is_ok_and(|answer| answer.status == status)
+            })
+            .await;
+        }
+    };
+    readiness(503).await;
     broker.start().await.expect("the broker starts again");
     until(RESUME, "service to resume", || async {
         api.submit(&hello)
@@ -189,6 +201,7 @@ async fn a_stopped_broker_is_told_at_once_and_service_resumes_by_itself() {
             .is_ok_and(|answer| answer.text("status") == "ok")
     })
     .await;
+    readiness(200).await;
     drop(worker);
 }
 

@@ -34,7 +34,7 @@ pub struct Broker {
 impl Broker {
     /// A broker that is not started yet.
     pub fn prepare() -> anyhow::Result<Self> {
-        let [amqp_port, management_port, distribution_port] = free_ports()?;
+        let [amqp_port, management_port, distribution_port] = free_ports();
         let broker = Self {
             directory: TempDir::with_prefix("warren-broker-")?,
             node: format!("warren-test-{}-{amqp_port}@localhost", std::process::id()),
@@ -223,13 +223,10 @@ fn real_script(name: &str) -> PathBuf {
 }
 
 /// Ports that were free a moment ago, all at once so that they differ.
-fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    let held: Vec<TcpListener> = (0..N)
-        .map(|_| TcpListener::bind(("127.0.0.1", 0)))
-        .collect::<Result<_, _>>()?;
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&held) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let held: [_; N] = std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)));
+    held.map(|listener| {
+        let address = listener.and_then(|listener| listener.local_addr());
+        address.expect("loopback has free ports").port()
+    })
 }

@@ -35,6 +35,21 @@ pub async fn ids_of(instance: &str) -> BTreeSet<String> {
     containers.filter_map(|container| container.id).collect()
 }
 
+/// What the engine's traces of this worker's containers on the machine have in their names: their
+/// ids, and the directories of their layers.
+pub async fn marks_of(instance: &str) -> BTreeSet<String> {
+    let mut marks = BTreeSet::new();
+    for id in ids_of(instance).await {
+        let container = client().inspect_container(&id, None).await;
+        // One whose removal the engine had begun may go meanwhile.
+        let driver = container.ok().and_then(|container| container.graph_driver);
+        let layers = driver.and_then(|driver| driver.data.get("MergedDir").cloned());
+        marks.extend(layers);
+        marks.insert(id);
+    }
+    marks
+}
+
 /// Waits until this worker's containers are `what`.
 pub async fn until(instance: &str, what: &str, are_so: impl Fn(&[ContainerSummary]) -> bool) {
     let started = Instant::now();

@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod docker;
+pub mod dockerd;
 pub mod fixtures;
 pub mod http;
 pub mod images;

@@ -246,7 +246,17 @@ impl Warren {
         let _ = self.child.wait();
     }
 
-    fn signal(&self, name: &str) {
+    /// Waits until it has logged something.
+    pub async fn until_logged(&self, what: &str) {
+        let started = Instant::now();
+        while !self.log().contains(what) {
+            let waited = self.within(started, START, "log what was expected").await;
+            waited.expect(what);
+        }
+    }
+
+    /// Sends it a signal (`TERM`).
+    pub fn signal(&self, name: &str) {
         let _ = Command::new("kill")
             .arg(format!("-{name}"))
             .arg(self.child.id().to_string())

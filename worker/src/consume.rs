@@ -15,7 +15,8 @@ use crate::execute::Executor;
 use crate::slots::{Slot, Slots};
 use crate::suspects::alone;
 
-/// Runs jobs from `queue` until `stop`; those begun go on in `running`.
+/// Runs jobs from `queue` until `stop`; those begun go on in `running`, and those that still run
+/// when `grace_over` is cancelled go back.
 ///
 /// # Errors
 /// The queue cannot deliver to this worker at all.
@@ -24,7 +25,7 @@ pub async fn consume(
     executor: Arc<Executor>,
     slots: Slots,
     running: TaskTracker,
-    stop: CancellationToken,
+    (stop, grace_over): (CancellationToken, CancellationToken),
 ) -> Result<()> {
     let mut deliveries = queue
         .deliveries(Prefetch(slots.count()), stop.clone())
@@ -34,11 +35,11 @@ pub async fn consume(
             Offer::Job(delivery) => delivery,
             Offer::Suspect(turn) => {
                 let (executor, slots) = (Arc::clone(&executor), slots.clone());
-                let stop = stop.clone();
+                let (stop, grace_over) = (stop.clone(), grace_over.clone());
                 // Takes its time, in which jobs go on being taken.
                 running.spawn(async move {
                     if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
-                        run(suspect, &executor, slots).await;
+                        run(suspect, slots, &executor, &grace_over).await;
                     }
                 });
                 continue;
@@ -50,26 +51,30 @@ pub async fn consume(
         };
         let Some(slot) = slot else {
             // We are stopping; the job goes to another worker, and this was no try of it.
-            if let Err(error) = delivery.requeue().await {
-                tracing::warn!(%error, "a job could not be handed back; the queue does so itself");
-            }
+            hand_back(delivery).await;
             continue;
         };
-        let executor = Arc::clone(&executor);
-        running.spawn(async move { run(delivery, &executor, slot).await });
+        let (executor, grace_over) = (Arc::clone(&executor), grace_over.clone());
+        running.spawn(async move { run(delivery, slot, &executor, &grace_over).await });
     }
     Ok(())
 }
 
-async fn run(delivery: Delivery, executor: &Executor, slot: Slot) {
+async fn run(delivery: Delivery, slot: Slot, executor: &Executor, grace_over: &CancellationToken) {
     let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
-    settle(delivery, executor).instrument(span).await;
+    settle(delivery, executor, grace_over)
+        .instrument(span)
+        .await;
     drop(slot);
 }
 
-async fn settle(delivery: Delivery, executor: &Executor) {
+async fn settle(delivery: Delivery, executor: &Executor, grace_over: &CancellationToken) {
     let job = &delivery.job;
-    let result = execute(job, &delivery.cancelled(), executor).await;
+    let cancelled = delivery.cancelled();
+    let result = tokio::select! {
+        result = execute(job, &cancelled, executor) => result,
+        () = grace_over.cancelled() => return hand_back(delivery).await,
+    };
     match &result {
         Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
         Err(failure) if failure.code == FailureCode::Cancelled => {
@@ -98,6 +103,16 @@ async fn execute(
     tracing::info!("begun");
     let ran = cancelled.run_until_cancelled(executor.execute(job)).await;
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
+}
+
+async fn hand_back(delivery: Delivery) {
+    let job = delivery.job.id;
+    match delivery.requeue().await {
+        Ok(()) => tracing::info!(job.id = %job, "handed back"),
+        Err(error) => {
+            tracing::warn!(job.id = %job, %error, "a job could not be handed back; the queue does so itself");
+        }
+    }
 }
 
 fn refusal(job: &Job) -> JobFailure {

@@ -96,6 +96,11 @@ pub enum Error {
     /// The job's deadline passed before its program could be started or judged.
     #[error("the job's deadline passed before its program was judged")]
     DeadlinePassed,
+    /// The engine has fallen silent, and the job's time is over.
+    #[error(
+        "this worker's Docker does not answer, and the job's time is over; try again in a few seconds, and if you operate this service, see the worker's GET /health"
+    )]
+    EngineSilent,
     /// A task of ours panicked.
     #[error("the worker failed while {0}; this is a bug, please report it with the log")]
     Panicked(&'static str),

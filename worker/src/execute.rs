@@ -17,11 +17,14 @@ use crate::engine::Handle;
 use crate::judge::Judge;
 use crate::metrics::JobMetrics;
 use crate::pool::{Pool, Source, command};
+use crate::readiness::Readiness;
 use crate::verdict::SIGKILL;
 use crate::{Error, Result};
 
 /// What is kept of the deadline for the reply's way back.
 const REPLY_RESERVE: Duration = Duration::from_millis(100);
+/// What is kept of it to say that there will be no verdict.
+const ANSWER_RESERVE: Duration = Duration::from_millis(150);
 /// With less than this left, a failed container start is not tried again.
 const RETRY_WORTHWHILE: Duration = Duration::from_secs(1);
 
@@ -31,22 +34,25 @@ pub struct Executor {
     metrics: JobMetrics,
     languages: Languages,
     instance: InstanceId,
+    readiness: Readiness,
 }
 
 impl Executor {
     /// An executor of these languages in containers of this pool.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         pool: Pool,
         metrics: JobMetrics,
         languages: Languages,
         instance: InstanceId,
+        readiness: Readiness,
     ) -> Self {
         Self {
             pool,
             metrics,
             languages,
             instance,
+            readiness,
         }
     }
 
@@ -57,7 +63,34 @@ impl Executor {
     /// We failed, not the program. The container, if there was one, is on its way out.
     pub async fn execute(&self, job: &Job) -> Result<Outcome, JobFailure> {
         let tally = self.metrics.begin(job);
-        let result = match self.try_once(job, Source::Pool).await {
+        let result = tokio::select! {
+            result = self.try_twice(job) => result,
+            () = self.hopeless(job) => Err(Error::EngineSilent),
+        };
+        let language = job.submission.language();
+        match &result {
+            Ok(_) => self.readiness.ran(language),
+            Err(Error::UnknownLanguage(_) | Error::DeadlinePassed) => {}
+            Err(_) => self.readiness.failed(language),
+        }
+        let result = result.map_err(|error| {
+            tracing::error!(%error, "the job could not be run");
+            failure(&error)
+        });
+        tally.end(&result);
+        result
+    }
+
+    /// Runs a canary, which counts for nothing.
+    ///
+    /// # Errors
+    /// Its language cannot be run now.
+    pub(crate) async fn try_out(&self, job: &Job) -> Result<Outcome> {
+        self.try_once(job, Source::Canary).await
+    }
+
+    async fn try_twice(&self, job: &Job) -> Result<Outcome> {
+        match self.try_once(job, Source::Pool).await {
             Err(error)
                 if is_worth_retrying(&error) && job.deadline.remaining() > RETRY_WORTHWHILE =>
             {
@@ -65,13 +98,15 @@ impl Executor {
                 self.try_once(job, Source::Engine).await
             }
             result => result,
-        };
-        let result = result.map_err(|error| {
-            tracing::error!(%error, "the job could not be run");
-            failure(&error)
-        });
-        tally.end(&result);
-        result
+        }
+    }
+
+    /// Waits until there is hardly time left to answer and the engine is silent: what
+    /// a healthy one reports late is still worth recording, a silent one's word may never come.
+    async fn hopeless(&self, job: &Job) {
+        let left = job.deadline.remaining();
+        tokio::time::sleep(left.saturating_sub(ANSWER_RESERVE)).await;
+        self.readiness.silence().await;
     }
 
     async fn try_once(&self, job: &Job, source: Source) -> Result<Outcome> {
@@ -189,6 +224,7 @@ fn is_worth_retrying(error: &Error) -> bool {
             | Error::ImageMissing { .. }
             | Error::LimitsNotEnforced(_)
             | Error::DeadlinePassed
+            | Error::EngineSilent
     )
 }
 

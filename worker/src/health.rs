@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use warren_shared::health::{HealthReport, PoolHealth, ServiceHealth, State};
 use warren_shared::ids::InstanceId;
 use warren_shared::queue::JobQueue;
@@ -11,7 +13,11 @@ use warren_shared::time::fractional_millis;
 
 use crate::engine::Engine;
 use crate::pool::Pool;
+use crate::readiness::{Readiness, Seen, State as Standing};
 use crate::slots::Slots;
+
+/// How long the queue's word of itself stands: polling, however fast, costs it one question in it.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What a health check asks.
 pub struct Health {
@@ -19,6 +25,8 @@ pub struct Health {
     pub instance: InstanceId,
     /// What makes its containers.
     pub engine: Arc<dyn Engine>,
+    /// Whether it can run jobs.
+    pub(crate) readiness: Readiness,
     /// Where its jobs come from.
     pub queue: Arc<dyn JobQueue>,
     /// What the queue is called.
@@ -27,13 +35,15 @@ pub struct Health {
     pub slots: Slots,
     /// What it has started ahead.
     pub pool: Pool,
+    /// What the queue said last. Held while it is asked, so that many askers ask once.
+    pub(crate) last: Mutex<Option<(Instant, ServiceHealth)>>,
 }
 
 impl Health {
-    /// Asks everything, at once. Down without the engine, since nothing can run; degraded without
-    /// the queue, since jobs can still come over HTTP.
+    /// How everything is; what is asked for it is bounded in time. Down while nothing can run;
+    /// degraded without the queue, since jobs can still come over HTTP.
     pub async fn report(&self) -> HealthReport {
-        let (engine, queue) = tokio::join!(self.engine(), self.queue());
+        let queue = self.queue().await;
         let free = self.slots.free();
         let slots = ServiceHealth {
             status: State::Ok,
@@ -42,7 +52,8 @@ impl Health {
         };
         let pool = self.pool.report();
         let services = BTreeMap::from([
-            ("docker".to_owned(), engine),
+            ("docker".to_owned(), self.engine()),
+            ("languages".to_owned(), self.languages()),
             (self.queue_name.to_owned(), queue),
             ("pool".to_owned(), summary(&pool)),
             ("slots".to_owned(), slots),
@@ -60,38 +71,85 @@ impl Health {
         }
     }
 
-    async fn engine(&self) -> ServiceHealth {
-        let asked = Instant::now();
-        match self.engine.check().await {
-            Ok(detail) => ServiceHealth {
-                status: State::Ok,
-                latency_ms: Some(fractional_millis(asked.elapsed())),
-                detail: Some(detail),
-            },
-            Err(error) => ServiceHealth {
-                status: State::Down,
-                latency_ms: None,
-                detail: Some(error.to_string()),
-            },
+    /// Why jobs should not be expected of it, if so.
+    pub(crate) async fn unready(&self) -> Option<String> {
+        match self.readiness.now() {
+            Standing::Ready => {}
+            state => return Some(state.to_string()),
+        }
+        let queue = self.queue().await;
+        (queue.status != State::Ok).then(|| queue.detail.unwrap_or_default())
+    }
+
+    /// As it was seen last, which is a matter of seconds.
+    fn engine(&self) -> ServiceHealth {
+        let quarantined = self.engine.quarantined();
+        let with = |detail: &str| match quarantined {
+            0 => detail.to_owned(),
+            places => format!(
+                "{detail}; {places} containers could not be removed and keep their places until they are"
+            ),
+        };
+        match self.readiness.engine() {
+            Seen::Nothing => service(State::Degraded, None, with("not asked yet")),
+            Seen::Silence(reason) => service(State::Down, None, with(&reason)),
+            Seen::Answer {
+                report, latency, ..
+            } => {
+                let status = if quarantined == 0 {
+                    State::Ok
+                } else {
+                    State::Degraded
+                };
+                service(status, Some(latency), with(&report.what))
+            }
+        }
+    }
+
+    /// Whether programs run, as canaries have shown.
+    fn languages(&self) -> ServiceHealth {
+        let faults = self.readiness.faults();
+        match self.readiness.now() {
+            Standing::Ready if faults.is_empty() => {
+                service(State::Ok, None, "each runs programs".to_owned())
+            }
+            Standing::Ready => {
+                let faults = faults
+                    .iter()
+                    .map(|(language, reason)| format!("{language} cannot be run: {reason}"));
+                let detail = faults.collect::<Vec<_>>().join("; ");
+                service(State::Degraded, None, detail)
+            }
+            state @ Standing::Suspended(_) => service(State::Down, None, state.to_string()),
+            state => service(State::Degraded, None, state.to_string()),
         }
     }
 
     async fn queue(&self) -> ServiceHealth {
-        match self.queue.status().await {
-            Ok(status) => ServiceHealth {
-                status: State::Ok,
-                latency_ms: Some(fractional_millis(status.latency)),
-                detail: Some(format!(
-                    "{} waiting, {} consumers",
-                    status.waiting, status.consumers
-                )),
-            },
-            Err(error) => ServiceHealth {
-                status: State::Degraded,
-                latency_ms: None,
-                detail: Some(error.to_string()),
-            },
+        let mut last = self.last.lock().await;
+        if let Some((at, health)) = last.as_ref()
+            && at.elapsed() < FRESH
+        {
+            return health.clone();
         }
+        let health = match self.queue.status().await {
+            Ok(status) => service(
+                State::Ok,
+                Some(status.latency),
+                format!("{} waiting, {} consumers", status.waiting, status.consumers),
+            ),
+            Err(error) => service(State::Degraded, None, error.to_string()),
+        };
+        *last = Some((Instant::now(), health.clone()));
+        health
+    }
+}
+
+fn service(status: State, latency: Option<Duration>, detail: String) -> ServiceHealth {
+    ServiceHealth {
+        status,
+        latency_ms: latency.map(fractional_millis),
+        detail: Some(detail),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The worker's own HTTP: `POST /execute` runs a submission here and now, without the queue, and
-//! `GET /health` says how the worker is, `GET /metrics` the same and more for Prometheus.
+//! `GET /health` says how the worker is, `GET /metrics` the same and more for Prometheus; `GET
+//! /livez` and `/readyz` say whether it serves and whether it takes jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use warren_shared::submission::Submission;
 use crate::execute::Executor;
 use crate::health::Health;
 use crate::metrics::{self, Metrics};
+use crate::readiness::State as Standing;
 use crate::slots::Slots;
 
 /// How long a caller may wait for a slot before it is better off elsewhere.
@@ -51,11 +53,13 @@ pub fn router(context: Arc<Context>) -> Router {
     let routes = Router::new()
         .route("/execute", post(execute))
         .route("/health", get(report))
+        .route("/livez", get(alive))
+        .route("/readyz", get(ready))
         .route("/metrics", get(figures))
         .with_state(context);
     with_fallbacks(
         routes,
-        "A worker has POST /execute, GET /health and GET /metrics.",
+        "A worker has POST /execute and GET /health, /livez, /readyz and /metrics.",
     )
 }
 
@@ -64,6 +68,7 @@ async fn execute(
     request: Request,
 ) -> Result<Json<ExecuteResponse>, ApiError> {
     let budget = Budget::start(MAX_WAIT);
+    refuse_if_unable(&context)?;
     let (parts, body) = request.into_parts();
     let body = body::read_json(&parts.headers, body, budget.body_by()).await?;
     let request = ExecuteRequest::from_json(&body)?;
@@ -97,6 +102,32 @@ async fn report(State(context): State<Arc<Context>>) -> (StatusCode, Json<health
         StatusCode::OK
     };
     (status, Json(report))
+}
+
+async fn alive() -> &'static str {
+    "alive\n"
+}
+
+async fn ready(State(context): State<Arc<Context>>) -> (StatusCode, String) {
+    match context.health.unready().await {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+/// What could not be run is refused at once.
+fn refuse_if_unable(context: &Context) -> Result<(), Problem> {
+    let message = match context.health.readiness.now() {
+        Standing::Starting | Standing::Ready => return Ok(()),
+        Standing::Suspended(reason) => {
+            format!("This worker can run nothing now ({reason}). Try again shortly.")
+        }
+        Standing::Draining => {
+            "This worker is stopping. Try another, or submit through the API.".to_owned()
+        }
+    };
+    let problem = Problem::new(503, "sandbox_unavailable", message);
+    Err(problem.retry_after(Duration::from_secs(2)))
 }
 
 async fn figures(State(context): State<Arc<Context>>) -> impl IntoResponse {

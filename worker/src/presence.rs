@@ -10,6 +10,7 @@ use warren_shared::presence::{ANNOUNCE_EVERY, WorkerState, WorkerStatus};
 use warren_shared::queue::JobQueue;
 use warren_shared::time::EpochMillis;
 
+use crate::readiness::State;
 use crate::slots::Slots;
 
 /// What is announced of this worker.
@@ -21,7 +22,7 @@ pub struct Presence {
     /// How many jobs it can run, and how fast.
     pub slots: Slots,
     /// Whether it takes jobs, while it is not stopping.
-    pub state: watch::Receiver<WorkerState>,
+    pub state: watch::Receiver<State>,
 }
 
 impl Presence {
@@ -41,7 +42,7 @@ impl Presence {
             let state = if draining || stop.is_cancelled() {
                 WorkerState::Draining
             } else {
-                self.state.borrow_and_update().clone()
+                told(&self.state.borrow_and_update())
             };
             self.queue.announce(&self.status(state)).await;
         }
@@ -58,6 +59,18 @@ impl Presence {
             service: activity.service(),
             sent_at: EpochMillis::now(),
         }
+    }
+}
+
+fn told(state: &State) -> WorkerState {
+    let suspended = |reason: &str| WorkerState::Suspended {
+        reason: reason.to_owned(),
+    };
+    match state {
+        State::Starting => suspended("it gets ready for its first job"),
+        State::Ready => WorkerState::Ready,
+        State::Suspended(reason) => suspended(reason),
+        State::Draining => WorkerState::Draining,
     }
 }
 
@@ -87,7 +100,7 @@ mod tests {
     async fn a_worker_tells_its_state_whenever_that_changes() {
         let queue = Arc::new(MemoryQueue::new());
         let slots = Slots::new(NonZeroU16::new(3).unwrap());
-        let (state, watched) = watch::channel(WorkerState::Ready);
+        let (state, watched) = watch::channel(State::Ready);
         let stop = CancellationToken::new();
         let presence = Presence {
             queue: Arc::clone(&queue) as Arc<dyn JobQueue>,
@@ -107,9 +120,11 @@ mod tests {
         })
         .await;
 
-        let reason = "its engine does not answer".to_owned();
-        let suspended = WorkerState::Suspended { reason };
-        state.send_replace(suspended.clone());
+        let reason = "its engine does not answer";
+        let suspended = WorkerState::Suspended {
+            reason: reason.to_owned(),
+        };
+        state.send_replace(State::Suspended(reason.into()));
         told(&queue, |status| status.state == suspended).await;
         drop(state);
         stop.cancel();

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use warren_http::{Bounds, serve};
+use warren_http::{Bounds, Drained, serve};
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
 use warren_shared::limits::Limits;
-use warren_shared::presence::WorkerState;
 use warren_shared::queue::JobQueue;
 
 use crate::config::Config;
-use crate::consume::consume;
+use crate::drain::for_jobs;
 use crate::engine::Engine;
 use crate::execute::Executor;
 use crate::health::Health;
@@ -22,7 +22,9 @@ use crate::http::{Context, router};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::presence::Presence;
+use crate::readiness::{Canary, Monitor, Readiness, State};
 use crate::slots::Slots;
+use crate::taking::Taking;
 use crate::{Error, Result, upkeep};
 
 /// A worker, ready to be run.
@@ -33,6 +35,7 @@ pub struct Worker {
     executor: Arc<Executor>,
     pool: Pool,
     slots: Slots,
+    readiness: Readiness,
     context: Arc<Context>,
 }
 
@@ -47,7 +50,7 @@ impl Worker {
         queue: (Arc<dyn JobQueue>, &'static str),
     ) -> Self {
         let (queue, queue_name) = queue;
-        let slots = Slots::new(config.slots);
+        let (slots, readiness) = (Slots::new(config.slots), Readiness::new());
         let pool = Pool::new(
             config.pool.clone(),
             Arc::clone(&engine),
@@ -60,6 +63,7 @@ impl Worker {
             metrics.jobs(),
             languages.clone(),
             instance.clone(),
+            readiness.clone(),
         ));
         let context = Arc::new(Context {
             executor: Arc::clone(&executor),
@@ -71,10 +75,12 @@ impl Worker {
             health: Health {
                 instance,
                 engine: Arc::clone(&engine),
+                readiness: readiness.clone(),
                 queue: Arc::clone(&queue),
                 queue_name,
                 slots: slots.clone(),
                 pool: pool.clone(),
+                last: Mutex::default(),
             },
         });
         Self {
@@ -84,90 +90,105 @@ impl Worker {
             executor,
             pool,
             slots,
+            readiness,
             context,
         }
     }
 
+    /// Whether it takes jobs, now and whenever that changes.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.readiness.state()
+    }
+
     /// Takes jobs and serves `listener` until `stop`; then takes no more, lets those that run
-    /// end, and waits until their containers are gone. Bounded by the configured drain time.
+    /// end, and waits until their containers are gone. Bounded by the configured drain time: jobs
+    /// that still run towards its end go back to the queue. `listener` is served to the last, so
+    /// that who asks is told that this worker drains.
     ///
     /// # Errors
     /// The queue or the HTTP server failed for good.
-    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
-        let running = TaskTracker::new();
-        let sweeper = tokio::spawn(upkeep::sweep_until(Arc::clone(&self.engine), stop.clone()));
-        // Ready once it is.
-        let reason = "its container engine is not ready".to_owned();
-        let (state, told) = watch::channel(WorkerState::Suspended { reason });
+    pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<Drained> {
+        let (running, grace_over) = (TaskTracker::new(), CancellationToken::new());
+        let sweeping = upkeep::sweep_until(Arc::clone(&self.engine), stop.clone());
+        let _sweeper = AbortOnDropHandle::new(tokio::spawn(sweeping));
         let presence = Presence {
             queue: Arc::clone(&self.queue),
             instance: self.context.health.instance.clone(),
             slots: self.slots.clone(),
-            state: told,
+            state: self.readiness.state(),
         };
-        let announcing = AbortOnDropHandle::new(tokio::spawn(presence.announce(stop.clone())));
-        let taking = (self.queue, self.executor, self.slots);
-        let pool = self.pool;
-        let (engine, jobs, halt) = (Arc::clone(&self.engine), running.clone(), stop.clone());
-        let keeping = stop.clone();
-        let mut consumer = tokio::spawn(async move {
-            // A worker that cannot run anything must not take jobs from one that can.
-            if upkeep::prepared(engine, &halt).await {
-                state.send_replace(WorkerState::Ready);
-                let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
-                let consuming = consume(taking.0, taking.1, taking.2, jobs, halt.clone());
-                tokio::pin!(consuming);
-                let panicked = |_| Error::Panicked("keeping the pool");
-                tokio::select! {
-                    consumed = &mut consuming => {
-                        halt.cancel();
-                        keeper.await.map_err(panicked)?;
-                        consumed
-                    }
-                    kept = &mut keeper => {
-                        kept.map_err(panicked)?;
-                        consuming.await
-                    }
-                }
-            } else {
-                Ok(())
-            }
-        });
+        // To the last: that it drains is to be known.
+        let _announcing = AbortOnDropHandle::new(tokio::spawn(presence.announce(stop.clone())));
+        let monitor = Monitor {
+            engine: Arc::clone(&self.engine),
+            canary: Canary::new(Arc::clone(&self.executor), self.context.languages.clone()),
+            pool: self.pool.clone(),
+            slots: self.slots.clone(),
+            readiness: self.readiness.clone(),
+        };
+        let mut monitor = tokio::spawn(monitor.run(stop.clone()));
+        let (pool, keeping) = (self.pool, stop.clone());
+        let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
+        let taking = Taking {
+            queue: self.queue,
+            executor: self.executor,
+            slots: self.slots,
+            readiness: self.readiness,
+            running: running.clone(),
+            grace_over: grace_over.clone(),
+        };
+        let mut taking = tokio::spawn(taking.run(stop.clone()));
+        let grace = self.config.drain;
         let bounds = Bounds {
-            grace: self.config.drain,
+            grace,
             ..Bounds::default()
         };
-        let mut http = tokio::spawn(serve(listener, router(self.context), stop.clone(), bounds));
+        let close = CancellationToken::new();
+        let mut http = tokio::spawn(serve(listener, router(self.context), close.clone(), bounds));
 
         // Whatever ends first, for whatever reason, ends the rest.
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
-            consumed = &mut consumer => consumed.unwrap_or(Err(Error::Panicked("taking jobs"))),
-            served = &mut http => served.map_err(|_panicked| Error::Panicked("serving HTTP")),
+            taken = &mut taking => taken.unwrap_or(Err(Error::Panicked("taking jobs"))),
+            kept = &mut keeper => kept.map_err(|_panicked| Error::Panicked("keeping the pool")),
+            watched = &mut monitor => watched.map_err(|_panicked| Error::Panicked("watching its engine")),
+            served = &mut http => served.map(drop).map_err(|_panicked| Error::Panicked("serving HTTP")),
         };
+        let by = Instant::now() + grace;
         stop.cancel();
         running.close();
         let in_flight = async {
-            if !consumer.is_finished() {
-                drop((&mut consumer).await);
+            if !taking.is_finished() {
+                drop((&mut taking).await);
             }
             running.wait().await;
+            close.cancel();
             if !http.is_finished() {
                 drop((&mut http).await);
             }
+            if !keeper.is_finished() {
+                drop((&mut keeper).await);
+            }
         };
-        if tokio::time::timeout(self.config.drain, in_flight)
-            .await
-            .is_err()
-        {
+        let mut drained = Drained::InOrder;
+        if timeout(for_jobs(grace), in_flight).await.is_err() {
+            drained = Drained::OutOfTime;
             tracing::warn!(
                 left = running.len(),
                 "jobs still run at the end of the grace period; they go back to the queue"
             );
+            grace_over.cancel();
+            close.cancel();
+            drop(timeout_at(by, running.wait()).await);
         }
-        self.engine.drain(self.config.drain).await;
-        drop(sweeper.await);
-        drop(announcing);
-        result
+        let left = self
+            .engine
+            .drain(by.saturating_duration_since(Instant::now()))
+            .await;
+        if left > 0 {
+            drained = Drained::OutOfTime;
+        }
+        result.map(|()| drained)
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /api/health`.
+//! `GET /api/health`, and `/livez` and `/readyz` for what starts and routes to this process.
 
 use std::sync::Arc;
 
@@ -18,4 +18,31 @@ pub(crate) async fn get(State(state): State<Arc<AppState>>) -> Response {
         health::State::Down => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, Json(report)).into_response()
+}
+
+/// 200 while the process serves.
+pub(crate) async fn livez() -> &'static str {
+    "alive\n"
+}
+
+/// 200 while requests sent here would be run: jobs can be queued, a worker is there to take them,
+/// and this API does not stop. Else 503 with the reason.
+pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> (StatusCode, String) {
+    match unready(&state).await {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+async fn unready(state: &AppState) -> Option<String> {
+    if state.draining.is_cancelled() {
+        return Some("draining".to_owned());
+    }
+    let services = state.health.report().await.services;
+    let needed = [state.health.queue_name, "workers"];
+    needed.into_iter().find_map(|name| {
+        let service = services.get(name)?;
+        let detail = service.detail.as_deref().unwrap_or_default();
+        (service.status == health::State::Down).then(|| format!("{name}: {detail}"))
+    })
 }

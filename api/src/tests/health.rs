@@ -156,3 +156,29 @@ async fn a_report_stands_for_a_second_and_no_longer() {
     tokio::time::sleep(Duration::from_millis(1_050)).await;
     assert_eq!(bench.get("/api/health").await.body["status"], "ok");
 }
+
+#[tokio::test]
+async fn ready_means_that_a_request_would_be_run_and_alive_that_it_is_answered() {
+    let bench = Bench::new().await;
+    let ready = bench.get("/readyz").await;
+    assert_eq!(ready.status, 503, "nobody takes jobs");
+    assert_eq!(bench.get("/livez").await.status, 200);
+
+    let bench = Bench::new().await;
+    bench.worker(Does::Prints("")).await;
+    assert_eq!(bench.get("/readyz").await.status, 200);
+    bench.store.close().await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    assert_eq!(bench.get("/api/health").await.body["status"], "degraded");
+    assert_eq!(
+        bench.get("/readyz").await.status,
+        200,
+        "it runs without its store"
+    );
+
+    let bench = Bench::new().await;
+    bench.worker(Does::Prints("")).await;
+    bench.queue.close(Duration::ZERO).await;
+    assert_eq!(bench.get("/readyz").await.status, 503);
+    assert_eq!(bench.get("/livez").await.status, 200);
+}

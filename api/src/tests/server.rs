@@ -16,7 +16,7 @@ use warren_shared::queue::JobQueue;
 use super::bench::{Bench, Does, EXECUTE, HELLO};
 use crate::config::DATABASE_FILE;
 use crate::store::{SqliteStore, Store};
-use warren_http::{Bounds, serve};
+use warren_http::{Bounds, Drained, serve};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Served {
     address: SocketAddr,
     stop: CancellationToken,
-    ended: JoinHandle<()>,
+    ended: JoinHandle<Drained>,
 }
 
 impl Served {
@@ -231,10 +231,8 @@ async fn a_drain_answers_what_is_in_flight_and_takes_no_more() {
     served.stop.cancel();
     let answer = read(&mut peer).await;
     assert!(answer.contains("done"), "{answer}");
-    timeout(Duration::from_secs(2), served.ended)
-        .await
-        .unwrap()
-        .unwrap();
+    let ended = timeout(Duration::from_secs(2), served.ended).await;
+    assert_eq!(ended.unwrap().unwrap(), Drained::InOrder);
     assert!(
         TcpStream::connect(served.address).await.is_err(),
         "the port is closed"
@@ -256,10 +254,8 @@ async fn a_drain_ends_in_time_whatever_peers_do() {
     bench.job_taken().await;
     let stopped = Instant::now();
     served.stop.cancel();
-    timeout(Duration::from_secs(2), served.ended)
-        .await
-        .unwrap()
-        .unwrap();
+    let ended = timeout(Duration::from_secs(2), served.ended).await;
+    assert_eq!(ended.unwrap().unwrap(), Drained::OutOfTime);
     assert!(stopped.elapsed() >= Duration::from_millis(300));
     assert_eq!(read(&mut peer).await, "");
 }

@@ -28,6 +28,7 @@ struct LanguageStanza {
     file_name: String,
     command: Vec<String>,
     image: String,
+    canary: Option<String>,
     syntax: String,
     #[serde(default)]
     park: bool,
@@ -118,6 +119,7 @@ fn language(
         file_name: stanza.file_name,
         command: stanza.command,
         default_image: stanza.image,
+        canary: stanza.canary,
         parking,
         rules: Rules::new(syntax, rules),
     })

@@ -42,6 +42,7 @@ pub struct Language {
     file_name: String,
     command: Vec<String>,
     default_image: String,
+    canary: Option<String>,
     parking: Parking,
     rules: Rules,
 }
@@ -69,6 +70,12 @@ impl Language {
     #[must_use]
     pub fn default_image(&self) -> &str {
         &self.default_image
+    }
+
+    /// A program that prints what it reads, to see that the language can be run.
+    #[must_use]
+    pub fn canary(&self) -> Option<&str> {
+        self.canary.as_deref()
     }
 
     /// Whether its interpreter can be started ahead of its program and wait for it.

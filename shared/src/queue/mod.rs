@@ -72,11 +72,11 @@ pub trait JobQueue: Send + Sync + 'static {
     /// Jobs to run, of each class at most what `prefetch` says unsettled at a time, and suspects'
     /// turns, one at a time; a job whose
     /// deadline has passed is not among them. Goes on through any loss of connection until `stop` is cancelled; then no
-    /// more jobs arrive, while those taken can still be settled. There is one such stream per
-    /// queue handle.
+    /// more jobs arrive, while those taken can still be settled. There is one such stream at a
+    /// time per queue handle: once it has ended with its `stop`, there may be another.
     ///
     /// # Errors
-    /// [`QueueError`] if the stream was already taken or this handle is not a worker's.
+    /// [`QueueError`] if the stream is taken already or this handle is not a worker's.
     async fn deliveries(
         &self,
         prefetch: Prefetch,

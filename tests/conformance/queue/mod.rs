@@ -61,6 +61,7 @@ conformance! {
             a_stopped_stream_hands_back_what_was_not_taken,
             a_dropped_stream_hands_back_what_was_not_taken,
             there_is_one_stream_of_jobs_per_worker,
+            a_stopped_stream_can_be_followed_by_another,
             a_closed_queue_ends_its_waits;
         counts:
             no_more_jobs_are_held_than_the_prefetch,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use tokio_util::sync::CancellationToken;
 use warren_shared::queue::{MAX_TRIES, QueueError, SubmitError, WaitError};
 use warren_shared::time::Deadline;
 
@@ -169,6 +170,44 @@ pub async fn there_is_one_stream_of_jobs_per_worker<F: Fixture>() -> anyhow::Res
         matches!(error, Some(QueueError::AlreadyTaken(_))),
         "{error:?}"
     );
+    Ok(())
+}
+
+/// As a worker does that cannot run anything for a while.
+pub async fn a_stopped_stream_can_be_followed_by_another<F: Fixture>() -> anyhow::Result<()> {
+    let fixture = F::new().await?;
+    let (api, mut worker) = (fixture.api()?, fixture.worker()?);
+    for _ in 0..3 {
+        let mut jobs = worker.take_jobs(2).await?;
+        let mut waits = Vec::new();
+        for _ in 0..3 {
+            let job = job()?;
+            waits.push((submit(&api, &job).await?, job));
+        }
+        let running = jobs.next().await?;
+        worker.stop.cancel();
+        jobs.ended().await?;
+        until(&api, "what was not taken went back", |now| now.waiting == 2).await?;
+
+        worker.stop = CancellationToken::new();
+        let mut jobs = worker.take_jobs(2).await?;
+        // One begun before the pause is settled after it.
+        let reply = reply_to(&running.job, "done");
+        running.reply(reply).await?;
+        for _ in 0..2 {
+            let delivery = jobs.next().await?;
+            let reply = reply_to(&delivery.job, "done");
+            delivery.reply(reply).await?;
+        }
+        for (wait, job) in waits {
+            assert_eq!(answer(wait).await?, reply_to(&job, "done"));
+        }
+        until(&api, "one worker is counted", |now| now.consumers == 1).await?;
+        worker.stop.cancel();
+        jobs.ended().await?;
+        until(&api, "the worker is not counted", |now| now.consumers == 0).await?;
+        worker.stop = CancellationToken::new();
+    }
     Ok(())
 }
 

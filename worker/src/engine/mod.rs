@@ -2,6 +2,7 @@
 //! daemonless runtime can stand behind it later.
 
 pub mod docker;
+mod report;
 
 use std::fmt;
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use warren_shared::languages::LanguageName;
 use warren_shared::limits::Limits;
 
 use crate::Result;
+pub use report::EngineReport;
 
 /// Makes hardened containers with the runner as PID 1, and clears away lost ones.
 #[async_trait]
@@ -39,15 +41,22 @@ pub trait Engine: Send + Sync + 'static {
     /// The engine cannot be asked.
     async fn sweep(&self) -> Result<Swept>;
 
-    /// Asks the engine how it is: whether it answers, and has its images ready. Returns what it
-    /// is, in a few words.
+    /// Asks the engine how it is. Images that are gone are made again, which goes on beside. Not
+    /// bounded in time: who asks knows how long is too long.
     ///
     /// # Errors
-    /// What is wrong with it.
-    async fn check(&self) -> Result<String>;
+    /// It does not answer, or cannot be used.
+    async fn check(&self) -> Result<EngineReport>;
 
-    /// Waits until every container that was dropped is removed, at most for `grace`.
-    async fn drain(&self, grace: Duration);
+    /// How many containers could not be removed so far. Each keeps its place until it is gone.
+    fn quarantined(&self) -> usize;
+
+    /// Waits until a call failed in a way that casts doubt on the whole engine.
+    async fn doubted(&self);
+
+    /// Waits until every container that was dropped is removed, at most for `grace`. Returns how
+    /// many are left.
+    async fn drain(&self, grace: Duration) -> usize;
 }
 
 /// What a container is started for.

@@ -78,7 +78,13 @@ fn load(activity: Activity, now: Instant) -> Load {
 impl Shared {
     fn stocks(&self, now: Instant) -> Vec<Stock> {
         let state = self.state();
-        state.shelves.iter().map(|shelf| shelf.stock(now)).collect()
+        let stock = |shelf: &super::Shelf| {
+            let stock = shelf.stock(now);
+            // Whoever resumes tells.
+            let rest = if state.paused { LONG } else { stock.rest };
+            Stock { rest, ..stock }
+        };
+        state.shelves.iter().map(stock).collect()
     }
 
     /// Takes away what is too old, and removes what has waited for it long enough. Returns how

@@ -3,7 +3,7 @@
 use warren_runner::wire::Start;
 use warren_shared::languages::Language;
 
-use super::shelf::Interpreter;
+use super::shelf::{Interpreter, Parked};
 use crate::conversation::Conversation;
 
 /// A container that one job has for itself. Dropping it removes the container at once;
@@ -24,6 +24,14 @@ pub(super) enum Origin {
 }
 
 impl Lease {
+    /// A parked one, leased.
+    pub(super) fn of(parked: Parked) -> Self {
+        Self {
+            conversation: parked.conversation,
+            origin: Origin::Parked(parked.interpreter),
+        }
+    }
+
     /// Which interpreter this program gets.
     #[must_use]
     pub fn start(&self, language: &Language, code: &str) -> Start {

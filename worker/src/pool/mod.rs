@@ -53,6 +53,8 @@ struct State {
     leaving: VecDeque<Leaving>,
     /// Whether the worker stops.
     closed: bool,
+    /// Whether refills would fail now.
+    paused: bool,
 }
 
 struct Leaving {
@@ -68,10 +70,13 @@ pub enum Source {
     Pool,
     /// From the engine, since one of the pool's has just failed.
     Engine,
+    /// From the pool, if it is full, for a canary: it must not cost a job its warm container, and is
+    /// not counted.
+    Canary,
 }
 
 impl Pool {
-    /// An empty pool; [`Pool::keep`] fills it.
+    /// An empty pool; [`Pool::keep`] fills it, once it is told to by [`Pool::resume`].
     #[must_use]
     pub fn new(
         settings: PoolSettings,
@@ -94,6 +99,7 @@ impl Pool {
                 shelves,
                 leaving: VecDeque::new(),
                 closed: false,
+                paused: true,
             }),
             changed: Notify::new(),
         }))
@@ -108,13 +114,16 @@ impl Pool {
         let parked = match source {
             Source::Pool => self.take(job),
             Source::Engine => None,
+            Source::Canary => self.take_surplus(job.submission.language()),
         };
         if let Some(lease) = parked {
             return Ok(lease);
         }
-        self.with_shelf(job.submission.language(), |shelf| {
-            shelf.tally.cold_starts += 1;
-        });
+        if source != Source::Canary {
+            self.with_shelf(job.submission.language(), |shelf| {
+                shelf.tally.cold_starts += 1;
+            });
+        }
         Ok(Lease {
             conversation: start::cold(self.0.engine.as_ref(), job).await?,
             origin: Origin::Cold,
@@ -132,11 +141,34 @@ impl Pool {
             shelf.take(now, needed, &mut gone)
         });
         self.0.changed.notify_one();
-        let parked = parked??;
-        Some(Lease {
-            conversation: parked.conversation,
-            origin: Origin::Parked(parked.interpreter),
-        })
+        Some(Lease::of(parked??))
+    }
+
+    /// One of a full shelf's, for a canary.
+    fn take_surplus(&self, language: &LanguageName) -> Option<Lease> {
+        let parked = self.with_shelf(language, Shelf::take_surplus)?;
+        self.0.changed.notify_one();
+        Some(Lease::of(parked?))
+    }
+
+    /// Refills nothing until [`Pool::resume`].
+    pub(crate) fn pause(&self) {
+        self.0.state().paused = true;
+        self.0.changed.notify_one();
+    }
+
+    /// Refills, and soon what could not be refilled before.
+    pub(crate) fn resume(&self) {
+        self.0.state().paused = false;
+        self.retry();
+    }
+
+    /// Soon tries again what could not be refilled.
+    pub(crate) fn retry(&self) {
+        for shelf in &mut self.0.state().shelves {
+            shelf.rest_no_longer();
+        }
+        self.0.changed.notify_one();
     }
 
     /// Takes back a container that has done its job, to be removed at a quiet moment.

@@ -96,9 +96,7 @@ impl Shelf {
 
     /// Puts a new one there.
     pub(super) fn put(&mut self, parked: Parked) {
-        self.failure = None;
-        self.backoff = None;
-        self.rest_until = None;
+        self.rest_no_longer();
         self.parked.push_back(parked);
     }
 
@@ -141,6 +139,21 @@ impl Shelf {
             gone.push(parked);
         }
         None
+    }
+
+    /// The oldest, if there are as many as there should be. Counted nowhere.
+    pub(super) fn take_surplus(&mut self) -> Option<Parked> {
+        if self.parked.len() < self.size {
+            return None;
+        }
+        self.parked.pop_front()
+    }
+
+    /// Forgets that refills failed.
+    pub(super) fn rest_no_longer(&mut self) {
+        self.failure = None;
+        self.backoff = None;
+        self.rest_until = None;
     }
 
     /// Removes those that died; wakes the caller when one does.

@@ -256,3 +256,14 @@ fn a_name_read_back_from_the_queue_is_checked() {
         assert!(serde_json::from_str::<LanguageName>(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn each_shipped_language_has_a_canary_and_others_need_none() {
+    for language in Languages::embedded().iter() {
+        assert!(language.canary().is_some(), "{}", language.name());
+    }
+    let plain = "[[language]]\nname = \"sh\"\nfile_name = \"main.sh\"\n\
+                 command = [\"sh\", \"main.sh\"]\nimage = \"alpine:3\"\nsyntax = \"none\"\n";
+    let languages = Languages::from_toml(plain).unwrap();
+    assert_eq!(languages.get("sh").unwrap().canary(), None);
+}

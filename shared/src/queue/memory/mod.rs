@@ -36,7 +36,7 @@ pub struct MemoryQueue {
 
 #[derive(Default)]
 struct Taken {
-    jobs: AtomicBool,
+    jobs: Arc<AtomicBool>,
     unclaimed: AtomicBool,
 }
 
@@ -140,7 +140,8 @@ impl JobQueue for MemoryQueue {
             return Err(QueueError::AlreadyTaken("the stream of jobs"));
         }
         let until = self.until(stop.clone());
-        let fetched = streams::jobs(&self.hub, self.id, prefetch, until);
+        let taken = Arc::clone(&self.taken.jobs);
+        let fetched = streams::jobs(&self.hub, self.id, prefetch, until, taken);
         Ok(Deliveries::new(fetched, stop, self.closed.clone()))
     }
 

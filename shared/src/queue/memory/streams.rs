@@ -1,6 +1,7 @@
 //! The two streams out of an in-process queue: jobs to a worker, unclaimed replies to a recorder.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
@@ -22,6 +23,7 @@ pub(super) fn jobs(
     by: HandleId,
     prefetch: Prefetch,
     until: CancellationToken,
+    taken: Arc<AtomicBool>,
 ) -> mpsc::Receiver<Offer> {
     let (sender, fetched) = mpsc::channel(prefetch.total());
     let consumer = hub.consumer();
@@ -34,10 +36,15 @@ pub(super) fn jobs(
         drop(consumer);
     };
     tokio::spawn(async move {
+        let ended = async {
+            until.cancelled().await;
+            // Before the senders go: whoever sees the stream's end may take another at once.
+            taken.store(false, Ordering::SeqCst);
+        };
         // The end comes first: what is let go of at that moment must not be taken once more.
         tokio::select! {
             biased;
-            () = until.cancelled() => {}
+            () = ended => {}
             () = fetching => {}
         }
     });

@@ -48,7 +48,7 @@ impl Unit for Consuming {
         let hearing =
             Hearing::begin(connected, &self.instance, number, &self.cancellations).await?;
         // A quorum queue has a prefetch for a whole channel only.
-        let (interactive, unattended) = (
+        let (mut interactive, mut unattended) = (
             self.pump(JobClass::Interactive, connected.lasting_channel().await?),
             self.pump(JobClass::Unattended, connected.lasting_channel().await?),
         );
@@ -64,18 +64,20 @@ impl Unit for Consuming {
         let (subscriber, stop) = (self.subscriber.clone(), stop.clone());
         let taking = async move {
             let consuming = async {
-                let subscription = subscriber.subscribed().await;
-                tokio::try_join!(
-                    Box::pin(interactive.run(subscription.clone())),
-                    Box::pin(unattended.run(subscription.clone())),
-                    Box::pin(turns.run(subscription))
-                )
+                loop {
+                    let subscription = subscriber.subscribed().await;
+                    let pumps = tokio::try_join!(
+                        Box::pin(interactive.run(subscription.clone())),
+                        Box::pin(unattended.run(subscription.clone())),
+                        Box::pin(turns.run(subscription))
+                    );
+                    if let Err(error) = pumps {
+                        return error;
+                    }
+                }
             };
-            if let Some(Err(error)) = stop.run_until_cancelled(consuming).await {
-                return error;
-            }
-            stop.cancelled().await;
-            QueueError::Closed
+            let lost = stop.run_until_cancelled(consuming).await;
+            lost.unwrap_or(QueueError::Closed)
         };
         let work = async move {
             tokio::select! {
@@ -99,6 +101,7 @@ impl Consuming {
             tag: self.instance.as_str().to_owned(),
             cancellations: Arc::clone(&self.cancellations),
             replier: self.replier.clone(),
+            subscriptions: 0,
             remedies: TaskTracker::new(),
         }
     }
@@ -111,15 +114,23 @@ struct Pump {
     tag: String,
     cancellations: Arc<Cancellations>,
     replier: Replier,
+    subscriptions: u64,
     remedies: TaskTracker,
 }
 
 impl Pump {
     /// Passes jobs on until the subscription ends.
-    async fn run(self, subscription: Subscription<Offer, Prefetch>) -> Result<(), QueueError> {
+    async fn run(&mut self, subscription: Subscription<Offer, Prefetch>) -> Result<(), QueueError> {
         let queue = queue_of(self.class);
         let prefetch = subscription.prefetch.of(self.class);
-        let mut consumer = consume(&self.channel, queue, &self.tag, prefetch).await?;
+        self.remedies.reopen();
+        self.subscriptions += 1;
+        // A quorum queue remembers a consumer until its last job is settled, by its tag.
+        let tag = match self.subscriptions {
+            1 => self.tag.clone(),
+            again => format!("{}-{again}", self.tag),
+        };
+        let mut consumer = consume(&self.channel, queue, &tag, prefetch).await?;
         while let Some(delivered) = subscription
             .next_of(&mut consumer, queue, Consuming::PURPOSE)
             .await?

@@ -40,7 +40,7 @@ use self::publisher::{Publisher, Publishing};
 use self::replier::Replier;
 use self::replies::Listening;
 use self::results::Recording;
-use self::streams::Slot;
+use self::streams::{After, Slot};
 use self::submit::Submitter;
 use self::supervisor::{Link, supervise};
 use crate::ids::JobId;
@@ -108,7 +108,7 @@ impl RabbitQueue {
             side: Side::Api {
                 submitter,
                 roll,
-                recorder: Slot::new(),
+                recorder: Slot::new(After::Nothing),
                 config,
             },
             life,
@@ -120,7 +120,7 @@ impl RabbitQueue {
     pub fn for_worker(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);
         let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
-        let subscriber = Slot::new();
+        let subscriber = Slot::new(After::Another);
         let consuming = Consuming {
             instance: config.instance().clone(),
             subscriber: subscriber.clone(),

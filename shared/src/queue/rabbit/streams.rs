@@ -33,6 +33,11 @@ impl<T, P: Copy> Clone for Subscription<T, P> {
 }
 
 impl<T, P> Subscription<T, P> {
+    /// Whether nobody takes from it any more.
+    fn has_ended(&self) -> bool {
+        self.stop.is_cancelled() || self.sender.is_closed()
+    }
+
     /// What `consumer` brings next; `None` once the stream has ended.
     ///
     /// # Errors
@@ -54,8 +59,20 @@ impl<T, P> Subscription<T, P> {
     }
 }
 
-/// The place of the one subscription there may be.
-pub(super) struct Slot<T, P = u16>(Arc<watch::Sender<State<T, P>>>);
+/// The place of the one subscription there may be at a time.
+pub(super) struct Slot<T, P = u16> {
+    state: Arc<watch::Sender<State<T, P>>>,
+    after: After,
+}
+
+/// What comes after a subscription that was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// There may be another.
+    Another,
+    /// There is none any more.
+    Nothing,
+}
 
 enum State<T, P> {
     Free,
@@ -65,13 +82,19 @@ enum State<T, P> {
 
 impl<T, P> Clone for Slot<T, P> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            state: Arc::clone(&self.state),
+            after: self.after,
+        }
     }
 }
 
 impl<T: Send + 'static, P: Copy + Send + Sync + 'static> Slot<T, P> {
-    pub(super) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(State::Free)))
+    pub(super) fn new(after: After) -> Self {
+        Self {
+            state: Arc::new(watch::Sender::new(State::Free)),
+            after,
+        }
     }
 
     /// Subscribes until `stop` or `closed`, whichever comes first. `capacity` is how much the
@@ -96,7 +119,7 @@ impl<T: Send + 'static, P: Copy + Send + Sync + 'static> Slot<T, P> {
             stop: either.clone(),
         };
         let mut taken = false;
-        self.0.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             taken = matches!(state, State::Free);
             if taken {
                 *state = State::Taken(subscription);
@@ -113,16 +136,21 @@ impl<T: Send + 'static, P: Copy + Send + Sync + 'static> Slot<T, P> {
                 () = ended.cancelled() => {}
             }
             // Lets go of the sender, so that the receiver ends even without a connection.
-            slot.0.send_replace(State::Ended);
+            slot.state.send_replace(match slot.after {
+                After::Another => State::Free,
+                After::Nothing => State::Ended,
+            });
         });
         Ok(receiver)
     }
 
-    /// The subscription, as soon as there is one; never returns once it has ended.
+    /// The subscription, as soon as there is one that has not ended.
     pub(super) async fn subscribed(&self) -> Subscription<T, P> {
-        let mut slot = self.0.subscribe();
+        let mut slot = self.state.subscribe();
         loop {
-            if let State::Taken(subscription) = &*slot.borrow_and_update() {
+            if let State::Taken(subscription) = &*slot.borrow_and_update()
+                && !subscription.has_ended()
+            {
                 return subscription.clone();
             }
             if slot.changed().await.is_err() {

@@ -40,7 +40,7 @@ pub(super) struct Turns {
 impl Turns {
     /// Passes turns on until the subscription ends.
     pub(super) async fn run(
-        self,
+        &self,
         subscription: Subscription<Offer, Prefetch>,
     ) -> Result<(), QueueError> {
         let channel = &self.suspects.channel;

@@ -1,12 +1,12 @@
 //! The Docker client with every call bounded in time.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::{Error, Result};
 
@@ -16,24 +16,39 @@ const PING: Duration = Duration::from_secs(2);
 /// A handle to the engine; clones share its connections.
 #[derive(Clone)]
 pub(super) struct Client {
-    docker: Docker,
+    docker: Arc<OnceLock<Docker>>,
     negotiated: Arc<OnceCell<()>>,
+    doubt: Arc<Notify>,
 }
 
 impl Client {
     pub(super) fn new() -> Result<Self> {
-        let docker = Docker::connect_with_defaults().map_err(|source| Error::Engine {
-            doing: "read DOCKER_HOST",
-            source: Box::new(source),
-        })?;
-        Ok(Self {
-            docker,
+        let client = Self {
+            docker: Arc::default(),
             negotiated: Arc::default(),
-        })
+            doubt: Arc::default(),
+        };
+        match client.docker() {
+            // The daemon is away, and has taken its socket along.
+            Err(Error::Engine { source, .. })
+                if matches!(*source, DockerError::SocketNotFoundError(_)) => {}
+            Err(error) => return Err(error),
+            Ok(_) => {}
+        }
+        Ok(client)
     }
 
-    pub(super) fn docker(&self) -> &Docker {
-        &self.docker
+    /// The library's client. It wants to see the socket when it is made, so that is done when
+    /// there is one.
+    pub(super) fn docker(&self) -> Result<&Docker> {
+        if let Some(docker) = self.docker.get() {
+            return Ok(docker);
+        }
+        let docker = Docker::connect_with_defaults().map_err(|source| Error::Engine {
+            doing: "answer (is it running, and is DOCKER_HOST right?)",
+            source: Box::new(source),
+        })?;
+        Ok(self.docker.get_or_init(|| docker))
     }
 
     /// Awaits a call for at most `within`. The first call of all agrees on the API's version,
@@ -44,33 +59,71 @@ impl Client {
         within: Duration,
         call: impl Future<Output = std::result::Result<T, DockerError>>,
     ) -> Result<T> {
+        let docker = self.docker()?;
         let call = async {
             self.negotiated
-                .get_or_try_init(|| async {
-                    self.docker.clone().negotiate_version().await.map(drop)
-                })
+                .get_or_try_init(|| async { docker.clone().negotiate_version().await.map(drop) })
                 .await?;
             call.await
         };
         match tokio::time::timeout(within, call).await {
-            Ok(result) => result.map_err(|source| Error::Engine {
-                doing,
-                source: Box::new(source),
+            Ok(result) => result.map_err(|source| {
+                if !is_of_request(&source) {
+                    self.doubt.notify_one();
+                }
+                Error::Engine {
+                    doing,
+                    source: Box::new(source),
+                }
             }),
-            Err(_elapsed) => Err(Error::EngineTimedOut { doing, within }),
+            Err(_elapsed) => Err(self.timed_out(doing, within)),
         }
     }
 
+    /// The error of a call that took too long.
+    pub(super) fn timed_out(&self, doing: &'static str, within: Duration) -> Error {
+        self.doubt.notify_one();
+        Error::EngineTimedOut { doing, within }
+    }
+
+    /// Waits until a call failed, or has failed since this was last waited for, for more than what
+    /// it asked for.
+    pub(super) async fn doubted(&self) {
+        self.doubt.notified().await;
+    }
+
     pub(super) async fn ping(&self) -> Result<()> {
-        self.call("answer a ping", PING, self.docker.ping())
+        self.call("answer a ping", PING, self.docker()?.ping())
             .await
             .map(drop)
     }
 }
 
-/// Whether the engine says that what was asked for is not there (404) or already on its way out
-/// (409).
+/// Whether the engine says that what was asked for is not there (404).
 pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(error, Error::Engine { source, .. }
-        if matches!(**source, DockerError::DockerResponseServerError { status_code: 404 | 409, .. }))
+    status(error) == Some(404)
+}
+
+/// Whether the engine says that what is to be removed is on its way out (409).
+pub(super) fn is_going(error: &Error) -> bool {
+    status(error) == Some(409)
+}
+
+fn status(error: &Error) -> Option<u16> {
+    match error {
+        Error::Engine { source, .. } => status_of(source),
+        _ => None,
+    }
+}
+
+fn status_of(error: &DockerError) -> Option<u16> {
+    match error {
+        DockerError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// Whether the engine answered, and found fault with what it was asked.
+fn is_of_request(error: &DockerError) -> bool {
+    status_of(error).is_some_and(|status| (400..500).contains(&status))
 }

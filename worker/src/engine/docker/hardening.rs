@@ -79,6 +79,8 @@ pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         tty: Some(false),
+        // PID 1 heeds no other: an engine that stops would wait ten seconds for each.
+        stop_signal: Some("SIGKILL".to_owned()),
         // Both: without the first, dockerd sets up a network namespace with a sandbox of its own,
         // for another 100 ms.
         network_disabled: Some(true),

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::LanguageName;
 
-use crate::engine::{Container, ContainerId, Engine, Launch, Swept};
+use crate::engine::{Container, ContainerId, Engine, EngineReport, Launch, Swept};
 use crate::{Error, Result};
 use client::Client;
 use image::Images;
@@ -34,8 +34,8 @@ use reaper::Reaper;
 use runtime::Runtime;
 use uids::Uids;
 
-/// How long each call of a launch may take: a healthy engine needs a fifth of a second for all.
-const LAUNCH_CALL: Duration = Duration::from_secs(3);
+/// How long a launch may take: a healthy engine needs a fifth of a second.
+const LAUNCH: Duration = Duration::from_secs(3);
 
 /// What the Docker engine needs to know.
 #[derive(Clone, Debug)]
@@ -86,6 +86,72 @@ impl DockerEngine {
             client,
         })
     }
+
+    async fn launch_in_steps(&self, launch: &Launch) -> Result<Container> {
+        let image = self.images.ready_within(&launch.language, LAUNCH).await?;
+        let slot = self.reaper.slot(LAUNCH).await?;
+        let name = format!("warren-{}", Uuid::now_v7().simple());
+        let labels = Labels::new(&self.instance, launch);
+        let uid = self.uids.take();
+        let body = harden(Blueprint {
+            image: &image.derived,
+            runtime: self.runtime.chosen(),
+            uid: uid.number(),
+            limits: &launch.limits,
+            max_life_s: launch.max_life.as_secs().max(1),
+            labels: labels.into_map(),
+        });
+
+        // From here on a container of that name may exist, also when a call fails or this future
+        // is dropped: the guard removes it whatever happens.
+        let guard = self.reaper.guard(name.clone(), slot, uid);
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
+        let created = self
+            .client
+            .call(
+                "create a container",
+                LAUNCH,
+                self.client.docker()?.create_container(Some(options), body),
+            )
+            .await
+            .inspect_err(|error| self.images.forget_if_gone(&launch.language, error))?;
+        refuse_unenforced(&created.warnings)?;
+
+        let options = AttachContainerOptionsBuilder::default()
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .stream(true)
+            .build();
+        let streams = self
+            .client
+            .call(
+                "attach to a container",
+                LAUNCH,
+                self.client.docker()?.attach_container(&name, Some(options)),
+            )
+            .await?;
+        self.client
+            .call(
+                "start a container",
+                LAUNCH,
+                self.client.docker()?.start_container(&name, None),
+            )
+            .await?;
+
+        let id = ContainerId::new(created.id);
+        let container = id.clone();
+        let output = streams
+            .output
+            .filter_map(move |piece| future::ready(stdout(&container, piece)));
+        Ok(Container {
+            id,
+            image: image.base.clone(),
+            input: streams.input,
+            output: Box::pin(output),
+            handle: Box::new(guard),
+        })
+    }
 }
 
 #[async_trait]
@@ -118,87 +184,36 @@ impl Engine for DockerEngine {
     }
 
     async fn launch(&self, launch: &Launch) -> Result<Container> {
-        let image = self
-            .images
-            .ready_within(&launch.language, LAUNCH_CALL)
-            .await?;
-        let slot = self.reaper.slot(LAUNCH_CALL).await?;
-        let name = format!("warren-{}", Uuid::now_v7().simple());
-        let labels = Labels::new(&self.instance, launch);
-        let uid = self.uids.take();
-        let body = harden(Blueprint {
-            image: &image.derived,
-            runtime: self.runtime.chosen(),
-            uid: uid.number(),
-            limits: &launch.limits,
-            max_life_s: launch.max_life.as_secs().max(1),
-            labels: labels.into_map(),
-        });
-
-        // From here on a container of that name may exist, also when a call fails or this future
-        // is dropped: the guard removes it whatever happens.
-        let guard = self.reaper.guard(name.clone(), slot, uid);
-        let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        let created = self
-            .client
-            .call(
-                "create a container",
-                LAUNCH_CALL,
-                self.client.docker().create_container(Some(options), body),
-            )
-            .await
-            .inspect_err(|error| self.images.forget_if_gone(&launch.language, error))?;
-        refuse_unenforced(&created.warnings)?;
-
-        let options = AttachContainerOptionsBuilder::default()
-            .stdin(true)
-            .stdout(true)
-            .stderr(true)
-            .stream(true)
-            .build();
-        let streams = self
-            .client
-            .call(
-                "attach to a container",
-                LAUNCH_CALL,
-                self.client.docker().attach_container(&name, Some(options)),
-            )
-            .await?;
-        self.client
-            .call(
-                "start a container",
-                LAUNCH_CALL,
-                self.client.docker().start_container(&name, None),
-            )
-            .await?;
-
-        let id = ContainerId::new(created.id);
-        let container = id.clone();
-        let output = streams
-            .output
-            .filter_map(move |piece| future::ready(stdout(&container, piece)));
-        Ok(Container {
-            id,
-            image: image.base.clone(),
-            input: streams.input,
-            output: Box::pin(output),
-            handle: Box::new(guard),
-        })
+        // Each call says which one did not end; together they take no longer than one may.
+        match tokio::time::timeout(LAUNCH, self.launch_in_steps(launch)).await {
+            Ok(launched) => launched,
+            Err(_elapsed) => Err(self.client.timed_out("start a container", LAUNCH)),
+        }
     }
 
     async fn sweep(&self) -> Result<Swept> {
         sweep::sweep(&self.client, &self.instance, &self.reaper).await
     }
 
-    async fn check(&self) -> Result<String> {
+    async fn check(&self) -> Result<EngineReport> {
         self.client.ping().await?;
         let runtime = self.runtime.found(&self.client).await?;
-        self.images.check()?;
-        Ok(format!("runtime {runtime}"))
+        Ok(EngineReport {
+            what: format!("runtime {runtime}"),
+            faults: self.images.look().await?,
+        })
     }
 
-    async fn drain(&self, grace: Duration) {
-        self.reaper.drain(grace).await;
+    fn quarantined(&self) -> usize {
+        self.reaper.quarantined()
+    }
+
+    async fn doubted(&self) {
+        self.client.doubted().await;
+    }
+
+    async fn drain(&self, grace: Duration) -> usize {
+        self.reaper.drain(grace).await
     }
 }
 

@@ -2,11 +2,12 @@
 //! container holds a slot from before its creation until it is gone, which bounds how many there
 //! are.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backon::{BackoffBuilder, ExponentialBuilder};
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, WaitContainerOptions};
 use futures_util::StreamExt;
 use tokio::runtime::Handle as Runtime;
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use super::client::{Client, is_gone};
+use super::client::{Client, is_going, is_gone};
 use super::uids::Uid;
 use crate::engine::{Death, Handle};
 use crate::{Error, Result};
@@ -23,11 +24,13 @@ use crate::{Error, Result};
 /// cost the engine a process more, which is a tenth of a container's CPU time.
 const ENDS: Duration = Duration::from_secs(1);
 /// How long one try to remove a container may take.
-const REMOVE: Duration = Duration::from_secs(10);
-/// How often a removal is tried before the container is left to the sweep.
-const TRIES: u32 = 3;
-/// The pause before the second try; it doubles.
-const PAUSE: Duration = Duration::from_millis(200);
+const REMOVE: Duration = Duration::from_secs(5);
+/// The pause before the second try; it doubles, and up to as much again is added by chance.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Where doubling ends: what a wedged engine kept is gone soon after it is back.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// From this failed try on it is told that a container is on its way out and does not get there.
+const SLOW_AFTER: u32 = 4;
 /// How long to wait for word of a container's death.
 const DEATH: Duration = Duration::from_secs(1);
 /// How often to ask for it.
@@ -37,8 +40,8 @@ const DEATH_PAUSE: Duration = Duration::from_millis(25);
 pub(super) struct Reaper {
     client: Client,
     slots: Arc<Semaphore>,
-    /// Names of the containers that are in use or being removed: not for the sweep.
-    held: Arc<Mutex<HashSet<String>>>,
+    /// The containers that are in use or being removed, by name: not for the sweep.
+    held: Mutex<HashMap<String, Hold>>,
     removals: TaskTracker,
     runtime: Runtime,
 }
@@ -49,7 +52,7 @@ impl Reaper {
         Self {
             client,
             slots: Arc::new(Semaphore::new(max_containers)),
-            held: Arc::default(),
+            held: Mutex::default(),
             removals: TaskTracker::new(),
             runtime: Runtime::current(),
         }
@@ -71,10 +74,7 @@ impl Reaper {
         slot: OwnedSemaphorePermit,
         uid: Uid,
     ) -> Guard {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(name.clone());
+        self.held().insert(name.clone(), Hold::InUse);
         Guard {
             reaper: Arc::clone(self),
             name,
@@ -84,10 +84,18 @@ impl Reaper {
 
     /// Whether a container of that name is in use here.
     pub(super) fn holds(&self, name: &str) -> bool {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(name)
+        self.held().contains_key(name)
+    }
+
+    /// How many containers could not be removed so far.
+    pub(super) fn quarantined(&self) -> usize {
+        let held = self.held();
+        let holds = held.values();
+        holds.filter(|hold| **hold == Hold::Quarantined).count()
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<String, Hold>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes a container that nobody holds.
@@ -96,7 +104,7 @@ impl Reaper {
             .force(true)
             .v(true)
             .build();
-        let call = self.client.docker().remove_container(name, Some(options));
+        let call = self.client.docker()?.remove_container(name, Some(options));
         match self.client.call("remove a container", REMOVE, call).await {
             Err(error) if is_gone(&error) => Ok(()),
             result => result,
@@ -105,32 +113,46 @@ impl Reaper {
 
     /// Waits until the container has ended; at once if it never began or is gone.
     async fn ended(&self, name: &str) {
-        let mut exit = std::pin::pin!(
-            self.client
-                .docker()
-                .wait_container(name, None::<WaitContainerOptions>)
-        );
+        let Ok(docker) = self.client.docker() else {
+            return;
+        };
+        let mut exit = std::pin::pin!(docker.wait_container(name, None::<WaitContainerOptions>));
         // Whatever comes of it, the removal is by force if need be.
         let _ = tokio::time::timeout(ENDS, exit.next()).await;
     }
 
-    async fn remove_with_patience(&self, name: &str) {
+    /// Tries for as long as it takes: until a container is gone it takes up its place, its user
+    /// and its memory, whatever the engine says.
+    async fn remove_until_gone(&self, name: &str) {
         self.ended(name).await;
-        let mut pause = PAUSE;
-        for attempt in 1..=TRIES {
-            match self.remove(name).await {
-                Ok(()) => return,
-                Err(error) => {
-                    tracing::warn!(container = name, attempt, %error, "a container could not be removed");
+        let mut pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LAST_PAUSE)
+            .without_max_times()
+            .with_jitter()
+            .build();
+        for attempt in 1_u32.. {
+            let Err(error) = self.remove(name).await else {
+                break;
+            };
+            if !is_going(&error) || attempt >= SLOW_AFTER {
+                let before = self.held().insert(name.to_owned(), Hold::Quarantined);
+                if before != Some(Hold::Quarantined) {
+                    tracing::warn!(container = name, %error, "a container could not be removed; it keeps its place until it is");
                 }
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            tokio::time::sleep(pauses.next().unwrap_or(LAST_PAUSE)).await;
+        }
+        if self.held().remove(name) == Some(Hold::Quarantined) {
+            tracing::info!(
+                container = name,
+                "a container that could not be removed is gone"
+            );
         }
     }
 
-    /// Waits until all removals are done, at most for `grace`.
-    pub(super) async fn drain(&self, grace: Duration) {
+    /// Waits until all removals are done, at most for `grace`. Returns how many are not.
+    pub(super) async fn drain(&self, grace: Duration) -> usize {
         self.removals.close();
         if tokio::time::timeout(grace, self.removals.wait())
             .await
@@ -141,7 +163,17 @@ impl Reaper {
                 "containers are still being removed; they end by themselves"
             );
         }
+        self.removals.len()
     }
+}
+
+/// What is being done with a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It is in use, or on its way out.
+    InUse,
+    /// The engine did not remove it when it was told to.
+    Quarantined,
 }
 
 /// Holds one container by name; killed and removed when dropped.
@@ -161,6 +193,7 @@ impl Handle for Guard {
                 .reaper
                 .client
                 .docker()
+                .ok()?
                 .inspect_container(&self.name, None);
             let container = self
                 .reaper
@@ -192,12 +225,7 @@ impl Drop for Guard {
         );
         self.reaper.removals.spawn_on(
             async move {
-                reaper.remove_with_patience(&name).await;
-                reaper
-                    .held
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(&name);
+                reaper.remove_until_gone(&name).await;
                 drop(held);
             },
             &self.reaper.runtime,

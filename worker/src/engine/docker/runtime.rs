@@ -70,7 +70,7 @@ impl Runtime {
     pub(super) async fn found(&self, client: &Client) -> Result<&str> {
         let name = self.found.get_or_try_init(|| async {
             let info = client
-                .call("tell of itself", INFO, client.docker().info())
+                .call("tell of itself", INFO, client.docker()?.info())
                 .await?;
             let known = info.runtimes.unwrap_or_default().into_keys().collect();
             let default = info.default_runtime.unwrap_or_default();

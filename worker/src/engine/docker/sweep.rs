@@ -9,7 +9,7 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 use warren_shared::ids::InstanceId;
 use warren_shared::time::EpochMillis;
 
-use super::client::Client;
+use super::client::{Client, is_going};
 use super::labels::{INSTANCE, Labels};
 use super::reaper::Reaper;
 use crate::Result;
@@ -36,7 +36,7 @@ pub(super) async fn sweep(
         .call(
             "list containers",
             LIST,
-            client.docker().list_containers(Some(options)),
+            client.docker()?.list_containers(Some(options)),
         )
         .await?;
     let mut swept = Swept {
@@ -51,6 +51,7 @@ pub(super) async fn sweep(
             continue;
         }
         match reaper.remove(name).await {
+            Err(error) if is_going(&error) => {}
             Ok(()) => {
                 swept.removed += 1;
                 let Labels { language, job, .. } = labels(&container);

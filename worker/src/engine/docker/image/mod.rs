@@ -1,6 +1,7 @@
 //! The image that containers are made from: a language's base image with the runner in it, a
 //! user for it, and no setuid bits. Made once for each base image and runner.
 
+mod attempts;
 mod prune;
 mod recipe;
 
@@ -10,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuilder};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
-use tokio::sync::OnceCell;
+use futures_util::{Stream, StreamExt, future};
+use tokio::sync::{OnceCell, Semaphore};
 use warren_shared::languages::LanguageName;
 
+use self::attempts::Attempts;
 use self::recipe::{context, derived_tag};
 use super::BaseImage;
 use super::client::{Client, is_gone};
@@ -46,8 +48,12 @@ struct Entry {
     base: BaseImage,
     /// Emptied when the image turns out to be gone, so that it is made again.
     ready: Mutex<Arc<OnceCell<Arc<Image>>>>,
-    /// Why it is not ready, for health.
+    /// What went wrong with it, if it is not ready.
     fault: Mutex<Option<String>>,
+    pulls: Attempts,
+    builds: Attempts,
+    /// Held while it is made again because it was seen to be missing.
+    again: Arc<Semaphore>,
 }
 
 impl Images {
@@ -56,6 +62,9 @@ impl Images {
             base,
             ready: Mutex::default(),
             fault: Mutex::default(),
+            pulls: Attempts::default(),
+            builds: Attempts::default(),
+            again: Arc::new(Semaphore::new(1)),
         };
         let entries = images
             .into_iter()
@@ -96,12 +105,50 @@ impl Images {
             .get(language)
             .ok_or_else(|| Error::UnknownLanguage(language.to_string()))?;
         let cell = Arc::clone(&lock(&entry.ready));
-        let image = cell
-            .get_or_try_init(|| self.make(&entry.base))
-            .await
-            .cloned();
+        let image = cell.get_or_try_init(|| self.make(entry)).await.cloned();
         *lock(&entry.fault) = image.as_ref().err().map(ToString::to_string);
         image
+    }
+
+    /// Looks whether each language's image is there still, and has what is missing made again,
+    /// beside. Returns the languages that are without, and why.
+    ///
+    /// # Errors
+    /// The engine cannot be asked.
+    pub(super) async fn look(&self) -> Result<BTreeMap<LanguageName, String>> {
+        let looks = self.entries.keys().map(|language| self.look_at(language));
+        future::try_join_all(looks).await?;
+        let faults = self.entries.iter().filter_map(|(language, entry)| {
+            let reason = lock(&entry.fault).clone();
+            reason.map(|reason| (language.clone(), reason))
+        });
+        Ok(faults.collect())
+    }
+
+    async fn look_at(&self, language: &LanguageName) -> Result<()> {
+        let Some(entry) = self.entries.get(language) else {
+            return Ok(());
+        };
+        let cell = Arc::clone(&lock(&entry.ready));
+        let wanted = match cell.get() {
+            Some(image) if self.id_of(&image.derived).await?.is_some() => false,
+            Some(_) => {
+                self.forget(language);
+                true
+            }
+            // Nobody has asked for it yet; or it is being made, or could not be.
+            None => lock(&entry.fault).is_some(),
+        };
+        if wanted && let Ok(only) = Arc::clone(&entry.again).try_acquire_owned() {
+            let (images, language) = (self.clone(), language.clone());
+            tokio::spawn(async move {
+                let _only = only;
+                if let Err(error) = images.ready(&language).await {
+                    tracing::debug!(%language, %error, "the sandbox image cannot be made yet");
+                }
+            });
+        }
+        Ok(())
     }
 
     /// Removes old sandbox images that are none of these.
@@ -116,30 +163,31 @@ impl Images {
 
     /// Makes a language's image anew next time, if `error` says that it is not there.
     pub(super) fn forget_if_gone(&self, language: &LanguageName, error: &Error) {
-        if let Some(entry) = self.entries.get(language).filter(|_| is_gone(error)) {
-            tracing::warn!(%language, "the sandbox image is gone; it is made again");
-            *lock(&entry.ready) = Arc::default();
+        if is_gone(error) {
+            self.forget(language);
         }
     }
 
-    /// Whether no language's image is known to be missing.
-    pub(super) fn check(&self) -> Result<()> {
-        let fault = self.entries.values().find_map(|entry| {
-            lock(&entry.fault)
-                .clone()
-                .map(|reason| (entry.base.reference.clone(), reason))
-        });
-        match fault {
-            Some((image, reason)) => Err(Error::ImageBuild { image, reason }),
-            None => Ok(()),
+    fn forget(&self, language: &LanguageName) {
+        if let Some(entry) = self.entries.get(language) {
+            let mut ready = lock(&entry.ready);
+            // One that is just being made is not forgotten.
+            if ready.initialized() {
+                tracing::warn!(%language, "the sandbox image is gone; it is made again");
+                *ready = Arc::default();
+            }
         }
     }
 
-    async fn make(&self, base: &BaseImage) -> Result<Arc<Image>> {
+    async fn make(&self, entry: &Entry) -> Result<Arc<Image>> {
+        let base = &entry.base;
         let base_id = match self.id_of(&base.reference).await? {
-            Some(id) => id,
+            Some(id) => {
+                entry.pulls.succeeded();
+                id
+            }
             None => {
-                self.pull(base).await?;
+                self.pull(entry).await?;
                 let missing = || Error::ImageMissing {
                     image: base.reference.clone(),
                     reason: "it was pulled but is not there".to_owned(),
@@ -150,7 +198,7 @@ impl Images {
         };
         let tag = derived_tag(&base_id);
         if self.id_of(&tag).await?.is_none() {
-            self.build(base, &tag).await?;
+            self.build(entry, &tag).await?;
         }
         Ok(Arc::new(Image {
             base: base.reference.clone(),
@@ -164,7 +212,7 @@ impl Images {
             .call(
                 "inspect an image",
                 INSPECT,
-                self.client.docker().inspect_image(reference),
+                self.client.docker()?.inspect_image(reference),
             )
             .await
         {
@@ -174,15 +222,15 @@ impl Images {
         }
     }
 
-    async fn pull(&self, base: &BaseImage) -> Result<()> {
+    async fn pull(&self, entry: &Entry) -> Result<()> {
+        let base = &entry.base;
         let image = base.reference.as_str();
-        tracing::info!(image, "pulling");
         let options = CreateImageOptionsBuilder::default()
             .from_image(image)
             .build();
         let progress = self
             .client
-            .docker()
+            .docker()?
             .create_image(Some(options), None, None)
             .map(|step| {
                 let step = step.map_err(|error| error.to_string())?;
@@ -191,7 +239,10 @@ impl Images {
                     None => Ok(step.status),
                 }
             });
-        follow(image, "pull", PULL, progress)
+        let pulling = follow(image, "pull", PULL, progress);
+        entry
+            .pulls
+            .attempt(pulling)
             .await
             .map_err(|reason| Error::ImageMissing {
                 image: image.to_owned(),
@@ -200,9 +251,8 @@ impl Images {
             })
     }
 
-    async fn build(&self, base: &BaseImage, tag: &str) -> Result<()> {
-        let image = base.reference.as_str();
-        tracing::info!(image, tag, "building the sandbox image");
+    async fn build(&self, entry: &Entry, tag: &str) -> Result<()> {
+        let image = entry.base.reference.as_str();
         let fault = |reason: String| Error::ImageBuild {
             image: image.to_owned(),
             reason,
@@ -217,7 +267,7 @@ impl Images {
         let body = bollard::body_full(Bytes::from(context));
         let progress = self
             .client
-            .docker()
+            .docker()?
             .build_image(options, None, Some(body))
             .map(|step| {
                 let step = step.map_err(|error| error.to_string())?;
@@ -226,7 +276,8 @@ impl Images {
                     None => Ok(step.stream),
                 }
             });
-        follow(image, "build", BUILD, progress).await.map_err(fault)
+        let building = follow(image, "build", BUILD, progress);
+        entry.builds.attempt(building).await.map_err(fault)
     }
 }
 
@@ -237,6 +288,7 @@ async fn follow(
     within: Duration,
     progress: impl Stream<Item = std::result::Result<Option<String>, String>>,
 ) -> std::result::Result<(), String> {
+    tracing::info!(image, operation, "begun");
     let mut progress = std::pin::pin!(progress);
     let mut told = Instant::now();
     let reading = async {

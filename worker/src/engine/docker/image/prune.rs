@@ -33,19 +33,23 @@ pub(super) async fn prune(client: &Client, current: &BTreeSet<String>) {
     let old = found.iter().filter(|image| is_old(image, current, now));
     for name in old.flat_map(names).take(AT_ONCE) {
         // Not by force: the engine itself knows best whether a container uses it.
-        let removal = client
-            .docker()
-            .remove_image(name, None::<RemoveImageOptions>, None);
-        match client.call("remove an old image", REMOVE, removal).await {
-            Ok(_) => tracing::info!(image = name, "removed an old sandbox image"),
+        match remove(client, name).await {
+            Ok(()) => tracing::info!(image = name, "removed an old sandbox image"),
             Err(error) => tracing::debug!(image = name, %error, "an old sandbox image stays"),
         }
     }
 }
 
 async fn list(client: &Client) -> Result<Vec<ImageSummary>> {
-    let call = client.docker().list_images(None::<ListImagesOptions>);
+    let call = client.docker()?.list_images(None::<ListImagesOptions>);
     client.call("list images", LIST, call).await
+}
+
+async fn remove(client: &Client, name: &str) -> Result<()> {
+    let options = None::<RemoveImageOptions>;
+    let call = client.docker()?.remove_image(name, options, None);
+    let removed = client.call("remove an old image", REMOVE, call).await;
+    removed.map(drop)
 }
 
 /// Its names, or its id if it has none.

@@ -1,0 +1,165 @@
+//! A Docker Engine of a test's own, to be stopped, wedged and started under what runs on it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bollard::Docker;
+use tempfile::TempDir;
+
+use super::images;
+
+/// How long an engine may take to start, and to stop in order.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An engine on a socket of its own, with its data in a temporary directory and without networks.
+/// Dropping it ends it; the end of its log is shown when the test failed.
+pub struct Dockerd {
+    directory: TempDir,
+    engine: Option<Child>,
+}
+
+impl Dockerd {
+    /// A running engine that has the base image of Python, and the name of that image.
+    pub async fn with_python() -> anyhow::Result<(Self, String)> {
+        let mut dockerd = Self {
+            directory: TempDir::with_prefix("warren-dockerd-")?,
+            engine: None,
+        };
+        dockerd.start().await?;
+        let image = images::variables()
+            .remove("WARREN_IMAGE_PYTHON")
+            .unwrap_or_else(|| "python:3.10-alpine".to_owned());
+        let load = format!("docker save {image} | docker -H {} load", dockerd.host());
+        let loading =
+            tokio::task::spawn_blocking(move || Command::new("sh").args(["-c", &load]).output());
+        let loaded = loading.await??;
+        anyhow::ensure!(
+            loaded.status.success(),
+            "{image} could not be loaded: {}; `make test` provides it",
+            String::from_utf8_lossy(&loaded.stderr)
+        );
+        Ok((dockerd, image))
+    }
+
+    /// `DOCKER_HOST` for who is to use it.
+    pub fn host(&self) -> String {
+        format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Docker {
+        Docker::connect_with_host(&self.host()).expect("an engine that was started")
+    }
+
+    /// Starts it, with whatever it held when it was stopped, and waits until it answers.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.path("log"))?;
+        // In a mount namespace of its own, so that no mount of it outlives it.
+        let engine = Command::new("unshare")
+            .args(["--mount", "--propagation", "private", "dockerd"])
+            .arg("--data-root")
+            .arg(self.path("data"))
+            .arg("--exec-root")
+            .arg(self.path("exec"))
+            .arg("--pidfile")
+            .arg(self.path("pid"))
+            .args(["--host", &self.host()])
+            .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
+            .args(["--ip-forward=false", "--ip-masq=false"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("dockerd is needed, and root to run it: run `make test` as root, or install docker.io")?;
+        self.engine = Some(engine);
+        let started = Instant::now();
+        while !self.answers().await {
+            let ended = self.engine.as_mut().map(Child::try_wait).transpose()?;
+            anyhow::ensure!(
+                ended.flatten().is_none() && started.elapsed() < PATIENCE,
+                "dockerd did not start (it needs root):\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    async fn answers(&self) -> bool {
+        match Docker::connect_with_host(&self.host()) {
+            Ok(client) => client.ping().await.is_ok(),
+            Err(_no_socket_yet) => false,
+        }
+    }
+
+    /// Stops it in order, and all its containers.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        self.signal("TERM");
+        let stopping = Instant::now();
+        while let Some(engine) = &mut self.engine {
+            if engine.try_wait()?.is_some() {
+                self.engine = None;
+            } else {
+                anyhow::ensure!(stopping.elapsed() < PATIENCE, "dockerd did not stop");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has it neither read nor answer anything, while its containers go on.
+    pub fn wedge(&self) {
+        self.signal("STOP");
+    }
+
+    /// Has it go on.
+    pub fn unwedge(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(engine) = &self.engine {
+            let _ = Command::new("kill")
+                .args([&format!("-{name}"), &engine.id().to_string()])
+                .status();
+        }
+    }
+
+    fn log(&self) -> String {
+        let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    /// A file of its own.
+    pub fn path(&self, name: &str) -> PathBuf {
+        let directory: &Path = self.directory.path();
+        directory.join(name)
+    }
+}
+
+impl Drop for Dockerd {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the log of dockerd:\n{}", self.log());
+        }
+        self.unwedge();
+        self.signal("TERM");
+        let Some(mut engine) = self.engine.take() else {
+            return;
+        };
+        let stopping = Instant::now();
+        while engine.try_wait().is_ok_and(|ended| ended.is_none()) {
+            if stopping.elapsed() > PATIENCE {
+                let _ = engine.kill();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Attempts at something slow that fails for a while: not more often than makes sense.
+
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::Instant;
+
+/// The pause after a failure; it doubles, and up to as much again is added by chance.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Where doubling ends.
+const LAST_PAUSE: Duration = Duration::from_secs(15);
+
+/// One thing that is attempted again and again until it succeeds.
+#[derive(Default)]
+pub(super) struct Attempts(Mutex<Option<Failing>>);
+
+struct Failing {
+    reason: String,
+    backoff: ExponentialBackoff,
+    rest_until: Instant,
+}
+
+impl Attempts {
+    /// Makes an attempt. During the pause after a failed one there is none, and its reason holds.
+    pub(super) async fn attempt(
+        &self,
+        attempt: impl Future<Output = Result<(), String>>,
+    ) -> Result<(), String> {
+        if let Some(failing) = &*self.lock()
+            && Instant::now() < failing.rest_until
+        {
+            return Err(failing.reason.clone());
+        }
+        match attempt.await {
+            Ok(()) => {
+                self.succeeded();
+                Ok(())
+            }
+            Err(reason) => {
+                self.failed(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
+    /// It is done, by whomever.
+    pub(super) fn succeeded(&self) {
+        *self.lock() = None;
+    }
+
+    fn failed(&self, reason: String) {
+        let mut state = self.lock();
+        let failed_before = state.take().map(|failing| failing.backoff);
+        let mut backoff = failed_before.unwrap_or_else(|| {
+            ExponentialBuilder::default()
+                .with_min_delay(FIRST_PAUSE)
+                .with_max_delay(LAST_PAUSE)
+                .without_max_times()
+                .with_jitter()
+                .build()
+        });
+        let pause = backoff.next().unwrap_or(LAST_PAUSE);
+        *state = Some(Failing {
+            reason,
+            backoff,
+            rest_until: Instant::now() + pause,
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Failing>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_failure_holds_for_a_pause_unless_it_succeeds_elsewhere() {
+        let attempts = Attempts::default();
+        let mut made = 0;
+        let failed = attempts.attempt(async { Err("no".to_owned()) }).await;
+        assert_eq!(failed, Err("no".to_owned()));
+        let resting = attempts.attempt(async {
+            made += 1;
+            Ok(())
+        });
+        assert_eq!(resting.await, Err("no".to_owned()), "its reason holds");
+        assert_eq!(made, 0, "no attempt is made meanwhile");
+        attempts.succeeded();
+        assert_eq!(attempts.attempt(async { Ok(()) }).await, Ok(()));
+        assert_eq!(attempts.attempt(async { Ok(()) }).await, Ok(()));
+    }
+}
