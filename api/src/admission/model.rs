@@ -29,6 +29,9 @@ const SERVICE_FLOOR: Duration = Duration::from_millis(500);
 const PRIOR_JOBS: f64 = 4.0;
 /// After this long the longest run seen counts half.
 const HALF_LIFE: Duration = Duration::from_secs(30);
+/// What a run may take as long as none was seen: little enough that an idle system on two cores
+/// takes twenty jobs at once.
+const FIRST_RUN: Duration = Duration::from_millis(750);
 /// Any program may take this long.
 const SHORTEST_RUN: Duration = Duration::from_millis(500);
 /// Over how many jobs it is seen how much they differ.
@@ -111,8 +114,7 @@ impl Model {
             saturated_since: None,
             drained: Drained::default(),
             services: Moments::default(),
-            // Anything may come until something has.
-            longest: (LONGEST_RUN, now),
+            longest: (FIRST_RUN, now),
             here: 0.0,
             everywhere: 0.0,
             promised: now,

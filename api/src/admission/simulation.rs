@@ -13,6 +13,9 @@ pub(super) const BUDGET: Duration = Duration::from_millis(4_725);
 /// How often workers announce themselves and the queue's length is seen.
 const NEWS_US: u64 = 1_000_000;
 
+/// When what was admitted on no knowledge is over.
+const UNTIL_KNOWN_US: u64 = 10_000_000;
+
 /// What is simulated.
 pub(super) struct Plan {
     pub(super) seed: u64,
@@ -37,6 +40,8 @@ pub(super) struct Account {
     pub(super) accepted: u64,
     pub(super) refused: u64,
     pub(super) missed: u64,
+    /// Of those the ones in the first seconds, when nobody knew yet what jobs take.
+    pub(super) missed_at_first: u64,
     /// The part of the slots' time in which they ran jobs that were in time.
     pub(super) use_of_slots: f64,
 }
@@ -222,6 +227,7 @@ impl World {
         self.jobs[job].state = State::Gone;
         assert!(self.now >= self.jobs[job].arrived);
         self.account.missed += 1;
+        self.account.missed_at_first += u64::from(self.now < UNTIL_KNOWN_US);
         let clock = self.clock();
         self.models[self.jobs[job].api].left(clock, None);
         self.serve();
