@@ -38,6 +38,7 @@ fn plan(seed: u64) -> Plan {
         burst: 0,
         seconds: 120,
         slots_lost: 0,
+        stall: 1.0,
         service: mixed,
         announced: Some(Duration::from_millis(20)),
     }
@@ -116,6 +117,21 @@ fn the_loss_of_half_the_workers_costs_a_few() {
             ..plan
         }) {
             assert_kept(&account, 0.03, 0.9);
+        }
+    }
+}
+
+/// Something else on the machine takes the CPU, and all at once everything takes three times as long.
+#[test]
+fn a_machine_that_stalls_now_and_then_costs_a_few() {
+    for slots in [4, 16] {
+        let stalls = |plan| Plan {
+            slots,
+            stall: 3.0,
+            ..plan
+        };
+        for account in under(10.0, stalls) {
+            assert_kept(&account, 0.01, 0.9);
         }
     }
 }
