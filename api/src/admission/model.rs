@@ -19,9 +19,16 @@ const CAUTION: f64 = 3.0;
 /// How fast measured departures are forgotten, in seconds in which all slots were taken. Idle
 /// time teaches nothing, and unteaches nothing either.
 const MEMORY_S: f64 = 8.0;
+/// The same for what went wrong just now: of both rates the lower one counts, since a machine that
+/// slows down has callers waiting already, and one that recovers has not.
+const SHORT_MEMORY_S: f64 = 2.0;
 /// Departures are counted once all slots were taken for this long: until then parked containers
 /// make workers faster than they can stay.
 const SETTLED: Duration = Duration::from_secs(1);
+/// The longest wait in an overload that lasts. A burst may take all the time there is; a queue that
+/// never empties does not make workers faster, however long it is, and what it leaves of the time is
+/// for a machine that slows down.
+const LASTING_WAIT: Duration = Duration::from_millis(1_750);
 /// Until departures were counted, a job is taken to hold its slot at least this long, whatever
 /// workers measured while they had little to do.
 const SERVICE_FLOOR: Duration = Duration::from_millis(500);
@@ -29,6 +36,9 @@ const SERVICE_FLOOR: Duration = Duration::from_millis(500);
 const PRIOR_JOBS: f64 = 4.0;
 /// After this long the longest run seen counts half.
 const HALF_LIFE: Duration = Duration::from_secs(30);
+/// What a run may take as long as none was seen: little enough that an idle system on two cores
+/// takes twenty jobs at once.
+const FIRST_RUN: Duration = Duration::from_millis(750);
 /// Any program may take this long.
 const SHORTEST_RUN: Duration = Duration::from_millis(500);
 /// Over how many jobs it is seen how much they differ.
@@ -53,6 +63,7 @@ pub(super) struct Model {
     /// Since when all slots are taken.
     saturated_since: Option<Instant>,
     drained: Drained,
+    drained_lately: Drained,
     services: Moments,
     longest: (Duration, Instant),
     here: f64,
@@ -66,6 +77,20 @@ pub(super) struct Model {
 struct Drained {
     jobs: f64,
     slot_seconds: f64,
+}
+
+impl Drained {
+    /// Some time passes in which that many slots were taken.
+    fn pass(&mut self, seconds: f64, slots: f64, memory: f64) {
+        let kept = (-seconds / memory).exp();
+        self.jobs *= kept;
+        self.slot_seconds = self.slot_seconds * kept + slots * seconds;
+    }
+
+    /// Departures per slot and second, if what was known before counts for a few of them.
+    fn rate(self, before: f64) -> f64 {
+        (self.jobs + PRIOR_JOBS) / (self.slot_seconds + PRIOR_JOBS / before)
+    }
 }
 
 /// How long jobs held their slots lately.
@@ -110,9 +135,9 @@ impl Model {
             in_flight: 0,
             saturated_since: None,
             drained: Drained::default(),
+            drained_lately: Drained::default(),
             services: Moments::default(),
-            // Anything may come until something has.
-            longest: (LONGEST_RUN, now),
+            longest: (FIRST_RUN, now),
             here: 0.0,
             everywhere: 0.0,
             promised: now,
@@ -129,7 +154,10 @@ impl Model {
     /// Whether a job whose answer has to be made within `left` may enter.
     pub(super) fn check(&mut self, now: Instant, left: Duration) -> Result<(), Refused> {
         self.advance(now);
-        let allowed = left.saturating_sub(OVERHEAD + self.run(now));
+        let mut allowed = left.saturating_sub(OVERHEAD + self.run(now));
+        if self.is_settled(now) {
+            allowed = allowed.min(LASTING_WAIT);
+        }
         match self.forecast() {
             Some(wait) if wait > allowed.as_secs_f64() => Err(self.refuse(now, allowed)),
             _ => Ok(()),
@@ -150,6 +178,7 @@ impl Model {
         if let Some(service) = served {
             if self.is_settled(now) {
                 self.drained.jobs += 1.0;
+                self.drained_lately.jobs += 1.0;
             }
             self.services.add(service);
             let service = service.min(LONGEST_RUN);
@@ -211,9 +240,9 @@ impl Model {
     /// Departures a second while all slots are taken.
     fn rate(&self) -> Option<f64> {
         let prior = self.supply?.service.unwrap_or_default().max(SERVICE_FLOOR);
-        let jobs = self.drained.jobs + PRIOR_JOBS;
-        let slot_seconds = self.drained.slot_seconds + PRIOR_JOBS * prior.as_secs_f64();
-        Some(self.supply?.slots * jobs / slot_seconds)
+        let known = self.drained.rate(1.0 / prior.as_secs_f64());
+        let lately = self.drained_lately.rate(known);
+        Some(self.supply?.slots * known.min(lately))
     }
 
     /// How many of the slots are for this API's jobs, the new one among them: as many as others
@@ -258,10 +287,8 @@ impl Model {
         if self.is_settled(now)
             && let Some(share) = self.share()
         {
-            let kept = (-passed / MEMORY_S).exp();
-            self.drained.jobs *= kept;
-            self.drained.slot_seconds *= kept;
-            self.drained.slot_seconds += share * passed;
+            self.drained.pass(passed, share, MEMORY_S);
+            self.drained_lately.pass(passed, share, SHORT_MEMORY_S);
         }
     }
 

@@ -5,13 +5,19 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::model::{Model, RETRY};
+use super::model::{LONGEST_RUN, Model, RETRY};
 use super::supply::Supply;
 
 /// What a caller has, as `WARREN_WAIT_MS` has it by default, less the reserves.
 pub(super) const BUDGET: Duration = Duration::from_millis(4_725);
 /// How often workers announce themselves and the queue's length is seen.
 const NEWS_US: u64 = 1_000_000;
+
+/// When what was admitted on no knowledge is over.
+const UNTIL_KNOWN_US: u64 = 10_000_000;
+
+/// How often a machine that stalls does so.
+const STALL_PERIOD_US: u64 = 20_000_000;
 
 /// What is simulated.
 pub(super) struct Plan {
@@ -25,6 +31,8 @@ pub(super) struct Plan {
     pub(super) seconds: u64,
     /// From the middle on, that many slots are gone, which APIs learn three seconds later.
     pub(super) slots_lost: usize,
+    /// How many times as long everything takes for five of every twenty seconds.
+    pub(super) stall: f64,
     /// How long a job takes, from a number between 0 and 1.
     pub(super) service: fn(f64) -> f64,
     /// What workers announce before they have measured anything.
@@ -37,6 +45,8 @@ pub(super) struct Account {
     pub(super) accepted: u64,
     pub(super) refused: u64,
     pub(super) missed: u64,
+    /// Of those the ones in the first seconds, when nobody knew yet what jobs take.
+    pub(super) missed_at_first: u64,
     /// The part of the slots' time in which they ran jobs that were in time.
     pub(super) use_of_slots: f64,
 }
@@ -161,7 +171,11 @@ impl World {
 
     fn arrives(&mut self) {
         let (api, clock) = (self.random.usize(..self.plan.apis), self.clock());
-        let service = micros((self.plan.service)(self.random.f64()));
+        let mut seconds = (self.plan.service)(self.random.f64());
+        if self.now % STALL_PERIOD_US > STALL_PERIOD_US / 4 * 3 {
+            seconds = (seconds * self.plan.stall).min(LONGEST_RUN.as_secs_f64());
+        }
+        let service = micros(seconds);
         if let Err(refused) = self.models[api].check(clock, BUDGET) {
             assert!(RETRY.contains(&refused.retry_after), "{refused:?}");
             self.account.refused += 1;
@@ -222,6 +236,7 @@ impl World {
         self.jobs[job].state = State::Gone;
         assert!(self.now >= self.jobs[job].arrived);
         self.account.missed += 1;
+        self.account.missed_at_first += u64::from(self.now < UNTIL_KNOWN_US);
         let clock = self.clock();
         self.models[self.jobs[job].api].left(clock, None);
         self.serve();
