@@ -53,6 +53,7 @@ pub async fn consume(
 async fn settle(delivery: Delivery, executor: &Executor) {
     let job = &delivery.job;
     let result = if job.version == Job::VERSION && !job.deadline.has_passed() {
+        tracing::info!("begun");
         executor.execute(job).await
     } else {
         Err(refusal(job))
