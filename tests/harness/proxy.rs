@@ -94,12 +94,10 @@ impl Proxy {
 
     /// The same for one direction alone.
     pub fn set_deaf_to(&self, direction: Direction, deaf: bool) {
-        self.shared
-            .weather
-            .send_modify(|weather| match direction {
-                Direction::Up => weather.deaf_up = deaf,
-                Direction::Down => weather.deaf_down = deaf,
-            });
+        self.shared.weather.send_modify(|weather| match direction {
+            Direction::Up => weather.deaf_up = deaf,
+            Direction::Down => weather.deaf_down = deaf,
+        });
     }
 
     /// Holds everything back for so long; zero: no longer.
@@ -122,20 +120,20 @@ impl Proxy {
     }
 
     /// Resets the connection that `choose` picks out of so many, after `bytes` more in either
-    /// direction: in the middle of a message, most likely. `false`: there is no connection.
-    pub fn cut_one(&self, bytes: u64, choose: impl FnOnce(usize) -> usize) -> bool {
+    /// direction: in the middle of a message, most likely. The token tells when it is cut, and
+    /// cancelling it cuts at once. `None`: there is no connection.
+    pub fn cut_one(
+        &self,
+        bytes: u64,
+        choose: impl FnOnce(usize) -> usize,
+    ) -> Option<CancellationToken> {
         let wires = self.shared.wires();
         let mut ids: Vec<_> = wires.keys().copied().collect();
         ids.sort_unstable();
         let chosen = (!ids.is_empty()).then(|| ids[choose(ids.len()) % ids.len()]);
-        let Some(wire) = chosen.and_then(|id| wires.get(&id)) else {
-            return false;
-        };
+        let wire = chosen.and_then(|id| wires.get(&id))?;
         wire.fuse.store(bytes, Ordering::SeqCst);
-        if bytes == 0 {
-            wire.cut.cancel();
-        }
-        true
+        Some(wire.cut.clone())
     }
 
     /// How many clients' connections are open.

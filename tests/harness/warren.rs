@@ -251,8 +251,7 @@ impl Warren {
 /// The binary under test: the one built beside the tests, or `WARREN_TEST_BINARY`, one that was
 /// built for release, say.
 fn binary() -> OsString {
-    std::env::var_os("WARREN_TEST_BINARY")
-        .unwrap_or_else(|| env!("CARGO_BIN_EXE_warren").into())
+    std::env::var_os("WARREN_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_warren").into())
 }
 
 impl Drop for Warren {
