@@ -40,7 +40,7 @@ enum Record {
 pub struct Sum {
     /// Unattended jobs with the right verdict, and those told as `worker_crashed`.
     pub unattended_done: u32,
-    pub unattended_crashed: u32,
+    pub unattended_crashed: Vec<String>,
     /// Requests answered with an error whose result was there later, failed later, or never came.
     pub late: u32,
     pub failed: u32,
@@ -122,7 +122,7 @@ impl Audit {
                     one.expected.fault_of(&result)
                 }
                 Some(Record::Failed(code)) if code == "worker_crashed" => {
-                    sum.unattended_crashed += 1;
+                    sum.unattended_crashed.push(one.job.clone());
                     None
                 }
                 other => {

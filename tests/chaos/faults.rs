@@ -58,7 +58,8 @@ impl Faults {
             rolls,
             ..
         } = self.plan;
-        let stops = [Kind::BrokerKill, Kind::BrokerStop];
+        let mut stops = [Kind::BrokerKill, Kind::BrokerStop];
+        random.shuffle(&mut stops);
         let orders = (0..orders).map(|n| match n % 4 {
             0 | 2 => Fault::DeleteReplyQueue,
             1 => Fault::CloseConnection,

@@ -1,5 +1,6 @@
 //! How long it takes after a fault until verdicts come again, and as many as they should.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,37 @@ pub fn of(marks: &[Mark], entries: &[Arc<Entry>]) -> Vec<Recovery> {
         }
     };
     kinds.into_iter().map(of_kind).collect()
+}
+
+/// The run second by second: verdicts, other answers, and the faults that began and ended.
+pub fn timeline(marks: &[Mark], entries: &[Arc<Entry>]) -> String {
+    let first = entries.iter().map(|entry| entry.sent).min();
+    let last = entries.iter().map(|entry| entry.answered).max();
+    let (Some(first), Some(last)) = (first, last) else {
+        return String::new();
+    };
+    let mut text = String::new();
+    let mut from = first;
+    while from < last {
+        let within = |at: Instant| at >= from && at < from + WINDOW;
+        let answered = entries.iter().filter(|entry| within(entry.answered));
+        let (verdicts, others): (Vec<_>, Vec<_>) =
+            answered.partition(|entry| matches!(entry.end, End::Verdict(_)));
+        let begun = marks.iter().filter(|mark| within(mark.begun));
+        let over = marks.iter().filter(|mark| mark.over.is_some_and(within));
+        let begun = begun.map(|mark| format!(" [{}", mark.what));
+        let over = over.map(|mark| format!(" {}]", mark.what));
+        let _ = writeln!(
+            text,
+            "{:4.0} s {:3} verdicts {:3} others{}",
+            (from - first).as_secs_f64(),
+            verdicts.len(),
+            others.len(),
+            begun.chain(over).collect::<String>(),
+        );
+        from += WINDOW;
+    }
+    text
 }
 
 fn first(answers: &[(Instant, bool)], since: Instant) -> Option<Duration> {

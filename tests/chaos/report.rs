@@ -41,6 +41,7 @@ pub struct Figures {
     pub most_executions: u32,
     pub workers: usize,
     pub recovery: Vec<Recovery>,
+    pub all_well: Duration,
     pub orphans_gone: Duration,
     pub leftovers: Leftovers,
     pub leftovers_gone: Duration,
@@ -55,6 +56,7 @@ pub struct Material<'a> {
     pub sum: Sum,
     pub logs: &'a Logs,
     pub recovery: Vec<Recovery>,
+    pub all_well: Duration,
     pub orphans_gone: Duration,
     pub leftovers: (Leftovers, Duration),
 }
@@ -99,6 +101,7 @@ impl Figures {
             most_executions: material.logs.most(),
             workers: material.logs.workers.len(),
             recovery: material.recovery,
+            all_well: material.all_well,
             orphans_gone: material.orphans_gone,
             leftovers: material.leftovers.0,
             leftovers_gone: material.leftovers.1,
@@ -123,7 +126,7 @@ impl Figures {
             failed,
             without_result,
             unrecorded,
-        } = self.sum;
+        } = &self.sum;
         let Leftovers {
             containers,
             processes,
@@ -160,7 +163,10 @@ impl Figures {
             ),
             ("unattended jobs accepted", self.unattended.to_string()),
             ("— done with the right verdict", unattended_done.to_string()),
-            ("— told as `worker_crashed`", unattended_crashed.to_string()),
+            (
+                "— told as `worker_crashed`",
+                unattended_crashed.len().to_string(),
+            ),
             (
                 "— submissions refused or unconfirmed",
                 told(&self.unattended_refused),
@@ -172,6 +178,10 @@ impl Figures {
             ("re-executions", self.re_executions.to_string()),
             ("— the most of one job", self.most_executions.to_string()),
             ("worker processes", self.workers.to_string()),
+            (
+                "all well again after the last fault",
+                format!("{:.1} s", self.all_well.as_secs_f64()),
+            ),
             (
                 "containers of dead workers gone after",
                 format!("{:.1} s", self.orphans_gone.as_secs_f64()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -29,6 +29,9 @@ const FULL_PERCENT: usize = 80;
 /// How late the management API's view of consumers may be.
 const SHOWN: Duration = Duration::from_secs(20);
 
+/// By queue and prefetch.
+type Consumers = BTreeMap<(String, u64), u32>;
+
 /// Restarts the broker under load and fails if it is not all as before.
 pub async fn run(mongodb: String) -> anyhow::Result<()> {
     let size = Size {
@@ -40,8 +43,6 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
     };
     let site = Arc::new(Site::start(size, &mongodb).await?);
     let (journal, ledger) = (Arc::<Journal>::default(), Arc::<Ledger>::default());
-    let before = consumers(&site.management).await?;
-    ensure!(!before.is_empty(), "the broker shows no consumers");
     let callers = Arc::new(Callers {
         site: Arc::clone(&site),
         ledger: Arc::clone(&ledger),
@@ -57,8 +58,10 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
     // The first second fills the queue.
     tokio::time::sleep(Duration::from_secs(1) + WINDOW).await;
     let full = verdicts(&ledger, Instant::now() - WINDOW);
+    // Two of each worker, three of each API: jobs of both kinds, replies and results.
+    let before = until_shown(&site.management, |shown| shown.values().sum::<u32>() >= 8).await?;
     let mut broker = site.broker.lock().await;
-    broker.stop().await?;
+    broker.kill();
     broker.start().await?;
     let back = Instant::now();
     let full_again = loop {
@@ -76,18 +79,9 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
     };
     enough.cancel();
     calling.await?;
-    let shown = Instant::now();
-    loop {
-        let after = consumers(&site.management).await?;
-        if after == before {
-            break;
-        }
-        ensure!(
-            shown.elapsed() < SHOWN,
-            "consumers and their prefetch were {before:?} and are {after:?}"
-        );
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+    until_shown(&site.management, |shown| *shown == before)
+        .await
+        .with_context(|| format!("consumers and their prefetch were {before:?}"))?;
     let entries = ledger.entries();
     let mut ends: BTreeMap<String, u32> = BTreeMap::new();
     for entry in &entries {
@@ -117,9 +111,28 @@ fn verdicts(ledger: &Ledger, since: Instant) -> usize {
         .count()
 }
 
+/// What the management API shows, once it is as it should be.
+async fn until_shown(
+    management: &Management,
+    is_so: impl Fn(&Consumers) -> bool,
+) -> anyhow::Result<Consumers> {
+    let started = Instant::now();
+    loop {
+        let shown = consumers(management).await?;
+        if is_so(&shown) {
+            return Ok(shown);
+        }
+        ensure!(
+            started.elapsed() < SHOWN,
+            "after {SHOWN:?} the broker shows {shown:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
 /// How many consumers with which prefetch there are on each queue; reply queues, whose names
 /// their APIs choose, under one name.
-async fn consumers(management: &Management) -> anyhow::Result<BTreeMap<(String, u64), u32>> {
+async fn consumers(management: &Management) -> anyhow::Result<Consumers> {
     let all = management.get("/consumers").await?;
     let mut counts = BTreeMap::new();
     for consumer in all.as_array().map(Vec::as_slice).unwrap_or_default() {

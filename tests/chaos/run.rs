@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -15,14 +16,18 @@ use super::ledger::{End, Ledger};
 use super::leftovers::{self, Before, GONE};
 use super::logs::{self, Logs};
 use super::plan::{Length, Plan};
+use super::post::Role;
 use super::program::Program;
 use super::recovery;
 use super::report::{Figures, Material};
 use super::site::{Site, Size};
 use super::unattended::Submitter;
+use crate::harness::http;
 
 /// The most violations that are told in full.
 const TOLD: usize = 20;
+/// How long it may take until all is well once the last fault is over, on a slow machine.
+const WELL: Duration = Duration::from_secs(30);
 /// How often processes are looked after.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -75,6 +80,7 @@ pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
     enough.cancel();
     calling.await?;
     eprintln!("chaos: load ends after {:.1?}", started.elapsed());
+    let all_well = well_again(&site, &mut random).await?;
     let orphans_gone = orphans(&site, &journal).await?;
     drop(looking);
     let sum = audit.finish(plan.length).await;
@@ -99,11 +105,20 @@ pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
         sum,
         logs: &logs,
         recovery: recovery::of(&journal.marks(), &ledger.entries()),
+        all_well,
         orphans_gone,
         leftovers,
     });
+    eprintln!(
+        "{}",
+        recovery::timeline(&journal.marks(), &ledger.entries())
+    );
     eprintln!("{}", figures.table());
     tell(&violations, &journal, &site);
+    for job in figures.sum.unattended_crashed.iter().take(TOLD) {
+        eprintln!("told as worker_crashed: {job}");
+        tell_job(job, &site);
+    }
     if plan.length == Length::Soak {
         figures.record()?;
     }
@@ -112,7 +127,7 @@ pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
         && figures.faults(&[Kind::Cut]) >= plan.cuts as usize
         && figures.requests + figures.unattended >= plan.jobs as usize / 2;
     drop((audit, callers));
-    if violations.is_empty() {
+    if violations.is_empty() && std::env::var_os("WARREN_CHAOS_KEEP_LOGS").is_none() {
         anyhow::ensure!(did_all, "not all faults of the plan were done");
         anyhow::ensure!(figures.verdicts > 0, "no request had a verdict");
         return Ok(());
@@ -123,6 +138,32 @@ pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
         violations.len(),
         plan.seed
     );
+}
+
+/// Waits until every API answers with a verdict and every process says that all is well.
+async fn well_again(site: &Site, random: &mut fastrand::Rng) -> anyhow::Result<Duration> {
+    let started = Instant::now();
+    for api in site.of(Role::Api) {
+        let life = api.life().context("an API")?;
+        loop {
+            let program = Program::trivial(random.u32(1_000_000..2_000_000));
+            let answer = http::submit(life.url.clone(), &program.submission).await?;
+            if answer.status == 200 {
+                let fault = program.expected.fault_of(&answer.body);
+                anyhow::ensure!(fault.is_none(), "{}: {fault:?}", life.name);
+                break;
+            }
+            anyhow::ensure!(
+                started.elapsed() < WELL,
+                "{} does not recover: {}",
+                life.name,
+                answer.raw
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    site.until_ready().await?;
+    Ok(started.elapsed())
 }
 
 async fn watch(site: Arc<Site>, journal: Arc<Journal>) {
@@ -191,12 +232,14 @@ fn tell(violations: &[Violation], journal: &Journal, site: &Site) {
             violation.job,
             journal.around(violation)
         );
-        for line in violation
-            .job
-            .iter()
-            .flat_map(|job| logs::about(site.logs(), job))
-        {
-            eprintln!("  {line}");
+        if let Some(job) = &violation.job {
+            tell_job(job, site);
         }
+    }
+}
+
+fn tell_job(job: &str, site: &Site) {
+    for line in logs::about(site.logs(), job) {
+        eprintln!("  {line}");
     }
 }

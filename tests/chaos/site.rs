@@ -98,8 +98,8 @@ impl Site {
         url_through(&self.line)
     }
 
-    /// Waits until every API says that all is well, and every worker is there.
-    async fn until_ready(&self) -> anyhow::Result<()> {
+    /// Waits until every process says that all is well.
+    pub async fn until_ready(&self) -> anyhow::Result<()> {
         let started = Instant::now();
         for post in &self.posts {
             let life = post.life().context("a process that listens")?;
@@ -118,13 +118,14 @@ impl Site {
         Ok(())
     }
 
-    /// SIGTERM to all, workers last, and their orderly end. Then the broker's.
+    /// SIGTERM to all, workers last, and their orderly end. Then the broker goes.
     pub async fn stop(&self, journal: &Journal) -> anyhow::Result<()> {
         for role in [Role::Api, Role::Worker] {
             let posts = self.of(role);
             try_join_all(posts.iter().map(|post| post.stop(journal))).await?;
         }
-        self.broker.lock().await.stop().await
+        self.broker.lock().await.kill();
+        Ok(())
     }
 
     /// The logs of all processes that have ended.

@@ -1,9 +1,8 @@
-//! A TCP proxy that can do to connections what networks do: go deaf in one direction or both, cut,
-//! delay, refuse.
+//! A TCP proxy that can do to connections what networks do: go deaf in one direction or both, cut, delay.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,7 +49,6 @@ impl Weather {
 struct Shared {
     target: String,
     weather: watch::Sender<Weather>,
-    refusing: AtomicBool,
     wires: Mutex<HashMap<u64, Arc<Wire>>>,
 }
 
@@ -69,7 +67,6 @@ impl Proxy {
         let shared = Arc::new(Shared {
             target,
             weather: watch::Sender::new(Weather::default()),
-            refusing: AtomicBool::new(false),
             wires: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
@@ -107,18 +104,6 @@ impl Proxy {
             .send_modify(|weather| weather.delay = delay);
     }
 
-    /// Ends new connections at once; or serves them again.
-    pub fn set_refusing(&self, refusing: bool) {
-        self.shared.refusing.store(refusing, Ordering::SeqCst);
-    }
-
-    /// Resets every connection.
-    pub fn cut_all(&self) {
-        for wire in self.shared.wires().values() {
-            wire.cut.cancel();
-        }
-    }
-
     /// Resets the connection that `choose` picks out of so many, after `bytes` more in either
     /// direction: in the middle of a message, most likely. The token tells when it is cut, and
     /// cancelling it cuts at once. `None`: there is no connection.
@@ -152,9 +137,6 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     let mut id = 0;
     while let Ok((client, _)) = listener.accept().await {
-        if shared.refusing.load(Ordering::SeqCst) {
-            continue;
-        }
         id += 1;
         let wire = Arc::new(Wire {
             cut: CancellationToken::new(),
