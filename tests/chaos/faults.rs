@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::journal::{Journal, Kind};
 use super::plan::Plan;
@@ -19,6 +19,8 @@ const AIM: Duration = Duration::from_millis(500);
 const LAST_BYTES: Duration = Duration::from_millis(1_500);
 /// How long there may be nothing to do a fault to: no broker, say.
 const TARGET: Duration = Duration::from_secs(60);
+/// The longest pause between a broker's return and the next fault on top of it.
+const BROKER_BACK: Duration = Duration::from_secs(2);
 /// Requests that nobody ever waits longer for.
 const LISTING: Duration = Duration::from_secs(10);
 
@@ -93,11 +95,15 @@ impl Faults {
         faults: Vec<Fault>,
         mut random: fastrand::Rng,
     ) -> anyhow::Result<()> {
-        let started = Instant::now();
-        let each = self.plan.duration().as_secs_f64() / faults.len().max(1) as f64;
-        for (n, fault) in faults.into_iter().enumerate() {
-            let at = (n as f64 + random.f64()) * each;
-            sleep_until(started + Duration::from_secs_f64(at)).await;
+        let each = self.plan.span.as_secs_f64() / faults.len().max(1) as f64;
+        for fault in faults {
+            let pause = Duration::from_secs_f64(random.f64() * 2.0 * each);
+            sleep(pause).await;
+            // Without a broker there is little that a fault could break, so most wait for it.
+            if random.u8(0..4) > 0 && self.site.broker.try_lock().is_err() {
+                drop(self.site.broker.lock().await);
+                sleep(pause.min(BROKER_BACK)).await;
+            }
             self.one(fault, &mut random).await?;
         }
         Ok(())

@@ -11,6 +11,8 @@ pub struct Plan {
     pub seed: u64,
     /// Requests that are sent at least, unattended jobs included.
     pub jobs: u32,
+    /// Over how long the faults are spread, the time not counted that they take themselves.
+    pub span: Duration,
     /// Of them in a second.
     pub rate: u32,
     /// One in so many is submitted unattended.
@@ -64,6 +66,7 @@ impl Plan {
         Ok(Self {
             seed: number("WARREN_CHAOS_SEED", plan.seed)?,
             jobs: number("WARREN_CHAOS_JOBS", plan.jobs)?,
+            span: Duration::from_secs(number("WARREN_CHAOS_SPAN_S", plan.span.as_secs())?),
             rate: number("WARREN_CHAOS_RATE", plan.rate)?,
             kills: number("WARREN_CHAOS_KILLS", plan.kills)?,
             restarts: number("WARREN_CHAOS_RESTARTS", plan.restarts)?,
@@ -83,6 +86,7 @@ impl Plan {
         Self {
             seed: clock(),
             jobs: 110,
+            span: Duration::from_secs(18),
             rate: 5,
             unattended_every: 10,
             kills: 10,
@@ -104,6 +108,7 @@ impl Plan {
     fn soak() -> Self {
         Self {
             jobs: 10_500,
+            span: Duration::from_secs(1_000),
             rate: 7,
             unattended_every: 20,
             kills: 500,
@@ -119,11 +124,6 @@ impl Plan {
             length: Length::Soak,
             ..Self::bounded()
         }
-    }
-
-    /// How long requests are sent, if no fault takes longer than planned.
-    pub fn duration(&self) -> Duration {
-        Duration::from_secs_f64(f64::from(self.jobs) / f64::from(self.rate.max(1)))
     }
 }
 
