@@ -29,7 +29,7 @@ pub struct Callers {
     /// Requests in a second.
     pub rate: u32,
     /// The next program.
-    pub programs: Box<dyn Fn(u32, &mut fastrand::Rng) -> Program + Send + Sync>,
+    pub programs: fn(u32, &mut fastrand::Rng) -> Program,
     /// Takes one in so many.
     pub unattended: Option<(Submitter, u32)>,
     /// How many were sent.

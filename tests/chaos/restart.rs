@@ -26,6 +26,8 @@ const WINDOW: Duration = Duration::from_secs(4);
 const BACK: Duration = Duration::from_secs(10);
 /// Of what there was before; less is no full throughput.
 const FULL_PERCENT: usize = 80;
+/// Over which time its view must not change.
+const STEADY: Duration = Duration::from_secs(1);
 /// How late the management API's view of consumers may be.
 const SHOWN: Duration = Duration::from_secs(20);
 
@@ -48,7 +50,7 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
         ledger: Arc::clone(&ledger),
         journal: Arc::clone(&journal),
         rate: RATE,
-        programs: Box::new(|n, _random| Program::trivial(n)),
+        programs: |n, _random| Program::trivial(n),
         unattended: None,
         sent: AtomicU32::new(0),
     });
@@ -58,8 +60,15 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
     // The first second fills the queue.
     tokio::time::sleep(Duration::from_secs(1) + WINDOW).await;
     let full = verdicts(&ledger, Instant::now() - WINDOW);
-    // Two of each worker, three of each API: jobs of both kinds, replies and results.
+    // At least two of each worker and of each API: jobs of both kinds, replies and results. The
+    // broker's view is some seconds old; what it shows twice is all.
     let before = until_shown(&site.management, |shown| shown.values().sum::<u32>() >= 8).await?;
+    tokio::time::sleep(STEADY).await;
+    let before_still = consumers(&site.management).await?;
+    ensure!(
+        before == before_still,
+        "{before:?} became {before_still:?} by itself"
+    );
     let mut broker = site.broker.lock().await;
     broker.kill();
     broker.start().await?;

@@ -60,7 +60,7 @@ pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
         ledger: Arc::clone(&ledger),
         journal: Arc::clone(&journal),
         rate: plan.rate,
-        programs: Box::new(Program::random),
+        programs: Program::random,
         unattended: Some((Submitter::new(&site.own_url())?, plan.unattended_every)),
         sent: AtomicU32::new(0),
     });

@@ -19,7 +19,7 @@ pub struct PendingReply {
 #[derive(Debug)]
 enum Early {
     Nothing,
-    Came(Reply),
+    Came(Box<Reply>),
     Lost,
 }
 
@@ -55,12 +55,12 @@ impl PendingReply {
     pub(super) async fn arrived(&mut self) {
         if let Early::Nothing = self.early {
             self.early = match (&mut self.reply).await {
-                Ok(reply) => Early::Came(reply),
+                Ok(reply) => Early::Came(Box::new(reply)),
                 Err(_closed) => Early::Lost,
             };
         }
         if let Early::Lost = self.early {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -70,7 +70,7 @@ impl PendingReply {
     /// [`WaitError`].
     pub async fn wait(&mut self, deadline: Deadline) -> Result<Reply, WaitError> {
         match self.early.take() {
-            Early::Came(reply) => return Ok(reply),
+            Early::Came(reply) => return Ok(*reply),
             Early::Lost => return Err(WaitError::Lost(QueueError::Disconnected)),
             Early::Nothing => {}
         }
@@ -87,7 +87,7 @@ impl PendingReply {
     pub fn abandon(mut self) -> Option<Reply> {
         self.reply.close();
         match self.early.take() {
-            Early::Came(reply) => Some(reply),
+            Early::Came(reply) => Some(*reply),
             Early::Lost => None,
             Early::Nothing => self.reply.try_recv().ok(),
         }
