@@ -28,7 +28,7 @@ soak-exactness: ## 100,000 programs that exit at once, none without its last byt
 	@scripts/phase provision scripts/provision test
 	@WARREN_SOAK_RUNS=100000 scripts/phase soak-exactness scripts/cargo-test-some -p warren-runner --test container exactness -- --nocapture
 
-soak-chaos: ## 10,000 jobs under 500 killed workers, 50 broker restarts, cut connections; figures into docs/RELIABILITY.md (half an hour)
+soak-chaos: ## 14,000 jobs (10,000 while there is a broker) under 500 killed workers, 50 broker restarts, cut connections; figures into docs/RELIABILITY.md (half an hour)
 	@scripts/phase provision scripts/provision test
 	@scripts/phase build cargo build --release --locked
 	@WARREN_CHAOS=soak WARREN_TEST_BINARY=$(abspath $(TARGET))/release/warren \

@@ -107,9 +107,10 @@ impl Plan {
 
     fn soak() -> Self {
         Self {
-            jobs: 10_500,
+            // A good quarter of them comes while there is no broker, and is refused.
+            jobs: 14_000,
             span: Duration::from_secs(1_000),
-            rate: 7,
+            rate: 9,
             unattended_every: 20,
             kills: 500,
             restarts: 50,
