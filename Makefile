@@ -2,12 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build test soak bench lint audit
+.PHONY: help up build test soak soak-exactness soak-chaos soak-overload soak-poison bench lint audit
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## what can be made
-	@grep -E '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):.*## /  make \1\t/' | expand -t 24
 
 up: ## set up, build and run all of Warren in the foreground, on this machine's Docker alone
 	@scripts/provision up
@@ -22,10 +22,25 @@ test: ## set up, then lint and test everything
 	@$(MAKE) --no-print-directory lint
 	@scripts/phase test scripts/cargo-test
 
-soak: ## what takes many runs to show: 100,000 programs that exit at once, none without its last byte (a quarter of an hour)
+soak: soak-exactness soak-chaos soak-overload soak-poison ## what takes long to show, one part after another (an hour and a half); each also alone, below
+
+soak-exactness: ## 100,000 programs that exit at once, none without its last byte (a quarter of an hour)
 	@scripts/phase provision scripts/provision test
-	@WARREN_SOAK_RUNS=100000 scripts/phase soak cargo test --locked -p warren-runner --test container exactness -- --nocapture
-	@WARREN_SOAK_OVERLOAD_S=120 scripts/phase soak-overload cargo test --locked --test warren overload:: -- --nocapture
+	@WARREN_SOAK_RUNS=100000 scripts/phase soak-exactness scripts/cargo-test-some -p warren-runner --test container exactness -- --nocapture
+
+soak-chaos: ## 14,000 jobs (10,000 while there is a broker) under 500 killed workers, 50 broker restarts, cut connections; figures into docs/RELIABILITY.md (half an hour)
+	@scripts/phase provision scripts/provision test
+	@scripts/phase build cargo build --release --locked
+	@WARREN_CHAOS=soak WARREN_TEST_BINARY=$(abspath $(TARGET))/release/warren \
+		scripts/phase soak-chaos timeout --signal=INT 50m scripts/cargo-test-some --test warren chaos::whatever -- --nocapture
+
+soak-overload: ## ten times what the machine can do, for two minutes
+	@scripts/phase provision scripts/provision test
+	@WARREN_SOAK_OVERLOAD_S=120 scripts/phase soak-overload scripts/cargo-test-some --test warren end_to_end::overload -- --nocapture
+
+soak-poison: ## 200 jobs that kill their worker among 5,000 that do not
+	@scripts/phase provision scripts/provision test
+	@WARREN_SOAK_POISON=200 scripts/phase soak-poison scripts/cargo-test-some --test warren end_to_end::poison -- --nocapture
 
 bench: ## set up, then measure against docker run and the bare interpreter (ARGS=--quick: a minute)
 	@scripts/phase provision scripts/provision bench

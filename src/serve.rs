@@ -145,6 +145,7 @@ async fn api(
     let store = compose::store(&config.store).await?;
     tracing::info!(
         address = %listener.local_addr()?,
+        instance = %queue.instance,
         store = store.name(),
         queue = queue.name,
         "the API listens"
@@ -168,7 +169,13 @@ async fn worker(
     let config = settings.worker.clone();
     let listener = listen(config.address, "WARREN_WORKER_ADDR").await?;
     let engine = compose::engine(&config, &queue.instance)?;
-    tracing::info!(address = %listener.local_addr()?, slots = config.slots, queue = queue.name, "the worker listens");
+    tracing::info!(
+        address = %listener.local_addr()?,
+        instance = %queue.instance,
+        slots = config.slots,
+        queue = queue.name,
+        "the worker listens"
+    );
     let queue_handle = (Arc::clone(&queue.handle), queue.name);
     let worker = Worker::new(
         config,

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod chaos;
 mod conformance;
 mod containment;
 mod end_to_end;

@@ -15,6 +15,8 @@ pub struct Answer {
     pub raw: String,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
+    /// The `x-job-id` header: the request became this job.
+    pub job_id: Option<String>,
     /// From sending to the last byte.
     pub took: Duration,
 }
@@ -81,15 +83,16 @@ async fn blocking(
             .limit(64 << 20)
             .read_to_vec()?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.and_then(|v| v.to_str().ok()).map(str::to_owned)
+        };
         anyhow::Ok(Answer {
             status: response.status().as_u16(),
             raw: String::from_utf8_lossy(&bytes).into_owned(),
             body,
-            retry_after: response
-                .headers()
-                .get("retry-after")
-                .and_then(|v| v.to_str().ok())
-                .map(str::to_owned),
+            retry_after: header("retry-after"),
+            job_id: header("x-job-id"),
             took: asked.elapsed(),
         })
     });

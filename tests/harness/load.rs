@@ -22,16 +22,19 @@ pub async fn post(address: &str, path: &str, body: &str) -> anyhow::Result<Answe
     let took = asked.elapsed();
     let (head, raw) = raw.split_once("\r\n\r\n").context("not HTTP")?;
     let status = head.split(' ').nth(1).context("no status")?.parse()?;
-    let retry_after = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let is_it = name.eq_ignore_ascii_case("retry-after");
-        is_it.then(|| value.trim().to_owned())
-    });
+    let header = |wanted: &str| {
+        head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let is_it = name.eq_ignore_ascii_case(wanted);
+            is_it.then(|| value.trim().to_owned())
+        })
+    };
     Ok(Answer {
         status,
         body: serde_json::from_str(raw).unwrap_or(Value::Null),
         raw: raw.to_owned(),
-        retry_after,
+        retry_after: header("retry-after"),
+        job_id: header("x-job-id"),
         took,
     })
 }

@@ -1,5 +1,6 @@
 //! Warren's own processes, started as an operator starts them and ended by the test.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -48,7 +49,7 @@ impl Warren {
     /// Starts it and waits for nothing.
     pub fn spawn(command: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = TempDir::new()?;
-        let child = Command::new(env!("CARGO_BIN_EXE_warren"))
+        let child = Command::new(binary())
             .arg(command)
             .current_dir(directory.path())
             .env_clear()
@@ -235,6 +236,11 @@ impl Warren {
         self.child.id()
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal("TERM");
@@ -278,6 +284,12 @@ impl Warren {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+}
+
+/// The binary under test: the one built beside the tests, or `WARREN_TEST_BINARY`, one that was
+/// built for release, say.
+fn binary() -> OsString {
+    std::env::var_os("WARREN_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_warren").into())
 }
 
 impl Drop for Warren {

@@ -10,10 +10,23 @@ use crate::time::Deadline;
 /// comes later is [`crate::queue::JobQueue::unclaimed`].
 pub struct PendingReply {
     reply: oneshot::Receiver<Reply>,
-    // What came before anybody asked for it.
-    early: Option<Reply>,
+    early: Early,
     // Takes the waiter out of the register when the caller goes away.
     _registration: Box<dyn Send + Sync>,
+}
+
+/// What came before anybody asked for it. The channel tells each only once.
+#[derive(Debug)]
+enum Early {
+    Nothing,
+    Came(Box<Reply>),
+    Lost,
+}
+
+impl Early {
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Nothing)
+    }
 }
 
 /// How a wait ended without a reply.
@@ -33,18 +46,21 @@ impl PendingReply {
     pub fn new(reply: oneshot::Receiver<Reply>, registration: Box<dyn Send + Sync>) -> Self {
         Self {
             reply,
-            early: None,
+            early: Early::Nothing,
             _registration: registration,
         }
     }
 
     /// Waits until the reply is here, and keeps it; goes on for ever if it cannot arrive.
     pub(super) async fn arrived(&mut self) {
-        if self.early.is_none() {
-            match (&mut self.reply).await {
-                Ok(reply) => self.early = Some(reply),
-                Err(_closed) => std::future::pending().await,
-            }
+        if let Early::Nothing = self.early {
+            self.early = match (&mut self.reply).await {
+                Ok(reply) => Early::Came(Box::new(reply)),
+                Err(_closed) => Early::Lost,
+            };
+        }
+        if let Early::Lost = self.early {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -53,8 +69,10 @@ impl PendingReply {
     /// # Errors
     /// [`WaitError`].
     pub async fn wait(&mut self, deadline: Deadline) -> Result<Reply, WaitError> {
-        if let Some(reply) = self.early.take() {
-            return Ok(reply);
+        match self.early.take() {
+            Early::Came(reply) => return Ok(*reply),
+            Early::Lost => return Err(WaitError::Lost(QueueError::Disconnected)),
+            Early::Nothing => {}
         }
         match tokio::time::timeout(deadline.remaining(), &mut self.reply).await {
             Ok(Ok(reply)) => Ok(reply),
@@ -68,6 +86,10 @@ impl PendingReply {
     #[must_use]
     pub fn abandon(mut self) -> Option<Reply> {
         self.reply.close();
-        self.early.take().or_else(|| self.reply.try_recv().ok())
+        match self.early.take() {
+            Early::Came(reply) => Some(*reply),
+            Early::Lost => None,
+            Early::Nothing => self.reply.try_recv().ok(),
+        }
     }
 }

@@ -183,6 +183,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_reply_queue_lost_while_a_job_is_published_ends_the_wait_that_follows() {
+        let waiters = Arc::new(Waiters::default());
+        waiters.open(Epoch(1));
+        for abandoned in [false, true] {
+            let mut pending = waiters.register(Epoch(1), JobId::new()).unwrap();
+            waiters.fail_all();
+            waiters.open(Epoch(1));
+            // As while the broker's confirm is waited for, which comes first.
+            tokio::select! {
+                biased;
+                () = pending.arrived() => panic!("nothing arrived"),
+                () = tokio::task::yield_now() => {}
+            }
+            if abandoned {
+                assert_eq!(pending.abandon(), None);
+            } else {
+                let ended = pending.wait(soon()).await;
+                assert!(matches!(ended, Err(WaitError::Lost(_))), "{ended:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn waiters_are_bounded() {
         let waiters = Arc::new(Waiters::default());
         waiters.open(Epoch(1));

@@ -1,0 +1,165 @@
+//! What was done to the system and when, and what went wrong.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    WorkerKill,
+    BrokerStop,
+    BrokerKill,
+    Cut,
+    Silence,
+    Delay,
+    QueueDeleted,
+    ConnectionClosed,
+    ApiKill,
+    Rolled,
+}
+
+impl Kind {
+    /// Its name in a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WorkerKill => "worker SIGKILL",
+            Self::BrokerStop => "broker stopped and started",
+            Self::BrokerKill => "broker SIGKILL and start",
+            Self::Cut => "connection cut mid-message",
+            Self::Silence => "connections black-holed",
+            Self::Delay => "connections slowed down",
+            Self::QueueDeleted => "queue deleted",
+            Self::ConnectionClosed => "connection closed by the broker",
+            Self::ApiKill => "API SIGKILL",
+            Self::Rolled => "process replaced (SIGTERM)",
+        }
+    }
+}
+
+/// One fault.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    pub kind: Kind,
+    pub what: String,
+    pub begun: Instant,
+    pub over: Option<Instant>,
+}
+
+/// Which promise was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// An accepted job has no end, or a recorded verdict is gone.
+    Lost,
+    /// A job has two ends.
+    Doubled,
+    /// A request was answered too late, or not at all.
+    TooLate,
+    /// What came back is not what the program prints, or no answer of the contract.
+    Wrong,
+    /// A process did not behave.
+    Process,
+    /// Something is left behind.
+    LeftBehind,
+}
+
+/// One promise that was not kept.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    pub broken: Broken,
+    pub what: String,
+    pub job: Option<String>,
+    /// When it was: from sending to answer, say.
+    pub from: Instant,
+    pub to: Instant,
+}
+
+/// The record of a run.
+#[derive(Default)]
+pub struct Journal {
+    marks: Mutex<Vec<Option<Mark>>>,
+    violations: Mutex<Vec<Violation>>,
+}
+
+impl Journal {
+    /// A fault begins. Returns its number, for [`Journal::over`].
+    pub fn begin(&self, kind: Kind, what: impl Into<String>) -> usize {
+        let mut marks = lock(&self.marks);
+        marks.push(Some(Mark {
+            kind,
+            what: what.into(),
+            begun: Instant::now(),
+            over: None,
+        }));
+        marks.len() - 1
+    }
+
+    /// It is over.
+    pub fn over(&self, number: usize) {
+        if let Some(mark) = &mut lock(&self.marks)[number] {
+            mark.over = Some(Instant::now());
+        }
+    }
+
+    /// There was nothing to do it to.
+    pub fn withdraw(&self, number: usize) {
+        lock(&self.marks)[number] = None;
+    }
+
+    /// All faults so far.
+    pub fn marks(&self) -> Vec<Mark> {
+        lock(&self.marks).iter().flatten().cloned().collect()
+    }
+
+    /// A promise was not kept.
+    pub fn violation(&self, violation: Violation) {
+        eprintln!(
+            "chaos: {:?}: {} {}",
+            violation.broken,
+            violation.job.as_deref().unwrap_or_default(),
+            violation.what
+        );
+        lock(&self.violations).push(violation);
+    }
+
+    /// The same for what has no job, found now.
+    pub fn violated(&self, broken: Broken, what: impl Into<String>) {
+        self.about(broken, None, what);
+    }
+
+    /// The same for a job, found now.
+    pub fn about(&self, broken: Broken, job: Option<&str>, what: impl Into<String>) {
+        let now = Instant::now();
+        self.violation(Violation {
+            broken,
+            what: what.into(),
+            job: job.map(str::to_owned),
+            from: now,
+            to: now,
+        });
+    }
+
+    /// All violations so far.
+    pub fn violations(&self) -> Vec<Violation> {
+        lock(&self.violations).clone()
+    }
+
+    /// The faults that were under way then, or had just been.
+    pub fn around(&self, violation: &Violation) -> Vec<String> {
+        const LATELY: std::time::Duration = std::time::Duration::from_secs(3);
+        let near = |mark: &Mark| {
+            mark.begun <= violation.to
+                && mark.over.is_none_or(|over| over + LATELY >= violation.from)
+        };
+        let marks = self.marks();
+        let told = marks.iter().filter(|mark| near(mark)).map(|mark| {
+            let at = mark.begun.saturating_duration_since(violation.from);
+            let before = violation.from.saturating_duration_since(mark.begun);
+            format!("{} ({at:.1?} after, {before:.1?} before)", mark.what)
+        });
+        told.collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

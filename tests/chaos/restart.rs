@@ -1,0 +1,159 @@
+//! A broker that restarts while 50 requests come in a second: how soon all is as before.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::caller::Callers;
+use super::journal::Journal;
+use super::ledger::{End, Ledger};
+use super::program::Program;
+use super::site::{Site, Size};
+use crate::harness::rabbitmq::Management;
+
+/// The most the whole may take.
+pub const LIMIT: Duration = Duration::from_secs(180);
+/// What comes in, whatever the machine can do of it.
+const RATE: u32 = 50;
+/// Over which throughput is measured.
+const WINDOW: Duration = Duration::from_secs(4);
+/// How soon after the broker takes connections throughput is full again.
+const BACK: Duration = Duration::from_secs(10);
+/// Of what there was before; less is no full throughput.
+const FULL_PERCENT: usize = 80;
+/// Over which time its view must not change.
+const STEADY: Duration = Duration::from_secs(1);
+/// How late the management API's view of consumers may be.
+const SHOWN: Duration = Duration::from_secs(20);
+
+/// By queue and prefetch.
+type Consumers = BTreeMap<(String, u64), u32>;
+
+/// Restarts the broker under load and fails if it is not all as before.
+pub async fn run(mongodb: String) -> anyhow::Result<()> {
+    let size = Size {
+        apis: 2,
+        workers: 2,
+        // As many as are answered in time on a slow machine; the rest of the 50 are refused at
+        // once, so that what is accepted is what throughput is about.
+        api: vec![("WARREN_MAX_IN_FLIGHT".to_owned(), "4".to_owned())],
+    };
+    let site = Arc::new(Site::start(size, &mongodb).await?);
+    let (journal, ledger) = (Arc::<Journal>::default(), Arc::<Ledger>::default());
+    let callers = Arc::new(Callers {
+        site: Arc::clone(&site),
+        ledger: Arc::clone(&ledger),
+        journal: Arc::clone(&journal),
+        rate: RATE,
+        programs: |n, _random| Program::trivial(n),
+        unattended: None,
+        sent: AtomicU32::new(0),
+    });
+    let enough = CancellationToken::new();
+    let calling = callers.call(fastrand::Rng::new(), enough.clone());
+    let calling = AbortOnDropHandle::new(tokio::spawn(calling));
+    // The first second fills the queue.
+    tokio::time::sleep(Duration::from_secs(1) + WINDOW).await;
+    let full = verdicts(&ledger, Instant::now() - WINDOW);
+    // At least two of each worker and of each API: jobs of both kinds, replies and results. The
+    // broker's view is some seconds old; what it shows twice is all.
+    let before = until_shown(&site.management, |shown| shown.values().sum::<u32>() >= 8).await?;
+    tokio::time::sleep(STEADY).await;
+    let before_still = consumers(&site.management).await?;
+    ensure!(
+        before == before_still,
+        "{before:?} became {before_still:?} by itself"
+    );
+    let mut broker = site.broker.lock().await;
+    broker.kill();
+    broker.start().await?;
+    let back = Instant::now();
+    let full_again = loop {
+        let window = Instant::now().checked_sub(WINDOW).unwrap_or(back).max(back);
+        let now = verdicts(&ledger, window);
+        if now * 100 >= full * FULL_PERCENT {
+            break back.elapsed();
+        }
+        ensure!(
+            back.elapsed() < BACK,
+            "{now} verdicts in {WINDOW:?}, {:?} after the broker was back; {full} before",
+            back.elapsed()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    enough.cancel();
+    calling.await?;
+    until_shown(&site.management, |shown| *shown == before)
+        .await
+        .with_context(|| format!("consumers and their prefetch were {before:?}"))?;
+    let entries = ledger.entries();
+    let mut ends: BTreeMap<String, u32> = BTreeMap::new();
+    for entry in &entries {
+        let end = match &entry.end {
+            End::Error { code, .. } => code.clone(),
+            End::Verdict(_) => "verdict".to_owned(),
+            other => format!("{other:?}"),
+        };
+        *ends.entry(end).or_default() += 1;
+    }
+    eprintln!(
+        "chaos: {full} verdicts in {WINDOW:?} at {RATE} requests a second; full again {full_again:.1?} after the broker was back; {ends:?}"
+    );
+    drop(broker);
+    site.stop(&journal).await?;
+    let violations = journal.violations();
+    ensure!(violations.is_empty(), "{violations:#?}");
+    ensure!(full > 0, "no verdicts before the restart");
+    Ok(())
+}
+
+fn verdicts(ledger: &Ledger, since: Instant) -> usize {
+    let entries = ledger.entries();
+    let recent = entries.iter().filter(|entry| entry.answered >= since);
+    recent
+        .filter(|entry| matches!(entry.end, End::Verdict(_)))
+        .count()
+}
+
+/// What the management API shows, once it is as it should be.
+async fn until_shown(
+    management: &Management,
+    is_so: impl Fn(&Consumers) -> bool,
+) -> anyhow::Result<Consumers> {
+    let started = Instant::now();
+    loop {
+        let shown = consumers(management).await?;
+        if is_so(&shown) {
+            return Ok(shown);
+        }
+        ensure!(
+            started.elapsed() < SHOWN,
+            "after {SHOWN:?} the broker shows {shown:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+/// How many consumers with which prefetch there are on each queue; reply queues, whose names
+/// their APIs choose, under one name.
+async fn consumers(management: &Management) -> anyhow::Result<Consumers> {
+    let all = management.get("/consumers").await?;
+    let mut counts = BTreeMap::new();
+    for consumer in all.as_array().map(Vec::as_slice).unwrap_or_default() {
+        let queue = consumer["queue"]["name"].as_str().unwrap_or_default();
+        let own = queue.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+        let queue = if queue.starts_with("warren.jobs") || queue == "warren.results" {
+            queue.to_owned()
+        } else {
+            own
+        };
+        let prefetch = consumer["prefetch_count"].as_u64().unwrap_or_default();
+        *counts.entry((queue, prefetch)).or_default() += 1;
+    }
+    Ok(counts)
+}

@@ -1,0 +1,84 @@
+//! Jobs that nobody waits for, submitted from the test's own process.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use warren_shared::contract::ExecuteRequest;
+use warren_shared::ids::{InstanceId, JobId};
+use warren_shared::job::Job;
+use warren_shared::languages::{Languages, PolicyMode};
+use warren_shared::limits::Limits;
+use warren_shared::queue::{JobQueue, RabbitConfig, RabbitQueue};
+use warren_shared::submission::Submission;
+use warren_shared::time::Deadline;
+
+use super::journal::{Broken, Journal, Violation};
+use super::ledger::{Ledger, Unattended};
+use super::program::Program;
+
+/// How long such a job may take until it is begun; longer than any fault.
+const DEADLINE: Duration = Duration::from_secs(600);
+/// Submitting is bounded by itself; this is that bound and some more.
+const SUBMIT: Duration = Duration::from_secs(5);
+
+/// An API's end of the queue, without the API.
+pub struct Submitter {
+    queue: RabbitQueue,
+    languages: Languages,
+    _stop: DropGuard,
+}
+
+impl Submitter {
+    /// One on the broker at `url`.
+    pub fn new(url: &str) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let config = RabbitConfig::new(url, InstanceId::new("chaos"))?;
+        Ok(Self {
+            queue: RabbitQueue::for_api(config, &stop),
+            languages: Languages::embedded(),
+            _stop: stop.drop_guard(),
+        })
+    }
+
+    /// Submits, and notes whether the job was accepted.
+    pub async fn submit(&self, program: Program, ledger: &Ledger, journal: &Journal) {
+        let job = match self.job(&program) {
+            Ok(job) => job,
+            Err(error) => return journal.violated(Broken::Wrong, format!("{error:#}")),
+        };
+        let sent = Instant::now();
+        let submitted = tokio::time::timeout(SUBMIT, self.queue.submit_unattended(&job)).await;
+        match submitted {
+            Ok(Ok(())) => ledger.accepted(Unattended {
+                job: job.id.to_string(),
+                expected: program.expected,
+            }),
+            Ok(Err(error)) => ledger.refused(error.to_string()),
+            Err(_elapsed) => journal.violation(Violation {
+                broken: Broken::TooLate,
+                what: format!("an unattended job was neither taken nor refused in {SUBMIT:?}"),
+                job: Some(JobId::to_string(&job.id)),
+                from: sent,
+                to: Instant::now(),
+            }),
+        }
+    }
+
+    /// Lets go of the broker.
+    pub async fn close(&self) {
+        self.queue.close(SUBMIT).await;
+    }
+
+    fn job(&self, program: &Program) -> anyhow::Result<Job> {
+        let body = program.submission.to_string();
+        let request = ExecuteRequest::from_json(body.as_bytes())?;
+        let submission = Submission::parse(request, &self.languages, PolicyMode::Enforce)?;
+        let deadline = Deadline::after(DEADLINE);
+        Ok(Job::new(
+            "chaos".parse()?,
+            submission,
+            Limits::default(),
+            deadline,
+        ))
+    }
+}
