@@ -47,12 +47,12 @@ async fn a_container_left_behind_is_seen_with_all_that_belongs_to_it() {
     let ours = BTreeSet::from([worker.to_owned()]);
     let left = before.look(&ours).await;
     let remove = RemoveContainerOptionsBuilder::default().force(true).build();
-    let removed = engine.remove_container(&made.id, Some(remove)).await;
+    // A worker on the same engine may have swept it; whether it is gone is seen below.
+    drop(engine.remove_container(&made.id, Some(remove)).await);
     let volume_removed = engine
         .remove_volume(&volume.name, None::<RemoveVolumeOptions>)
         .await;
     started.expect("it starts");
-    removed.expect("it is removed");
     volume_removed.expect("the volume is removed");
     let left = left.expect("the machine can be looked at");
     assert_eq!(left.containers, [format!("{} of {worker}", made.id)]);

@@ -13,6 +13,7 @@ use super::caller::Callers;
 use super::journal::Journal;
 use super::ledger::{End, Ledger};
 use super::program::Program;
+use super::recovery;
 use super::site::{Site, Size};
 use crate::harness::rabbitmq::Management;
 
@@ -81,8 +82,9 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
         }
         ensure!(
             back.elapsed() < BACK,
-            "{now} verdicts in {WINDOW:?}, {:?} after the broker was back; {full} before",
-            back.elapsed()
+            "{now} verdicts in {WINDOW:?}, {:?} after the broker was back; {full} before:\n{}",
+            back.elapsed(),
+            recovery::timeline(&[], &ledger.entries())
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
