@@ -91,7 +91,8 @@ impl Before {
         }
     }
 
-    async fn look(&self, workers: &BTreeSet<String>) -> anyhow::Result<Leftovers> {
+    /// What is left now.
+    pub async fn look(&self, workers: &BTreeSet<String>) -> anyhow::Result<Leftovers> {
         // First what there is, then whose it is: a container made in between is in both.
         let seen = Seen::now(&self.root)?;
         let processes = processes_of_jobs();

@@ -7,6 +7,7 @@ mod faults;
 mod journal;
 mod ledger;
 mod leftovers;
+mod leftovers_test;
 mod logs;
 mod plan;
 mod post;
