@@ -100,7 +100,6 @@ async fn execute(
     if job.version != Job::VERSION || job.deadline.has_passed() {
         return Err(refusal(job));
     }
-    tracing::info!("begun");
     let ran = cancelled.run_until_cancelled(executor.execute(job)).await;
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }

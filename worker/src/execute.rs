@@ -62,6 +62,7 @@ impl Executor {
     /// # Errors
     /// We failed, not the program. The container, if there was one, is on its way out.
     pub async fn execute(&self, job: &Job) -> Result<Outcome, JobFailure> {
+        tracing::info!("begun");
         let tally = self.metrics.begin(job);
         let result = tokio::select! {
             result = self.try_twice(job) => result,

@@ -68,8 +68,11 @@ async fn execute(
     request: Request,
 ) -> Result<Json<ExecuteResponse>, ApiError> {
     let budget = Budget::start(MAX_WAIT);
-    refuse_if_unable(&context)?;
     let (parts, body) = request.into_parts();
+    if let Err(problem) = refuse_if_unable(&context) {
+        body::discard(&parts.headers, body, budget.body_by()).await;
+        return Err(problem.into());
+    }
     let body = body::read_json(&parts.headers, body, budget.body_by()).await?;
     let request = ExecuteRequest::from_json(&body)?;
     let submission = Submission::parse(request, &context.languages, context.policy)?;
