@@ -40,7 +40,7 @@ impl Reply {
         let failure = JobFailure {
             code: FailureCode::WorkerCrashed,
             message: format!(
-                "The job was lost with each of the {MAX_TRIES} workers that took it, so it is not tried again. If the code cannot be the cause, send the request again; if you operate this service, see the workers' logs."
+                "The job was lost {MAX_TRIES} times, with the worker that had it or with that worker's connection, so it is not tried again. If the code cannot be the cause, send the request again; if you operate this service, see the workers' logs."
             ),
         };
         Self::new(job.id, Err(failure)).about(job)

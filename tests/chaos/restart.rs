@@ -29,6 +29,8 @@ const BACK: Duration = Duration::from_secs(10);
 const FULL_PERCENT: usize = 80;
 /// Over which time its view must not change.
 const STEADY: Duration = Duration::from_secs(1);
+/// How soon everybody's health tells that there is no broker.
+const TOLD: Duration = Duration::from_secs(5);
 /// How late the management API's view of consumers may be.
 const SHOWN: Duration = Duration::from_secs(20);
 
@@ -72,6 +74,7 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
     );
     let mut broker = site.broker.lock().await;
     broker.kill();
+    site.until_all_say(&["degraded", "down"], TOLD).await?;
     broker.start().await?;
     let back = Instant::now();
     let full_again = loop {

@@ -100,6 +100,11 @@ impl Site {
 
     /// Waits until every process says that all is well.
     pub async fn until_ready(&self) -> anyhow::Result<()> {
+        self.until_all_say(&["ok"], READY).await
+    }
+
+    /// Waits until every process says one of these of itself.
+    pub async fn until_all_say(&self, states: &[&str], within: Duration) -> anyhow::Result<()> {
         let started = Instant::now();
         for post in &self.posts {
             let life = post.life().context("a process that listens")?;
@@ -109,9 +114,13 @@ impl Site {
             };
             while !http::get(health.clone())
                 .await
-                .is_ok_and(|answer| answer.text("status") == "ok")
+                .is_ok_and(|answer| states.contains(&answer.text("status")))
             {
-                anyhow::ensure!(started.elapsed() < READY, "{} is not healthy", post.name);
+                anyhow::ensure!(
+                    started.elapsed() < within,
+                    "{} does not say {states:?} within {within:?}",
+                    post.name
+                );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

@@ -67,46 +67,6 @@ async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
     until_no_processes_of_jobs().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_workers_containers_end_by_themselves_and_are_swept() {
-    let _machine = machine::alone().await;
-    let mut warren = Warren::start("up", &[]).await.expect("warren up starts");
-    let url = warren.execute_url();
-    let lost = tokio::spawn(async move {
-        http::submit(
-            url,
-            &program("python", &fixtures::source("python/endless_sleep.py")),
-        )
-        .await
-    });
-    warren.until_a_job_runs().await;
-    warren
-        .until_worker("parking", |health| health["pool"]["python"]["parked"] != 0)
-        .await;
-    let instance = warren.instance();
-    warren.kill();
-    drop(lost.await);
-    docker::until(&instance, "ended by themselves", |left| {
-        // One that was just being made has never begun.
-        let over = [
-            ContainerSummaryStateEnum::EXITED,
-            ContainerSummaryStateEnum::CREATED,
-        ];
-        let states = left.iter().filter_map(|container| container.state);
-        states.filter(|state| !over.contains(state)).count() == 0
-    })
-    .await;
-    assert!(
-        docker::containers_of(&instance).await.len() >= 2,
-        "nobody has removed them yet"
-    );
-    // Another worker on the same engine clears up.
-    let other = Warren::start("up", &[]).await.expect("warren up starts");
-    docker::until_none_of(&instance).await;
-    drop(other);
-    until_no_processes_of_jobs().await;
-}
-
 /// How long what a killed worker had may be there, while another worker is.
 const SWEPT: Duration = Duration::from_secs(30);
 /// How many workers are killed.
@@ -137,11 +97,19 @@ async fn workers_killed_at_any_moment_leave_nothing() {
             let job = program("python", "import time\ntime.sleep(0.1)");
             while http::submit(url.clone(), &job).await.is_ok() {}
         });
+        let url = warren.execute_url();
+        let long = tokio::spawn(async move {
+            let endless = program("python", &fixtures::source("python/endless_sleep.py"));
+            while http::submit(url.clone(), &endless).await.is_ok() {}
+        });
         let phase = Duration::from_millis(random.u64(0..PHASES));
         tokio::time::sleep(phase).await;
         warren.kill();
         eprintln!("kill {kill} with seed {seed}: {phase:?} after the start");
-        busy.await.expect("it ends with the worker");
+        for caller in [busy, long] {
+            caller.await.expect("it ends with the worker");
+        }
+        until_ended_by_themselves(&warren.instance()).await;
         marks.extend(docker::marks_of(&warren.instance()).await);
         instances.push(warren.instance());
     }
@@ -170,6 +138,20 @@ async fn workers_killed_at_any_moment_leave_nothing() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(docker::volumes().await, volumes);
+}
+
+/// Waits until no container of a dead worker runs, while there is nobody who could end them.
+async fn until_ended_by_themselves(instance: &str) {
+    docker::until(instance, "ended by themselves", |left| {
+        // One that was just being made has never begun.
+        let over = [
+            ContainerSummaryStateEnum::EXITED,
+            ContainerSummaryStateEnum::CREATED,
+        ];
+        let states = left.iter().filter_map(|container| container.state);
+        states.filter(|state| !over.contains(state)).count() == 0
+    })
+    .await;
 }
 
 /// The processes (by the cgroups that they are in), cgroups and mounts of this machine that bear one
