@@ -16,6 +16,7 @@ pub mod health;
 pub mod http;
 mod judge;
 pub mod metrics;
+mod pauses;
 pub mod pool;
 pub mod presence;
 pub mod readiness;

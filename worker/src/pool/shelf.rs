@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use tokio::time::Instant;
 use warren_shared::health::PoolHealth;
 use warren_shared::languages::LanguageName;
@@ -12,6 +12,7 @@ use warren_shared::languages::LanguageName;
 use super::policy::Stock;
 use crate::Error;
 use crate::conversation::Conversation;
+use crate::pauses::pauses;
 
 /// The pause after a failed refill; it doubles, and up to as much again is added by chance.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -104,14 +105,9 @@ impl Shelf {
     pub(super) fn failed(&mut self, error: &Error, now: Instant) -> Duration {
         self.tally.failed += 1;
         self.failure = Some(error.to_string());
-        let backoff = self.backoff.get_or_insert_with(|| {
-            ExponentialBuilder::default()
-                .with_min_delay(FIRST_PAUSE)
-                .with_max_delay(LAST_PAUSE)
-                .without_max_times()
-                .with_jitter()
-                .build()
-        });
+        let backoff = self
+            .backoff
+            .get_or_insert_with(|| pauses(FIRST_PAUSE, LAST_PAUSE));
         let pause = backoff.next().unwrap_or(LAST_PAUSE);
         self.rest_until = Some(now + pause);
         pause

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use tokio::time::Instant;
 use warren_shared::languages::LanguageName;
+
+use crate::pauses::pauses;
 
 /// How long nothing of a language may have run before a canary of it is.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
@@ -13,19 +15,9 @@ pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// program that takes its container along must not cost a canary each time.
 const AT_MOST_EVERY: Duration = Duration::from_secs(3);
 /// The pause after a canary that failed; it doubles, and up to as much again is added by chance.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Where doubling ends: what is mended is to be used within seconds.
-const LAST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Pauses between attempts that fail.
-pub(super) fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_PAUSE)
-        .with_max_delay(LAST_PAUSE)
-        .without_max_times()
-        .with_jitter()
-        .build()
-}
+pub(super) const LAST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What may give reason for a canary.
 pub(super) struct Scene {
@@ -56,7 +48,7 @@ impl Watched {
             name,
             fault: None,
             tried: Instant::now(),
-            pauses: pauses(),
+            pauses: pauses(FIRST_PAUSE, LAST_PAUSE),
             rest: Duration::ZERO,
             doubted: false,
         }
@@ -79,7 +71,7 @@ impl Watched {
         self.doubted = false;
         self.fault = result.err();
         if self.fault.is_none() {
-            self.pauses = pauses();
+            self.pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
         } else {
             self.rest = self.pauses.next().unwrap_or(LAST_PAUSE);
         }

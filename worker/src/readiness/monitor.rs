@@ -9,10 +9,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::canary::Canary;
-use super::language::{Scene, Watched, pauses};
+use super::language::{FIRST_PAUSE, LAST_PAUSE, Scene, Watched};
 use super::probe::probe;
 use super::{Readiness, Seen, State};
 use crate::engine::{Engine, EngineReport};
+use crate::pauses::pauses;
 use crate::pool::Pool;
 use crate::slots::Slots;
 
@@ -57,7 +58,7 @@ impl Monitor {
 
     /// Waits until the engine has made ready what it needs, for some language at least.
     async fn until_prepared(&self) {
-        let mut pauses = pauses();
+        let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
         while let Err(error) = self.engine.prepare().await {
             self.readiness
                 .enter(State::Suspended(error.to_string().into()));
@@ -67,7 +68,7 @@ impl Monitor {
 
     /// Waits until the engine answers and some language can be run.
     async fn until_usable(&self, languages: &mut [Watched]) {
-        let mut pauses = pauses();
+        let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
         loop {
             let report = self.until_answer().await;
             // All at once: what one of them waits for, the others do as well.

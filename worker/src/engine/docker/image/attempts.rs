@@ -4,8 +4,10 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use backon::ExponentialBackoff;
 use tokio::time::Instant;
+
+use crate::pauses::pauses;
 
 /// The pause after a failure; it doubles, and up to as much again is added by chance.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -53,14 +55,7 @@ impl Attempts {
     fn failed(&self, reason: String) {
         let mut state = self.lock();
         let failed_before = state.take().map(|failing| failing.backoff);
-        let mut backoff = failed_before.unwrap_or_else(|| {
-            ExponentialBuilder::default()
-                .with_min_delay(FIRST_PAUSE)
-                .with_max_delay(LAST_PAUSE)
-                .without_max_times()
-                .with_jitter()
-                .build()
-        });
+        let mut backoff = failed_before.unwrap_or_else(|| pauses(FIRST_PAUSE, LAST_PAUSE));
         let pause = backoff.next().unwrap_or(LAST_PAUSE);
         *state = Some(Failing {
             reason,
