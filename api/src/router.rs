@@ -17,7 +17,7 @@ use tower_http::on_early_drop::OnEarlyDropLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Level, Span};
-use warren_http::with_fallbacks;
+use warren_http::{alive, with_fallbacks};
 use warren_shared::time::millis;
 
 use crate::origin::Origins;
@@ -40,7 +40,7 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .route("/api/rooms/{roomId}/execute", post(execute::post))
         .route("/api/executions/{id}", get(executions::get))
         .route(HEALTH, get(health::get))
-        .route(LIVEZ, get(health::livez))
+        .route(LIVEZ, get(alive))
         .route(READYZ, get(health::readyz))
         .with_state(state);
     wrapped(routes, origins)

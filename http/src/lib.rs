@@ -6,9 +6,11 @@ mod api_error;
 pub mod body;
 mod budget;
 mod fallback;
+mod probes;
 mod server;
 
 pub use api_error::ApiError;
 pub use budget::{ANSWER_RESERVE, BODY_TIME, Budget, MAX_WAIT, MIN_WAIT, REPLY_RESERVE};
 pub use fallback::with_fallbacks;
+pub use probes::{alive, readiness};
 pub use server::{Bounds, DRAIN_GRACE, Drained, serve};

@@ -5,17 +5,12 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::rabbitmq::Vhost;
 use crate::harness::{images, machine, warren::Warren};
 
 const JOBS: [&str; 3] = ["hello", "cpu", "tenCases"];
 const LANGUAGES: [&str; 2] = ["python", "javascript"];
 const TIMES: [&str; 6] = ["meanMs", "minMs", "p50Ms", "p95Ms", "p99Ms", "maxMs"];
-
-async fn vhost() -> Vhost {
-    let management = Management::shared().await.expect("a broker");
-    Vhost::create(&management).await.expect("a virtual host")
-}
 
 async fn bench(directory: &TempDir, rabbitmq: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
@@ -60,7 +55,7 @@ fn assert_times(summary: &Value, samples: u64) {
 async fn every_job_is_measured_on_every_system() {
     // It loads the machine, and its longer jobs need a good part of the contract's times.
     let _machine = machine::alone().await;
-    let (directory, vhost) = (TempDir::new().expect("a directory"), vhost().await);
+    let (directory, vhost) = (TempDir::new().expect("a directory"), Vhost::fresh().await);
     let arguments = [
         "--rounds",
         "2",
@@ -178,7 +173,7 @@ async fn every_job_is_measured_on_every_system() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_others_work_on_is_left_alone() {
     let _machine = machine::shared().await;
-    let (directory, vhost) = (TempDir::new().expect("a directory"), vhost().await);
+    let (directory, vhost) = (TempDir::new().expect("a directory"), Vhost::fresh().await);
     let url = vhost.amqp_url();
     let worker = Warren::start("worker", &[("RABBITMQ_URL", &url)])
         .await

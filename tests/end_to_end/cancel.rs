@@ -14,7 +14,8 @@ use warren_shared::queue::{JobQueue, RabbitConfig, RabbitQueue, SubmitError};
 use warren_shared::time::Deadline;
 
 use crate::harness::http::{self, program};
-use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::rabbitmq::Vhost;
+use crate::harness::wait::until;
 use crate::harness::{docker, machine, warren::Warren};
 
 /// How long a test waits for what must happen.
@@ -103,29 +104,25 @@ fn jobs_of(warren: &Warren, message: &str) -> Vec<String> {
 
 /// Waits until this is logged of so many jobs.
 async fn until_logged(warren: &Warren, message: &str, count: usize) -> Vec<String> {
-    until(&format!("{count} times \"{message}\""), async || {
+    until(SOON, &format!("{count} times \"{message}\""), async || {
         jobs_of(warren, message).len() >= count
     })
     .await;
     jobs_of(warren, message)
 }
 
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let started = Instant::now();
-    while !is_so().await {
-        assert!(started.elapsed() < SOON, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 /// Waits until it is recorded that the job was cancelled.
 async fn until_recorded(api: &str, job: &str) {
-    until("an execution to be recorded as cancelled", async || {
-        let answer = http::get(format!("{api}/api/executions/{job}")).await;
-        answer.is_ok_and(|answer| {
-            answer.text("status") == "failed" && answer.body["error"]["code"] == "cancelled"
-        })
-    })
+    until(
+        SOON,
+        "an execution to be recorded as cancelled",
+        async || {
+            let answer = http::get(format!("{api}/api/executions/{job}")).await;
+            answer.is_ok_and(|answer| {
+                answer.text("status") == "failed" && answer.body["error"]["code"] == "cancelled"
+            })
+        },
+    )
     .await;
 }
 
@@ -134,7 +131,7 @@ async fn until_counted(warren: &Warren, count: usize) {
     let url = format!("{}/metrics", warren.worker.as_ref().expect("a worker"));
     let line =
         format!("warren_worker_jobs_total{{language=\"python\",status=\"cancelled\"}} {count}");
-    until(&line, async || {
+    until(SOON, &line, async || {
         let answer = http::get(url.clone()).await;
         answer.is_ok_and(|answer| answer.raw.lines().any(|found| found == line))
     })
@@ -188,10 +185,7 @@ async fn a_caller_who_hangs_up_ends_its_program() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
     let _machine = machine::alone().await;
-    let management = Management::shared()
-        .await
-        .expect("RabbitMQ runs; `make test` starts it");
-    let vhost = Vhost::create(&management).await.expect("a virtual host");
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let variables = [
         ("RABBITMQ_URL", url.as_str()),
@@ -207,7 +201,7 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
     let config = RabbitConfig::new(&url, InstanceId::new("callers")).expect("an address");
     let queue = RabbitQueue::for_api(config, &CancellationToken::new());
     let sleeper = job(SLEEPER);
-    until("the sleeper to be queued", async || {
+    until(SOON, "the sleeper to be queued", async || {
         let submitted = queue.submit(&sleeper).await;
         !matches!(
             submitted,
@@ -224,7 +218,7 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
     docker::until_none_of(&worker.instance()).await;
 
     let hello = program("python", "print('hello')");
-    until("a caller who stays to be served", async || {
+    until(SOON, "a caller who stays to be served", async || {
         let answer = api.submit(&hello).await.expect("an answer");
         answer.text("stdout") == "hello\n"
     })

@@ -4,15 +4,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::harness::broker::free_ports;
 use crate::harness::http::{self, program};
-use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::rabbitmq::Vhost;
 use crate::harness::{machine, warren::Warren};
-
-async fn vhost() -> Vhost {
-    let management = Management::shared()
-        .await
-        .expect("RabbitMQ runs; `make test` starts it");
-    Vhost::create(&management).await.expect("a virtual host")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_job_is_answered_before_the_process_ends() {
@@ -95,7 +88,7 @@ async fn a_second_signal_ends_it_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
     let _machine = machine::shared().await;
-    let vhost = vhost().await;
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = [("RABBITMQ_URL", url.as_str())];
     let mut worker = Warren::start("worker", &broker)
@@ -129,7 +122,7 @@ async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_still_runs_at_the_end_of_the_grace_period_goes_to_another_worker() {
     let _machine = machine::alone().await;
-    let vhost = vhost().await;
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = ("RABBITMQ_URL", url.as_str());
     let hasty = [broker, ("WARREN_DRAIN_MS", "1000")];
@@ -165,7 +158,7 @@ async fn what_still_runs_at_the_end_of_the_grace_period_goes_to_another_worker()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_restart_under_load_loses_nothing() {
     let _machine = machine::alone().await;
-    let vhost = vhost().await;
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let ports = free_ports::<2>();
     let addresses = ports.map(|port| format!("127.0.0.1:{port}"));

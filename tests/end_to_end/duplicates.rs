@@ -1,12 +1,13 @@
 //! A job that is run twice, to the end, has one result.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use warren_shared::queue::rabbit::topology::RESULTS;
 
 use crate::harness::http::{self, program};
 use crate::harness::machine;
-use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::rabbitmq::Vhost;
+use crate::harness::wait::until;
 use crate::harness::warren::Warren;
 
 /// How long to wait for what must happen.
@@ -17,9 +18,7 @@ const SOON: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
     let _machine = machine::alone().await;
-    let management = Management::shared().await;
-    let management = management.expect("RabbitMQ runs; `make test` starts it");
-    let vhost = Vhost::create(&management).await.expect("a virtual host");
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = [("RABBITMQ_URL", url.as_str())];
     let mut workers = Vec::new();
@@ -28,7 +27,7 @@ async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
         workers.push(worker.expect("a worker starts"));
     }
     for worker in &workers {
-        until("the broker shows its connections", async || {
+        until(SOON, "the broker shows its connections", async || {
             let shown = vhost.connections(&consumer_of(worker)).await;
             shown.expect("an answer").len() == 1
         })
@@ -60,12 +59,12 @@ async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
     // Each worker ran it, and the second answer came by way of the unclaimed ones.
     let job = answer.text("jobId").to_owned();
     for worker in &workers {
-        until("both workers ran the job", async || {
+        until(SOON, "both workers ran the job", async || {
             worker.begun().iter().any(|begun| begun.job == job)
         })
         .await;
     }
-    until("the second answer was dealt with", async || {
+    until(SOON, "the second answer was dealt with", async || {
         let queues = vhost.queues().await.expect("an answer");
         let results = queues.iter().find(|queue| queue["name"] == RESULTS);
         results.is_some_and(|queue| queue["message_stats"]["ack"].as_u64() == Some(1))
@@ -85,12 +84,4 @@ async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
 /// What the broker calls the connection on which this worker takes jobs.
 fn consumer_of(worker: &Warren) -> String {
     format!("{} consume jobs", worker.instance())
-}
-
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so().await {
-        assert!(started.elapsed() < SOON, "not so: {what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }

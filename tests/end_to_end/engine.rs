@@ -1,7 +1,6 @@
 //! The engine fails under a worker's feet: it tells, takes no jobs, and resumes by itself.
 
 use std::fs;
-use std::future::Future;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use serde_json::Value;
 
 use crate::harness::dockerd::Dockerd;
 use crate::harness::http::{self, Answer, program};
+use crate::harness::wait::until;
 use crate::harness::{machine, warren::Warren};
 
 /// How long it may take until a fault is told.
@@ -28,20 +28,6 @@ fn python_alone() -> &'static str {
     let stanza = "[[language]]\nname = \"python\"";
     let at = LANGUAGES.find(stanza).expect("a stanza of Python");
     &LANGUAGES[at..]
-}
-
-/// Waits until it is so; how long that took.
-async fn until<F: Future<Output = bool>>(
-    within: Duration,
-    what: &str,
-    mut is_so: impl FnMut() -> F,
-) -> Duration {
-    let started = Instant::now();
-    while !is_so().await {
-        assert!(started.elapsed() < within, "waited {within:?} for {what}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    started.elapsed()
 }
 
 struct Probes<'a>(&'a Warren);

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::harness::http::{Answer, program};
-use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::rabbitmq::Vhost;
 use crate::harness::{load, machine, warren::Warren};
 
 /// How long the overload lasts in `make test`, in seconds; `make soak` says two minutes.
@@ -38,10 +38,7 @@ async fn overload_is_refused_at_once_and_what_is_accepted_is_answered() {
     let duration = Duration::from_secs(seconds.unwrap_or(SHORT_S));
 
     let _machine = machine::alone().await;
-    let management = Management::shared()
-        .await
-        .expect("RabbitMQ runs; `make test` starts it");
-    let vhost = Vhost::create(&management).await.expect("a virtual host");
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = [("RABBITMQ_URL", url.as_str())];
     let _worker = Warren::start("worker", &broker)

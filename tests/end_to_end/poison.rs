@@ -16,7 +16,7 @@ use warren_shared::queue::rabbit::topology::DEAD_JOBS;
 
 use crate::harness::http::{self, program};
 use crate::harness::machine;
-use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::rabbitmq::Vhost;
 use crate::harness::warren::{Begun, Warren};
 
 const POISON: &str = "python";
@@ -46,9 +46,7 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
         }
         Err(_unset) => (FEW, FEW * NORMAL_FOR_EACH),
     };
-    let management = Management::shared().await;
-    let management = management.expect("RabbitMQ runs; `make test` starts it");
-    let vhost = Vhost::create(&management).await.expect("a virtual host");
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let started = Instant::now();
     let fleet = Fleet::start(&url);

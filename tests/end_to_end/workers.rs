@@ -1,26 +1,20 @@
 //! API and workers as processes of their own, on RabbitMQ.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::harness::http::{self, program};
-use crate::harness::rabbitmq::{Management, Vhost};
+use crate::harness::rabbitmq::Vhost;
+use crate::harness::wait::until;
 use crate::harness::{docker, machine, mongo, warren::Warren};
 
 /// How long a refusal may take: "at once", on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// How late the management API's figures may be.
 const SHOWN: Duration = Duration::from_secs(30);
-
-async fn vhost() -> Vhost {
-    let management = Management::shared()
-        .await
-        .expect("RabbitMQ runs; `make test` starts it");
-    Vhost::create(&management).await.expect("a virtual host")
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_jobs_and_the_broker_shows_both() {
@@ -29,7 +23,7 @@ async fn two_workers_share_the_jobs_and_the_broker_shows_both() {
 }
 
 async fn share(mongodb: &str) {
-    let vhost = vhost().await;
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = [("RABBITMQ_URL", url.as_str())];
     let first = Warren::start("worker", &broker)
@@ -89,7 +83,7 @@ async fn share(mongodb: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_workers_callers_are_told_at_once_and_when_to_come_again() {
     let _machine = machine::shared().await;
-    let vhost = vhost().await;
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let api = Warren::start("api", &[("RABBITMQ_URL", url.as_str())])
         .await
@@ -113,7 +107,7 @@ async fn without_workers_callers_are_told_at_once_and_when_to_come_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_workers_job_is_run_by_another() {
     let _machine = machine::alone().await;
-    let vhost = vhost().await;
+    let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = [("RABBITMQ_URL", url.as_str())];
     let mut first = Warren::start("worker", &broker)
@@ -140,19 +134,4 @@ async fn a_killed_workers_job_is_run_by_another() {
     drop(second);
     let _sweeper = Warren::start("up", &[]).await.expect("warren up starts");
     docker::until_none_of(&instance).await;
-}
-
-async fn until<F: Future<Output = bool>>(
-    limit: Duration,
-    what: &str,
-    mut is_so: impl FnMut() -> F,
-) {
-    let started = Instant::now();
-    while !is_so().await {
-        assert!(
-            started.elapsed() < limit,
-            "waited {limit:?} in vain for {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }

@@ -11,4 +11,5 @@ pub mod machine;
 pub mod mongo;
 pub mod proxy;
 pub mod rabbitmq;
+pub mod wait;
 pub mod warren;

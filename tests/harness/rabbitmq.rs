@@ -114,6 +114,13 @@ pub struct Vhost {
 }
 
 impl Vhost {
+    /// A new one on the broker that all tests share.
+    pub async fn fresh() -> Self {
+        let management = Management::shared().await;
+        let management = management.expect("RabbitMQ runs; `make test` starts it");
+        Self::create(&management).await.expect("a virtual host")
+    }
+
     /// A new one.
     pub async fn create(management: &Management) -> anyhow::Result<Self> {
         let name = format!("warren-test-{}", warren_shared::ids::JobId::new());

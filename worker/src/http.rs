@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tracing::Instrument;
-use warren_http::{ApiError, Budget, MAX_WAIT, body, with_fallbacks};
+use warren_http::{ApiError, Budget, MAX_WAIT, alive, body, readiness, with_fallbacks};
 use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem};
 use warren_shared::health;
 use warren_shared::ids::RoomId;
@@ -107,15 +107,8 @@ async fn report(State(context): State<Arc<Context>>) -> (StatusCode, Json<health
     (status, Json(report))
 }
 
-async fn alive() -> &'static str {
-    "alive\n"
-}
-
 async fn ready(State(context): State<Arc<Context>>) -> (StatusCode, String) {
-    match context.health.unready().await {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-    }
+    readiness(context.health.unready().await)
 }
 
 /// What could not be run is refused at once.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -22,7 +22,7 @@ use crate::http::{Context, router};
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::presence::Presence;
-use crate::readiness::{Canary, Monitor, Readiness, State};
+use crate::readiness::{Canary, Monitor, Readiness};
 use crate::slots::Slots;
 use crate::taking::Taking;
 use crate::{Error, Result, upkeep};
@@ -93,12 +93,6 @@ impl Worker {
             readiness,
             context,
         }
-    }
-
-    /// Whether it takes jobs, now and whenever that changes.
-    #[must_use]
-    pub fn state(&self) -> watch::Receiver<State> {
-        self.readiness.state()
     }
 
     /// Takes jobs and serves `listener` until `stop`; then takes no more, lets those that run

@@ -45,15 +45,15 @@ impl DispatchError {
         )
     }
 
-    /// What the caller of that job is answered; `room_in` is when jobs that are in the way will
-    /// have been done.
-    pub(crate) fn into_problem(self, job_id: JobId, room_in: Duration) -> Problem {
+    /// What the caller of that job is answered; `room_in` says when jobs that are in the way
+    /// will have been done, and is asked only if they are.
+    pub(crate) fn into_problem(self, job_id: JobId, room_in: impl FnOnce() -> Duration) -> Problem {
         let pending = self.is_pending();
         let problem = match self {
             Self::Submit(SubmitError::Full) => retry(
                 "queue_full",
                 "Too many jobs are waiting. Send the request again later.",
-                room_in,
+                room_in(),
             ),
             Self::Submit(SubmitError::NoWorkers) => retry(
                 "no_workers",

@@ -101,7 +101,7 @@ fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
     if error.is_pending() {
         record(state, job, End::Pending);
     }
-    let room_in = state.admission.refuse().retry_after;
+    let room_in = || state.admission.refuse().retry_after;
     error.into_problem(job.id, room_in).into()
 }
 

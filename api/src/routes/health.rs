@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use warren_http::readiness;
 use warren_shared::health;
 
 use crate::state::AppState;
@@ -20,18 +21,10 @@ pub(crate) async fn get(State(state): State<Arc<AppState>>) -> Response {
     (status, Json(report)).into_response()
 }
 
-/// 200 while the process serves.
-pub(crate) async fn livez() -> &'static str {
-    "alive\n"
-}
-
 /// 200 while requests sent here would be run: jobs can be queued, a worker is there to take them,
 /// and this API does not stop. Else 503 with the reason.
 pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> (StatusCode, String) {
-    match unready(&state).await {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
-    }
+    readiness(unready(&state).await)
 }
 
 async fn unready(state: &AppState) -> Option<String> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connected::Connected;
 use super::message::{cancellation_properties, correlation, decode, encode};
-use super::publisher::{Message, PublishError, Published, Publisher};
+use super::publisher::{Message, Published, Publisher};
 use super::streams::consume;
 use super::supervisor::Link;
 use super::tags::{Settlement, settle};
@@ -48,11 +48,10 @@ pub(super) async fn cancel(publisher: &Link<Publisher>, job: JobId) -> Result<()
         properties: cancellation_properties(job),
         body: &body,
     };
-    match publisher.now()?.publish(message, CANCEL_TIMEOUT).await {
+    match publisher.now()?.publish(message, CANCEL_TIMEOUT).await? {
         // Returned if there is no worker: then nobody has to be told.
-        Ok(Published::Confirmed | Published::Returned) => Ok(()),
-        Ok(Published::Refused) => Err(QueueError::Refused(CANCELLATIONS)),
-        Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => Err(error),
+        Published::Confirmed | Published::Returned => Ok(()),
+        Published::Refused => Err(QueueError::Refused(CANCELLATIONS)),
     }
 }
 

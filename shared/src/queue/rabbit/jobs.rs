@@ -162,19 +162,8 @@ impl Pump {
         &self,
         delivered: lapin::message::Delivery,
     ) -> Result<Option<Delivery>, QueueError> {
-        let job = match decode::<Job>(&delivered.data) {
-            Ok(job) => job,
-            Err(problem) => {
-                tracing::error!(
-                    job.id = correlation(&delivered.properties),
-                    bytes = delivered.data.len(),
-                    queue = queue_of(self.class),
-                    %problem,
-                    "message cannot be read as a job; moved to warren.jobs.dead"
-                );
-                settle(&delivered.acker, Settlement::Reject).await?;
-                return Ok(None);
-            }
+        let Some(job) = job_in(&delivered, queue_of(self.class)).await? else {
+            return Ok(None);
         };
         let tries = Tries::before(&delivered);
         // One whose deadline passed is put aside for that, by whoever takes it from the stream.
@@ -202,6 +191,27 @@ impl Pump {
             hold,
             Box::new(settle),
         )))
+    }
+}
+
+/// The job in what `queue` has delivered. What cannot be read as one goes to the dead letters.
+pub(super) async fn job_in(
+    delivered: &lapin::message::Delivery,
+    queue: &'static str,
+) -> Result<Option<Job>, QueueError> {
+    match decode::<Job>(&delivered.data) {
+        Ok(job) => Ok(Some(job)),
+        Err(problem) => {
+            tracing::error!(
+                job.id = correlation(&delivered.properties),
+                bytes = delivered.data.len(),
+                queue,
+                %problem,
+                "message cannot be read as a job; moved to warren.jobs.dead"
+            );
+            settle(&delivered.acker, Settlement::Reject).await?;
+            Ok(None)
+        }
     }
 }
 

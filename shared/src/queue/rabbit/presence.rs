@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::BasicConsumeOptions;
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Consumer};
 
 use super::connected::Connected;
 use super::message::encode;
-use super::publisher::{Message, PublishError, Publisher};
+use super::publisher::{Message, Publisher};
 use super::supervisor::Link;
-use super::topology::{PRESENCE, presence_queue_arguments};
+use super::topology::{PRESENCE, declare_presence_queue};
 use crate::presence::{ANNOUNCE_EVERY, WorkerStatus};
 use crate::queue::QueueError;
 use crate::queue::roll::Roll;
@@ -49,12 +49,9 @@ async fn try_announce(
             .with_type("warren.presence".into()),
         body: &body,
     };
-    let published = publisher.now()?.publish(message, ANNOUNCE_TIMEOUT).await;
     // Returned is fine as well: there is no API that could be told.
-    match published {
-        Ok(_) => Ok(()),
-        Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => Err(error),
-    }
+    publisher.now()?.publish(message, ANNOUNCE_TIMEOUT).await?;
+    Ok(())
 }
 
 /// Keeps `roll` by what workers announce, for as long as the connection stands. Whatever goes wrong
@@ -71,25 +68,7 @@ pub(super) async fn listen(connected: &Connected, name: &str, roll: &Roll) -> ! 
 
 async fn subscribe(connected: &Connected, name: &str) -> Result<Consumer, QueueError> {
     let channel = connected.channel().await?;
-    let options = QueueDeclareOptions {
-        exclusive: true,
-        auto_delete: true,
-        ..QueueDeclareOptions::default()
-    };
-    channel
-        .queue_declare(name.into(), options, presence_queue_arguments())
-        .await
-        .map_err(QueueError::while_doing("declare the presence queue"))?;
-    channel
-        .queue_bind(
-            name.into(),
-            PRESENCE.into(),
-            "".into(),
-            QueueBindOptions::default(),
-            FieldTable::default(),
-        )
-        .await
-        .map_err(QueueError::while_doing("bind the presence queue"))?;
+    declare_presence_queue(&channel, name).await?;
     let options = BasicConsumeOptions {
         no_ack: true,
         ..BasicConsumeOptions::default()

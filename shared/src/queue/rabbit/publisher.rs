@@ -59,6 +59,15 @@ pub(super) enum PublishError {
     Unconfirmed(QueueError),
 }
 
+/// For those to whom both are the same: it has to be published again, or need not be.
+impl From<PublishError> for QueueError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::NotSent(error) | PublishError::Unconfirmed(error) => error,
+        }
+    }
+}
+
 /// A connection to publish on.
 pub(super) struct Publisher {
     connected: Arc<Connected>,

@@ -129,16 +129,15 @@ impl Replier {
         let publisher = timeout(HAND_BACK_WAIT, self.0.soon())
             .await
             .map_err(|_elapsed| QueueError::Disconnected)??;
-        match publisher.publish(message, CONFIRM_TIMEOUT).await {
-            Ok(Published::Confirmed) => Ok(()),
-            Ok(Published::Refused) => Err(QueueError::Refused(queue)),
-            Ok(Published::Returned) => {
+        match publisher.publish(message, CONFIRM_TIMEOUT).await? {
+            Published::Confirmed => Ok(()),
+            Published::Refused => Err(QueueError::Refused(queue)),
+            Published::Returned => {
                 // Somebody deleted the queue or its binding. Building anew declares it again.
                 tracing::error!(queue, "the queue is gone; declaring it again");
                 publisher.connected().give_up(QueueError::Disconnected);
                 Err(QueueError::Disconnected)
             }
-            Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => Err(error),
         }
     }
 
@@ -166,7 +165,7 @@ impl Replier {
                 Err(PublishError::NotSent(error @ QueueError::TooLarge { .. })) => {
                     return Err(error);
                 }
-                Err(PublishError::NotSent(error) | PublishError::Unconfirmed(error)) => error,
+                Err(error) => QueueError::from(error),
             };
             tracing::warn!(job.id = %job, %error, "reply not confirmed; sending it again");
             if Instant::now() + PAUSE >= deadline {

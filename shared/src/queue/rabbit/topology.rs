@@ -94,17 +94,20 @@ struct Queue {
     arguments: &'static [(&'static str, Argument)],
 }
 
+/// Jobs that survive the broker.
+const DURABLE_JOBS: [(&str, Argument); 6] = [
+    ("x-queue-type", Argument::Text("quorum")),
+    ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+    ("x-overflow", Argument::Text("reject-publish")),
+    ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
+    ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+    ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
+];
+
 const QUEUES: [Queue; 6] = [
     Queue {
         name: JOBS,
-        arguments: &[
-            ("x-queue-type", Argument::Text("quorum")),
-            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
-            ("x-overflow", Argument::Text("reject-publish")),
-            ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-            ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
-            ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
-        ],
+        arguments: &DURABLE_JOBS,
     },
     // Durable, so that it is there after a restart; what is in it is transient.
     Queue {
@@ -121,14 +124,7 @@ const QUEUES: [Queue; 6] = [
     // the broker, as if it had had its second try.
     Queue {
         name: SUSPECTS,
-        arguments: &[
-            ("x-queue-type", Argument::Text("quorum")),
-            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
-            ("x-overflow", Argument::Text("reject-publish")),
-            ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-            ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
-            ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
-        ],
+        arguments: &DURABLE_JOBS,
     },
     Queue {
         name: TURNS,
@@ -174,11 +170,6 @@ const PRESENCE_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
     ("x-max-length", Argument::Number(1024)),
     ("x-overflow", Argument::Text("drop-head")),
 ];
-
-/// The arguments of an API's queue for [`PRESENCE`].
-pub(super) fn presence_queue_arguments() -> FieldTable {
-    table(&PRESENCE_QUEUE_ARGUMENTS)
-}
 
 /// Declares the exchanges, the queues and their bindings, all as one process would find them if it
 /// were the first.
@@ -234,21 +225,41 @@ pub(super) async fn declare_cancellation_queue(
     channel: &Channel,
     name: &str,
 ) -> Result<(), QueueError> {
-    declare_own_queue(channel, name, &CANCELLATION_QUEUE_ARGUMENTS)
+    declare_ear(channel, name, CANCELLATIONS, &CANCELLATION_QUEUE_ARGUMENTS)
         .await
         .map_err(QueueError::while_doing(
             "declare the queue of cancellations",
-        ))?;
+        ))
+}
+
+/// Declares an API's queue of what workers say of themselves, which lives as long as the
+/// connection, and binds it.
+pub(super) async fn declare_presence_queue(
+    channel: &Channel,
+    name: &str,
+) -> Result<(), QueueError> {
+    declare_ear(channel, name, PRESENCE, &PRESENCE_QUEUE_ARGUMENTS)
+        .await
+        .map_err(QueueError::while_doing("declare the presence queue"))
+}
+
+/// A queue of this connection's own for all that a fanout exchange copies.
+async fn declare_ear(
+    channel: &Channel,
+    name: &str,
+    exchange: &str,
+    arguments: &[(&'static str, Argument)],
+) -> Result<(), lapin::Error> {
+    declare_own_queue(channel, name, arguments).await?;
     channel
         .queue_bind(
             name.into(),
-            CANCELLATIONS.into(),
+            exchange.into(),
             "".into(),
             QueueBindOptions::default(),
             FieldTable::default(),
         )
         .await
-        .map_err(QueueError::while_doing("bind the queue of cancellations"))
 }
 
 async fn declare_own_queue(

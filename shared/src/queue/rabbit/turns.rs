@@ -12,15 +12,15 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::connected::{Connected, ask_for};
+use super::jobs::job_in;
 use super::losses::{Loss, Remedy};
-use super::message::{class_of, correlation, decode};
+use super::message::class_of;
 use super::replier::Replier;
 use super::streams::{Subscription, cancel, consume};
 use super::tagged::{Place, TaggedJob};
 use super::tags::{Settlement, settle};
 use super::topology::{SUSPECTS, TURNS};
 use super::tries::Tries;
-use crate::job::Job;
 use crate::queue::cancellations::Cancellations;
 use crate::queue::{Delivery, Fetch, Offer, Prefetch, QueueError, Turn};
 
@@ -122,17 +122,8 @@ impl Suspects {
                 message_count: left,
             } = got;
             turn.ends(if left > 0 { Turning::On } else { Turning::Over });
-            let job = match decode::<Job>(&delivered.data) {
-                Ok(job) => job,
-                Err(problem) => {
-                    tracing::error!(
-                        job.id = correlation(&delivered.properties),
-                        queue = SUSPECTS, %problem,
-                        "message cannot be read as a job; moved to warren.jobs.dead"
-                    );
-                    settle(&delivered.acker, Settlement::Reject).await?;
-                    continue;
-                }
+            let Some(job) = job_in(&delivered, SUSPECTS).await? else {
+                continue;
             };
             let class = class_of(&delivered.properties);
             let tries = Tries::before(&delivered);
