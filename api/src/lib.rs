@@ -5,6 +5,7 @@
 
 mod admission;
 mod api;
+mod caller;
 pub mod config;
 mod dispatch;
 mod error;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::callback::CallbackUrl;
 use crate::ids::{JobId, RoomId};
 use crate::limits::Limits;
 use crate::submission::Submission;
@@ -27,11 +28,14 @@ pub struct Job {
     pub deadline: Deadline,
     /// W3C `traceparent` of the request, if it had one.
     pub traceparent: Option<String>,
+    /// Where its result is to be posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackUrl>,
 }
 
 impl Job {
     /// The version this build writes and reads. A worker refuses any other.
-    pub const VERSION: u16 = 2;
+    pub const VERSION: u16 = 3;
 
     /// A new job for `submission`.
     #[must_use]
@@ -45,6 +49,7 @@ impl Job {
             submitted_at: EpochMillis::now(),
             deadline,
             traceparent: None,
+            callback: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! itself, the languages with their validation, the contract with callers, configuration and
 //! telemetry. Nothing here knows HTTP servers, container engines or databases.
 
+pub mod callback;
 pub mod compare;
 pub mod config;
 pub mod contract;
