@@ -7,6 +7,7 @@ pub mod compare;
 pub mod config;
 pub mod contract;
 pub mod error;
+pub mod event;
 pub mod health;
 pub mod ids;
 pub mod job;

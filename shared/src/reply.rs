@@ -46,7 +46,7 @@ impl Reply {
         Self::new(job.id, Err(failure)).about(job)
     }
 
-    /// The answer to a job whose caller has gone.
+    /// The answer to a job that nobody wants any more.
     #[must_use]
     pub fn cancelled(job: Job, progress: Progress) -> Self {
         Self::new(job.id, Err(JobFailure::cancelled(progress))).about(job)
@@ -77,7 +77,7 @@ pub struct JobFailure {
 }
 
 impl JobFailure {
-    /// That the job's caller has gone.
+    /// That nobody wants the job any more: its caller has gone, or it was cancelled.
     #[must_use]
     pub fn cancelled(progress: Progress) -> Self {
         let what = match progress {
@@ -87,7 +87,7 @@ impl JobFailure {
         Self {
             code: FailureCode::Cancelled,
             message: format!(
-                "The caller closed its connection {what}. Send the request again if the result is still wanted."
+                "The job was cancelled, or its caller closed the connection, {what}. Send the request again if the result is still wanted."
             ),
         }
     }
@@ -123,6 +123,6 @@ pub enum FailureCode {
     DeadlinePassed,
     /// Every worker that took the job was lost before it could answer.
     WorkerCrashed,
-    /// The caller hung up first. Nobody is answered with it; it is what is recorded.
+    /// The caller hung up first, or somebody cancelled it.
     Cancelled,
 }

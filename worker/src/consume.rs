@@ -14,6 +14,7 @@ use crate::Result;
 use crate::execute::Executor;
 use crate::slots::{Slot, Slots};
 use crate::suspects::alone;
+use crate::telling::tell_running;
 
 /// Runs jobs from `queue` until `stop`; those begun go on in `running`, and those that still run
 /// when `grace_over` is cancelled go back.
@@ -35,11 +36,12 @@ pub async fn consume(
             Offer::Job(delivery) => delivery,
             Offer::Suspect(turn) => {
                 let (executor, slots) = (Arc::clone(&executor), slots.clone());
+                let queue = Arc::clone(&queue);
                 let (stop, grace_over) = (stop.clone(), grace_over.clone());
                 // Takes its time, in which jobs go on being taken.
                 running.spawn(async move {
                     if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
-                        run(suspect, slots, &executor, &grace_over).await;
+                        run(suspect, slots, (&executor, &*queue), &grace_over).await;
                     }
                 });
                 continue;
@@ -55,24 +57,35 @@ pub async fn consume(
             continue;
         };
         let (executor, grace_over) = (Arc::clone(&executor), grace_over.clone());
-        running.spawn(async move { run(delivery, slot, &executor, &grace_over).await });
+        let queue = Arc::clone(&queue);
+        running.spawn(async move { run(delivery, slot, (&executor, &*queue), &grace_over).await });
     }
     Ok(())
 }
 
-async fn run(delivery: Delivery, slot: Slot, executor: &Executor, grace_over: &CancellationToken) {
+async fn run(
+    delivery: Delivery,
+    slot: Slot,
+    with: (&Executor, &dyn JobQueue),
+    grace_over: &CancellationToken,
+) {
     let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
-    settle(delivery, executor, grace_over)
-        .instrument(span)
-        .await;
+    settle(delivery, with, grace_over).instrument(span).await;
     drop(slot);
 }
 
-async fn settle(delivery: Delivery, executor: &Executor, grace_over: &CancellationToken) {
+async fn settle(
+    delivery: Delivery,
+    (executor, queue): (&Executor, &dyn JobQueue),
+    grace_over: &CancellationToken,
+) {
     let job = &delivery.job;
     let cancelled = delivery.cancelled();
     let result = tokio::select! {
+        // First: one that is not begun is not told of.
+        biased;
         result = execute(job, &cancelled, executor) => result,
+        never = tell_running(queue, job, executor.instance()) => never,
         () = grace_over.cancelled() => return hand_back(delivery).await,
     };
     match &result {
@@ -100,7 +113,9 @@ async fn execute(
     if job.version != Job::VERSION || job.deadline.has_passed() {
         return Err(refusal(job));
     }
-    let ran = cancelled.run_until_cancelled(executor.execute(job)).await;
+    let begun = job.begun();
+    let ran = cancelled.run_until_cancelled(executor.execute(&begun));
+    let ran = ran.await;
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }
 

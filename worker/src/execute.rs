@@ -56,6 +56,11 @@ impl Executor {
         }
     }
 
+    /// What this worker calls itself.
+    pub(crate) fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
     /// Runs a job, by its deadline at the latest. Dropped before, it has the container killed and
     /// removed.
     ///

@@ -1,7 +1,7 @@
 //! Which jobs are not wanted any more: the register of one worker, which connects what it is told
 //! with the jobs that it holds, now or later.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,13 +9,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::MAX_QUEUED_JOBS;
 use crate::ids::JobId;
+use crate::time::Deadline;
 
-/// For how long a cancelled job is remembered that has not come yet. Callers wait for seconds, and
-/// only of their jobs anybody hears that they hung up; a job that waits for longer than this and is
-/// cancelled at its beginning may be run all the same.
+/// For how long a cancelled job is remembered at least that has not come yet. One whose caller hung
+/// up waits for seconds; one that nobody waits for is remembered for as long as it may wait.
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// How many are remembered: as many as may wait. Past that the oldest goes.
-const MAX_REMEMBERED: usize = MAX_QUEUED_JOBS as usize;
+/// How many are remembered: as many as may wait, of either class. Past that those go first whose
+/// jobs are the next to expire.
+const MAX_REMEMBERED: usize = 2 * MAX_QUEUED_JOBS as usize;
+/// The longest that one is remembered, whatever somebody's clock says.
+const MAX_REMEMBERED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
 
 /// The register of one worker.
 #[derive(Default)]
@@ -33,11 +36,11 @@ struct Held {
     holds: usize,
 }
 
-/// Cancelled jobs, the oldest first.
+/// Cancelled jobs, and until when each is remembered.
 #[derive(Default)]
 struct Remembered {
-    jobs: HashSet<JobId>,
-    order: VecDeque<(Instant, JobId)>,
+    jobs: HashMap<JobId, Instant>,
+    order: BTreeSet<(Instant, JobId)>,
 }
 
 /// A job that a worker holds, until it is dropped.
@@ -48,15 +51,18 @@ pub(super) struct Hold {
 }
 
 impl Cancellations {
-    /// The job is not wanted any more, whether it is held, comes later, or never.
-    pub(super) fn cancel(&self, job: JobId) {
-        self.cancel_at(job, Instant::now());
+    /// The job, which may wait until `deadline`, is not wanted any more, whether it is held, comes
+    /// later, or never.
+    pub(super) fn cancel(&self, job: JobId, deadline: Deadline) {
+        let (least, most) = (REMEMBERED_FOR, MAX_REMEMBERED_FOR);
+        let span = deadline.remaining().clamp(least, most);
+        self.cancel_at(job, Instant::now(), span);
     }
 
-    fn cancel_at(&self, job: JobId, now: Instant) {
+    fn cancel_at(&self, job: JobId, now: Instant, span: Duration) {
         let mut register = self.lock();
         // Also if it is held: it may be handed back, and come again.
-        register.remembered.add(job, now);
+        register.remembered.add(job, now, span);
         let token = register.held.get(&job).map(|held| held.token.clone());
         drop(register);
         if let Some(token) = token {
@@ -105,32 +111,35 @@ impl Cancellations {
 }
 
 impl Remembered {
-    fn add(&mut self, job: JobId, now: Instant) {
+    fn add(&mut self, job: JobId, now: Instant, span: Duration) {
         self.forget(now);
-        if self.jobs.insert(job) {
-            self.order.push_back((now, job));
+        let until = now + span;
+        // Told again, it is not remembered for longer: callers hang up once.
+        if !self.jobs.contains_key(&job) {
+            self.jobs.insert(job, until);
+            self.order.insert((until, job));
         }
         if self.order.len() > MAX_REMEMBERED {
-            self.forget_oldest();
+            self.forget_first();
         }
     }
 
     fn knows(&mut self, job: JobId, now: Instant) -> bool {
         self.forget(now);
-        self.jobs.contains(&job)
+        self.jobs.contains_key(&job)
     }
 
-    /// Forgets what was cancelled long enough ago.
+    /// Forgets those whose time is over.
     fn forget(&mut self, now: Instant) {
-        while let Some((since, _)) = self.order.front()
-            && now.saturating_duration_since(*since) >= REMEMBERED_FOR
+        while let Some((until, _)) = self.order.first()
+            && *until <= now
         {
-            self.forget_oldest();
+            self.forget_first();
         }
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((_, job)) = self.order.pop_front() {
+    fn forget_first(&mut self) {
+        if let Some((_, job)) = self.order.pop_first() {
             self.jobs.remove(&job);
         }
     }
@@ -157,6 +166,11 @@ mod tests {
         Arc::default()
     }
 
+    /// The deadline of a job whose caller waits.
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(5))
+    }
+
     impl Cancellations {
         fn sizes(&self) -> (usize, usize, usize) {
             let register = self.lock();
@@ -173,7 +187,7 @@ mod tests {
     fn a_held_job_learns_of_its_cancellation_and_no_other_does() {
         let register = register();
         let (wanted, unwanted) = (register.hold(JobId::new()), register.hold(JobId::new()));
-        register.cancel(unwanted.job);
+        register.cancel(unwanted.job, soon());
         assert!(unwanted.token().is_cancelled());
         assert!(!wanted.token().is_cancelled());
     }
@@ -181,7 +195,7 @@ mod tests {
     #[test]
     fn a_cancellation_waits_for_its_job_and_outlives_each_hold_of_it() {
         let (register, job) = (register(), JobId::new());
-        register.cancel(job);
+        register.cancel(job, soon());
         for _ in 0..2 {
             assert!(register.hold(job).token().is_cancelled());
         }
@@ -192,7 +206,7 @@ mod tests {
         let (register, job) = (register(), JobId::new());
         let (first, second) = (register.hold(job), register.hold(job));
         drop(first);
-        register.cancel(job);
+        register.cancel(job, soon());
         assert!(second.token().is_cancelled());
         drop(second);
         assert_eq!(register.sizes(), (0, 1, 1));
@@ -208,9 +222,9 @@ mod tests {
     #[test]
     fn a_cancellation_is_forgotten_in_time() {
         let (register, job, now) = (register(), JobId::new(), Instant::now());
-        register.cancel_at(job, now);
+        register.cancel_at(job, now, REMEMBERED_FOR);
         // Told again, it is not remembered for longer: callers hang up once.
-        register.cancel_at(job, now + REMEMBERED_FOR / 2);
+        register.cancel_at(job, now + REMEMBERED_FOR / 2, REMEMBERED_FOR);
         let just_before = now + REMEMBERED_FOR.saturating_sub(Duration::from_millis(1));
         assert!(register.hold_at(job, just_before).token().is_cancelled());
         let after = register.hold_at(job, now + REMEMBERED_FOR);
@@ -219,15 +233,29 @@ mod tests {
     }
 
     #[test]
-    fn cancellations_are_bounded_and_the_oldest_go() {
-        let (register, first, second) = (register(), JobId::new(), JobId::new());
-        register.cancel(first);
-        register.cancel(second);
+    fn a_job_that_may_wait_long_is_remembered_for_as_long() {
+        let (register, job, now) = (register(), JobId::new(), Instant::now());
+        let (hour, second) = (Duration::from_secs(3_600), Duration::from_secs(1));
+        register.cancel_at(job, now, hour);
+        register.cancel_at(JobId::new(), now, REMEMBERED_FOR);
+        let late = register.hold_at(job, now + hour.saturating_sub(second));
+        assert!(late.token().is_cancelled());
+        assert_eq!(register.sizes(), (1, 1, 1), "the other is forgotten");
+        drop(late);
+        assert!(!register.hold_at(job, now + hour).token().is_cancelled());
+    }
+
+    #[test]
+    fn cancellations_are_bounded_and_the_first_to_expire_go() {
+        let (register, now) = (register(), Instant::now());
+        let (first, second) = (JobId::new(), JobId::new());
+        register.cancel_at(second, now, 2 * REMEMBERED_FOR);
+        register.cancel_at(first, now, REMEMBERED_FOR);
         for _ in 2..=MAX_REMEMBERED {
-            register.cancel(JobId::new());
+            register.cancel_at(JobId::new(), now, 2 * REMEMBERED_FOR);
         }
         assert_eq!(register.sizes(), (0, MAX_REMEMBERED, MAX_REMEMBERED));
-        assert!(!register.hold(first).token().is_cancelled());
-        assert!(register.hold(second).token().is_cancelled());
+        assert!(!register.hold_at(first, now).token().is_cancelled());
+        assert!(register.hold_at(second, now).token().is_cancelled());
     }
 }

@@ -51,7 +51,7 @@ impl Delivery {
         }
     }
 
-    /// Cancelled once the job's caller has gone: the job is then not to be begun, or to be ended,
+    /// Cancelled once nobody wants the job any more: it is then not to be begun, or to be ended,
     /// and answered with [`JobFailure::cancelled`](crate::reply::JobFailure::cancelled).
     #[must_use]
     pub fn cancelled(&self) -> CancellationToken {
@@ -89,7 +89,7 @@ impl Delivery {
             tracing::debug!(job.id = %self.job.id, "job was lost to its queue before it was taken");
             None
         } else if self.hold.token().is_cancelled() {
-            tracing::info!(job.id = %self.job.id, "job not run: its caller has gone");
+            tracing::info!(job.id = %self.job.id, "job not run: nobody wants it any more");
             settle.reply_in_background(Reply::cancelled(self.job.clone(), Progress::NotBegun));
             None
         } else if self.job.deadline.has_passed() {

@@ -2,6 +2,7 @@
 //! implementations, RabbitMQ and in-process. Both are held to one conformance suite
 //! (`tests/conformance/`).
 
+mod bulletin;
 mod cancellations;
 mod class;
 mod deliveries;
@@ -25,12 +26,14 @@ pub use unclaimed::{Fate, Unclaimed};
 
 use async_trait::async_trait;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::event::JobEvent;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::presence::WorkerStatus;
+use crate::time::Deadline;
 
 /// The most jobs of one class that wait; one more is refused ([`SubmitError::Full`]).
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
@@ -62,12 +65,19 @@ pub trait JobQueue: Send + Sync + 'static {
     /// As [`JobQueue::submit`], but for [`SubmitError::NoWorkers`].
     async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError>;
 
-    /// Tells all workers that a job is not wanted any more, because its caller has gone. One that
+    /// Tells all workers that a job is not wanted any more: its caller has gone, or it was cancelled. One that
     /// was not begun is not begun, and one that runs is ended; whoever holds it answers it with
     /// [`FailureCode::Cancelled`](crate::reply::FailureCode::Cancelled). Best effort, bounded by
     /// [`CANCEL_TIMEOUT`]: a worker that is not told runs the job, by its deadline at the latest.
     /// Does nothing to a job that is done or unknown.
-    async fn cancel(&self, job: JobId);
+    async fn cancel(&self, job: JobId) {
+        self.withdraw(job, Deadline::after(cancellations::REMEMBERED_FOR))
+            .await;
+    }
+
+    /// As [`JobQueue::cancel`], of a job that may wait until `deadline`: workers remember for that
+    /// long that it is not to be begun.
+    async fn withdraw(&self, job: JobId, deadline: Deadline);
 
     /// Jobs to run, of each class at most what `prefetch` says unsettled at a time, and suspects'
     /// turns, one at a time; a job whose
@@ -103,6 +113,14 @@ pub trait JobQueue: Send + Sync + 'static {
     /// [`FORGOTTEN_AFTER`](crate::presence::FORGOTTEN_AFTER), whatever their state; none on a
     /// worker's handle.
     fn workers(&self) -> Vec<WorkerStatus>;
+
+    /// Tells every API what happens to a job, as far as that can be done now. Bounded by
+    /// [`TELL_TIMEOUT`](crate::event::TELL_TIMEOUT).
+    async fn tell(&self, event: &JobEvent);
+
+    /// What is told from now on; nothing on a worker's handle. Whoever is
+    /// [too far behind](crate::event::MAX_EVENTS_BEHIND) misses the oldest.
+    fn events(&self) -> broadcast::Receiver<JobEvent>;
 
     /// How many [`JobClass::Interactive`] jobs waited when that was last seen: with the broker
     /// within reach, about a second ago at most. `None` if nobody knows, and on a worker's handle.

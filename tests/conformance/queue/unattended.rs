@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::{OnceCell, broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use warren_shared::event::JobEvent;
 use warren_shared::ids::JobId;
 use warren_shared::job::Job;
 use warren_shared::presence::WorkerStatus;
@@ -16,6 +17,7 @@ use warren_shared::queue::{
     Unclaimed,
 };
 use warren_shared::reply::Reply;
+use warren_shared::time::Deadline;
 
 use super::fixture::{Fixture, Worker};
 
@@ -110,8 +112,8 @@ impl JobQueue for AsUnattended {
         self.queue.submit_unattended(job).await
     }
 
-    async fn cancel(&self, job: JobId) {
-        self.queue.cancel(job).await;
+    async fn withdraw(&self, job: JobId, deadline: Deadline) {
+        self.queue.withdraw(job, deadline).await;
     }
 
     async fn deliveries(
@@ -144,6 +146,14 @@ impl JobQueue for AsUnattended {
 
     fn workers(&self) -> Vec<WorkerStatus> {
         self.queue.workers()
+    }
+
+    async fn tell(&self, event: &JobEvent) {
+        self.queue.tell(event).await;
+    }
+
+    fn events(&self) -> broadcast::Receiver<JobEvent> {
+        self.queue.events()
     }
 
     fn waiting(&self) -> Option<u32> {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use crate::job::Job;
+use crate::queue::bulletin::Bulletin;
 use crate::queue::cancellations::Cancellations;
 use crate::queue::roll::Roll;
 use crate::queue::waiters::Waiters;
@@ -31,6 +32,7 @@ pub(super) struct Hub {
     unattended_waits: Notify,
     reply_waits: Notify,
     roll: Roll,
+    events: Bulletin,
 }
 
 #[derive(Default)]
@@ -93,12 +95,18 @@ impl Hub {
             unattended_waits: Notify::new(),
             reply_waits: Notify::new(),
             roll: Roll::default(),
+            events: Bulletin::default(),
         }
     }
 
     /// Who works here.
     pub(super) fn roll(&self) -> &Roll {
         &self.roll
+    }
+
+    /// What happens to jobs.
+    pub(super) fn events(&self) -> &Bulletin {
+        &self.events
     }
 
     pub(super) fn attach(&self, waiters: &Arc<Waiters>) -> HandleId {

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::event::JobEvent;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::presence::WorkerStatus;
@@ -20,6 +21,7 @@ use crate::queue::{
     Deliveries, JobQueue, MAX_QUEUED_JOBS, PendingReply, Prefetch, QueueError, QueueStatus,
     SubmitError, Unclaimed,
 };
+use crate::time::Deadline;
 use hub::{HandleId, Hub};
 
 /// A handle never loses its connection, so it has one epoch.
@@ -124,8 +126,8 @@ impl JobQueue for MemoryQueue {
         self.hub.submit_unattended(job.clone())
     }
 
-    async fn cancel(&self, job: JobId) {
-        self.hub.cancellations.cancel(job);
+    async fn withdraw(&self, job: JobId, deadline: Deadline) {
+        self.hub.cancellations.cancel(job, deadline);
     }
 
     async fn deliveries(
@@ -175,6 +177,16 @@ impl JobQueue for MemoryQueue {
 
     fn workers(&self) -> Vec<WorkerStatus> {
         self.hub.roll().at(Instant::now())
+    }
+
+    async fn tell(&self, event: &JobEvent) {
+        if !self.closed.is_cancelled() {
+            self.hub.events().tell(event.clone());
+        }
+    }
+
+    fn events(&self) -> broadcast::Receiver<JobEvent> {
+        self.hub.events().listen()
     }
 
     fn waiting(&self) -> Option<u32> {

@@ -17,8 +17,9 @@ use super::tags::{Settlement, settle};
 use super::topology::{CANCELLATIONS, declare_cancellation_queue};
 use crate::ids::{InstanceId, JobId};
 use crate::job::Job;
-use crate::queue::cancellations::Cancellations;
+use crate::queue::cancellations::{Cancellations, REMEMBERED_FOR};
 use crate::queue::{CANCEL_TIMEOUT, QueueError};
+use crate::time::Deadline;
 
 /// Cancellations under way from the broker at a time. Many, so that those of a whole queue of
 /// callers that hang up together are there before their jobs.
@@ -30,13 +31,26 @@ pub(super) struct Cancellation {
     /// Version of this message; see [`Job::VERSION`].
     pub(super) version: u16,
     job: JobId,
+    /// Until when it is to be remembered.
+    #[serde(default = "briefly")]
+    deadline: Deadline,
 }
 
-/// Tells all workers that `job` is not wanted any more.
-pub(super) async fn cancel(publisher: &Link<Publisher>, job: JobId) -> Result<(), QueueError> {
+/// As long as versions did that did not say.
+fn briefly() -> Deadline {
+    Deadline::after(REMEMBERED_FOR)
+}
+
+/// Tells all workers that `job`, which may wait until `deadline`, is not wanted any more.
+pub(super) async fn cancel(
+    publisher: &Link<Publisher>,
+    job: JobId,
+    deadline: Deadline,
+) -> Result<(), QueueError> {
     let cancellation = Cancellation {
         version: Job::VERSION,
         job,
+        deadline,
     };
     let body = encode(&cancellation).map_err(|error| {
         tracing::error!(job.id = %job, %error, "cancellation cannot be written as JSON");
@@ -45,7 +59,7 @@ pub(super) async fn cancel(publisher: &Link<Publisher>, job: JobId) -> Result<()
     let message = Message {
         exchange: CANCELLATIONS,
         routing_key: "",
-        properties: cancellation_properties(job),
+        properties: cancellation_properties(job, deadline),
         body: &body,
     };
     match publisher.now()?.publish(message, CANCEL_TIMEOUT).await? {
@@ -89,7 +103,9 @@ impl Hearing {
                 Some(Ok(delivered)) => delivered,
             };
             match decode::<Cancellation>(&delivered.data) {
-                Ok(cancellation) => self.cancellations.cancel(cancellation.job),
+                Ok(cancellation) => self
+                    .cancellations
+                    .cancel(cancellation.job, cancellation.deadline),
                 Err(problem) => tracing::warn!(
                     job.id = correlation(&delivered.properties),
                     %problem,

@@ -10,9 +10,8 @@ use super::tries::Tries;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::queue::JobClass;
-use crate::queue::cancellations::REMEMBERED_FOR;
 use crate::reply::Reply;
-use crate::time::{EpochMillis, millis};
+use crate::time::{Deadline, EpochMillis, millis};
 
 /// Whether a message survives a restart of the broker; the numbers are the protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +165,9 @@ pub(super) fn reply_properties(job: JobId) -> BasicProperties {
     properties(job, "warren.reply", Mode::Persistent)
 }
 
-pub(super) fn cancellation_properties(job: JobId) -> BasicProperties {
+pub(super) fn cancellation_properties(job: JobId, deadline: Deadline) -> BasicProperties {
     properties(job, "warren.cancellation", Mode::Transient)
-        .with_expiration(millis(REMEMBERED_FOR).to_string().into())
+        .with_expiration(millis(deadline.remaining()).max(1).to_string().into())
 }
 
 fn properties(job: JobId, kind: &str, mode: Mode) -> BasicProperties {

@@ -4,6 +4,7 @@
 mod cancelling;
 mod config;
 mod connected;
+mod events;
 mod fuse;
 mod jobs;
 mod losses;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,15 +44,18 @@ use self::results::Recording;
 use self::streams::{After, Slot};
 use self::submit::Submitter;
 use self::supervisor::{Link, supervise};
+use crate::event::JobEvent;
 use crate::ids::JobId;
 use crate::job::Job;
 use crate::presence::WorkerStatus;
+use crate::queue::bulletin::Bulletin;
 use crate::queue::roll::Roll;
 use crate::queue::waiters::Waiters;
 use crate::queue::{
     Deliveries, JobQueue, Offer, PendingReply, Prefetch, QueueError, QueueStatus, STATUS_TIMEOUT,
     SubmitError, Unclaimed,
 };
+use crate::time::Deadline;
 
 /// Unclaimed replies handed to the recorder at a time.
 const UNCLAIMED_PREFETCH: u16 = 16;
@@ -60,6 +64,7 @@ const UNCLAIMED_PREFETCH: u16 = 16;
 /// and made again, in the background.
 pub struct RabbitQueue {
     side: Side,
+    events: Bulletin,
     life: Life,
 }
 
@@ -86,11 +91,12 @@ impl RabbitQueue {
         let life = Life::until(stop);
         let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
         let waiters = Arc::new(Waiters::default());
-        let roll = Arc::new(Roll::default());
+        let (roll, events) = (Arc::new(Roll::default()), Bulletin::default());
         let listening = Listening {
             instance: config.instance().clone(),
             waiters: Arc::clone(&waiters),
             roll: Arc::clone(&roll),
+            events: events.clone(),
             replier: Replier(publisher.clone()),
         };
         let replies = supervise(
@@ -111,6 +117,7 @@ impl RabbitQueue {
                 recorder: Slot::new(After::Nothing),
                 config,
             },
+            events,
             life,
         }
     }
@@ -134,6 +141,7 @@ impl RabbitQueue {
                 consumer,
                 subscriber,
             },
+            events: Bulletin::default(),
             life,
         }
     }
@@ -197,9 +205,9 @@ impl JobQueue for RabbitQueue {
         }
     }
 
-    async fn cancel(&self, job: JobId) {
+    async fn withdraw(&self, job: JobId, deadline: Deadline) {
         let cancelled = match &self.side {
-            Side::Api { submitter, .. } => cancel(&submitter.publisher, job).await,
+            Side::Api { submitter, .. } => cancel(&submitter.publisher, job, deadline).await,
             Side::Worker { .. } => Err(QueueError::WrongSide("cancelling a job")),
         };
         match cancelled {
@@ -297,6 +305,18 @@ impl JobQueue for RabbitQueue {
             Side::Api { roll, .. } => roll.at(Instant::now()),
             Side::Worker { .. } => Vec::new(),
         }
+    }
+
+    async fn tell(&self, event: &JobEvent) {
+        let publisher = match &self.side {
+            Side::Api { submitter, .. } => &submitter.publisher,
+            Side::Worker { publisher, .. } => publisher,
+        };
+        events::tell(publisher, event).await;
+    }
+
+    fn events(&self) -> broadcast::Receiver<JobEvent> {
+        self.events.listen()
     }
 
     fn waiting(&self) -> Option<u32> {

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connected::Connected;
+use super::events;
 use super::message::{correlation, decode};
 use super::presence;
 use super::replier::Replier;
@@ -21,6 +22,7 @@ use super::tags::{Settlement, settle};
 use super::topology::{REPLIES_PREFIX, declare_reply_queue};
 use crate::ids::InstanceId;
 use crate::queue::QueueError;
+use crate::queue::bulletin::Bulletin;
 use crate::queue::roll::Roll;
 use crate::queue::waiters::{Epoch, Waiters};
 use crate::reply::Reply;
@@ -35,6 +37,7 @@ pub(super) struct Listening {
     pub(super) instance: InstanceId,
     pub(super) waiters: Arc<Waiters>,
     pub(super) roll: Arc<Roll>,
+    pub(super) events: Bulletin,
     pub(super) replier: Replier,
 }
 
@@ -73,6 +76,8 @@ impl Unit for Listening {
         let (stop, for_end, retired) = (stop.clone(), Arc::clone(connected), name.clone());
         let roll = Arc::clone(&self.roll);
         let workers = presence::queue_name(self.instance.as_str(), number);
+        let bulletin = self.events.clone();
+        let events = events::queue_name(self.instance.as_str(), number);
         let work = async move {
             let retiring = async {
                 stop.cancelled().await;
@@ -81,6 +86,7 @@ impl Unit for Listening {
             let error = tokio::select! {
                 error = dispatcher.run(consumer) => error,
                 never = presence::listen(&for_end, &workers, &roll) => never,
+                never = events::listen(&for_end, &events, &bulletin) => never,
                 error = retiring => error,
             };
             if stop.is_cancelled() {

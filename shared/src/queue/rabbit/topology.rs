@@ -6,6 +6,7 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
 use serde_json::{Value, json};
 
+use crate::event::MAX_EVENTS_BEHIND;
 use crate::limits::ByteSize;
 use crate::queue::{JobClass, MAX_QUEUED_JOBS, QueueError};
 
@@ -15,6 +16,8 @@ pub const EXCHANGE: &str = "warren";
 pub const CANCELLATIONS: &str = "warren.cancellations";
 /// What workers tell all APIs: that they are there, and how they are.
 pub const PRESENCE: &str = "warren.presence";
+/// What workers and APIs tell all APIs: what happens to jobs.
+pub const EVENTS: &str = "warren.events";
 /// Jobs that wait for a worker and that nobody waits for: [`JobClass::Unattended`].
 pub const JOBS: &str = "warren.jobs";
 /// Jobs that wait for a worker while their caller waits: [`JobClass::Interactive`].
@@ -60,10 +63,11 @@ enum Argument {
 
 /// A durable exchange: the direct one, or one that copies to whichever process has bound a queue
 /// of its own.
-const EXCHANGES: [(&str, Routing); 3] = [
+const EXCHANGES: [(&str, Routing); 4] = [
     (EXCHANGE, Routing::Direct),
     (CANCELLATIONS, Routing::Fanout),
     (PRESENCE, Routing::Fanout),
+    (EVENTS, Routing::Fanout),
 ];
 
 #[derive(Clone, Copy)]
@@ -171,6 +175,12 @@ const PRESENCE_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
     ("x-overflow", Argument::Text("drop-head")),
 ];
 
+/// What happens to jobs is also seen in the store: the newest matter.
+const EVENT_QUEUE_ARGUMENTS: [(&str, Argument); 2] = [
+    ("x-max-length", Argument::Number(MAX_EVENTS_BEHIND as i64)),
+    ("x-overflow", Argument::Text("drop-head")),
+];
+
 /// Declares the exchanges, the queues and their bindings, all as one process would find them if it
 /// were the first.
 pub(super) async fn declare(channel: &Channel) -> Result<(), QueueError> {
@@ -241,6 +251,13 @@ pub(super) async fn declare_presence_queue(
     declare_ear(channel, name, PRESENCE, &PRESENCE_QUEUE_ARGUMENTS)
         .await
         .map_err(QueueError::while_doing("declare the presence queue"))
+}
+
+/// Declares an API's queue of job events, which lives as long as the connection, and binds it.
+pub(super) async fn declare_event_queue(channel: &Channel, name: &str) -> Result<(), QueueError> {
+    declare_ear(channel, name, EVENTS, &EVENT_QUEUE_ARGUMENTS)
+        .await
+        .map_err(QueueError::while_doing("declare the queue of job events"))
 }
 
 /// A queue of this connection's own for all that a fanout exchange copies.

@@ -1,0 +1,18 @@
+//! That a job runs, told to every API.
+
+use warren_shared::event::{Happened, JobEvent, TOLD_AFTER};
+use warren_shared::ids::InstanceId;
+use warren_shared::job::Job;
+use warren_shared::queue::JobQueue;
+
+/// Tells every API that this worker runs the job, and goes on for ever. While its caller waits,
+/// that is worth telling only of one that takes its time.
+pub(crate) async fn tell_running(queue: &dyn JobQueue, job: &Job, worker: &InstanceId) -> ! {
+    if job.budget.is_none() {
+        tokio::time::sleep(TOLD_AFTER).await;
+    }
+    let worker = worker.clone();
+    let event = JobEvent::now(job.id, Happened::Running { worker });
+    queue.tell(&event).await;
+    std::future::pending().await
+}
