@@ -16,6 +16,7 @@ use crate::admission::Admission;
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
+use crate::guard::Gate;
 use crate::health::Health;
 use crate::router::router;
 use crate::state::AppState;
@@ -70,6 +71,7 @@ impl Api {
                 recorder: Arc::clone(&recorder),
                 last: Mutex::default(),
             },
+            gate: Arc::new(Gate::start(config.auth, config.rate)),
         };
         Self {
             router: router(Arc::new(state), &config.origins),

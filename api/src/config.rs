@@ -12,7 +12,9 @@ use warren_shared::languages::PolicyMode;
 use warren_shared::telemetry::Environment;
 use warren_shared::time::millis;
 
+use crate::auth::AuthConfig;
 use crate::origin::Origins;
+use crate::rate::RateConfig;
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
@@ -42,6 +44,10 @@ pub struct Config {
     pub max_in_flight: usize,
     /// How long a drain waits for requests in flight.
     pub drain_grace: Duration,
+    /// Who may call.
+    pub auth: AuthConfig,
+    /// How often.
+    pub rate: RateConfig,
 }
 
 /// Which store.
@@ -82,7 +88,15 @@ impl Config {
             ),
             max_in_flight: env.number("WARREN_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT, 1..=10_000),
             drain_grace: DRAIN_GRACE,
+            auth: AuthConfig::from_env(env),
+            rate: RateConfig::from_env(env),
         }
+    }
+
+    /// Whether an API may start like this; what it may not is recorded in `env` as a fault. Apart
+    /// from the reading, since a worker reads these settings, too.
+    pub fn check(&self, env: &mut Env) {
+        self.auth.check(self.address, env);
     }
 }
 

@@ -5,13 +5,16 @@
 
 mod admission;
 mod api;
+mod auth;
 mod caller;
 pub mod config;
 mod dispatch;
 mod error;
+mod guard;
 mod health;
 mod intake;
 mod origin;
+mod rate;
 mod router;
 mod routes;
 mod state;
@@ -21,6 +24,9 @@ mod tests;
 mod trace_context;
 
 pub use api::{Api, RECORD_GRACE};
+pub use auth::{ApiKey, AuthConfig, KeyHash, NoRandomness, Provider, Switch};
+pub use caller::{InvalidName, KeyName};
 pub use config::{Config, StoreConfig};
 pub use error::{Error, Result};
 pub use origin::{InvalidOrigin, Origin, Origins};
+pub use rate::{Limit, LimitTooHigh, RateConfig, TrustedProxies};

@@ -7,9 +7,10 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower_http::cors::CorsLayer;
@@ -20,7 +21,10 @@ use tracing::{Level, Span};
 use warren_http::{alive, with_fallbacks};
 use warren_shared::time::millis;
 
+use crate::auth::API_KEY_HEADER;
+use crate::guard::guard;
 use crate::origin::Origins;
+use crate::rate::{LIMIT, REMAINING, RESET};
 use crate::routes::execute::JOB_ID_HEADER;
 use crate::routes::{execute, executions, health};
 use crate::state::AppState;
@@ -42,6 +46,7 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .route(HEALTH, get(health::get))
         .route(LIVEZ, get(alive))
         .route(READYZ, get(health::readyz))
+        .layer(from_fn_with_state(Arc::clone(&state.gate), guard))
         .with_state(state);
     wrapped(routes, origins)
 }
@@ -77,13 +82,25 @@ fn cors(origins: &Origins) -> CorsLayer {
     }
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE, Method::OPTIONS])
         .allow_headers([
             CONTENT_TYPE,
             AUTHORIZATION,
             HeaderName::from_static("traceparent"),
+            API_KEY_HEADER,
+            HeaderName::from_static("prefer"),
+            HeaderName::from_static("idempotency-key"),
         ])
-        .expose_headers([RETRY_AFTER, JOB_ID_HEADER])
+        .expose_headers([
+            RETRY_AFTER,
+            JOB_ID_HEADER,
+            LIMIT,
+            REMAINING,
+            RESET,
+            LOCATION,
+            HeaderName::from_static("preference-applied"),
+            HeaderName::from_static("idempotency-replayed"),
+        ])
         .max_age(PREFLIGHT_AGE)
 }
 

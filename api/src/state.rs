@@ -10,6 +10,7 @@ use warren_shared::telemetry::Environment;
 
 use crate::admission::Admission;
 use crate::dispatch::Dispatch;
+use crate::guard::Gate;
 use crate::health::Health;
 use crate::store::{Recorder, Store};
 
@@ -28,4 +29,6 @@ pub(crate) struct AppState {
     pub(crate) health: Health,
     /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
+    /// Lets requests in.
+    pub(crate) gate: Arc<Gate>,
 }

@@ -2,11 +2,16 @@
 //! with a deadline. (axum's own `serve` has none of these.)
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -63,7 +68,8 @@ pub enum Drained {
     OutOfTime,
 }
 
-/// Serves `router` until `stop` is cancelled and requests in flight are done.
+/// Serves `router` until `stop` is cancelled and requests in flight are done. Each request carries
+/// its peer's address, as `ConnectInfo<SocketAddr>`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -73,27 +79,27 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
-    let open = |stream, place| {
+    let open = |stream, peer, place| {
         let (router, stop, abort) = (router.clone(), stop.clone(), abort.clone());
         connections.spawn(async move {
             let _place = place;
             tokio::select! {
                 () = abort.cancelled() => {}
-                () = converse(stream, router, stop, bounds) => {}
+                () = converse(stream, peer, router, stop, bounds) => {}
             }
         });
     };
-    while let Some((stream, place)) = next(&listener, &places, &stop).await {
-        open(stream, place);
+    while let Some((stream, peer, place)) = next(&listener, &places, &stop).await {
+        open(stream, peer, place);
     }
     // Whose connection the kernel has made already would see it reset, and could not know whether
     // the request was taken; from the next moment on they are refused.
     let last = Instant::now() + LAST_CALL;
-    while let Ok(Ok((stream, _peer))) = timeout(LAST_PAUSE, listener.accept()).await {
+    while let Ok(Ok((stream, peer))) = timeout(LAST_PAUSE, listener.accept()).await {
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             break;
         };
-        open(stream, place);
+        open(stream, peer, place);
         if Instant::now() > last {
             break;
         }
@@ -118,12 +124,12 @@ async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let accepted = async {
         let place = Arc::clone(places).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _peer)) => return Some((stream, place)),
+                Ok((stream, peer)) => return Some((stream, peer, place)),
                 Err(error) if is_of_peer(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections; trying on");
@@ -140,7 +146,13 @@ async fn next(
 }
 
 /// One connection, to its end; after `stop`, to the end of the request in flight.
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, bounds: Bounds) {
+async fn converse(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+    bounds: Bounds,
+) {
     // Answers are written at once and whole: waiting for more would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -152,8 +164,12 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, bo
     http.timer(TokioTimer::new())
         .header_read_timeout(bounds.head)
         .max_buf_size(MAX_HEAD);
-    let mut connection =
-        std::pin::pin!(http.serve_connection(io, TowerToHyperService::new(router)));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.call(request)
+    });
+    let mut connection = std::pin::pin!(http.serve_connection(io, service));
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,

@@ -14,6 +14,7 @@ use warren_shared::languages::LanguageName;
 use warren_shared::telemetry::Environment;
 use warren_shared::time::EpochMillis;
 
+use crate::auth::Rooms;
 use crate::state::AppState;
 use crate::store::{CodeHash, End, Execution, StoreError};
 use warren_http::ApiError;
@@ -46,6 +47,7 @@ pub(crate) struct ExecutionResponse {
 
 pub(crate) async fn get(
     State(state): State<Arc<AppState>>,
+    rooms: Rooms,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ExecutionResponse>, ApiError> {
     let id: Option<JobId> = id.ok().and_then(|Path(text)| text.parse().ok());
@@ -57,8 +59,9 @@ pub(crate) async fn get(
         )
     })?;
     match state.store.find(id).await {
-        Ok(Some(execution)) => Ok(Json(execution.into())),
-        Ok(None) => Err(unknown(id).into()),
+        Ok(Some(execution)) if rooms.cover_that_of(&execution) => Ok(Json(execution.into())),
+        // Nor is told that there is one in a room which the caller may not use.
+        Ok(_) => Err(unknown(id).into()),
         Err(error) => Err(unavailable(&error, state.environment).into()),
     }
 }

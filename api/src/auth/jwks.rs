@@ -1,0 +1,83 @@
+//! An issuer's keys, as it publishes them (RFC 7517).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The most keys of one issuer; some have a dozen.
+const MAX_KEYS: usize = 100;
+/// Shorter moduli are weak, and longer ones dear to check with: what ring takes.
+const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
+
+/// The keys with which an issuer signs: those of RSA for RS256. Others in its set are none of ours.
+#[derive(Debug, Default)]
+pub(super) struct Jwks(Vec<(Option<String>, DecodingKey)>);
+
+impl Jwks {
+    /// Reads a set that has at least one key that can be used.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, JwksFault> {
+        let set: Set = serde_json::from_slice(text).map_err(|_json| JwksFault::NotASet)?;
+        let keys = set.keys.into_iter().filter_map(usable);
+        let keys: Vec<_> = keys.take(MAX_KEYS).collect();
+        if keys.is_empty() {
+            return Err(JwksFault::NoneUsable);
+        }
+        Ok(Self(keys))
+    }
+
+    /// The key of this id. A token may leave it out if there is but one.
+    pub(super) fn find(&self, id: Option<&str>) -> Option<&DecodingKey> {
+        match (id, self.0.as_slice()) {
+            (None, [(_, only)]) => Some(only),
+            (None, _) => None,
+            (Some(id), keys) => {
+                let mut keys = keys.iter();
+                let found = keys.find(|(known, _)| known.as_deref() == Some(id));
+                found.map(|(_, key)| key)
+            }
+        }
+    }
+}
+
+fn usable(key: Value) -> Option<(Option<String>, DecodingKey)> {
+    // One that is not of the form is as little ours as one for elliptic curves.
+    let key: Jwk = serde_json::from_value(key).ok()?;
+    let signs = key.usage.is_none_or(|usage| usage == "sig");
+    let is_rs256 = key.alg.is_none_or(|alg| alg == "RS256");
+    let modulus = URL_SAFE_NO_PAD.decode(key.n?).ok()?;
+    let exponent = URL_SAFE_NO_PAD.decode(key.e?).ok()?;
+    // Some issuers put zeros before it.
+    let modulus = &modulus[modulus.iter().take_while(|byte| **byte == 0).count()..];
+    let fits = key.kty == "RSA" && signs && is_rs256 && MODULUS_BYTES.contains(&modulus.len());
+    fits.then(|| {
+        let decoding = DecodingKey::from_rsa_raw_components(modulus, &exponent);
+        (key.kid, decoding)
+    })
+}
+
+#[derive(Deserialize)]
+struct Set {
+    keys: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    kid: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+/// Why a set cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JwksFault {
+    #[error("it is no JSON Web Key Set")]
+    NotASet,
+    #[error("it has no RSA key of 2048 to 8192 bits for RS256")]
+    NoneUsable,
+}

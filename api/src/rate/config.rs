@@ -1,0 +1,41 @@
+//! The limits, as the operator sets them.
+
+use std::num::NonZeroU32;
+
+use warren_shared::config::Env;
+
+use super::address::TrustedProxies;
+use super::limit::Limit;
+
+/// How often anybody may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RateConfig {
+    /// Each key, user or address (`WARREN_RATE_PER_MINUTE`, `WARREN_RATE_BURST`); no limit if none.
+    pub caller: Option<Limit>,
+    /// Each room (`WARREN_RATE_ROOM_PER_MINUTE`); no limit if none.
+    pub room: Option<Limit>,
+    /// Whose word on the client's address is taken (`WARREN_TRUSTED_PROXIES`).
+    pub proxies: TrustedProxies,
+}
+
+impl RateConfig {
+    /// Reads the settings; faults are kept in `env`.
+    pub(crate) fn from_env(env: &mut Env) -> Self {
+        let mut number = |name| NonZeroU32::new(env.number(name, 0, 0..=Limit::MAX));
+        let per_minute = number("WARREN_RATE_PER_MINUTE");
+        let burst = number("WARREN_RATE_BURST");
+        let room = number("WARREN_RATE_ROOM_PER_MINUTE");
+        if burst.is_some() && per_minute.is_none() {
+            env.fault(
+                "WARREN_RATE_BURST",
+                "is without effect; set WARREN_RATE_PER_MINUTE, too",
+            );
+        }
+        let limit = |per_minute, burst| Limit::new(per_minute, burst).ok();
+        Self {
+            caller: per_minute.and_then(|per_minute| limit(per_minute, burst)),
+            room: room.and_then(|per_minute| limit(per_minute, None)),
+            proxies: env.parse("WARREN_TRUSTED_PROXIES").unwrap_or_default(),
+        }
+    }
+}

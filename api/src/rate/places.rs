@@ -1,0 +1,62 @@
+//! Where a limiter counts: one number for each of those it counts, and not for more than there is
+//! room for.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::ShrinkableKeyedStateStore;
+
+use super::who::Who;
+
+/// One number for each of those that are counted. Who comes when it is full is counted together
+/// with all others who do: neither let by nor kept out for it.
+pub(super) struct Places {
+    most: usize,
+    numbers: Mutex<HashMap<Who, Nanos>>,
+}
+
+impl Places {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            numbers: Mutex::default(),
+        }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<Who, Nanos>) -> T) -> T {
+        act(&mut self.numbers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl StateStore for Places {
+    type Key = Who;
+
+    fn measure_and_replace<T, F, E>(&self, who: &Who, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.with(|numbers| {
+            let has_place = numbers.len() < self.most || numbers.contains_key(who);
+            let who = if has_place { who } else { &Who::Others };
+            let (outcome, number) = measure(numbers.get(who).copied())?;
+            numbers.insert(who.clone(), number);
+            Ok(outcome)
+        })
+    }
+}
+
+impl ShrinkableKeyedStateStore<Who> for Places {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.with(|numbers| numbers.retain(|_who, number| *number > drop_below));
+    }
+
+    fn len(&self) -> usize {
+        self.with(|numbers| numbers.len())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
