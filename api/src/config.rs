@@ -12,6 +12,7 @@ use warren_shared::languages::PolicyMode;
 use warren_shared::telemetry::Environment;
 use warren_shared::time::millis;
 
+use crate::callbacks::CallbackConfig;
 use crate::origin::Origins;
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.
@@ -42,6 +43,8 @@ pub struct Config {
     pub max_in_flight: usize,
     /// How long a drain waits for requests in flight.
     pub drain_grace: Duration,
+    /// How results are posted (`WARREN_WEBHOOK_SECRET` and others); `None`: not at all.
+    pub callbacks: Option<CallbackConfig>,
 }
 
 /// Which store.
@@ -82,6 +85,7 @@ impl Config {
             ),
             max_in_flight: env.number("WARREN_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT, 1..=10_000),
             drain_grace: DRAIN_GRACE,
+            callbacks: CallbackConfig::from_env(env),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod api;
+pub mod callbacks;
 mod caller;
 pub mod config;
 mod dispatch;

@@ -9,6 +9,7 @@ use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::telemetry::Environment;
 
 use crate::admission::Admission;
+use crate::callbacks::Callbacks;
 use crate::dispatch::Dispatch;
 use crate::health::Health;
 use crate::store::{Recorder, Store};
@@ -28,4 +29,5 @@ pub(crate) struct AppState {
     pub(crate) health: Health,
     /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
+    pub(crate) callbacks: Arc<Callbacks>,
 }

@@ -48,6 +48,7 @@ pub(crate) async fn post(
     let room: RoomId = room.parse().map_err(Refusal::InvalidRoom)?;
     let request = ExecuteRequest::from_json(&body)?;
     drop(body);
+    let callback = state.callbacks.accept(request.callback_url.as_deref())?;
     let submission = Submission::parse(request, &state.languages, state.policy)?;
 
     // Asked once more, with the job at hand: many may have come in together.
@@ -58,6 +59,7 @@ pub(crate) async fn post(
 
     let mut job = Job::new(room, submission, Limits::default(), budget.job_deadline());
     job.traceparent = traceparent(&parts.headers);
+    job.callback = callback;
     tracing::Span::current().record("job.id", tracing::field::display(job.id));
     let mut response = match run(&state, &job, budget, admitted).await {
         Ok(answer) => Json(answer).into_response(),
