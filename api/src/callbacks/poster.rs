@@ -86,6 +86,9 @@ impl Poster {
     }
 
     async fn deal_with(&self, delivery: CallbackDelivery) {
+        if !delivery.is_ours() {
+            return;
+        }
         let job = delivery.callback.job;
         let attempt = self.attempt(&delivery.callback).await;
         let settled = match self.next(&delivery.callback, attempt) {

@@ -65,6 +65,8 @@ pub struct CallbackDelivery {
 /// How an implementation of the queue settles a callback. Dropped unsettled, it comes again.
 #[async_trait]
 pub trait SettleCallback: Send {
+    /// Whether it is still held. With the connection that brought it, it is lost, and comes again.
+    fn is_ours(&self) -> bool;
     /// It must not come again.
     async fn done(self: Box<Self>) -> Result<(), QueueError>;
     /// This comes in its place, not before that pause is over.
@@ -76,6 +78,12 @@ impl CallbackDelivery {
     #[must_use]
     pub fn new(callback: Callback, settle: Box<dyn SettleCallback>) -> Self {
         Self { callback, settle }
+    }
+
+    /// Whether it is still ours to post. If not, it comes again by itself.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.settle.is_ours()
     }
 
     /// It was posted, or never will be.

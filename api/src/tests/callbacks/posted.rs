@@ -174,7 +174,7 @@ async fn rude_receivers_hold_nobody() {
 
 #[tokio::test]
 async fn a_slow_receiver_does_not_hold_up_another() {
-    let bench = bench(&[LOOPBACK]).await;
+    let bench = bench(&[LOOPBACK, ("WARREN_CALLBACK_TIMEOUT_MS", "30000")]).await;
     let _posting = bench.api.post_callbacks().await.unwrap();
     let slow = RudeReceiver::new("127.0.0.2:0", Rude::Silent).await;
     for _ in 0..70 {
@@ -184,9 +184,9 @@ async fn a_slow_receiver_does_not_hold_up_another() {
     let asked = Instant::now();
     submit(&bench, &receiver.url()).await;
     receiver.next().await;
-    // A try of the slow one's takes ten seconds.
+    // A try of the slow one's takes thirty.
     assert!(
-        asked.elapsed() < Duration::from_secs(8),
+        asked.elapsed() < Duration::from_secs(25),
         "{:?}",
         asked.elapsed()
     );

@@ -129,6 +129,10 @@ impl Held {
 
 #[async_trait]
 impl SettleCallback for Held {
+    fn is_ours(&self) -> bool {
+        self.placed.is_some()
+    }
+
     async fn done(mut self: Box<Self>) -> Result<(), QueueError> {
         self.placed = None;
         Ok(())

@@ -151,6 +151,10 @@ struct Tagged {
 
 #[async_trait]
 impl SettleCallback for Tagged {
+    fn is_ours(&self) -> bool {
+        self.acker.as_ref().is_some_and(Acker::usable)
+    }
+
     async fn done(mut self: Box<Self>) -> Result<(), QueueError> {
         match self.acker.take() {
             Some(acker) => settle(&acker, Settlement::Ack).await,
