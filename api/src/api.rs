@@ -13,6 +13,7 @@ use warren_shared::languages::Languages;
 use warren_shared::queue::JobQueue;
 
 use crate::admission::Admission;
+use crate::callbacks::{Callbacks, Posting};
 use crate::config::Config;
 use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
@@ -25,6 +26,9 @@ use crate::store::{Recorder, Store};
 /// How long a drain waits for what is still to be recorded.
 pub const RECORD_GRACE: Duration = Duration::from_secs(3);
 
+/// How long a drain waits after that for callbacks that are still to be queued.
+const CALLBACK_GRACE: Duration = Duration::from_secs(1);
+
 /// The API, put together; [`Api::serve`] opens it.
 pub struct Api {
     pub(crate) router: Router,
@@ -34,8 +38,9 @@ pub struct Api {
     drain_grace: Duration,
     /// Tells the routes that this API stops.
     draining: CancellationToken,
-    // Ends the stream of unclaimed replies, at the latest when this is dropped.
+    // Ends the streams of unclaimed replies and of callbacks, at the latest when this is dropped.
     unclaimed: DropGuard,
+    pub(crate) callbacks: Arc<Callbacks>,
 }
 
 impl Api {
@@ -50,7 +55,9 @@ impl Api {
         languages: Languages,
         instance: InstanceId,
     ) -> Self {
-        let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
+        let callbacks = Arc::new(Callbacks::new(config.callbacks, Arc::clone(&queue)));
+        let outbox = Arc::clone(&callbacks.outbox);
+        let recorder = Arc::new(Recorder::with_outbox(Arc::clone(&store), outbox));
         let draining = CancellationToken::new();
         let state = AppState {
             draining: draining.clone(),
@@ -72,6 +79,7 @@ impl Api {
                 last: Mutex::default(),
             },
             gate: Arc::new(Gate::start(config.auth, config.rate)),
+            callbacks: Arc::clone(&callbacks),
         };
         Self {
             router: router(Arc::new(state), &config.origins),
@@ -81,6 +89,7 @@ impl Api {
             drain_grace: config.drain_grace,
             draining,
             unclaimed: CancellationToken::new().drop_guard(),
+            callbacks,
         }
     }
 
@@ -93,6 +102,7 @@ impl Api {
     /// The queue's unclaimed replies were already taken by another API.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<Drained> {
         self.record_unclaimed().await?;
+        let posting = self.post_callbacks().await?;
         let bounds = Bounds {
             grace: self.drain_grace,
             ..Bounds::default()
@@ -104,9 +114,20 @@ impl Api {
         });
         let drained = warren_http::serve(listener, self.router, stop, bounds).await;
         drop(self.unclaimed);
-        self.recorder.drain(RECORD_GRACE).await;
+        let recording = async {
+            self.recorder.drain(RECORD_GRACE).await;
+            self.callbacks.outbox.drain(CALLBACK_GRACE).await;
+        };
+        tokio::join!(recording, posting.end(RECORD_GRACE));
         self.store.close().await;
         Ok(drained)
+    }
+
+    /// Begins to post results to where their callers want them.
+    pub(crate) async fn post_callbacks(&self) -> Result<Posting> {
+        let (queue, store) = (self.queue.as_ref(), Arc::clone(&self.store));
+        let stop = self.unclaimed.token().clone();
+        Ok(self.callbacks.post(queue, store, stop).await?)
     }
 
     /// Begins to record replies that nobody waits for.

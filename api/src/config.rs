@@ -13,6 +13,7 @@ use warren_shared::telemetry::Environment;
 use warren_shared::time::millis;
 
 use crate::auth::AuthConfig;
+use crate::callbacks::CallbackConfig;
 use crate::origin::Origins;
 use crate::rate::RateConfig;
 
@@ -48,6 +49,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// How often.
     pub rate: RateConfig,
+    /// How results are posted (`WARREN_WEBHOOK_SECRET` and others); `None`: not at all.
+    pub callbacks: Option<CallbackConfig>,
 }
 
 /// Which store.
@@ -90,6 +93,7 @@ impl Config {
             drain_grace: DRAIN_GRACE,
             auth: AuthConfig::from_env(env),
             rate: RateConfig::from_env(env),
+            callbacks: CallbackConfig::from_env(env),
         }
     }
 

@@ -7,6 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::http::HeaderMap;
 use tokio::time::Instant;
 use warren_http::{ApiError, body};
+use warren_shared::callback::CallbackUrl;
 use warren_shared::contract::{ExecuteRequest, Refusal};
 use warren_shared::ids::RoomId;
 use warren_shared::job::Job;
@@ -42,6 +43,7 @@ pub(crate) async fn receive(
 pub(crate) struct Order {
     room: RoomId,
     submission: Submission,
+    callback: Option<CallbackUrl>,
 }
 
 /// Reads and validates what was received.
@@ -58,8 +60,13 @@ pub(crate) fn accept(
     room: RoomId,
     request: ExecuteRequest,
 ) -> Result<Order, Refusal> {
+    let callback = state.callbacks.accept(request.callback_url.as_deref())?;
     let submission = Submission::parse(request, &state.languages, state.policy)?;
-    Ok(Order { room, submission })
+    Ok(Order {
+        room,
+        submission,
+        callback,
+    })
 }
 
 impl Order {
@@ -67,6 +74,7 @@ impl Order {
     pub(crate) fn into_job(self, headers: &HeaderMap, deadline: Deadline) -> Job {
         let mut job = Job::new(self.room, self.submission, Limits::default(), deadline);
         job.traceparent = traceparent(headers);
+        job.callback = self.callback;
         job
     }
 }

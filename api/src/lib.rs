@@ -6,6 +6,7 @@
 mod admission;
 mod api;
 mod auth;
+pub mod callbacks;
 mod caller;
 pub mod config;
 mod dispatch;

@@ -9,6 +9,7 @@ use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::telemetry::Environment;
 
 use crate::admission::Admission;
+use crate::callbacks::Callbacks;
 use crate::dispatch::Dispatch;
 use crate::guard::Gate;
 use crate::health::Health;
@@ -31,4 +32,5 @@ pub(crate) struct AppState {
     pub(crate) draining: CancellationToken,
     /// Lets requests in.
     pub(crate) gate: Arc<Gate>,
+    pub(crate) callbacks: Arc<Callbacks>,
 }

@@ -30,6 +30,9 @@ use crate::slots::Slots;
 /// How long a caller may wait for a slot before it is better off elsewhere.
 const SLOT_WAIT: Duration = Duration::from_millis(500);
 
+/// What a caller is told who wants the result posted.
+const NO_CALLBACKS: &str = "Leave callbackUrl out, or submit through the API.";
+
 /// What the handlers share.
 pub struct Context {
     /// Runs jobs.
@@ -74,7 +77,7 @@ async fn execute(
         return Err(problem.into());
     }
     let body = body::read_json(&parts.headers, body, budget.body_by()).await?;
-    let request = ExecuteRequest::from_json(&body)?;
+    let request = ExecuteRequest::from_json(&body)?.without_callback(NO_CALLBACKS)?;
     let submission = Submission::parse(request, &context.languages, context.policy)?;
     let slot = context
         .slots

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use warren_shared::callback::CallbackUrl;
 use warren_shared::contract::ExecuteResponse;
 use warren_shared::ids::{JobId, RoomId};
 use warren_shared::job::Job;
@@ -25,6 +26,8 @@ pub struct Execution {
     pub end: End,
     /// When this was recorded.
     pub recorded_at: EpochMillis,
+    /// Where that is to be posted once it is recorded. Not recorded itself: it may hold a secret.
+    pub callback: Option<CallbackUrl>,
 }
 
 /// What was asked for.
@@ -142,7 +145,8 @@ impl Execution {
     /// That `job` came to this end.
     #[must_use]
     pub fn of(job: &Job, end: End) -> Self {
-        Self::new(job.id, Some(Origin::from(job)), end)
+        let callback = job.callback.clone();
+        Self::new(job.id, Some(Origin::from(job)), end, callback)
     }
 
     /// What a reply that nobody waited for tells of its job.
@@ -162,10 +166,11 @@ impl Execution {
             })),
             Err(failure) => End::Failed(failure),
         };
-        Self::new(job_id, job.as_deref().map(Origin::from), end)
+        let callback = job.as_ref().and_then(|job| job.callback.clone());
+        Self::new(job_id, job.as_deref().map(Origin::from), end, callback)
     }
 
-    fn new(job_id: JobId, origin: Option<Origin>, end: End) -> Self {
+    fn new(job_id: JobId, origin: Option<Origin>, end: End, callback: Option<CallbackUrl>) -> Self {
         let end = match end {
             End::Ran(response) => End::Ran(Box::new(clipped(*response, MAX_RECORDED_TEXT))),
             end => end,
@@ -175,6 +180,7 @@ impl Execution {
             origin,
             end,
             recorded_at: EpochMillis::now(),
+            callback,
         }
     }
 

@@ -9,9 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_shared::limits::ByteSize;
-use warren_shared::queue::Unclaimed;
+use warren_shared::queue::{Callback, Unclaimed};
 
-use super::{Execution, Store, StoreError};
+use super::{End, Execution, Store, StoreError};
+use crate::callbacks::Outbox;
 
 /// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
 /// second this is an outage of five minutes.
@@ -73,6 +74,15 @@ impl Recorder {
     /// Starts writing to `store`, on the current runtime.
     #[must_use]
     pub fn start(store: Arc<dyn Store>) -> Self {
+        Self::new(store, None)
+    }
+
+    /// The same, and hands over to `outbox` what is to be posted.
+    pub(crate) fn with_outbox(store: Arc<dyn Store>, outbox: Arc<Outbox>) -> Self {
+        Self::new(store, Some(outbox))
+    }
+
+    fn new(store: Arc<dyn Store>, outbox: Option<Arc<Outbox>>) -> Self {
         let (entries, queue) = mpsc::channel(RECORD_BUFFER);
         let state = Arc::<State>::default();
         let closing = CancellationToken::new();
@@ -81,7 +91,8 @@ impl Recorder {
             let state = Arc::clone(&state);
             waiting.for_each_concurrent(WRITERS, move |entry| {
                 let (store, state) = (Arc::clone(&store), Arc::clone(&state));
-                async move { write(store.as_ref(), &state, entry).await }
+                let outbox = outbox.clone();
+                async move { write(store.as_ref(), &state, outbox.as_deref(), entry).await }
             })
         };
         Self {
@@ -187,21 +198,21 @@ fn until_closed(
 }
 
 /// Writes one execution, however long the store is away.
-async fn write(store: &dyn Store, state: &State, entry: Entry) {
+async fn write(store: &dyn Store, state: &State, outbox: Option<&Outbox>, entry: Entry) {
     let job_id = entry.execution.job_id;
     let mut pause = FIRST_PAUSE;
-    loop {
+    let is_recorded = loop {
         match store.record(&entry.execution).await {
             Ok(()) => {
                 if state.failing.swap(false, Ordering::Relaxed) {
                     tracing::info!(store = store.name(), "recording again");
                 }
-                break;
+                break true;
             }
             Err(error @ (StoreError::Rejected { .. } | StoreError::Unreadable { .. })) => {
                 state.lost.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(job.id = %job_id, error = &error as &dyn std::error::Error, "execution cannot be recorded");
-                break;
+                break false;
             }
             Err(error) => {
                 if !state.failing.swap(true, Ordering::Relaxed) {
@@ -214,9 +225,20 @@ async fn write(store: &dyn Store, state: &State, entry: Entry) {
                 pause = (pause * 2).min(LAST_PAUSE);
             }
         }
-    }
-    if let Some(in_hand) = entry.unclaimed {
-        in_hand.unclaimed.acknowledge();
+    };
+    let in_hand = entry.unclaimed;
+    let settle = move || {
+        if let Some(in_hand) = in_hand {
+            in_hand.unclaimed.acknowledge();
+        }
+    };
+    let Execution { end, callback, .. } = entry.execution;
+    match (outbox, callback) {
+        // An unclaimed reply is settled only when its callback is queued.
+        (Some(outbox), Some(url)) if is_recorded && end != End::Pending => {
+            outbox.send(Callback::new(job_id, url), settle);
+        }
+        _ => settle(),
     }
 }
 

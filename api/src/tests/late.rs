@@ -130,6 +130,7 @@ async fn a_result_that_never_comes_is_given_up() {
             origin: None,
             end: End::Pending,
             recorded_at: EpochMillis::from_millis(now - age * 1_000),
+            callback: None,
         };
         bench.store.record(&execution).await.unwrap();
         let answer = bench

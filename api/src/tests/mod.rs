@@ -2,6 +2,7 @@
 
 mod admission;
 mod bench;
+mod callbacks;
 mod cors;
 mod errors;
 mod hang_up;

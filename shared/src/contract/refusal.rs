@@ -24,7 +24,7 @@ pub enum Refusal {
     },
     /// The body is JSON of another shape: a missing field, a wrong type.
     #[error(
-        "{}: {reason}. Send {{\"language\",\"code\"}} and optionally \"input\", \"testCases\", \"compare\", \"tolerance\" and \"stopOnFailure\".",
+        "{}: {reason}. Send {{\"language\",\"code\"}} and optionally \"input\", \"testCases\", \"compare\", \"tolerance\", \"stopOnFailure\" and \"callbackUrl\".",
         at(path)
     )]
     InvalidField {
@@ -85,6 +85,20 @@ pub enum Refusal {
         /// How the outputs are compared instead.
         compare: String,
     },
+    /// An address that no result is posted to.
+    #[error(
+        "The result cannot be posted to the callbackUrl: {reason}. Correct it, or leave it out."
+    )]
+    InvalidCallbackUrl {
+        /// Why, without the address, which may hold a secret.
+        reason: String,
+    },
+    /// A callbackUrl where no results are posted.
+    #[error("Results are not posted here. {instead}")]
+    CallbacksOff {
+        /// What to do.
+        instead: &'static str,
+    },
     /// There is nothing to run.
     #[error("The code is empty. Send the source of a program in \"code\".")]
     EmptyCode,
@@ -141,6 +155,8 @@ impl Refusal {
             Self::UnknownCompare { .. } => "unknown_compare",
             Self::InvalidTolerance { .. } => "invalid_tolerance",
             Self::StrayTolerance { .. } => "stray_tolerance",
+            Self::InvalidCallbackUrl { .. } => "invalid_callback_url",
+            Self::CallbacksOff { .. } => "callbacks_off",
             Self::EmptyCode => "empty_code",
             Self::CodeTooLarge { .. } => "code_too_large",
             Self::NulInCode { .. } => "nul_in_code",
@@ -180,6 +196,9 @@ impl Refusal {
                 json!({ "field": field, "bytes": bytes, "limitBytes": limit })
             }
             Self::ForbiddenCode { violations } => json!({ "violations": violations }),
+            Self::InvalidCallbackUrl { .. } | Self::CallbacksOff { .. } => {
+                json!({ "field": "callbackUrl" })
+            }
             Self::EmptyCode | Self::InvalidRoom(_) => Value::Null,
         }
     }

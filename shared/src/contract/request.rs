@@ -25,6 +25,8 @@ pub struct ExecuteRequest {
     pub tolerance: Option<Number>,
     /// Whether the first failure is the last run; absent is no.
     pub stop_on_failure: Option<bool>,
+    /// Where the result is to be posted.
+    pub callback_url: Option<String>,
 }
 
 /// One of `testCases`.
@@ -55,6 +57,19 @@ impl ExecuteRequest {
         })?;
         json.end().map_err(|error| refusal("", &error))?;
         Ok(request)
+    }
+}
+
+impl ExecuteRequest {
+    /// The same, if nothing is to be posted: for those who post nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::CallbacksOff`] with what the caller is to do instead.
+    pub fn without_callback(self, instead: &'static str) -> Result<Self, Refusal> {
+        match self.callback_url {
+            None => Ok(self),
+            Some(_) => Err(Refusal::CallbacksOff { instead }),
+        }
     }
 }
 
@@ -141,7 +156,7 @@ mod tests {
     fn unknown_fields_are_named_with_their_place() {
         let top = refused(r#"{"language":"python","code":"1","timeout":9}"#);
         assert!(
-            matches!(&top, Refusal::UnknownField { field, known } if field == "timeout" && known.len() == 7),
+            matches!(&top, Refusal::UnknownField { field, known } if field == "timeout" && known.len() == 8),
             "{top:?}"
         );
         let inner = refused(r#"{"language":"python","code":"1","testCases":[{"expected":"1"}]}"#);

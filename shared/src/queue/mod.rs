@@ -3,6 +3,7 @@
 //! (`tests/conformance/`).
 
 mod bulletin;
+mod callback;
 mod cancellations;
 mod class;
 mod deliveries;
@@ -15,6 +16,9 @@ mod turn;
 mod unclaimed;
 mod waiters;
 
+pub use callback::{
+    Callback, CallbackDelivery, LONGEST_CALLBACK_PAUSE, MAX_QUEUED_CALLBACKS, SettleCallback,
+};
 pub use class::{JobClass, Prefetch, SLOTS_PER_UNATTENDED};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settle};
@@ -101,6 +105,24 @@ pub trait JobQueue: Send + Sync + 'static {
         &self,
         stop: CancellationToken,
     ) -> Result<mpsc::Receiver<Unclaimed>, QueueError>;
+
+    /// Queues a callback to be posted by any API. `Ok` once it would survive the queue's restart, if
+    /// this queue can. Bounded in time.
+    ///
+    /// # Errors
+    /// [`QueueError`]: it is not queued, or nobody knows whether it is.
+    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError>;
+
+    /// Callbacks to be posted, at most `prefetch` of them unsettled at a time. There is one such
+    /// stream per queue handle.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the stream was already taken.
+    async fn callbacks(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError>;
 
     /// How the queue is, by asking it. Bounded by [`STATUS_TIMEOUT`].
     async fn status(&self) -> Result<QueueStatus, QueueError>;

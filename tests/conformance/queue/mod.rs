@@ -1,6 +1,7 @@
 //! The queue: one suite for the in-process one and for RabbitMQ, on a real broker, and for both
 //! classes of jobs; and what only RabbitMQ has, connections to lose and a topology to agree on.
 
+mod callbacks;
 mod cancel;
 mod counts;
 mod fixture;
@@ -91,5 +92,9 @@ conformance! {
             an_unattended_job_that_is_too_late_is_answered,
             a_reply_outlives_its_api,
             replies_to_the_living_and_the_gone_are_told_apart;
+        callbacks:
+            a_callback_comes_until_it_is_done,
+            a_callback_comes_again_after_its_pause,
+            a_callback_outlives_its_api;
     }
 }

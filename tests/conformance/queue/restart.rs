@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use warren_shared::queue::{JobQueue, QueueError, SubmitError, WaitError};
 use warren_shared::time::Deadline;
 
+use super::callbacks::{callback, next, take_callbacks};
 use super::fixture::{SOON, api_on, job, job_for, reply_to, submit, until, worker_on};
 use super::rabbitmq::{holds_exactly, works};
 use crate::harness::broker::Broker;
@@ -14,6 +15,8 @@ use crate::harness::proxy::Proxy;
 
 /// What "at once" is, on a busy machine.
 const AT_ONCE: Duration = Duration::from_millis(250);
+/// Longer than it takes until the broker is stopped, and short.
+const CALLBACK_PAUSE: Duration = Duration::from_secs(5);
 /// More than a broker takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -64,6 +67,13 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
         api.submit_unattended(job).await?;
     }
     held.push(jobs.next().await?);
+    // One callback is due, one in its pause, which the broker's absence does not make longer.
+    let mut callbacks = take_callbacks(&api, 1).await?;
+    let (due, paused) = (callback()?, callback()?);
+    api.queue_callback(&paused).await?;
+    let delivery = next(&mut callbacks).await?;
+    delivery.again(paused.clone(), CALLBACK_PAUSE).await?;
+    api.queue_callback(&due).await?;
     broker.stop().await?;
     // Who waits is told: these jobs go with the broker.
     let gone = Instant::now();
@@ -93,6 +103,18 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     delivered.sort_by_key(|(_, redelivered)| !redelivered);
     assert_eq!(delivered, [(kept[0].id, true), (kept[1].id, false)]);
     holds_exactly(3, &api, &mut jobs).await?;
+    let mut come = 0;
+    while come < 2 {
+        let delivery = next(&mut callbacks).await?;
+        if !delivery.is_ours() {
+            // Fetched before the broker went.
+            continue;
+        }
+        come += 1;
+        let kept = [&due, &paused].contains(&&delivery.callback);
+        anyhow::ensure!(kept, "{:?} is another", delivery.callback);
+        delivery.done().await?;
+    }
 
     // And as a power cut would. What waits to be run alone is kept as well, and it is not taken for
     // a try of it.

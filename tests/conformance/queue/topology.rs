@@ -33,8 +33,8 @@ fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
     let declared = normal(&topology::definitions("/"));
     assert_eq!(
         declared.len(),
-        16,
-        "four exchanges, six queues, six bindings"
+        28,
+        "four exchanges, twelve queues, twelve bindings"
     );
     assert_eq!(normal(&shipped), declared);
     Ok(())

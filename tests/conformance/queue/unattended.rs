@@ -13,8 +13,8 @@ use warren_shared::ids::JobId;
 use warren_shared::job::Job;
 use warren_shared::presence::WorkerStatus;
 use warren_shared::queue::{
-    Deliveries, JobClass, JobQueue, PendingReply, Prefetch, QueueError, QueueStatus, SubmitError,
-    Unclaimed,
+    Callback, CallbackDelivery, Deliveries, JobClass, JobQueue, PendingReply, Prefetch, QueueError,
+    QueueStatus, SubmitError, Unclaimed,
 };
 use warren_shared::reply::Reply;
 use warren_shared::time::Deadline;
@@ -129,6 +129,18 @@ impl JobQueue for AsUnattended {
         stop: CancellationToken,
     ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
         self.queue.unclaimed(stop).await
+    }
+
+    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
+        self.queue.queue_callback(callback).await
+    }
+
+    async fn callbacks(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError> {
+        self.queue.callbacks(prefetch, stop).await
     }
 
     async fn status(&self) -> Result<QueueStatus, QueueError> {

@@ -55,6 +55,7 @@ impl Canary {
             compare: None,
             tolerance: None,
             stop_on_failure: None,
+            callback_url: None,
         };
         let submission = Submission::parse(request, &self.languages, PolicyMode::Off)
             .map_err(|refusal| format!("its canary was refused: {refusal}"))?;

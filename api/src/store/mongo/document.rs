@@ -66,6 +66,7 @@ impl Fields {
             origin: Origin::from_parts(self.room, self.language, submitted_at, self.code_sha256)?,
             end,
             recorded_at: from_bson(self.recorded_at),
+            callback: None,
         })
     }
 }

@@ -131,6 +131,7 @@ impl OldRow {
             origin: Origin::from_parts(self.room, self.language, submitted_at, self.code)?,
             end,
             recorded_at: from_sql(self.recorded_at),
+            callback: None,
         })
     }
 }

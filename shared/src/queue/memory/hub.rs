@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
+use super::callbacks::Callbacks;
 use crate::job::Job;
 use crate::queue::bulletin::Bulletin;
 use crate::queue::cancellations::Cancellations;
@@ -27,6 +28,7 @@ pub(super) struct Hub {
     capacity: usize,
     /// One for all workers: what is in it reaches each of them.
     pub(super) cancellations: Arc<Cancellations>,
+    pub(super) callbacks: Arc<Callbacks>,
     state: Mutex<State>,
     interactive_waits: Notify,
     unattended_waits: Notify,
@@ -90,6 +92,7 @@ impl Hub {
         Self {
             capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
             cancellations: Arc::default(),
+            callbacks: Arc::default(),
             state: Mutex::default(),
             interactive_waits: Notify::new(),
             unattended_waits: Notify::new(),

@@ -1,6 +1,7 @@
 //! The in-process queue: what `warren up` runs on. Same semantics as RabbitMQ's, held to the same
 //! conformance suite; what it holds is lost with the process.
 
+mod callbacks;
 mod hub;
 mod streams;
 
@@ -18,8 +19,8 @@ use crate::job::Job;
 use crate::presence::WorkerStatus;
 use crate::queue::waiters::{Epoch, Waiters};
 use crate::queue::{
-    Deliveries, JobQueue, MAX_QUEUED_JOBS, PendingReply, Prefetch, QueueError, QueueStatus,
-    SubmitError, Unclaimed,
+    Callback, CallbackDelivery, Deliveries, JobQueue, MAX_QUEUED_JOBS, PendingReply, Prefetch,
+    QueueError, QueueStatus, SubmitError, Unclaimed,
 };
 use crate::time::Deadline;
 use hub::{HandleId, Hub};
@@ -40,6 +41,7 @@ pub struct MemoryQueue {
 struct Taken {
     jobs: Arc<AtomicBool>,
     unclaimed: AtomicBool,
+    callbacks: AtomicBool,
 }
 
 impl MemoryQueue {
@@ -159,6 +161,28 @@ impl JobQueue for MemoryQueue {
         }
         let stop = self.until(stop);
         Ok(streams::unclaimed(&self.hub, stop))
+    }
+
+    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        self.hub.callbacks.queue(callback.clone())
+    }
+
+    async fn callbacks(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        if self.taken.callbacks.swap(true, Ordering::SeqCst) {
+            return Err(QueueError::AlreadyTaken("the stream of callbacks"));
+        }
+        let stop = self.until(stop);
+        Ok(callbacks::stream(&self.hub.callbacks, prefetch, stop))
     }
 
     async fn status(&self) -> Result<QueueStatus, QueueError> {

@@ -1,5 +1,7 @@
 //! How jobs and replies stand on the wire: JSON bodies and the properties around them.
 
+use std::time::Duration;
+
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::Serialize;
@@ -9,7 +11,7 @@ use super::cancelling::Cancellation;
 use super::tries::Tries;
 use crate::ids::JobId;
 use crate::job::Job;
-use crate::queue::JobClass;
+use crate::queue::{Callback, JobClass};
 use crate::reply::Reply;
 use crate::time::{Deadline, EpochMillis, millis};
 
@@ -44,6 +46,12 @@ impl Versioned for Job {
 }
 
 impl Versioned for Cancellation {
+    fn version(&self) -> u16 {
+        self.version
+    }
+}
+
+impl Versioned for Callback {
     fn version(&self) -> u16 {
         self.version
     }
@@ -163,6 +171,15 @@ fn job_headers(job: &Job) -> FieldTable {
 
 pub(super) fn reply_properties(job: JobId) -> BasicProperties {
     properties(job, "warren.reply", Mode::Persistent)
+}
+
+/// A callback's; with a pause, it comes back to its queue after that.
+pub(super) fn callback_properties(job: JobId, pause: Option<Duration>) -> BasicProperties {
+    let properties = properties(job, "warren.callback", Mode::Persistent);
+    match pause {
+        Some(pause) => properties.with_expiration(millis(pause).to_string().into()),
+        None => properties,
+    }
 }
 
 pub(super) fn cancellation_properties(job: JobId, deadline: Deadline) -> BasicProperties {

@@ -1,6 +1,7 @@
 //! The queue on RabbitMQ. Each side has one connection to publish and one to consume (an API that
 //! records unclaimed replies has one more for these), each kept alive as a whole by a supervisor.
 
+mod callbacks;
 mod cancelling;
 mod config;
 mod connected;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 
 pub use config::RabbitConfig;
 
+use self::callbacks::{Calling, Due};
 use self::cancelling::cancel;
 use self::connected::Connected;
 use self::jobs::Consuming;
@@ -52,8 +54,8 @@ use crate::queue::bulletin::Bulletin;
 use crate::queue::roll::Roll;
 use crate::queue::waiters::Waiters;
 use crate::queue::{
-    Deliveries, JobQueue, Offer, PendingReply, Prefetch, QueueError, QueueStatus, STATUS_TIMEOUT,
-    SubmitError, Unclaimed,
+    Callback, CallbackDelivery, Deliveries, JobQueue, Offer, PendingReply, Prefetch, QueueError,
+    QueueStatus, STATUS_TIMEOUT, SubmitError, Unclaimed,
 };
 use crate::time::Deadline;
 
@@ -73,6 +75,7 @@ enum Side {
         submitter: Submitter,
         roll: Arc<Roll>,
         recorder: Slot<Unclaimed>,
+        poster: Slot<CallbackDelivery>,
         config: RabbitConfig,
     },
     Worker {
@@ -115,6 +118,7 @@ impl RabbitQueue {
                 submitter,
                 roll,
                 recorder: Slot::new(After::Nothing),
+                poster: Slot::new(After::Nothing),
                 config,
             },
             events,
@@ -267,6 +271,45 @@ impl JobQueue for RabbitQueue {
             recorder: recorder.clone(),
         };
         supervise(recording, config.clone(), closed.clone(), consuming);
+        Ok(receiver)
+    }
+
+    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
+        let Side::Api { submitter, .. } = &self.side else {
+            return Err(QueueError::WrongSide("queueing a callback"));
+        };
+        callbacks::queue(&submitter.publisher, callback, Due::Now).await
+    }
+
+    async fn callbacks(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError> {
+        let Side::Api {
+            poster,
+            config,
+            submitter,
+            ..
+        } = &self.side
+        else {
+            return Err(QueueError::WrongSide("posting callbacks"));
+        };
+        let (held, life) = (prefetch.0.get(), &self.life);
+        let receiver = poster.subscribe(
+            "the stream of callbacks",
+            held,
+            held.into(),
+            stop,
+            &life.stop,
+            &life.tasks,
+        )?;
+        let calling = Calling {
+            instance: config.instance().clone(),
+            poster: poster.clone(),
+            publisher: submitter.publisher.clone(),
+        };
+        supervise(calling, config.clone(), life.stop.clone(), &life.consuming);
         Ok(receiver)
     }
 

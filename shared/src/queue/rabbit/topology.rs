@@ -1,6 +1,8 @@
 //! What exists on the broker, as one table: declared over AMQP by every process that connects, and
 //! rendered as RabbitMQ's definitions for the test that holds `rabbitmq/definitions.json` to it.
 
+use std::time::Duration;
+
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
@@ -8,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::event::MAX_EVENTS_BEHIND;
 use crate::limits::ByteSize;
-use crate::queue::{JobClass, MAX_QUEUED_JOBS, QueueError};
+use crate::queue::{JobClass, MAX_QUEUED_CALLBACKS, MAX_QUEUED_JOBS, QueueError};
+use crate::time::millis;
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
 pub const EXCHANGE: &str = "warren";
@@ -31,6 +34,18 @@ pub const TURNS: &str = "warren.jobs.suspect.turns";
 pub const DEAD_JOBS: &str = "warren.jobs.dead";
 /// Replies that no waiter took, to be recorded by any API instance.
 pub const RESULTS: &str = "warren.results";
+/// Callbacks that wait to be posted.
+pub const CALLBACKS: &str = "warren.callbacks";
+/// Callbacks that wait to be tried again, by the longest pause of those in it, in milliseconds. Queues
+/// of their own, since a queue lets go of its first message only: a short pause behind a long one
+/// would be as long.
+pub const CALLBACK_RETRIES: [(&str, i64); 5] = [
+    ("warren.callbacks.retry.1", 5_000),
+    ("warren.callbacks.retry.2", 30_000),
+    ("warren.callbacks.retry.3", 120_000),
+    ("warren.callbacks.retry.4", 600_000),
+    ("warren.callbacks.retry.5", 3_600_000),
+];
 /// What the reply queues' names begin with.
 pub const REPLIES_PREFIX: &str = "warren.replies";
 
@@ -52,6 +67,18 @@ pub(super) const fn queue_of(class: JobClass) -> &'static str {
         JobClass::Interactive => INTERACTIVE_JOBS,
         JobClass::Unattended => JOBS,
     }
+}
+
+/// A callback that is put back this often, by APIs that stop or die, is given up.
+const CALLBACK_DELIVERY_LIMIT: i64 = 100;
+
+/// The queue for callbacks that are to come back after that pause: the one with the shortest pauses
+/// that are not shorter.
+pub(super) fn retry_queue(pause: Duration) -> &'static str {
+    let pause = i64::try_from(millis(pause)).unwrap_or(i64::MAX);
+    let [.., (longest, _)] = CALLBACK_RETRIES;
+    let fitting = CALLBACK_RETRIES.iter().find(|(_, up_to)| pause <= *up_to);
+    fitting.map_or(longest, |(name, _)| *name)
 }
 
 /// One argument of a queue.
@@ -108,7 +135,39 @@ const DURABLE_JOBS: [(&str, Argument); 6] = [
     ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
 ];
 
-const QUEUES: [Queue; 6] = [
+/// Callbacks that wait to be posted. Nothing is behind it: what cannot be posted is given up by whoever
+/// tries, and what a broker gives up after [`CALLBACK_DELIVERY_LIMIT`] has nobody to be told to.
+const CALLBACK_ARGUMENTS: [(&str, Argument); 4] = [
+    ("x-queue-type", Argument::Text("quorum")),
+    (
+        "x-max-length",
+        Argument::Number(MAX_QUEUED_CALLBACKS as i64),
+    ),
+    ("x-overflow", Argument::Text("reject-publish")),
+    (
+        "x-delivery-limit",
+        Argument::Number(CALLBACK_DELIVERY_LIMIT),
+    ),
+];
+
+/// Callbacks that are tried again after a pause: nobody consumes them, and at the end of their time
+/// they go back. At least once, so that none is lost when [`CALLBACKS`] is full at that moment.
+const fn paused(pause_ms: i64) -> [(&'static str, Argument); 7] {
+    [
+        ("x-queue-type", Argument::Text("quorum")),
+        (
+            "x-max-length",
+            Argument::Number(MAX_QUEUED_CALLBACKS as i64),
+        ),
+        ("x-overflow", Argument::Text("reject-publish")),
+        ("x-message-ttl", Argument::Number(pause_ms)),
+        ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+        ("x-dead-letter-routing-key", Argument::Text(CALLBACKS)),
+        ("x-dead-letter-strategy", Argument::Text("at-least-once")),
+    ]
+}
+
+const QUEUES: [Queue; 12] = [
     Queue {
         name: JOBS,
         arguments: &DURABLE_JOBS,
@@ -154,6 +213,30 @@ const QUEUES: [Queue; 6] = [
             ("x-max-length", Argument::Number(MAX_KEPT)),
             ("x-overflow", Argument::Text("reject-publish")),
         ],
+    },
+    Queue {
+        name: CALLBACKS,
+        arguments: &CALLBACK_ARGUMENTS,
+    },
+    Queue {
+        name: CALLBACK_RETRIES[0].0,
+        arguments: &paused(CALLBACK_RETRIES[0].1),
+    },
+    Queue {
+        name: CALLBACK_RETRIES[1].0,
+        arguments: &paused(CALLBACK_RETRIES[1].1),
+    },
+    Queue {
+        name: CALLBACK_RETRIES[2].0,
+        arguments: &paused(CALLBACK_RETRIES[2].1),
+    },
+    Queue {
+        name: CALLBACK_RETRIES[3].0,
+        arguments: &paused(CALLBACK_RETRIES[3].1),
+    },
+    Queue {
+        name: CALLBACK_RETRIES[4].0,
+        arguments: &paused(CALLBACK_RETRIES[4].1),
     },
 ];
 

@@ -1,0 +1,405 @@
+//! Which addresses may be called. Whoever submits a job chooses where its result is posted, and must
+//! not reach through Warren what they could not reach themselves: so only what is globally reachable
+//! unicast, unless the operator allows more. Pure: names are resolved elsewhere.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use url::Host;
+use warren_shared::callback::CallbackUrl;
+
+/// What of IPv4 is not globally reachable unicast (IANA's special-purpose registry), and what is only
+/// reachable from inside some cloud.
+const DENIED_V4: [(Ipv4Net, &str); 18] = [
+    (v4([0, 0, 0, 0], 8), "unspecified"),
+    (v4([10, 0, 0, 0], 8), "private"),
+    (v4([100, 64, 0, 0], 10), "shared (carrier-grade NAT)"),
+    (v4([127, 0, 0, 0], 8), "loopback"),
+    (v4([168, 63, 129, 16], 32), "Azure's own"),
+    (v4([169, 254, 0, 0], 16), "link-local"),
+    (v4([172, 16, 0, 0], 12), "private"),
+    (v4([192, 0, 0, 0], 24), "reserved"),
+    (v4([192, 0, 2, 0], 24), "documentation"),
+    (v4([192, 31, 196, 0], 24), "reserved"),
+    (v4([192, 52, 193, 0], 24), "reserved"),
+    (v4([192, 88, 99, 0], 24), "6to4 relay"),
+    (v4([192, 168, 0, 0], 16), "private"),
+    (v4([198, 18, 0, 0], 15), "benchmarking"),
+    (v4([198, 51, 100, 0], 24), "documentation"),
+    (v4([203, 0, 113, 0], 24), "documentation"),
+    (v4([224, 0, 0, 0], 4), "multicast"),
+    (v4([240, 0, 0, 0], 4), "reserved or broadcast"),
+];
+
+/// All of IPv6 that is global unicast. Outside of it are loopback, unique local, link-local,
+/// site-local and multicast addresses, and those with an IPv4 address in them.
+const GLOBAL_V6: Ipv6Net = v6([0x2000, 0], 3);
+
+/// What inside [`GLOBAL_V6`] is not reachable, or leads to an IPv4 address of the caller's choice.
+const DENIED_V6: [(Ipv6Net, &str); 5] = [
+    (v6([0x2001, 0], 32), "Teredo"),
+    (v6([0x2001, 0], 23), "reserved"),
+    (v6([0x2001, 0x0db8], 32), "documentation"),
+    (v6([0x2002, 0], 16), "6to4"),
+    (v6([0x3fff, 0], 20), "documentation"),
+];
+
+/// NAT64: the last four bytes are an IPv4 address. Where there is no IPv4, all of it is reached here.
+const NAT64: Ipv6Net = v6([0x0064, 0xff9b], 96);
+
+/// Ports that are other protocols': browsers refuse them, so nobody has a receiver there, and what is
+/// posted could be taken for something else (the Fetch standard's *bad ports*).
+const BAD_PORTS: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
+    102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,
+    465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990,
+    993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
+    6668, 6669, 6679, 6697, 10080,
+];
+
+const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)
+}
+
+const fn v6([a, b]: [u16; 2], bits: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
+}
+
+/// What the operator allows beside what everybody may be called at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    allowed: Vec<IpNet>,
+}
+
+/// Why something is not called.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    /// Its address.
+    #[error("{address} is not an address that Warren calls ({kind})")]
+    Address { address: IpAddr, kind: &'static str },
+    /// Its name, which is this machine's by definition.
+    #[error("localhost is not an address that Warren calls (loopback)")]
+    Localhost,
+    /// Its port.
+    #[error("port {0} is another protocol's")]
+    Port(u16),
+    /// Its name leads nowhere.
+    #[error("its name has no address")]
+    NoAddress,
+}
+
+impl Guard {
+    /// One that lets these networks be called as well.
+    #[must_use]
+    pub fn allowing(allowed: Vec<IpNet>) -> Self {
+        Self { allowed }
+    }
+
+    /// Refuses what is certain to be refused when it is called, so that its submitter learns of it.
+    pub(crate) fn check_url(&self, callback: &CallbackUrl) -> Result<(), Denied> {
+        let url = callback.url();
+        if let Some(port) = url.port_or_known_default()
+            && BAD_PORTS.contains(&port)
+        {
+            return Err(Denied::Port(port));
+        }
+        match url.host() {
+            Some(Host::Ipv4(address)) => self.check(address.into()),
+            Some(Host::Ipv6(address)) => self.check(address.into()),
+            Some(Host::Domain(name)) if is_localhost(name) => {
+                let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                let any_allowed = loopback.iter().any(|address| self.check(*address).is_ok());
+                any_allowed.then_some(()).ok_or(Denied::Localhost)
+            }
+            Some(Host::Domain(_)) => Ok(()),
+            None => Err(Denied::NoAddress),
+        }
+    }
+
+    /// Whether what a name leads to may be called: every one of the addresses. A name that leads
+    /// elsewhere as well is broken or meant to deceive, and which of them is called is not ours to
+    /// choose.
+    pub(crate) fn check_all(&self, addresses: &[IpAddr]) -> Result<(), Denied> {
+        if addresses.is_empty() {
+            return Err(Denied::NoAddress);
+        }
+        addresses
+            .iter()
+            .try_for_each(|address| self.check(*address))
+    }
+
+    fn check(&self, address: IpAddr) -> Result<(), Denied> {
+        // An IPv4 address in IPv6's clothes reaches what that address does.
+        let address = address.to_canonical();
+        if self.allowed.iter().any(|net| net.contains(&address)) {
+            return Ok(());
+        }
+        let kind = match address {
+            IpAddr::V4(address) => denied_v4(address),
+            IpAddr::V6(address) if NAT64.contains(&address) => {
+                // Allowed as what is in it.
+                return self.check(embedded(address).into());
+            }
+            IpAddr::V6(address) => denied_v6(address),
+        };
+        match kind {
+            None => Ok(()),
+            Some(kind) => Err(Denied::Address { address, kind }),
+        }
+    }
+}
+
+fn denied_v4(address: Ipv4Addr) -> Option<&'static str> {
+    let denied = DENIED_V4.iter().find(|(net, _)| net.contains(&address));
+    denied.map(|(_, kind)| *kind)
+}
+
+fn denied_v6(address: Ipv6Addr) -> Option<&'static str> {
+    if !GLOBAL_V6.contains(&address) {
+        return Some("not global unicast");
+    }
+    let denied = DENIED_V6.iter().find(|(net, _)| net.contains(&address));
+    denied.map(|(_, kind)| *kind)
+}
+
+fn embedded(address: Ipv6Addr) -> Ipv4Addr {
+    let [.., a, b, c, d] = address.octets();
+    Ipv4Addr::new(a, b, c, d)
+}
+
+/// `localhost` and all below it (RFC 6761), with or without the root's dot.
+fn is_localhost(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.rsplit('.')
+        .next()
+        .is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn url(text: &str) -> CallbackUrl {
+        text.parse().unwrap()
+    }
+
+    fn allowing(nets: &[&str]) -> Guard {
+        Guard::allowing(nets.iter().map(|net| net.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn what_everybody_reaches_may_be_called() {
+        for good in [
+            "1.1.1.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "126.255.255.255",
+            "128.0.0.0",
+            "169.253.255.255",
+            "169.255.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.167.255.255",
+            "192.169.0.0",
+            "198.17.255.255",
+            "198.20.0.0",
+            "223.255.255.255",
+            "2606:4700:4700::1111",
+            "2a00:1450:4001::1",
+            "2001:200::1",
+            "64:ff9b::1.1.1.1",
+            "::ffff:1.1.1.1",
+        ] {
+            assert_eq!(Guard::default().check(ip(good)), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn what_only_we_reach_may_not_be_called() {
+        for bad in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.100.100.200",
+            "127.0.0.1",
+            "127.255.255.254",
+            "168.63.129.16",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.88.99.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::1.1.1.1",
+            "::ffff:127.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b::127.0.0.1",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b:1::1.1.1.1",
+            "100::1",
+            "2001::1",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:20::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "2002:a9fe:a9fe::",
+            "3fff::1",
+            "5f00::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+        ] {
+            let checked = Guard::default().check(ip(bad));
+            assert!(matches!(checked, Err(Denied::Address { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_operator_may_allow_networks_and_nothing_beside_them() {
+        let guard = allowing(&["127.0.0.0/8", "10.1.0.0/16", "fd00::/8"]);
+        for good in [
+            "127.0.0.1",
+            "::ffff:127.0.0.1",
+            "10.1.2.3",
+            "fd00::1",
+            "1.1.1.1",
+        ] {
+            assert_eq!(guard.check(ip(good)), Ok(()), "{good}");
+        }
+        assert_eq!(guard.check(ip("64:ff9b::10.1.2.3")), Ok(()));
+        for bad in [
+            "::1",
+            "10.2.0.1",
+            "169.254.169.254",
+            "fe80::1",
+            "::127.0.0.1",
+        ] {
+            assert!(guard.check(ip(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_bad_address_is_enough() {
+        let guard = Guard::default();
+        assert_eq!(
+            guard.check_all(&[ip("1.1.1.1"), ip("2606:4700::1")]),
+            Ok(())
+        );
+        assert!(guard.check_all(&[ip("1.1.1.1"), ip("127.0.0.1")]).is_err());
+        assert!(guard.check_all(&[ip("::1"), ip("1.1.1.1")]).is_err());
+        assert_eq!(guard.check_all(&[]), Err(Denied::NoAddress));
+    }
+
+    #[test]
+    fn every_spelling_of_a_forbidden_address_is_refused_at_once() {
+        for bad in [
+            "http://127.0.0.1/",
+            "http://127.0.0.1./",
+            "http://127.1/",
+            "http://0x7f.1/",
+            "http://0x7f000001/",
+            "http://0177.0.0.1/",
+            "http://2130706433/",
+            "http://017700000001/",
+            "http://127.0.0.1:8080/hook",
+            "http://①②⑦.0.0.1/",
+            "http://%31%32%37.0.0.1/",
+            "http://0/",
+            "http://169.254.169.254/latest/meta-data/",
+            "http://2852039166/",
+            "http://0xa9fea9fe/",
+            "http://[::1]/",
+            "http://[0:0:0:0:0:0:0:1]/",
+            "http://[::]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://[::ffff:7f00:1]/",
+            "http://[::127.0.0.1]/",
+            "http://[64:ff9b::7f00:1]/",
+            "http://[fe80::1]/",
+            "https://localhost/",
+            "https://LOCALHOST:8443/",
+            "https://localhost./",
+            "https://app.localhost/",
+            "https://ｌocalhost/",
+            "https://192.168.1.1/",
+        ] {
+            assert!(Guard::default().check_url(&url(bad)).is_err(), "{bad}");
+        }
+        for good in [
+            "https://example.com/hook",
+            "http://example.com:8080/",
+            "https://localhost.example.com/",
+            "https://notlocalhost/",
+            "https://1.1.1.1/",
+            "https://[2606:4700:4700::1111]/",
+        ] {
+            assert_eq!(Guard::default().check_url(&url(good)), Ok(()), "{good}");
+        }
+        let allowed = allowing(&["127.0.0.1/32"]);
+        assert_eq!(allowed.check_url(&url("http://localhost:9000/")), Ok(()));
+        assert_eq!(allowed.check_url(&url("http://127.1:9000/")), Ok(()));
+        assert!(allowed.check_url(&url("http://127.0.0.2/")).is_err());
+    }
+
+    #[test]
+    fn other_protocols_ports_are_refused() {
+        for port in [0, 22, 25, 465, 587, 6667, 10080] {
+            let bad = url(&format!("http://example.com:{port}/"));
+            assert_eq!(Guard::default().check_url(&bad), Err(Denied::Port(port)));
+        }
+        for port in [80, 443, 3000, 5000, 8080, 8443, 65535] {
+            let good = url(&format!("http://example.com:{port}/"));
+            assert_eq!(Guard::default().check_url(&good), Ok(()), "{port}");
+        }
+    }
+
+    proptest! {
+        /// The standard library's own opinion, where it has one.
+        #[test]
+        fn nothing_that_the_library_calls_special_passes(bits: u32, high: u64, low: u64) {
+            let four = Ipv4Addr::from_bits(bits);
+            let special = four.is_private() || four.is_loopback() || four.is_link_local()
+                || four.is_multicast() || four.is_broadcast() || four.is_documentation()
+                || four.is_unspecified();
+            let six = Ipv6Addr::from_bits((u128::from(high) << 64) | u128::from(low));
+            let special_six = six.is_loopback() || six.is_multicast() || six.is_unspecified()
+                || six.is_unicast_link_local() || six.is_unique_local();
+            let guard = Guard::default();
+            if special {
+                prop_assert!(guard.check(four.into()).is_err());
+                prop_assert!(guard.check(four.to_ipv6_mapped().into()).is_err());
+            }
+            if special_six {
+                prop_assert!(guard.check(six.into()).is_err());
+            }
+            let translated = Ipv6Addr::from_bits((0x0064_ff9b << 96) | u128::from(bits));
+            prop_assert_eq!(guard.check(four.into()), guard.check(translated.into()));
+        }
+    }
+}

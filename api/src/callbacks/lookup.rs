@@ -1,0 +1,43 @@
+//! From names to addresses.
+
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+/// The most names that are looked up at a time. Each takes a thread, for as long as its name servers
+/// like: nobody can call the system's resolver back.
+const MAX_LOOKUPS: usize = 16;
+
+/// Finds a name's addresses.
+#[async_trait]
+pub(crate) trait Lookup: Send + Sync {
+    /// All addresses that the name has now.
+    async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// As this machine finds them: `/etc/hosts`, DNS, and whatever else it is set to.
+pub(crate) struct System(Arc<Semaphore>);
+
+impl Default for System {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_LOOKUPS)))
+    }
+}
+
+#[async_trait]
+impl Lookup for System {
+    async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let permit = Arc::clone(&self.0).acquire_owned().await;
+        let name = name.to_owned();
+        let looking = tokio::task::spawn_blocking(move || {
+            // Held by the thread: whoever asked may have stopped waiting.
+            let _permit = permit;
+            let found = (name.as_str(), 0).to_socket_addrs()?;
+            Ok(found.map(|address| address.ip()).collect())
+        });
+        looking.await.map_err(io::Error::other)?
+    }
+}

@@ -1,0 +1,133 @@
+//! Posting results to where their callers want them (`callbackUrl`): what is accepted, how it comes
+//! into the durable queue, and how it is posted out of it (docs/ARCHITECTURE.md, *Callbacks*).
+
+mod config;
+mod guard;
+mod lookup;
+mod outbox;
+mod payload;
+mod places;
+mod poster;
+mod schedule;
+mod signature;
+mod tally;
+
+pub use config::CallbackConfig;
+pub use guard::Guard;
+pub use schedule::{InvalidSchedule, Schedule};
+pub use signature::{InvalidSecrets, Secrets};
+pub use tally::CallbackFigures;
+
+pub(crate) use lookup::Lookup;
+pub(crate) use outbox::Outbox;
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use warren_shared::callback::CallbackUrl;
+use warren_shared::contract::Refusal;
+use warren_shared::queue::{JobQueue, Prefetch, QueueError};
+
+use crate::store::Store;
+use lookup::System;
+use poster::{AT_A_TIME, Poster};
+use tally::Tally;
+
+/// What a caller is told where no callbacks are posted.
+const OFF: &str = "Leave callbackUrl out and read the result at GET /api/executions/{id}; if you operate this service, set WARREN_WEBHOOK_SECRET to have results posted.";
+
+/// What an API has of callbacks.
+pub(crate) struct Callbacks {
+    config: Option<CallbackConfig>,
+    tally: Arc<Tally>,
+    /// Into the queue, also when this API posts none itself: another may.
+    pub(crate) outbox: Arc<Outbox>,
+}
+
+/// Callbacks being posted, until [`Posting::end`].
+pub(crate) struct Posting(Option<JoinHandle<()>>);
+
+impl Callbacks {
+    /// Callbacks by way of `queue`; without a configuration none are accepted or posted here.
+    pub(crate) fn new(config: Option<CallbackConfig>, queue: Arc<dyn JobQueue>) -> Self {
+        let tally = Arc::<Tally>::default();
+        Self {
+            config,
+            outbox: Arc::new(Outbox::new(queue, Arc::clone(&tally))),
+            tally,
+        }
+    }
+
+    /// What a request says of where its result is to be posted.
+    pub(crate) fn accept(&self, url: Option<&str>) -> Result<Option<CallbackUrl>, Refusal> {
+        let Some(url) = url else {
+            return Ok(None);
+        };
+        let Some(config) = &self.config else {
+            return Err(Refusal::CallbacksOff { instead: OFF });
+        };
+        let refused = |reason: String| Refusal::InvalidCallbackUrl { reason };
+        let url: CallbackUrl =
+            url.parse()
+                .map_err(|invalid: warren_shared::callback::InvalidCallbackUrl| {
+                    refused(invalid.to_string())
+                })?;
+        let checked = config.guard.check_url(&url);
+        checked.map_err(|denied| refused(denied.to_string()))?;
+        Ok(Some(url))
+    }
+
+    /// Begins to post what is queued, until `stop`.
+    ///
+    /// # Errors
+    /// Another does so on the same handle of the queue.
+    pub(crate) async fn post(
+        &self,
+        queue: &dyn JobQueue,
+        store: Arc<dyn Store>,
+        stop: CancellationToken,
+    ) -> Result<Posting, QueueError> {
+        self.post_by(queue, store, Arc::new(System::default()), stop)
+            .await
+    }
+
+    /// The same, with names looked up by `lookup`.
+    pub(crate) async fn post_by(
+        &self,
+        queue: &dyn JobQueue,
+        store: Arc<dyn Store>,
+        lookup: Arc<dyn Lookup>,
+        stop: CancellationToken,
+    ) -> Result<Posting, QueueError> {
+        let (Some(config), Some(prefetch)) = (&self.config, NonZeroU16::new(AT_A_TIME)) else {
+            return Ok(Posting(None));
+        };
+        let deliveries = queue.callbacks(Prefetch(prefetch), stop).await?;
+        let poster = Poster::new(config.clone(), store, lookup, Arc::clone(&self.tally));
+        Ok(Posting(Some(tokio::spawn(poster.run(deliveries)))))
+    }
+
+    /// What became of callbacks here.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the API's metrics, which come with /metrics")
+    )]
+    pub(crate) fn figures(&self) -> CallbackFigures {
+        self.tally.figures()
+    }
+}
+
+impl Posting {
+    /// After its `stop`: waits for the tries under way, for at most `grace`. What is cut off comes
+    /// again, here or at another API.
+    pub(crate) async fn end(self, grace: Duration) {
+        let Some(mut posting) = self.0 else { return };
+        if tokio::time::timeout(grace, &mut posting).await.is_err() {
+            posting.abort();
+            tracing::info!("callbacks cut off in the middle; they will be posted again");
+        }
+    }
+}

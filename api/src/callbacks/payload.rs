@@ -1,0 +1,57 @@
+//! What is posted: that an execution came to its end, with what `GET /api/executions/{id}` shows.
+
+use mongodb::bson::DateTime;
+use serde::Serialize;
+use serde_json::Value;
+use warren_shared::limits::ByteSize;
+
+use crate::routes::executions::ExecutionResponse;
+use crate::store::Execution;
+
+/// The largest body. Of a larger one the result is left out: it can be read.
+const MAX_PAYLOAD: ByteSize = ByteSize::mib(1);
+
+#[derive(Serialize)]
+struct Event {
+    r#type: &'static str,
+    timestamp: String,
+    data: Data,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Data {
+    #[serde(flatten)]
+    execution: Value,
+    /// Where the same can be read.
+    result_url: String,
+    /// Whether the result is too large to be posted.
+    result_left_out: bool,
+}
+
+/// The body that tells of this execution.
+pub(super) fn body(execution: Execution) -> serde_json::Result<Vec<u8>> {
+    let at = i64::try_from(execution.recorded_at.get()).unwrap_or(i64::MAX);
+    // The year 10,000 is beyond the format, and us.
+    let timestamp = DateTime::from_millis(at).try_to_rfc3339_string();
+    let result_url = format!("/api/executions/{}", execution.job_id);
+    let mut event = Event {
+        r#type: "execution.finished",
+        timestamp: timestamp.unwrap_or_default(),
+        data: Data {
+            execution: serde_json::to_value(ExecutionResponse::from(execution))?,
+            result_url,
+            result_left_out: false,
+        },
+    };
+    let body = serde_json::to_vec(&event)?;
+    if body.len() <= MAX_PAYLOAD.as_len() {
+        return Ok(body);
+    }
+    drop(body);
+    if let Some(result) = event.data.execution.get_mut("result") {
+        *result = Value::Null;
+    }
+    event.data.result_left_out = true;
+    serde_json::to_vec(&event)
+}

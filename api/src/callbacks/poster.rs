@@ -1,0 +1,264 @@
+//! Posts callbacks, each to the addresses that the guard has seen and to no other.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use url::{Host, Url};
+use warren_http::client::{ClientError, client_builder};
+use warren_shared::ids::JobId;
+use warren_shared::queue::{Callback, CallbackDelivery};
+use warren_shared::time::EpochMillis;
+
+use super::config::CallbackConfig;
+use super::guard::Denied;
+use super::lookup::Lookup;
+use super::payload;
+use super::places::Places;
+use super::schedule::Next;
+use super::tally::Tally;
+use crate::store::{End, Store, StoreError};
+
+/// How many callbacks one API holds at a time.
+pub(super) const AT_A_TIME: u16 = 64;
+/// How many executions are read and written as JSON at a time, each of which may have megabytes.
+const READ_AT_A_TIME: usize = 4;
+
+/// Posts callbacks.
+pub(super) struct Poster {
+    pub(super) config: CallbackConfig,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) lookup: Arc<dyn Lookup>,
+    pub(super) places: Places,
+    pub(super) reading: Semaphore,
+    pub(super) tally: Arc<Tally>,
+}
+
+/// What came of a try.
+enum Attempt {
+    /// The receiver has it.
+    Posted,
+    /// The receiver wants no more of it.
+    Gone,
+    /// It may not be posted there.
+    Denied(Denied),
+    /// The receiver did not take it, and asks for that pause, if any.
+    Failed(String, Option<Duration>),
+    /// There was no try.
+    PutOff(&'static str),
+}
+
+impl Poster {
+    pub(super) fn new(
+        config: CallbackConfig,
+        store: Arc<dyn Store>,
+        lookup: Arc<dyn Lookup>,
+        tally: Arc<Tally>,
+    ) -> Self {
+        Self {
+            config,
+            store,
+            lookup,
+            places: Places::default(),
+            reading: Semaphore::new(READ_AT_A_TIME),
+            tally,
+        }
+    }
+
+    /// Posts what comes, until no more does.
+    pub(super) async fn run(self, deliveries: mpsc::Receiver<CallbackDelivery>) {
+        let deliveries = stream::unfold(deliveries, async |mut deliveries| {
+            let delivery = deliveries.recv().await?;
+            Some((delivery, deliveries))
+        });
+        let poster = &self;
+        deliveries
+            .for_each_concurrent(usize::from(AT_A_TIME), |delivery| {
+                poster.deal_with(delivery)
+            })
+            .await;
+    }
+
+    async fn deal_with(&self, delivery: CallbackDelivery) {
+        if !delivery.is_ours() {
+            return;
+        }
+        let job = delivery.callback.job;
+        let attempt = self.attempt(&delivery.callback).await;
+        let settled = match self.next(&delivery.callback, attempt) {
+            None | Some(Next::GivenUp) => delivery.done().await,
+            Some(Next::Again(next, pause)) => delivery.again(next, pause).await,
+        };
+        if let Err(error) = settled {
+            tracing::warn!(job.id = %job, %error, "callback not settled: it comes again");
+        }
+    }
+
+    /// What is to be done after this attempt; logged and counted.
+    fn next(&self, callback: &Callback, attempt: Attempt) -> Option<Next> {
+        let (job, to, tally) = (callback.job, &callback.url, &self.tally);
+        let age = EpochMillis::now().since(callback.since);
+        let (schedule, jitter) = (&self.config.schedule, fastrand::f64());
+        let next = match attempt {
+            Attempt::Posted => {
+                tally.posted.add();
+                tracing::debug!(job.id = %job, ?to, tries = callback.tries, "callback posted");
+                return None;
+            }
+            Attempt::Denied(denied) => {
+                tally.refused.add();
+                tracing::warn!(job.id = %job, ?to, %denied, "callback refused; set WARREN_CALLBACK_ALLOW if it is meant to be posted there");
+                return None;
+            }
+            Attempt::Gone => {
+                tally.failed.add();
+                Next::GivenUp
+            }
+            Attempt::Failed(why, asked) => {
+                tally.failed.add();
+                tracing::info!(job.id = %job, ?to, why, tries = callback.tries, "callback not taken");
+                schedule.after_failure(callback, age, asked, jitter)
+            }
+            Attempt::PutOff(why) => {
+                tally.put_off.add();
+                tracing::debug!(job.id = %job, ?to, why, "callback put off");
+                let next = schedule.after_put_off(callback, age, jitter);
+                if let Next::Again(..) = next {
+                    return Some(next);
+                }
+                next
+            }
+        };
+        match next {
+            Next::Again(..) => tally.retried.add(),
+            Next::GivenUp => {
+                tally.given_up.add();
+                tracing::warn!(job.id = %job, ?to, tries = callback.tries, "callback given up");
+            }
+        }
+        Some(next)
+    }
+
+    async fn attempt(&self, callback: &Callback) -> Attempt {
+        // Once more: what the operator allows may have changed since.
+        if let Err(denied) = self.config.guard.check_url(&callback.url) {
+            return Attempt::Denied(denied);
+        }
+        let url = callback.url.url();
+        let addresses = match timeout(self.config.timeout, self.addresses(url)).await {
+            Ok(Ok(addresses)) => addresses,
+            Ok(Err(error)) => return failed(format!("its name is not found: {error}")),
+            Err(_elapsed) => return failed("its name is not found in time"),
+        };
+        if let Err(denied) = self.config.guard.check_all(&addresses) {
+            return Attempt::Denied(denied);
+        }
+        let place = addresses.first().and_then(|first| self.places.take(*first));
+        let Some(_place) = place else {
+            return Attempt::PutOff("as many as may be are being posted there");
+        };
+        let body = match self.body(callback.job).await {
+            Ok(body) => body,
+            Err(attempt) => return attempt,
+        };
+        match self.post(url.clone(), callback.job, body, addresses).await {
+            Ok(answer) => judge(&answer),
+            Err(error) => failed(with_causes(&error)),
+        }
+    }
+
+    async fn addresses(&self, url: &Url) -> std::io::Result<Vec<IpAddr>> {
+        match url.host() {
+            Some(Host::Ipv4(address)) => Ok(vec![address.into()]),
+            Some(Host::Ipv6(address)) => Ok(vec![address.into()]),
+            Some(Host::Domain(name)) => self.lookup.lookup(name).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What is to be posted, as it is recorded now.
+    async fn body(&self, job: JobId) -> Result<Vec<u8>, Attempt> {
+        let _permit = self.reading.acquire().await;
+        match self.store.find(job).await {
+            Ok(Some(execution)) if execution.end != End::Pending => payload::body(execution)
+                .map_err(|error| failed(format!("it cannot be written as JSON: {error}"))),
+            // Recorded in a file of another API, say; that may be the next to try.
+            Ok(_) => Err(failed("its result is not in this API's store")),
+            Err(StoreError::Unavailable { .. }) => Err(Attempt::PutOff("the store is away")),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+
+    async fn post(
+        &self,
+        url: Url,
+        job: JobId,
+        body: Vec<u8>,
+        addresses: Vec<IpAddr>,
+    ) -> Result<Response, ClientError> {
+        let (id, timestamp) = (job.to_string(), EpochMillis::now().get() / 1000);
+        let signature = self.config.secrets.sign(&id, timestamp, &body);
+        // A client of its own, which knows these addresses and can find no others.
+        let client = client_builder(self.config.timeout)?
+            .dns_resolver(Arc::new(Pinned(addresses)))
+            .pool_max_idle_per_host(0)
+            .build()?;
+        let sent = client
+            .post(url)
+            .header(CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", timestamp)
+            .header("webhook-signature", signature)
+            .body(body)
+            .send()
+            .await;
+        // Its path may hold its owner's secret.
+        Ok(sent.map_err(reqwest::Error::without_url)?)
+    }
+}
+
+/// Answers every question with the addresses that were checked. IP addresses in place of a name never
+/// come here, and are checked all the same.
+struct Pinned(Vec<IpAddr>);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _name: Name) -> Resolving {
+        let addresses = self.0.clone().into_iter();
+        // The port is the address's.
+        let addresses: Addrs = Box::new(addresses.map(|address| SocketAddr::new(address, 0)));
+        Box::pin(std::future::ready(Ok(addresses)))
+    }
+}
+
+/// The answer's body is not read.
+fn judge(answer: &Response) -> Attempt {
+    match answer.status() {
+        status if status.is_success() => Attempt::Posted,
+        StatusCode::GONE => Attempt::Gone,
+        status => Attempt::Failed(format!("answered {status}"), asked(answer.headers())),
+    }
+}
+
+/// The pause that a receiver asks for, in seconds; a date is as none.
+fn asked(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    seconds.parse().ok().map(Duration::from_secs)
+}
+
+fn failed(why: impl Into<String>) -> Attempt {
+    Attempt::Failed(why.into(), None)
+}
+
+fn with_causes(error: &ClientError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
+        error.source()
+    });
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}

@@ -1,0 +1,64 @@
+//! What became of callbacks since this process started, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(super) posted: Count,
+    pub(super) failed: Count,
+    pub(super) retried: Count,
+    pub(super) put_off: Count,
+    pub(super) given_up: Count,
+    pub(super) refused: Count,
+    pub(super) lost: Count,
+}
+
+#[derive(Default)]
+pub(super) struct Count(AtomicU64);
+
+impl Count {
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counts at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallbackFigures {
+    /// Callbacks that were taken by their receiver.
+    pub posted: u64,
+    /// Tries that failed.
+    pub failed: u64,
+    /// Callbacks that were queued to be tried again.
+    pub retried: u64,
+    /// Callbacks that were put off without a try: the store was away, or too many were being posted to
+    /// that receiver.
+    pub put_off: u64,
+    /// Callbacks that were given up: after their last try, or because the receiver said that it is
+    /// gone.
+    pub given_up: u64,
+    /// Callbacks that were not posted for where they lead to.
+    pub refused: u64,
+    /// Callbacks that were never queued: the queue was away for too long.
+    pub lost: u64,
+}
+
+impl Tally {
+    /// The counts now.
+    pub(crate) fn figures(&self) -> CallbackFigures {
+        CallbackFigures {
+            posted: self.posted.get(),
+            failed: self.failed.get(),
+            retried: self.retried.get(),
+            put_off: self.put_off.get(),
+            given_up: self.given_up.get(),
+            refused: self.refused.get(),
+            lost: self.lost.get(),
+        }
+    }
+}
