@@ -14,7 +14,7 @@ use warren_shared::queue::JobQueue;
 
 use crate::admission::Admission;
 use crate::config::Config;
-use crate::dispatch::{Dispatch, Way};
+use crate::dispatch::Dispatch;
 use crate::error::Result;
 use crate::health::Health;
 use crate::router::router;
@@ -40,7 +40,9 @@ pub struct Api {
 impl Api {
     /// Puts the API together; to be called on a Tokio runtime. `queue_name` is what
     /// `/api/health` calls the queue (`rabbitmq`, `in-process queue`).
-    #[must_use]
+    ///
+    /// # Errors
+    /// No client can be made for the fallbacks that are configured.
     pub fn new(
         config: Config,
         queue: Arc<dyn JobQueue>,
@@ -48,7 +50,8 @@ impl Api {
         store: Arc<dyn Store>,
         languages: Languages,
         instance: InstanceId,
-    ) -> Self {
+    ) -> Result<Self> {
+        let dispatch = Arc::new(Dispatch::new(Arc::clone(&queue), config.fallback)?);
         let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
         let draining = CancellationToken::new();
         let state = AppState {
@@ -59,7 +62,7 @@ impl Api {
             wait: config.wait,
             in_flight: Semaphore::new(config.max_in_flight),
             admission: Admission::new(Arc::clone(&queue)),
-            dispatch: Dispatch::new(vec![Way::Queue(Arc::clone(&queue))]),
+            dispatch: Arc::clone(&dispatch),
             store: Arc::clone(&store),
             recorder: Arc::clone(&recorder),
             health: Health {
@@ -68,10 +71,11 @@ impl Api {
                 queue: Arc::clone(&queue),
                 store: Arc::clone(&store),
                 recorder: Arc::clone(&recorder),
+                dispatch,
                 last: Mutex::default(),
             },
         };
-        Self {
+        Ok(Self {
             router: router(Arc::new(state), &config.origins),
             queue,
             recorder,
@@ -79,7 +83,7 @@ impl Api {
             drain_grace: config.drain_grace,
             draining,
             unclaimed: CancellationToken::new().drop_guard(),
-        }
+        })
     }
 
     /// Serves until `stop` is cancelled, then drains: takes no more connections, lets requests in

@@ -12,6 +12,7 @@ use warren_shared::languages::PolicyMode;
 use warren_shared::telemetry::Environment;
 use warren_shared::time::millis;
 
+use crate::dispatch::settings::FallbackConfig;
 use crate::origin::Origins;
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.
@@ -42,6 +43,8 @@ pub struct Config {
     pub max_in_flight: usize,
     /// How long a drain waits for requests in flight.
     pub drain_grace: Duration,
+    /// What runs jobs when the queue does not take them (`EXECUTOR_URL`, `JUDGE0_URL`).
+    pub fallback: FallbackConfig,
 }
 
 /// Which store.
@@ -82,6 +85,7 @@ impl Config {
             ),
             max_in_flight: env.number("WARREN_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT, 1..=10_000),
             drain_grace: DRAIN_GRACE,
+            fallback: FallbackConfig::from_env(env),
         }
     }
 }

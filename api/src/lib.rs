@@ -21,5 +21,6 @@ mod trace_context;
 
 pub use api::{Api, RECORD_GRACE};
 pub use config::{Config, StoreConfig};
+pub use dispatch::settings::{ExecutorConfig, FallbackConfig, Judge0Config};
 pub use error::{Error, Result};
 pub use origin::{InvalidOrigin, Origin, Origins};

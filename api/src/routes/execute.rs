@@ -16,7 +16,7 @@ use warren_shared::reply::JobFailure;
 use warren_shared::submission::Submission;
 
 use crate::admission::{Admitted, Refused};
-use crate::dispatch::{DispatchError, failure_problem};
+use crate::dispatch::{Answered, DispatchError, OVERLOADED, WayName, failure_problem};
 use crate::state::AppState;
 use crate::store::{End, Execution};
 use crate::trace_context::traceparent;
@@ -34,6 +34,7 @@ pub(crate) async fn post(
     let (parts, body) = request.into_parts();
     let in_flight = state.in_flight.try_acquire();
     let refused = match &in_flight {
+        Ok(_permit) if state.dispatch.takes_overflow() => None,
         Ok(_permit) => state.admission.check(budget.left()).err(),
         Err(_full) => Some(state.admission.refuse()),
     };
@@ -52,7 +53,8 @@ pub(crate) async fn post(
 
     // Asked once more, with the job at hand: many may have come in together.
     let admitted = match state.admission.admit(budget.left()) {
-        Ok(admitted) => admitted,
+        Ok(admitted) => Some(admitted),
+        Err(_refused) if state.dispatch.takes_overflow() => None,
         Err(refused) => return Ok(overloaded(refused)),
     };
 
@@ -69,22 +71,29 @@ pub(crate) async fn post(
     Ok(response)
 }
 
-/// Has the job run and records what became of it.
+/// Has the job run and records what became of it. One that was not admitted is not for the queue.
 async fn run(
     state: &AppState,
     job: &Job,
     budget: Budget,
-    admitted: Admitted,
+    admitted: Option<Admitted>,
 ) -> Result<Box<ExecuteResponse>, ApiError> {
-    let reply = state.dispatch.run(job, budget, &state.recorder).await;
-    match reply.map(|reply| reply.result) {
-        Ok(Ok(outcome)) => {
-            admitted.served(outcome.timings.sandbox + outcome.timings.run);
+    let (dispatch, recorder) = (&state.dispatch, &state.recorder);
+    let answered = match &admitted {
+        Some(_) => dispatch.run(job, budget, recorder).await,
+        None => dispatch.overflow(job, budget, recorder).await,
+    };
+    match answered.map(|Answered { reply, way }| (reply.result, way)) {
+        Ok((Ok(outcome), way)) => {
+            // What others ran says nothing of how fast the workers are.
+            if let Some(admitted) = admitted.filter(|_| way == WayName::Queue) {
+                admitted.served(outcome.timings.sandbox + outcome.timings.run);
+            }
             let answer = Box::new(ExecuteResponse::new(job.id, &job.submission, outcome));
             record(state, job, End::Ran(answer.clone()));
             Ok(answer)
         }
-        Ok(Err(failure)) => Err(failed(state, job, failure)),
+        Ok((Err(failure), _way)) => Err(failed(state, job, failure)),
         Err(error) => Err(unanswered(state, job, error)),
     }
 }
@@ -101,6 +110,9 @@ fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
     if error.is_pending() {
         record(state, job, End::Pending);
     }
+    if let Some(failure) = error.failure() {
+        record(state, job, End::Failed(failure));
+    }
     let room_in = || state.admission.refuse().retry_after;
     error.into_problem(job.id, room_in).into()
 }
@@ -112,11 +124,7 @@ fn record(state: &AppState, job: &Job, end: End) {
 /// The connection ends with the answer: who is to come again later need not keep one from others
 /// meanwhile.
 fn overloaded(refused: Refused) -> Response {
-    let problem = Problem::new(
-        503,
-        "overloaded",
-        "There are more jobs than can be done in time. Send the request again after the seconds that Retry-After says; if you operate this service, add workers.",
-    );
+    let problem = Problem::new(503, "overloaded", OVERLOADED);
     let answer = ApiError::from(problem.retry_after(refused.retry_after));
     let mut response = answer.into_response();
     let close = HeaderValue::from_static("close");

@@ -78,7 +78,8 @@ impl Bench {
             Arc::clone(&store),
             Languages::embedded(),
             InstanceId::new("api"),
-        );
+        )
+        .unwrap();
         let stop = CancellationToken::new();
         Self {
             api,
