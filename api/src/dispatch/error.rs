@@ -111,6 +111,13 @@ impl DispatchError {
     /// What the caller of that job is answered; `room_in` says when jobs that are in the way
     /// will have been done, and is asked only if they are.
     pub(crate) fn into_problem(self, job_id: JobId, room_in: impl FnOnce() -> Duration) -> Problem {
+        let mut room_in = Some(room_in);
+        self.told(job_id, &mut || {
+            room_in.take().map_or(RETRY_LATER, |ask| ask())
+        })
+    }
+
+    fn told(self, job_id: JobId, room_in: &mut dyn FnMut() -> Duration) -> Problem {
         let pending = self.is_pending();
         let problem = match self {
             Self::Submit(SubmitError::Full) => retry(
@@ -165,20 +172,23 @@ fn several(
     ways: Vec<(WayName, DispatchError)>,
     decisive: usize,
     job_id: JobId,
-    room_in: impl FnOnce() -> Duration,
+    room_in: &mut dyn FnMut() -> Duration,
 ) -> Problem {
-    let (mut told, mut room_in) = (None, Some(room_in));
+    let mut told = None;
     let mut said = Vec::with_capacity(ways.len());
     for (index, (way, error)) in ways.into_iter().enumerate() {
-        let room_in = room_in.take_if(|_| index == decisive);
-        let problem = error.into_problem(job_id, || room_in.map_or(RETRY_LATER, |ask| ask()));
+        let problem = if index == decisive {
+            error.told(job_id, room_in)
+        } else {
+            error.told(job_id, &mut || RETRY_LATER)
+        };
         said.push(json!({ "way": way.as_str(), "code": problem.code, "message": problem.message }));
         if index == decisive {
             told = Some(problem);
         }
     }
     let Some(mut problem) = told else {
-        return DispatchError::NoWay.into_problem(job_id, || RETRY_LATER);
+        return DispatchError::NoWay.told(job_id, room_in);
     };
     if problem.details.is_null() {
         problem.details = json!({});
