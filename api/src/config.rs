@@ -12,7 +12,7 @@ use warren_shared::languages::PolicyMode;
 use warren_shared::telemetry::Environment;
 use warren_shared::time::millis;
 
-use crate::dispatch::settings::FallbackConfig;
+pub use crate::dispatch::settings::FallbackConfig;
 use crate::origin::Origins;
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.

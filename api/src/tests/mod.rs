@@ -6,6 +6,7 @@ mod cors;
 mod errors;
 mod hang_up;
 mod health;
+mod judge0;
 mod late;
 mod log;
 mod main_job;

@@ -275,11 +275,11 @@ fn no_verdict(why: NoVerdict) -> Fault {
             let message = format!("Judge0 failed (status 13, Internal Error): {words}");
             Fault::failed(CODE, message).of_way(None)
         }
+        // Of this language alone.
         NoVerdict::ExecFormat => Fault::failed(
             CODE,
             "Judge0 cannot start its interpreter (status 14, Exec Format Error).",
-        )
-        .of_way(None),
+        ),
         NoVerdict::Garbage(what) => garbage(what),
     }
 }
