@@ -4,6 +4,7 @@ mod admission;
 mod bench;
 mod cors;
 mod errors;
+mod executor;
 mod hang_up;
 mod health;
 mod judge0;

@@ -225,3 +225,54 @@ fn told(words: &str) -> String {
     let short: String = words.chars().take(TOLD).collect();
     short.replace(char::is_control, " ")
 }
+
+#[cfg(test)]
+mod tests {
+    use warren_shared::config::Env;
+
+    use super::*;
+    use crate::dispatch::settings::FallbackConfig;
+
+    fn headers(url: &str) -> Vec<(String, String)> {
+        let mut env = Env::from([("JUDGE0_URL", url), ("JUDGE0_API_KEY", "sesame")]);
+        let config = FallbackConfig::from_env(&mut env).judge0.unwrap();
+        let client = Client::new(config).unwrap();
+        let url = client.url("languages", &[]).unwrap();
+        let request = client.authorized(client.http.get(url)).build().unwrap();
+        let headers = request.headers().iter();
+        let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();
+        headers
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect()
+    }
+
+    #[test]
+    fn the_key_goes_where_it_is_looked_for() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            headers("https://judge0-ce.p.rapidapi.com"),
+            [
+                pair("x-rapidapi-key", "sesame"),
+                pair("x-rapidapi-host", "judge0-ce.p.rapidapi.com"),
+            ]
+        );
+        for own in ["http://judge0:2358", "https://rapidapi.com.example.org"] {
+            assert_eq!(headers(own), [pair("x-auth-token", "sesame")], "{own}");
+        }
+    }
+
+    #[test]
+    fn reasons_are_told_by_field_and_tokens_are_not() {
+        let said = json!([
+            {"token": "7f5"},
+            {"language_id": ["can't be blank"], "wall_time_limit": ["is too much", "is odd"]},
+            {"language_id": ["can't be blank"]},
+        ]);
+        assert_eq!(
+            fields_refused(&said),
+            "Judge0 refused the submission (language_id: can't be blank; wall_time_limit: is too much)."
+        );
+        let one = fields_refused(&json!({"stdin": ["is\nlong".repeat(200)]}));
+        assert!(one.len() < 400 && !one.contains('\n'));
+    }
+}
