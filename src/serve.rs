@@ -157,7 +157,7 @@ async fn api(
         store,
         settings.languages.clone(),
         queue.instance.clone(),
-    );
+    )?;
     Ok(async move { Ok(api.serve(listener, stop).await?) })
 }
 

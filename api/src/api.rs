@@ -15,7 +15,7 @@ use warren_shared::queue::JobQueue;
 use crate::admission::Admission;
 use crate::callbacks::{Callbacks, Posting};
 use crate::config::Config;
-use crate::dispatch::{Dispatch, Way};
+use crate::dispatch::Dispatch;
 use crate::error::Result;
 use crate::guard::Gate;
 use crate::health::Health;
@@ -46,7 +46,9 @@ pub struct Api {
 impl Api {
     /// Puts the API together; to be called on a Tokio runtime. `queue_name` is what
     /// `/api/health` calls the queue (`rabbitmq`, `in-process queue`).
-    #[must_use]
+    ///
+    /// # Errors
+    /// No client can be made for the fallbacks that are configured.
     pub fn new(
         config: Config,
         queue: Arc<dyn JobQueue>,
@@ -54,7 +56,8 @@ impl Api {
         store: Arc<dyn Store>,
         languages: Languages,
         instance: InstanceId,
-    ) -> Self {
+    ) -> Result<Self> {
+        let dispatch = Arc::new(Dispatch::new(Arc::clone(&queue), config.fallback)?);
         let callbacks = Arc::new(Callbacks::new(config.callbacks, Arc::clone(&queue)));
         let outbox = Arc::clone(&callbacks.outbox);
         let recorder = Arc::new(Recorder::with_outbox(Arc::clone(&store), outbox));
@@ -67,7 +70,7 @@ impl Api {
             wait: config.wait,
             in_flight: Semaphore::new(config.max_in_flight),
             admission: Admission::new(Arc::clone(&queue)),
-            dispatch: Dispatch::new(vec![Way::Queue(Arc::clone(&queue))]),
+            dispatch: Arc::clone(&dispatch),
             store: Arc::clone(&store),
             recorder: Arc::clone(&recorder),
             health: Health {
@@ -76,12 +79,13 @@ impl Api {
                 queue: Arc::clone(&queue),
                 store: Arc::clone(&store),
                 recorder: Arc::clone(&recorder),
+                dispatch,
                 last: Mutex::default(),
             },
             gate: Arc::new(Gate::start(config.auth, config.rate)),
             callbacks: Arc::clone(&callbacks),
         };
-        Self {
+        Ok(Self {
             router: router(Arc::new(state), &config.origins),
             queue,
             recorder,
@@ -90,7 +94,7 @@ impl Api {
             draining,
             unclaimed: CancellationToken::new().drop_guard(),
             callbacks,
-        }
+        })
     }
 
     /// Serves until `stop` is cancelled, then drains: takes no more connections, lets requests in

@@ -14,6 +14,7 @@ use warren_shared::time::millis;
 
 use crate::auth::AuthConfig;
 use crate::callbacks::CallbackConfig;
+pub use crate::dispatch::settings::FallbackConfig;
 use crate::origin::Origins;
 use crate::rate::RateConfig;
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub rate: RateConfig,
     /// How results are posted (`WARREN_WEBHOOK_SECRET` and others); `None`: not at all.
     pub callbacks: Option<CallbackConfig>,
+    /// What runs jobs when the queue does not take them (`EXECUTOR_URL`, `JUDGE0_URL`).
+    pub fallback: FallbackConfig,
 }
 
 /// Which store.
@@ -94,6 +97,7 @@ impl Config {
             auth: AuthConfig::from_env(env),
             rate: RateConfig::from_env(env),
             callbacks: CallbackConfig::from_env(env),
+            fallback: FallbackConfig::from_env(env),
         }
     }
 

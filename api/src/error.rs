@@ -1,5 +1,6 @@
 //! The crate's one error type.
 
+use warren_http::client::ClientError;
 use warren_shared::queue::QueueError;
 
 use crate::store::StoreError;
@@ -14,6 +15,9 @@ pub enum Error {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// No requests can be made to the fallbacks.
+    #[error("no client for EXECUTOR_URL or JUDGE0_URL can be made")]
+    Fallback(#[from] ClientError),
     /// The queue cannot be used.
     #[error(transparent)]
     Queue(#[from] QueueError),

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use warren_shared::health::{HealthReport, ServiceHealth, State};
@@ -14,6 +15,7 @@ use warren_shared::ids::InstanceId;
 use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS, STATUS_TIMEOUT};
 use warren_shared::time::fractional_millis;
 
+use crate::dispatch::Dispatch;
 use crate::store::{Recorder, Store};
 
 /// How long a check's result stands: polling, however fast, costs the services one check in it.
@@ -28,12 +30,13 @@ pub(crate) struct Health {
     pub(crate) queue: Arc<dyn JobQueue>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) dispatch: Arc<Dispatch>,
     // Held while checking, so that many askers at once make one check.
     pub(crate) last: Mutex<Option<(Instant, HealthReport)>>,
 }
 
 impl Health {
-    /// How everything is: `down` if no job can be queued; `degraded` if jobs are not taken or not
+    /// How everything is: `down` if no job can be queued, nor run in another way; `degraded` if jobs are not taken or not
     /// recorded, which this process cannot mend by being restarted or taken out of service.
     pub(crate) async fn report(&self) -> HealthReport {
         let mut last = self.last.lock().await;
@@ -42,11 +45,16 @@ impl Health {
         {
             return report.clone();
         }
-        let ((queue, workers), store) = tokio::join!(self.check_queue(), self.check_store());
-        let status = if queue.status == State::Down {
+        let ((queue, workers), store, fallbacks) = tokio::join!(
+            self.check_queue(),
+            self.check_store(),
+            self.check_fallbacks()
+        );
+        let status = if queue.status == State::Down && !any_works(fallbacks.values()) {
             State::Down
         } else if [&queue, &workers, &store]
-            .iter()
+            .into_iter()
+            .chain(fallbacks.values())
             .any(|service| service.status != State::Ok)
         {
             State::Degraded
@@ -57,15 +65,32 @@ impl Health {
             status,
             instance: self.instance.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            services: BTreeMap::from([
+            services: [
                 (self.queue_name.to_owned(), queue),
                 ("workers".to_owned(), workers),
                 (self.store.name().to_owned(), store),
-            ]),
+            ]
+            .into_iter()
+            .chain(fallbacks)
+            .collect(),
             pool: BTreeMap::new(),
         };
         *last = Some((Instant::now(), report.clone()));
         report
+    }
+
+    /// Whether jobs are run even if the queue takes none, by the last report.
+    pub(crate) fn has_fallback(&self, report: &HealthReport) -> bool {
+        let names = self.dispatch.fallbacks().map(|way| way.name().as_str());
+        any_works(names.filter_map(|name| report.services.get(name)))
+    }
+
+    async fn check_fallbacks(&self) -> BTreeMap<String, ServiceHealth> {
+        let checks = self.dispatch.fallbacks().map(async |fallback| {
+            let name = fallback.name().as_str().to_owned();
+            (name, fallback.health(CHECK_TIMEOUT).await)
+        });
+        join_all(checks).await.into_iter().collect()
     }
 
     async fn check_queue(&self) -> (ServiceHealth, ServiceHealth) {
@@ -124,6 +149,10 @@ impl Health {
             None => service(State::Down, latency, format!("no answer in time; {held}")),
         }
     }
+}
+
+fn any_works<'a>(mut services: impl Iterator<Item = &'a ServiceHealth>) -> bool {
+    services.any(|service| service.status != State::Down)
 }
 
 fn service(status: State, latency: Duration, detail: impl Into<String>) -> ServiceHealth {

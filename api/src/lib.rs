@@ -28,6 +28,7 @@ pub use api::{Api, RECORD_GRACE};
 pub use auth::{ApiKey, AuthConfig, KeyHash, NoRandomness, Provider, Switch};
 pub use caller::{InvalidName, KeyName};
 pub use config::{Config, StoreConfig};
+pub use dispatch::settings::{ExecutorConfig, FallbackConfig, Judge0Config};
 pub use error::{Error, Result};
 pub use origin::{InvalidOrigin, Origin, Origins};
 pub use rate::{Limit, LimitTooHigh, RateConfig, TrustedProxies};

@@ -24,7 +24,7 @@ pub(crate) struct AppState {
     /// One permit for each request for execution.
     pub(crate) in_flight: Semaphore,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) dispatch: Dispatch,
+    pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,

@@ -1,5 +1,5 @@
 //! How a test case's output is compared with what was expected, as the caller chooses it. The
-//! comparing itself is the worker's.
+//! comparing itself is in [`crate::comparing`].
 
 use std::fmt;
 use std::str::FromStr;

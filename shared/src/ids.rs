@@ -118,6 +118,12 @@ impl InstanceId {
         Self(format!("{role}-{}", &id[id.len() - 12..]))
     }
 
+    /// A host that is none of Warren's own.
+    #[must_use]
+    pub fn of_host(host: &str) -> Self {
+        Self(host.to_owned())
+    }
+
     /// The identity as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

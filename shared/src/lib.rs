@@ -3,7 +3,9 @@
 //! telemetry. Nothing here knows HTTP servers, container engines or databases.
 
 pub mod callback;
+pub mod clip;
 pub mod compare;
+pub mod comparing;
 pub mod config;
 pub mod contract;
 pub mod error;
@@ -17,6 +19,7 @@ pub mod outcome;
 pub mod presence;
 pub mod queue;
 pub mod reply;
+pub mod signal;
 pub mod submission;
 pub mod telemetry;
 pub mod time;

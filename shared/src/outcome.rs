@@ -54,6 +54,29 @@ pub struct Captured {
     pub truncated: bool,
 }
 
+impl Captured {
+    /// What these bytes are as text; `truncated` if more was printed.
+    #[must_use]
+    pub fn of(bytes: Vec<u8>, truncated: bool) -> Self {
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) if truncated => {
+                // The cap may have cut a character in two, which is no fault of the program's.
+                let end = error.utf8_error();
+                let bytes = error.as_bytes();
+                let whole = if end.error_len().is_none() {
+                    &bytes[..end.valid_up_to()]
+                } else {
+                    bytes
+                };
+                String::from_utf8_lossy(whole).into_owned()
+            }
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        };
+        Self { text, truncated }
+    }
+}
+
 /// One process of the user's program, from start to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -87,6 +110,31 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
+    /// The verdict on a case whose run was this and, if it completed, printed something else here.
+    #[must_use]
+    pub fn judged(run: Run, first_difference: Option<Difference>) -> Self {
+        // What was cut off is wrong, whatever it was: the whole of it is not known.
+        let wrong = first_difference.is_some() || run.stdout.truncated;
+        Self {
+            status: match run.status {
+                Status::Completed if wrong => Status::WrongAnswer,
+                status => status,
+            },
+            run: Some(run),
+            first_difference,
+        }
+    }
+
+    /// A case that did not get its turn.
+    #[must_use]
+    pub fn not_run() -> Self {
+        Self {
+            run: None,
+            status: Status::NotRun,
+            first_difference: None,
+        }
+    }
+
     /// Whether the case passed.
     #[must_use]
     pub fn passed(&self) -> bool {
@@ -130,8 +178,22 @@ pub struct Outcome {
     pub finished_at: EpochMillis,
     /// Which worker ran it.
     pub worker: InstanceId,
-    /// The image its container was made from.
+    /// The image its container was made from; elsewhere, what it was run with.
     pub image: String,
+    /// What ran it.
+    #[serde(default)]
+    pub engine: EngineName,
+}
+
+/// What runs programs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineName {
+    /// A worker of Warren's, in a Docker container.
+    #[default]
+    Docker,
+    /// A Judge0 that the operator configured as a fallback.
+    Judge0,
 }
 
 impl Outcome {

@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use warren_runner::wire::{Ending, Execute, Exit, Pace, RunReport, Start, Stream};
+use warren_shared::clip::clip;
 use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Language, Languages};
-use warren_shared::outcome::{CaseResult, Outcome, Run, Timings};
+use warren_shared::outcome::{CaseResult, EngineName, Outcome, Run, Timings};
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::OnFailure;
 use warren_shared::time::EpochMillis;
 
-use crate::clip::clip;
 use crate::conversation::died;
 use crate::engine::Handle;
 use crate::judge::Judge;
@@ -170,6 +170,7 @@ impl Executor {
             finished_at: EpochMillis::now(),
             worker: self.instance.clone(),
             image,
+            engine: EngineName::Docker,
         };
         clip(&mut outcome);
         outcome

@@ -62,7 +62,7 @@ impl<'a> Judge<'a> {
         let case = self.submission.test_cases().get(self.cases.len());
         let result = match (case, reported) {
             (Some(case), Some(report)) => verdict::case(case, self.submission.compare(), report),
-            _ => verdict::case_not_run(),
+            _ => CaseResult::not_run(),
         };
         let status = result.status;
         self.cases.push(result);
@@ -80,7 +80,7 @@ impl<'a> Judge<'a> {
             Main::Awaited | Main::NotRun => return Err(Error::DeadlinePassed),
         };
         let cases = self.submission.test_cases().len();
-        self.cases.resize_with(cases, verdict::case_not_run);
+        self.cases.resize_with(cases, CaseResult::not_run);
         Ok((main, self.cases))
     }
 }

@@ -1,10 +1,8 @@
 //! Warren's worker: takes jobs off the queue, runs each one in a fresh hardened container, and
 //! replies. The way of a job through this crate: [`consume`] takes it, [`execute`] sees it
 //! through, [`pool`] has its container ready, [`engine`] makes it, [`conversation`] speaks with PID 1
-//! in it, [`verdict`] and [`compare`] make an outcome of what PID 1 saw.
+//! in it, [`verdict`] makes an outcome of what PID 1 saw.
 
-mod clip;
-pub mod compare;
 pub mod config;
 pub mod consume;
 pub mod conversation;

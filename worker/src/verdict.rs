@@ -2,10 +2,10 @@
 
 use warren_runner::wire::{Ending, Exit, RunReport, Stream};
 use warren_shared::compare::Compare;
+use warren_shared::comparing::first_difference;
 use warren_shared::outcome::{Captured, CaseResult, Run, Status};
+use warren_shared::signal;
 use warren_shared::submission::TestCase;
-
-use crate::compare::first_difference;
 
 /// The verdict on one run.
 #[must_use]
@@ -19,7 +19,7 @@ pub fn run(report: RunReport) -> Run {
     };
     let (exit_code, signal) = match exit {
         Exit::Status(code) => (Some(code), None),
-        Exit::Signal(number) => (None, Some(signal_name(number))),
+        Exit::Signal(number) => (None, Some(signal::name(number))),
     };
     Run {
         status,
@@ -42,96 +42,15 @@ pub fn case(case: &TestCase, compare: Compare, report: RunReport) -> CaseResult 
         }
         _ => None,
     };
-    let run = run(report);
-    // What was cut off is wrong, whatever it was: the whole of it is not known.
-    let wrong = first_difference.is_some() || run.stdout.truncated;
-    CaseResult {
-        status: match run.status {
-            Status::Completed if wrong => Status::WrongAnswer,
-            status => status,
-        },
-        run: Some(run),
-        first_difference,
-    }
+    CaseResult::judged(run(report), first_difference)
 }
 
-/// A case that did not get its turn.
-#[must_use]
-pub fn case_not_run() -> CaseResult {
-    CaseResult {
-        run: None,
-        status: Status::NotRun,
-        first_difference: None,
-    }
-}
-
-/// Bytes that are not UTF-8 become U+FFFD; a NUL stays what it is.
 fn captured(stream: Stream) -> Captured {
-    let text = match String::from_utf8(stream.bytes) {
-        Ok(text) => text,
-        Err(error) if stream.truncated => {
-            // The cap may have cut a character in two, which is no fault of the program's.
-            let end = error.utf8_error();
-            let bytes = error.as_bytes();
-            let whole = if end.error_len().is_none() {
-                &bytes[..end.valid_up_to()]
-            } else {
-                bytes
-            };
-            String::from_utf8_lossy(whole).into_owned()
-        }
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    };
-    Captured {
-        text,
-        truncated: stream.truncated,
-    }
+    Captured::of(stream.bytes, stream.truncated)
 }
 
 /// What ends a program at a limit.
 pub(crate) const SIGKILL: i32 = 9;
-
-/// The signals of Linux (signal(7)), the same on x86_64 and aarch64.
-const SIGNALS: [&str; 31] = [
-    "SIGHUP",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGILL",
-    "SIGTRAP",
-    "SIGABRT",
-    "SIGBUS",
-    "SIGFPE",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGSEGV",
-    "SIGUSR2",
-    "SIGPIPE",
-    "SIGALRM",
-    "SIGTERM",
-    "SIGSTKFLT",
-    "SIGCHLD",
-    "SIGCONT",
-    "SIGSTOP",
-    "SIGTSTP",
-    "SIGTTIN",
-    "SIGTTOU",
-    "SIGURG",
-    "SIGXCPU",
-    "SIGXFSZ",
-    "SIGVTALRM",
-    "SIGPROF",
-    "SIGWINCH",
-    "SIGIO",
-    "SIGPWR",
-    "SIGSYS",
-];
-
-fn signal_name(number: i32) -> String {
-    let known = usize::try_from(number)
-        .ok()
-        .and_then(|n| SIGNALS.get(n.checked_sub(1)?));
-    known.map_or_else(|| format!("SIG{number}"), |name| (*name).to_owned())
-}
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,7 @@ use warren_shared::job::Job;
 use warren_shared::reply::JobFailure;
 
 use crate::admission::Admitted;
-use crate::dispatch::{DispatchError, failure_problem};
+use crate::dispatch::{Answered, DispatchError, WayName, failure_problem};
 use crate::intake::{Order, order, receive};
 use crate::routes::overloaded::overloaded;
 use crate::state::AppState;
@@ -32,6 +32,7 @@ pub(crate) async fn post(
     let (parts, body) = request.into_parts();
     let in_flight = state.in_flight.try_acquire();
     let refused = match &in_flight {
+        Ok(_permit) if state.dispatch.takes_overflow() => None,
         Ok(_permit) => state.admission.check(budget.left()).err(),
         Err(_full) => Some(state.admission.refuse()),
     };
@@ -48,7 +49,8 @@ pub(crate) async fn post(
 async fn attended(state: &AppState, order: Order, headers: &HeaderMap, budget: Budget) -> Response {
     // Asked once more, with the job at hand: many may have come in together.
     let admitted = match state.admission.admit(budget.left()) {
-        Ok(admitted) => admitted,
+        Ok(admitted) => Some(admitted),
+        Err(_refused) if state.dispatch.takes_overflow() => None,
         Err(refused) => return overloaded(refused),
     };
     let job = order.into_job(headers, budget.job_deadline());
@@ -68,22 +70,29 @@ fn naming(id: JobId, mut answer: Response) -> Response {
     answer
 }
 
-/// Has the job run and records what became of it.
+/// Has the job run and records what became of it. One that was not admitted is not for the queue.
 async fn run(
     state: &AppState,
     job: &Job,
     budget: Budget,
-    admitted: Admitted,
+    admitted: Option<Admitted>,
 ) -> Result<Box<ExecuteResponse>, ApiError> {
-    let reply = state.dispatch.run(job, budget, &state.recorder).await;
-    match reply.map(|reply| reply.result) {
-        Ok(Ok(outcome)) => {
-            admitted.served(outcome.timings.sandbox + outcome.timings.run);
+    let (dispatch, recorder) = (&state.dispatch, &state.recorder);
+    let answered = match &admitted {
+        Some(_) => dispatch.run(job, budget, recorder).await,
+        None => dispatch.overflow(job, budget, recorder).await,
+    };
+    match answered.map(|Answered { reply, way }| (reply.result, way)) {
+        Ok((Ok(outcome), way)) => {
+            // What others ran says nothing of how fast the workers are.
+            if let Some(admitted) = admitted.filter(|_| way == WayName::Queue) {
+                admitted.served(outcome.timings.sandbox + outcome.timings.run);
+            }
             let answer = Box::new(ExecuteResponse::new(job.id, &job.submission, outcome));
             record(state, job, End::Ran(answer.clone()));
             Ok(answer)
         }
-        Ok(Err(failure)) => Err(failed(state, job, failure)),
+        Ok((Err(failure), _way)) => Err(failed(state, job, failure)),
         Err(error) => Err(unanswered(state, job, error)),
     }
 }
@@ -99,6 +108,9 @@ fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
     tracing::warn!(error = &error as &dyn std::error::Error, "job unanswered");
     if error.is_pending() {
         record(state, job, End::Pending);
+    }
+    if let Some(failure) = error.failure() {
+        record(state, job, End::Failed(failure));
     }
     let room_in = || state.admission.refuse().retry_after;
     error.into_problem(job.id, room_in).into()

@@ -21,8 +21,8 @@ pub(crate) async fn get(State(state): State<Arc<AppState>>) -> Response {
     (status, Json(report)).into_response()
 }
 
-/// 200 while requests sent here would be run: jobs can be queued, a worker is there to take them,
-/// and this API does not stop. Else 503 with the reason.
+/// 200 while requests sent here would be run: jobs can be queued and a worker is there to take them,
+/// or a fallback works, and this API does not stop. Else 503 with the reason.
 pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> (StatusCode, String) {
     readiness(unready(&state).await)
 }
@@ -31,7 +31,11 @@ async fn unready(state: &AppState) -> Option<String> {
     if state.draining.is_cancelled() {
         return Some("draining".to_owned());
     }
-    let services = state.health.report().await.services;
+    let report = state.health.report().await;
+    if state.health.has_fallback(&report) {
+        return None;
+    }
+    let services = report.services;
     let needed = [state.health.queue_name, "workers"];
     needed.into_iter().find_map(|name| {
         let service = services.get(name)?;

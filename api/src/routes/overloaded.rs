@@ -7,15 +7,12 @@ use warren_http::ApiError;
 use warren_shared::contract::Problem;
 
 use crate::admission::Refused;
+use crate::dispatch::OVERLOADED;
 
 /// The connection ends with the answer: who is to come again later need not keep one from others
 /// meanwhile.
 pub(crate) fn overloaded(refused: Refused) -> Response {
-    let problem = Problem::new(
-        503,
-        "overloaded",
-        "There are more jobs than can be done in time. Send the request again after the seconds that Retry-After says; if you operate this service, add workers.",
-    );
+    let problem = Problem::new(503, "overloaded", OVERLOADED);
     let answer = ApiError::from(problem.retry_after(refused.retry_after));
     let mut response = answer.into_response();
     let close = HeaderValue::from_static("close");

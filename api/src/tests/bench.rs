@@ -17,7 +17,7 @@ use warren_shared::config::Env;
 use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::Languages;
-use warren_shared::outcome::{Captured, CaseResult, Outcome, Run, Status, Timings};
+use warren_shared::outcome::{Captured, CaseResult, EngineName, Outcome, Run, Status, Timings};
 use warren_shared::queue::{JobQueue, MemoryQueue, Offer, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Reply};
 use warren_shared::time::EpochMillis;
@@ -78,7 +78,8 @@ impl Bench {
             Arc::clone(&store),
             Languages::embedded(),
             InstanceId::new("api"),
-        );
+        )
+        .unwrap();
         let stop = CancellationToken::new();
         Self {
             api,
@@ -205,6 +206,7 @@ pub(super) fn outcome(job: &Job, text: &str) -> Outcome {
         finished_at: EpochMillis::now(),
         worker: InstanceId::new("worker"),
         image: "python:3.10-alpine".into(),
+        engine: EngineName::Docker,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{InstanceId, JobId};
-use crate::outcome::{CaseResult, Difference, Outcome, Run, Status, Timings};
+use crate::outcome::{CaseResult, Difference, EngineName, Outcome, Run, Status, Timings};
 use crate::submission::{Submission, TestCase};
 use crate::time::{EpochMillis, fractional_millis};
 
@@ -42,8 +42,11 @@ pub struct ExecuteResponse {
     pub timings: TimingsMs,
     /// Which worker ran it.
     pub worker: InstanceId,
-    /// The image its container was made from.
+    /// The image its container was made from; elsewhere, what it was run with.
     pub image: String,
+    /// What ran it.
+    #[serde(default)]
+    pub engine: EngineName,
 }
 
 /// One of `testResults`.
@@ -122,6 +125,7 @@ impl ExecuteResponse {
             timings: outcome.timings.into(),
             worker: outcome.worker,
             image: outcome.image,
+            engine: outcome.engine,
         };
         let Some(run) = run else { return base };
         Self {

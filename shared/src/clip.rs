@@ -1,16 +1,16 @@
 //! Keeps an outcome small enough to travel: fifty test cases that each print all they may would
 //! make a reply of tens of megabytes.
 
-use warren_shared::limits::ByteSize;
-use warren_shared::outcome::{Captured, Outcome, Run};
+use crate::limits::ByteSize;
+use crate::outcome::{Captured, Outcome, Run};
 
 /// The most text that the runs of one job report together. In JSON a byte may take six, which
 /// stays well below the largest message of the queue.
 const MAX_REPORTED: ByteSize = ByteSize::mib(1);
 
-/// Cuts the longest streams so that all together are at most [`MAX_REPORTED`]. What they were
+/// Cuts the longest streams so that all together are at most 1 MiB. What they were
 /// judged by is decided before this.
-pub(crate) fn clip(outcome: &mut Outcome) {
+pub fn clip(outcome: &mut Outcome) {
     let mut streams: Vec<&mut Captured> = outcome
         .main
         .iter_mut()
@@ -42,9 +42,9 @@ pub(crate) fn clip(outcome: &mut Outcome) {
 mod tests {
     use std::time::Duration;
 
-    use warren_shared::ids::InstanceId;
-    use warren_shared::outcome::{CaseResult, Status, Timings};
-    use warren_shared::time::EpochMillis;
+    use crate::ids::InstanceId;
+    use crate::outcome::{CaseResult, EngineName, Status, Timings};
+    use crate::time::EpochMillis;
 
     use super::*;
 
@@ -73,6 +73,7 @@ mod tests {
             finished_at: EpochMillis::now(),
             worker: InstanceId::new("worker"),
             image: String::new(),
+            engine: EngineName::Docker,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Line by line. White space at the end of a line does not count, nor do blank lines at the end of
 //! the output.
 
-use warren_shared::outcome::Difference;
+use crate::outcome::Difference;
 
 use super::difference::differ;
 use super::lines::lines;

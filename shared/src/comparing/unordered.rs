@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use warren_shared::outcome::Difference;
+use crate::outcome::Difference;
 
 use super::difference::differ;
 use super::lines::{Line, lines};

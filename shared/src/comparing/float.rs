@@ -1,6 +1,6 @@
 //! Numbers by value.
 
-use warren_shared::compare::Tolerance;
+use crate::compare::Tolerance;
 
 /// Whether two words are the same: as text, or as numbers that are at most the tolerance apart, or
 /// that part of the larger of them.

@@ -11,8 +11,8 @@ mod tokens;
 mod trimmed;
 mod unordered;
 
-use warren_shared::compare::Compare;
-use warren_shared::outcome::Difference;
+use crate::compare::Compare;
+use crate::outcome::Difference;
 
 /// Where `actual` first differs from `expected`; `None` if it does not.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Byte for byte, so that neither a final line feed nor a byte that is no text goes unseen.
 
-use warren_shared::outcome::Difference;
+use crate::outcome::Difference;
 
 use super::difference::differ;
 use super::lines::Line;

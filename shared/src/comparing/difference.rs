@@ -1,6 +1,6 @@
 //! How a difference is told.
 
-use warren_shared::outcome::Difference;
+use crate::outcome::Difference;
 
 use super::lines::Line;
 

@@ -1,8 +1,8 @@
 mod examples;
 mod properties;
 
-use warren_shared::compare::Compare;
-use warren_shared::outcome::Difference;
+use crate::compare::Compare;
+use crate::outcome::Difference;
 
 fn compare(name: &str) -> Compare {
     Compare::parse(Some(name), None).unwrap()

@@ -1,6 +1,6 @@
 //! Word by word: what stands between white space, wherever the lines end.
 
-use warren_shared::outcome::Difference;
+use crate::outcome::Difference;
 
 use super::difference::differ;
 use super::lines::{Line, lines};

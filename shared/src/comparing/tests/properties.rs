@@ -1,7 +1,7 @@
 //! What holds for every two outputs.
 
+use crate::compare::Compare;
 use proptest::prelude::*;
-use warren_shared::compare::Compare;
 
 use super::{compare, first_difference, float, same};
 

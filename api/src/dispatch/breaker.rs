@@ -1,0 +1,248 @@
+//! When a fallback is left alone, and for how long. Pure: the clock is passed in.
+//!
+//! Closed until something goes wrong for which the way itself is to blame; then open for a pause,
+//! after which one job may try (half-open). If that goes wrong, too, the next pause is twice as
+//! long.
+
+use std::time::{Duration, Instant};
+
+/// The first pause; each further one doubles.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause, if the other side does not ask for more.
+const LAST_PAUSE: Duration = Duration::from_secs(5 * 60);
+/// The longest pause, whatever the other side asks for.
+const LONGEST_WISH: Duration = Duration::from_secs(60 * 60);
+
+/// One way's breaker.
+#[derive(Debug)]
+pub(crate) struct Breaker {
+    state: State,
+    // What began before the last change of state says nothing about the state after it.
+    epoch: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Closed,
+    Open { until: Instant, trip: Trip },
+    Probing { trip: Trip },
+}
+
+/// Why it opened.
+#[derive(Clone, Debug)]
+struct Trip {
+    pause: Duration,
+    reason: String,
+}
+
+/// Leave to use the way once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leave {
+    epoch: u64,
+}
+
+/// How it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The way is used.
+    Closed,
+    /// The next job, or the one that is under way, decides.
+    HalfOpen {
+        /// What went wrong last.
+        reason: String,
+    },
+    /// The way is not used.
+    Open {
+        /// For how much longer.
+        left: Duration,
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+impl Breaker {
+    /// Closed.
+    pub(crate) fn new() -> Self {
+        Self {
+            state: State::Closed,
+            epoch: 0,
+        }
+    }
+
+    /// Asks whether the way may be used now.
+    ///
+    /// # Errors
+    /// It may not; how the breaker stands.
+    pub(crate) fn ask(&mut self, now: Instant) -> Result<Leave, Standing> {
+        match &self.state {
+            State::Open { until, trip } if now >= *until => {
+                let trip = trip.clone();
+                self.enter(State::Probing { trip });
+            }
+            State::Closed => {}
+            State::Open { .. } | State::Probing { .. } => return Err(self.standing(now)),
+        }
+        Ok(Leave { epoch: self.epoch })
+    }
+
+    /// The way did what it should.
+    pub(crate) fn succeeded(&mut self, leave: Leave) {
+        if leave.epoch == self.epoch && matches!(self.state, State::Probing { .. }) {
+            self.enter(State::Closed);
+        }
+    }
+
+    /// Something went wrong that will go wrong for others, too. `wish`: how long the other side
+    /// wants to be left alone.
+    pub(crate) fn failed(
+        &mut self,
+        leave: Leave,
+        now: Instant,
+        wish: Option<Duration>,
+        reason: &str,
+    ) {
+        if leave.epoch != self.epoch {
+            return;
+        }
+        let pause = match &self.state {
+            State::Probing { trip } => (trip.pause * 2).min(LAST_PAUSE),
+            State::Closed | State::Open { .. } => FIRST_PAUSE,
+        };
+        let wish = wish.unwrap_or_default().min(LONGEST_WISH);
+        let reason = reason.to_owned();
+        self.enter(State::Open {
+            until: now + pause.max(wish),
+            trip: Trip { pause, reason },
+        });
+    }
+
+    /// Nobody will know how it went: the next may try.
+    pub(crate) fn abandoned(&mut self, leave: Leave, now: Instant) {
+        if leave.epoch != self.epoch {
+            return;
+        }
+        if let State::Probing { trip } = &self.state {
+            let trip = trip.clone();
+            self.enter(State::Open { until: now, trip });
+        }
+    }
+
+    /// How it stands.
+    pub(crate) fn standing(&self, now: Instant) -> Standing {
+        match &self.state {
+            State::Closed => Standing::Closed,
+            State::Open { until, trip } if now < *until => Standing::Open {
+                left: *until - now,
+                reason: trip.reason.clone(),
+            },
+            State::Open { trip, .. } | State::Probing { trip } => Standing::HalfOpen {
+                reason: trip.reason.clone(),
+            },
+        }
+    }
+
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.epoch += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_for(breaker: &Breaker, now: Instant) -> Option<Duration> {
+        match breaker.standing(now) {
+            Standing::Open { left, .. } => Some(left),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn one_failure_opens_and_the_reason_is_told() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+        let leave = breaker.ask(now).unwrap();
+        breaker.failed(leave, now, None, "401");
+        let open = Standing::Open {
+            left: FIRST_PAUSE,
+            reason: "401".into(),
+        };
+        assert_eq!(breaker.ask(now), Err(open));
+    }
+
+    #[test]
+    fn after_the_pause_one_probe_goes_and_decides() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+        let leave = breaker.ask(now).unwrap();
+        breaker.failed(leave, now, None, "429");
+        let now = now + FIRST_PAUSE;
+        let probe = breaker.ask(now).unwrap();
+        let reason = "429".to_owned();
+        assert_eq!(breaker.ask(now), Err(Standing::HalfOpen { reason }));
+        breaker.succeeded(probe);
+        assert_eq!(breaker.standing(now), Standing::Closed);
+        assert!(breaker.ask(now).is_ok() && breaker.ask(now).is_ok());
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_last_and_begin_anew_after_a_success() {
+        let (mut breaker, mut now) = (Breaker::new(), Instant::now());
+        let mut pauses = Vec::new();
+        for _ in 0..9 {
+            let leave = breaker.ask(now).unwrap();
+            breaker.failed(leave, now, None, "503");
+            let pause = open_for(&breaker, now).unwrap();
+            pauses.push(pause.as_secs());
+            now += pause;
+        }
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+        let probe = breaker.ask(now).unwrap();
+        breaker.succeeded(probe);
+        let leave = breaker.ask(now).unwrap();
+        breaker.failed(leave, now, None, "503");
+        assert_eq!(open_for(&breaker, now), Some(FIRST_PAUSE));
+    }
+
+    #[test]
+    fn the_other_side_may_ask_for_more_but_not_for_ever() {
+        for (wish, pause) in [(1, 5), (90, 90), (1_000_000, 3_600)] {
+            let (mut breaker, now) = (Breaker::new(), Instant::now());
+            let leave = breaker.ask(now).unwrap();
+            breaker.failed(leave, now, Some(Duration::from_secs(wish)), "429");
+            let pause = Duration::from_secs(pause);
+            assert_eq!(open_for(&breaker, now), Some(pause), "{wish}");
+        }
+    }
+
+    #[test]
+    fn what_began_before_it_opened_changes_nothing_after() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+        let early = breaker.ask(now).unwrap();
+        let first = breaker.ask(now).unwrap();
+        breaker.failed(first, now, None, "401");
+        breaker.failed(early, now, Some(LONGEST_WISH), "401");
+        assert_eq!(open_for(&breaker, now), Some(FIRST_PAUSE));
+        breaker.succeeded(early);
+        assert_eq!(open_for(&breaker, now), Some(FIRST_PAUSE));
+        let probe = breaker.ask(now + FIRST_PAUSE).unwrap();
+        breaker.succeeded(early);
+        assert!(breaker.ask(now + FIRST_PAUSE).is_err(), "still one probe");
+        breaker.succeeded(probe);
+        assert_eq!(breaker.standing(now), Standing::Closed);
+    }
+
+    #[test]
+    fn a_probe_that_is_given_up_leaves_its_place_to_the_next() {
+        let (mut breaker, now) = (Breaker::new(), Instant::now());
+        let leave = breaker.ask(now).unwrap();
+        breaker.failed(leave, now, None, "503");
+        let now = now + FIRST_PAUSE;
+        let probe = breaker.ask(now).unwrap();
+        breaker.abandoned(probe, now);
+        let next = breaker.ask(now).unwrap();
+        breaker.abandoned(probe, now);
+        assert!(breaker.ask(now).is_err(), "an old probe frees no place");
+        breaker.failed(next, now, None, "503");
+        assert_eq!(open_for(&breaker, now), Some(FIRST_PAUSE * 2));
+    }
+}

@@ -1,0 +1,399 @@
+//! What Judge0 says of one submission, and what our verdict on it is.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+use warren_shared::limits::Limits;
+use warren_shared::outcome::{Captured, Run, Status};
+use warren_shared::signal;
+
+/// What is asked for.
+pub(super) const FIELDS: &str =
+    "token,status,time,wall_time,memory,stdout,stderr,compile_output,message,exit_code,exit_signal";
+/// The signal of a program that was killed, for want of memory as a rule.
+const SIGKILL: i32 = 9;
+/// What a shell says for a command that a signal ended: this and the signal's number.
+const SHELL_SIGNAL: i32 = 128;
+
+/// What Judge0 says of one submission. Texts are base64 with line feeds in it.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Report {
+    pub(super) token: String,
+    pub(super) status: StatusEntry,
+    /// CPU time: a string in seconds.
+    #[serde(default)]
+    time: Value,
+    /// Likewise.
+    #[serde(default)]
+    wall_time: Value,
+    /// In kilobytes.
+    memory: Option<f64>,
+    stdout: Option<String>,
+    stderr: Option<String>,
+    compile_output: Option<String>,
+    message: Option<String>,
+    exit_code: Option<i32>,
+    exit_signal: Option<i32>,
+}
+
+/// Its status.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct StatusEntry {
+    id: u32,
+}
+
+/// Why there is no verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum NoVerdict {
+    /// Status 13: Judge0 failed; here are its words.
+    InternalError(String),
+    /// Status 14: its interpreter cannot be started.
+    ExecFormat,
+    /// Something that Judge0 does not say.
+    Garbage(&'static str),
+}
+
+/// The verdict on a run, and its output as it was printed, for comparing.
+pub(super) struct Judged {
+    pub(super) run: Run,
+    pub(super) stdout: Vec<u8>,
+}
+
+impl Report {
+    /// Whether it has come to an end.
+    pub(super) fn is_done(&self) -> bool {
+        self.status.id > 2
+    }
+
+    /// Our verdict. `file_kb` is the largest file that the program could write.
+    pub(super) fn judge(&self, limits: &Limits, file_kb: u64) -> Result<Judged, NoVerdict> {
+        let (mut stdout, mut stderr) = (
+            decode(self.stdout.as_deref())?,
+            decode(self.stderr.as_deref())?,
+        );
+        let flood = usize::try_from(file_kb * 1024).unwrap_or(usize::MAX);
+        let flooded = stdout.len() >= flood || stderr.len() >= flood;
+        let ending = match self.status.id {
+            // 4 is for who sends an expected output, which we do not.
+            3 | 4 => Ending::exit(Status::Completed, 0),
+            5 => Ending::killed(Status::TimeLimitExceeded),
+            6 => {
+                stderr = decode(self.compile_output.as_deref())?;
+                Ending::exit(Status::RuntimeError, 1)
+            }
+            8 => Ending::killed(Status::OutputLimitExceeded),
+            7 | 9..=12 => self.runtime_error(&stderr)?,
+            13 => {
+                let words = decode(self.message.as_deref())?;
+                let words = String::from_utf8_lossy(&words).into_owned();
+                return Err(NoVerdict::InternalError(words));
+            }
+            14 => return Err(NoVerdict::ExecFormat),
+            _ => return Err(NoVerdict::Garbage("a status that there is not")),
+        };
+        // Who ignores SIGXFSZ, as Python does, fails or even completes without the rest.
+        let ending = match ending.status {
+            Status::Completed | Status::RuntimeError if flooded => {
+                Ending::killed(Status::OutputLimitExceeded)
+            }
+            _ => ending,
+        };
+        let (out_cut, err_cut) = (cap(&mut stdout, limits), cap(&mut stderr, limits));
+        let duration = seconds(&self.wall_time).or_else(|| seconds(&self.time));
+        let memory = self.memory.unwrap_or_default().max(0.0) * 1024.0;
+        let run = Run {
+            status: ending.status,
+            exit_code: ending.exit_code,
+            signal: ending.signal.map(signal::name),
+            stdout: Captured::of(stdout.clone(), out_cut),
+            stderr: Captured::of(stderr, err_cut),
+            duration: duration.unwrap_or_default(),
+            cpu: seconds(&self.time).unwrap_or_default(),
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "saturates, and is not negative"
+            )]
+            memory_bytes: memory as u64,
+        };
+        Ok(Judged { run, stdout })
+    }
+
+    fn runtime_error(&self, stderr: &[u8]) -> Result<Ending, NoVerdict> {
+        let message = decode(self.message.as_deref())?;
+        let message = String::from_utf8_lossy(&message);
+        // The program runs under a shell, which exits like this when its command was killed.
+        let told = |code: i32| {
+            self.exit_code == Some(code)
+                || message
+                    .split(|c: char| !c.is_ascii_digit())
+                    .any(|word| word == code.to_string())
+        };
+        let killed = SHELL_SIGNAL + SIGKILL;
+        if (self.status.id == 11 && told(killed)) || self.exit_signal == Some(SIGKILL) {
+            return Ok(Ending::killed(Status::MemoryLimitExceeded));
+        }
+        let of_status = match self.status.id {
+            7 => Some(11),
+            9 => Some(8),
+            10 => Some(6),
+            _ => None,
+        };
+        // An exit code above 128 may be the program's own; the shell says so if it is a signal's.
+        let of_shell = self.exit_code.filter(|code| {
+            (SHELL_SIGNAL + 1..SHELL_SIGNAL + 32).contains(code)
+                && has_line(stderr, b"run.sh: line ")
+        });
+        let signal = of_status
+            .or(self.exit_signal)
+            .or(of_shell.map(|code| code - SHELL_SIGNAL));
+        let status = if ran_out_of_memory(stderr) {
+            Status::MemoryLimitExceeded
+        } else {
+            Status::RuntimeError
+        };
+        Ok(match (signal, self.exit_code) {
+            (Some(signal), _) => Ending {
+                status,
+                exit_code: None,
+                signal: Some(signal),
+            },
+            (None, Some(code)) => Ending::exit(status, code),
+            (None, None) => return Err(NoVerdict::Garbage("an end without exit code and signal")),
+        })
+    }
+}
+
+struct Ending {
+    status: Status,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+}
+
+impl Ending {
+    fn exit(status: Status, code: i32) -> Self {
+        Self {
+            status,
+            exit_code: Some(code),
+            signal: None,
+        }
+    }
+
+    fn killed(status: Status) -> Self {
+        Self {
+            status,
+            exit_code: None,
+            signal: Some(SIGKILL),
+        }
+    }
+}
+
+/// The words of interpreters that give up for want of memory, as our own runner knows them.
+fn ran_out_of_memory(stderr: &[u8]) -> bool {
+    let lines = || stderr.split(|byte| *byte == b'\n');
+    let python = lines().rfind(|line| !line.trim_ascii().is_empty());
+    let python =
+        python.is_some_and(|line| line.split(|byte| *byte == b':').next() == Some(b"MemoryError"));
+    let v8 = lines().any(|line| {
+        line.starts_with(b"FATAL ERROR:") && line.trim_ascii_end().ends_with(b"out of memory")
+            || line.starts_with(b"# Fatal JavaScript out of memory")
+    });
+    python && has_line(stderr, b"  File ") || v8
+}
+
+fn has_line(text: &[u8], beginning: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n')
+        .any(|line| line.starts_with(beginning))
+}
+
+/// Ruby's base64 has a line feed after every 60 characters.
+fn decode(text: Option<&str>) -> Result<Vec<u8>, NoVerdict> {
+    let Some(text) = text else {
+        return Ok(Vec::new());
+    };
+    let mut packed = text.as_bytes().to_vec();
+    packed.retain(|byte| !byte.is_ascii_whitespace());
+    let decoded = STANDARD.decode(packed);
+    decoded.map_err(|_invalid| NoVerdict::Garbage("a text that is not base64"))
+}
+
+/// Cuts what is over what we keep; whether there was any.
+fn cap(bytes: &mut Vec<u8>, limits: &Limits) -> bool {
+    let kept = limits.output_kept.as_len();
+    let over = bytes.len() > kept;
+    bytes.truncate(kept);
+    over
+}
+
+/// A string in seconds; some versions have a number.
+fn seconds(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::String(text) => text.trim().parse().ok()?,
+        Value::Number(number) => number.as_f64()?,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn report(fields: Value) -> Report {
+        let mut all = json!({"token": "t", "time": "0.012", "wall_time": "0.1", "memory": 3_000});
+        let fields = fields.as_object().unwrap().clone();
+        all.as_object_mut().unwrap().extend(fields);
+        for text in ["stdout", "stderr", "message", "compile_output"] {
+            if let Some(plain) = all.get(text).and_then(Value::as_str) {
+                // As Ruby does it.
+                let packed = STANDARD.encode(plain);
+                let lines = packed.as_bytes().chunks(60);
+                let lines = lines.map(|line| String::from_utf8(line.to_vec()).unwrap() + "\n");
+                all[text] = lines.collect::<String>().into();
+            }
+        }
+        serde_json::from_value(all).unwrap()
+    }
+
+    fn run(fields: Value) -> Run {
+        report(fields)
+            .judge(&Limits::default(), 1024)
+            .ok()
+            .unwrap()
+            .run
+    }
+
+    fn verdict(fields: Value) -> (Status, Option<i32>, Option<String>) {
+        let run = run(fields);
+        (run.status, run.exit_code, run.signal)
+    }
+
+    fn no_verdict(fields: Value) -> NoVerdict {
+        report(fields)
+            .judge(&Limits::default(), 1024)
+            .err()
+            .unwrap()
+    }
+
+    fn named(signal: &str) -> Option<String> {
+        Some(signal.to_owned())
+    }
+
+    #[test]
+    fn each_status_has_its_verdict() {
+        use Status::{
+            Completed, MemoryLimitExceeded, OutputLimitExceeded, RuntimeError, TimeLimitExceeded,
+        };
+        let of = |id: u32, more: Value| {
+            let mut fields = more;
+            fields["status"] = json!({"id": id, "description": "…"});
+            verdict(fields)
+        };
+        let none = || json!({"exit_code": 0, "exit_signal": null});
+        assert_eq!(of(3, none()), (Completed, Some(0), None));
+        assert_eq!(of(5, none()), (TimeLimitExceeded, None, named("SIGKILL")));
+        assert_eq!(
+            of(6, json!({"compile_output": "no"})),
+            (RuntimeError, Some(1), None)
+        );
+        assert_eq!(
+            of(7, json!({"exit_signal": 11})),
+            (RuntimeError, None, named("SIGSEGV"))
+        );
+        assert_eq!(of(8, none()), (OutputLimitExceeded, None, named("SIGKILL")));
+        assert_eq!(of(9, none()), (RuntimeError, None, named("SIGFPE")));
+        assert_eq!(of(10, none()), (RuntimeError, None, named("SIGABRT")));
+        assert_eq!(
+            of(12, json!({"exit_signal": 31})),
+            (RuntimeError, None, named("SIGSYS"))
+        );
+        let code = |code: i32| json!({"exit_code": code, "message": format!("Exited with error status {code}")});
+        assert_eq!(of(11, code(3)), (RuntimeError, Some(3), None));
+        // Killed, which is for want of memory.
+        assert_eq!(
+            of(11, code(137)),
+            (MemoryLimitExceeded, None, named("SIGKILL"))
+        );
+        let message = json!({"message": "Exited with error code 137"});
+        assert_eq!(of(11, message).0, MemoryLimitExceeded);
+        let signal = json!({"exit_signal": 9, "message": "Caught fatal signal 9"});
+        assert_eq!(of(12, signal).0, MemoryLimitExceeded);
+        // 139 is the program's own, unless the shell says that it was a signal's.
+        assert_eq!(of(11, code(139)), (RuntimeError, Some(139), None));
+        let mut shell = code(139);
+        shell["stderr"] = "run.sh: line 1:     4 Segmentation fault (core dumped) python3".into();
+        assert_eq!(of(11, shell), (RuntimeError, None, named("SIGSEGV")));
+    }
+
+    #[test]
+    fn interpreters_that_give_up_have_a_memory_verdict() {
+        let python = json!({"status": {"id": 11}, "exit_code": 1,
+            "stderr": "Traceback (most recent call last):\n  File \"script.py\", line 1\nMemoryError\n"});
+        assert_eq!(
+            verdict(python),
+            (Status::MemoryLimitExceeded, Some(1), None)
+        );
+        let node = json!({"status": {"id": 11}, "exit_code": 134, "stderr":
+            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\nrun.sh: line 1: 4 Aborted"});
+        assert_eq!(
+            verdict(node),
+            (Status::MemoryLimitExceeded, None, named("SIGABRT"))
+        );
+        let said = json!({"status": {"id": 11}, "exit_code": 1, "stderr": "MemoryError"});
+        assert_eq!(verdict(said).0, Status::RuntimeError, "no traceback");
+    }
+
+    #[test]
+    fn judge0s_own_failures_are_no_verdicts() {
+        let internal = json!({"status": {"id": 13}, "message": "No such file"});
+        assert_eq!(
+            no_verdict(internal),
+            NoVerdict::InternalError("No such file".into())
+        );
+        assert_eq!(
+            no_verdict(json!({"status": {"id": 14}})),
+            NoVerdict::ExecFormat
+        );
+        for garbage in [json!({"status": {"id": 99}}), json!({"status": {"id": 11}})] {
+            assert!(matches!(no_verdict(garbage), NoVerdict::Garbage(_)));
+        }
+        let mut garbage = report(json!({"status": {"id": 3}}));
+        garbage.stdout = Some("!not base64!".into());
+        assert!(garbage.judge(&Limits::default(), 1024).is_err());
+    }
+
+    #[test]
+    fn figures_are_in_our_units() {
+        let run = run(json!({"status": {"id": 3}, "exit_code": 0}));
+        assert_eq!(run.cpu, Duration::from_millis(12));
+        assert_eq!(run.duration, Duration::from_millis(100));
+        assert_eq!(run.memory_bytes, 3_000 * 1024);
+        let nothing = json!({"status": {"id": 3}, "time": null, "wall_time": -1, "memory": null});
+        let run = self::run(nothing);
+        assert_eq!(
+            (run.cpu, run.duration, run.memory_bytes),
+            (Duration::ZERO, Duration::ZERO, 0)
+        );
+    }
+
+    #[test]
+    fn output_is_cut_at_our_cap_and_a_flood_at_judge0s_is_one() {
+        let run = run(json!({"status": {"id": 3}, "stdout": "ä".repeat(40_000)}));
+        assert_eq!(
+            (run.stdout.text.len(), run.stdout.truncated),
+            (65_536, true)
+        );
+        assert_eq!(run.status, Status::Completed);
+        // Python ignores the signal and fails to write the rest.
+        let flood = json!({"status": {"id": 11}, "exit_code": 1, "stdout": "x".repeat(1 << 20)});
+        assert_eq!(
+            verdict(flood),
+            (Status::OutputLimitExceeded, None, named("SIGKILL"))
+        );
+    }
+}
