@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
 use crate::health::Health;
+use crate::metrics::{Metrics, Present, Requests};
 use crate::router::router;
 use crate::state::AppState;
 use crate::store::{Recorder, Store};
@@ -51,7 +52,10 @@ impl Api {
     ) -> Self {
         let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
         let draining = CancellationToken::new();
-        let state = AppState {
+        let metrics = Metrics::new();
+        let max_in_flight = config.max_in_flight;
+        recorder.ends().register(&metrics);
+        let state = Arc::new(AppState {
             draining: draining.clone(),
             environment: config.environment,
             languages,
@@ -69,10 +73,18 @@ impl Api {
                 store: Arc::clone(&store),
                 recorder: Arc::clone(&recorder),
                 last: Mutex::default(),
+                queue_seen: std::sync::Mutex::default(),
+                standings: std::sync::Mutex::default(),
             },
-        };
+            requests: Requests::new(&metrics),
+            metrics,
+        });
+        state.metrics.add(Present {
+            state: Arc::downgrade(&state),
+            max_in_flight,
+        });
         Self {
-            router: router(Arc::new(state), &config.origins),
+            router: router(state, &config.origins),
             queue,
             recorder,
             store,

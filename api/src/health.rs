@@ -4,14 +4,14 @@ mod workers;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use warren_shared::health::{HealthReport, ServiceHealth, State};
 use warren_shared::ids::InstanceId;
-use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS, STATUS_TIMEOUT};
+use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS, QueueStatus, STATUS_TIMEOUT};
 use warren_shared::time::fractional_millis;
 
 use crate::store::{Recorder, Store};
@@ -30,6 +30,10 @@ pub(crate) struct Health {
     pub(crate) recorder: Arc<Recorder>,
     // Held while checking, so that many askers at once make one check.
     pub(crate) last: Mutex<Option<(Instant, HealthReport)>>,
+    /// What the queue said last; `None` while it says nothing.
+    pub(crate) queue_seen: std::sync::Mutex<Option<QueueStatus>>,
+    /// How each service was when it was checked last.
+    pub(crate) standings: std::sync::Mutex<BTreeMap<String, State>>,
 }
 
 impl Health {
@@ -64,12 +68,28 @@ impl Health {
             ]),
             pool: BTreeMap::new(),
         };
+        *lock(&self.standings) = report
+            .services
+            .iter()
+            .map(|(name, service)| (name.clone(), service.status))
+            .collect();
         *last = Some((Instant::now(), report.clone()));
         report
     }
 
+    /// What the queue said when it was asked last; `None` if it said nothing.
+    pub(crate) fn queue_status(&self) -> Option<QueueStatus> {
+        *lock(&self.queue_seen)
+    }
+
+    /// How each service was when it was checked last.
+    pub(crate) fn standings(&self) -> BTreeMap<String, State> {
+        lock(&self.standings).clone()
+    }
+
     async fn check_queue(&self) -> (ServiceHealth, ServiceHealth) {
         let (latency, status) = timed(self.queue.status()).await;
+        *lock(&self.queue_seen) = status.as_ref().and_then(|status| status.as_ref().ok().copied());
         match status {
             Some(Ok(status)) if status.waiting >= MAX_QUEUED_JOBS => (
                 service(
@@ -124,6 +144,10 @@ impl Health {
             None => service(State::Down, latency, format!("no answer in time; {held}")),
         }
     }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn service(status: State, latency: Duration, detail: impl Into<String>) -> ServiceHealth {

@@ -10,6 +10,7 @@ use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use tower_http::cors::CorsLayer;
@@ -20,16 +21,18 @@ use tracing::{Level, Span};
 use warren_http::{alive, with_fallbacks};
 use warren_shared::time::millis;
 
+use crate::metrics::count;
 use crate::origin::Origins;
 use crate::routes::execute::JOB_ID_HEADER;
-use crate::routes::{execute, executions, health};
+use crate::routes::{execute, executions, health, metrics};
 use crate::state::AppState;
 
 const HEALTH: &str = "/api/health";
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
+const METRICS: &str = "/metrics";
 /// Asked every few seconds for ever.
-const PROBES: [&str; 3] = [HEALTH, LIVEZ, READYZ];
+const PROBES: [&str; 4] = [HEALTH, LIVEZ, READYZ, METRICS];
 const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; see also GET /api/executions/{id} and GET /api/health.";
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -42,8 +45,10 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .route(HEALTH, get(health::get))
         .route(LIVEZ, get(alive))
         .route(READYZ, get(health::readyz))
-        .with_state(state);
-    wrapped(routes, origins)
+        .route(METRICS, get(metrics::get))
+        .with_state(Arc::clone(&state));
+    // Around all else, so that it counts whatever any layer answers.
+    wrapped(routes, origins).layer(from_fn_with_state(state.requests.clone(), count))
 }
 
 /// Any routes with all that is around ours; the last layer is the outermost.

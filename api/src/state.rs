@@ -11,6 +11,7 @@ use warren_shared::telemetry::Environment;
 use crate::admission::Admission;
 use crate::dispatch::Dispatch;
 use crate::health::Health;
+use crate::metrics::{Metrics, Requests};
 use crate::store::{Recorder, Store};
 
 /// What all requests share.
@@ -28,4 +29,6 @@ pub(crate) struct AppState {
     pub(crate) health: Health,
     /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
+    pub(crate) metrics: Metrics,
+    pub(crate) requests: Requests,
 }

@@ -12,6 +12,7 @@ use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
 
 use crate::Result;
 use crate::execute::Executor;
+use crate::metrics::Again;
 use crate::slots::{Slot, Slots};
 use crate::suspects::alone;
 
@@ -39,6 +40,7 @@ pub async fn consume(
                 // Takes its time, in which jobs go on being taken.
                 running.spawn(async move {
                     if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
+                        executor.metrics().again(Again::Suspect);
                         run(suspect, slots, &executor, &grace_over).await;
                     }
                 });
@@ -51,7 +53,7 @@ pub async fn consume(
         };
         let Some(slot) = slot else {
             // We are stopping; the job goes to another worker, and this was no try of it.
-            hand_back(delivery).await;
+            hand_back(delivery, &executor).await;
             continue;
         };
         let (executor, grace_over) = (Arc::clone(&executor), grace_over.clone());
@@ -73,7 +75,7 @@ async fn settle(delivery: Delivery, executor: &Executor, grace_over: &Cancellati
     let cancelled = delivery.cancelled();
     let result = tokio::select! {
         result = execute(job, &cancelled, executor) => result,
-        () = grace_over.cancelled() => return hand_back(delivery).await,
+        () = grace_over.cancelled() => return hand_back(delivery, executor).await,
     };
     match &result {
         Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
@@ -84,6 +86,7 @@ async fn settle(delivery: Delivery, executor: &Executor, grace_over: &Cancellati
     }
     let reply = Reply::new(job.id, result).about(job.clone());
     if let Err(error) = delivery.reply(reply).await {
+        executor.metrics().again(Again::Unconfirmed);
         tracing::warn!(%error, "the reply was not confirmed; the job may be delivered again");
     }
 }
@@ -104,7 +107,8 @@ async fn execute(
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }
 
-async fn hand_back(delivery: Delivery) {
+async fn hand_back(delivery: Delivery, executor: &Executor) {
+    executor.metrics().again(Again::HandedBack);
     let job = delivery.job.id;
     match delivery.requeue().await {
         Ok(()) => tracing::info!(job.id = %job, "handed back"),

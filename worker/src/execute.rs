@@ -15,7 +15,7 @@ use crate::clip::clip;
 use crate::conversation::died;
 use crate::engine::Handle;
 use crate::judge::Judge;
-use crate::metrics::JobMetrics;
+use crate::metrics::{Again, JobMetrics};
 use crate::pool::{Pool, Source, command};
 use crate::readiness::Readiness;
 use crate::verdict::SIGKILL;
@@ -82,6 +82,11 @@ impl Executor {
         result
     }
 
+    /// Where jobs are counted.
+    pub(crate) fn metrics(&self) -> &JobMetrics {
+        &self.metrics
+    }
+
     /// Runs a canary, which counts for nothing.
     ///
     /// # Errors
@@ -96,6 +101,7 @@ impl Executor {
                 if is_worth_retrying(&error) && job.deadline.remaining() > RETRY_WORTHWHILE =>
             {
                 tracing::warn!(%error, "the sandbox failed; trying once more");
+                self.metrics.again(Again::Sandbox);
                 self.try_once(job, Source::Engine).await
             }
             result => result,

@@ -7,11 +7,13 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warren_shared::limits::ByteSize;
 use warren_shared::queue::Unclaimed;
 
 use super::{Execution, Store, StoreError};
+use crate::metrics::{Ends, Told};
 
 /// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
 /// second this is an outage of five minutes.
@@ -55,6 +57,7 @@ struct InHand {
 struct State {
     failing: AtomicBool,
     lost: AtomicU64,
+    ends: Ends,
 }
 
 /// How the recorder is doing.
@@ -97,6 +100,7 @@ impl Recorder {
     /// is logged, counted, and told by `/api/health`.
     pub fn record(&self, execution: Execution) {
         let job_id = execution.job_id;
+        self.state.ends.ended(&execution, Told::Caller);
         let memory = Arc::clone(&self.memory).try_acquire_many_owned(cost(&execution));
         let sent = memory.is_ok_and(|memory| {
             let entry = Entry {
@@ -118,6 +122,7 @@ impl Recorder {
         let places = Arc::new(Semaphore::new(UNCLAIMED_IN_HAND));
         while let Some(unclaimed) = replies.recv().await {
             let execution = Execution::of_unclaimed(unclaimed.reply.clone());
+            self.state.ends.ended(&execution, Told::Store);
             let place = Arc::clone(&places).acquire_owned().await;
             let memory = Arc::clone(&self.memory).acquire_many_owned(cost(&execution));
             let (Ok(place), Ok(memory)) = (place, memory.await) else {
@@ -135,6 +140,11 @@ impl Recorder {
                 return;
             }
         }
+    }
+
+    /// What has been handed over, to be told.
+    pub(crate) fn ends(&self) -> &Ends {
+        &self.state.ends
     }
 
     /// How it is doing.
@@ -191,8 +201,14 @@ async fn write(store: &dyn Store, state: &State, entry: Entry) {
     let job_id = entry.execution.job_id;
     let mut pause = FIRST_PAUSE;
     loop {
-        match store.record(&entry.execution).await {
+        let asked = Instant::now();
+        let written = store.record(&entry.execution).await;
+        if written.is_err() {
+            state.ends.not_written();
+        }
+        match written {
             Ok(()) => {
+                state.ends.written(asked.elapsed());
                 if state.failing.swap(false, Ordering::Relaxed) {
                     tracing::info!(store = store.name(), "recording again");
                 }
