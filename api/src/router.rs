@@ -19,6 +19,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Level, Span};
 use warren_http::{alive, with_fallbacks};
+use warren_shared::telemetry;
 use warren_shared::time::millis;
 
 use crate::metrics::count;
@@ -26,6 +27,7 @@ use crate::origin::Origins;
 use crate::routes::execute::JOB_ID_HEADER;
 use crate::routes::{execute, executions, health, metrics};
 use crate::state::AppState;
+use crate::trace_context::received;
 
 const HEALTH: &str = "/api/health";
 const LIVEZ: &str = "/livez";
@@ -100,11 +102,20 @@ fn span(request: &Request) -> Span {
     if PROBES.contains(&route) {
         return tracing::debug_span!("request", %method, route);
     }
-    tracing::info_span!("request", %method, route, job.id = tracing::field::Empty)
+    let span = tracing::info_span!(
+        "request",
+        %method,
+        route,
+        job.id = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
+    );
+    telemetry::join(&span, received(request.headers()).as_deref());
+    span
 }
 
 fn log(response: &Response, latency: Duration, span: &Span) {
     let (status, latency_ms) = (response.status().as_u16(), millis(latency));
+    telemetry::note(span, "http.response.status_code", i64::from(status));
     // Probes come every few seconds for ever; what they find is worth a line when it is bad.
     let is_probe = span.metadata().is_some_and(|m| *m.level() == Level::DEBUG);
     if is_probe && response.status().is_success() {

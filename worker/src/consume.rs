@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use warren_shared::job::Job;
 use warren_shared::outcome::Outcome;
 use warren_shared::queue::{Delivery, JobQueue, Offer, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
+use warren_shared::telemetry;
 
 use crate::Result;
 use crate::execute::Executor;
@@ -63,7 +64,9 @@ pub async fn consume(
 }
 
 async fn run(delivery: Delivery, slot: Slot, executor: &Executor, grace_over: &CancellationToken) {
-    let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
+    let job = &delivery.job;
+    let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
+    telemetry::join(&span, job.traceparent.as_deref());
     settle(delivery, executor, grace_over)
         .instrument(span)
         .await;
@@ -78,14 +81,19 @@ async fn settle(delivery: Delivery, executor: &Executor, grace_over: &Cancellati
         () = grace_over.cancelled() => return hand_back(delivery, executor).await,
     };
     match &result {
-        Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
+        Ok(outcome) => {
+            let status = outcome.status().as_str();
+            telemetry::note(&Span::current(), "warren.verdict", status);
+            tracing::info!(status, "answered");
+        }
         Err(failure) if failure.code == FailureCode::Cancelled => {
             tracing::info!(%failure, "cancelled");
         }
         Err(failure) => tracing::warn!(%failure, "answered with a failure"),
     }
     let reply = Reply::new(job.id, result).about(job.clone());
-    if let Err(error) = delivery.reply(reply).await {
+    let replying = tracing::info_span!("reply", job.id = %job.id);
+    if let Err(error) = delivery.reply(reply).instrument(replying).await {
         executor.metrics().again(Again::Unconfirmed);
         tracing::warn!(%error, "the reply was not confirmed; the job may be delivered again");
     }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
 use warren_runner::wire::{Ending, Execute, Exit, Pace, RunReport, Start, Stream};
 use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
@@ -9,6 +10,7 @@ use warren_shared::languages::{Language, Languages};
 use warren_shared::outcome::{CaseResult, Outcome, Run, Timings};
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::OnFailure;
+use warren_shared::telemetry;
 use warren_shared::time::EpochMillis;
 
 use crate::clip::clip;
@@ -18,6 +20,7 @@ use crate::judge::Judge;
 use crate::metrics::{Again, JobMetrics};
 use crate::pool::{Pool, Source, command};
 use crate::readiness::Readiness;
+use crate::stages::Stages;
 use crate::verdict::SIGKILL;
 use crate::{Error, Result};
 
@@ -126,12 +129,23 @@ impl Executor {
         let queue = EpochMillis::now().since(job.submitted_at);
 
         let (lease, judge, sandbox) = loop {
-            let mut lease = self.pool.lease(job, source).await?;
+            let spans = Stages::new(job, source);
+            let leasing = spans.sandbox();
+            let leased = self.pool.lease(job, source).instrument(leasing.clone());
+            let mut lease = leased.await?;
+            let container = lease.conversation.container().to_string();
+            telemetry::note(&leasing, "container.id", container);
+            drop(leasing);
             let start = lease.start(language, job.submission.code());
             let execute = execute(job, language, start)?;
             let sandbox = begun.elapsed();
             let mut judge = Judge::new(&job.submission);
-            let report = |report| judge.next(report);
+            let mut runs = spans.runs();
+            let report = |report| {
+                let next = judge.next(report);
+                runs.over(next);
+                next
+            };
             match lease.conversation.execute(execute, report).await {
                 // It was dead and nobody had noticed; the program was not let go. Each time round
                 // takes one out of the pool, and the deadline ends it anyway.
