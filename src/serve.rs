@@ -72,11 +72,10 @@ pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     if let Some(traces) = traces {
         traces.finish(LAST_TRACES);
     }
-    ended
-        .map(|drained| match drained {
-            Drained::InOrder => ExitCode::SUCCESS,
-            Drained::OutOfTime => ExitCode::from(cli::EXIT_OUT_OF_TIME),
-        })
+    ended.map(|drained| match drained {
+        Drained::InOrder => ExitCode::SUCCESS,
+        Drained::OutOfTime => ExitCode::from(cli::EXIT_OUT_OF_TIME),
+    })
 }
 
 /// What sends traces, if they are to be sent.

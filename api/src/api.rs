@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
 use crate::health::Health;
-use crate::metrics::{Metrics, Present, Requests};
+use crate::metrics::{Figures, Kind, Metrics, Present, Requests, by_state};
 use crate::router::router;
 use crate::state::AppState;
 use crate::store::{Recorder, Store};
@@ -78,6 +78,14 @@ impl Api {
             },
             requests: Requests::new(&metrics),
             metrics,
+        });
+        let announced = Arc::clone(&queue);
+        state.metrics.add(Figures {
+            name: "workers",
+            help: "Workers that announce themselves, by state",
+            kind: Kind::Gauge,
+            label: "state",
+            read: move || by_state(&announced.workers()),
         });
         state.metrics.add(Present {
             state: Arc::downgrade(&state),

@@ -89,7 +89,9 @@ impl Health {
 
     async fn check_queue(&self) -> (ServiceHealth, ServiceHealth) {
         let (latency, status) = timed(self.queue.status()).await;
-        *lock(&self.queue_seen) = status.as_ref().and_then(|status| status.as_ref().ok().copied());
+        *lock(&self.queue_seen) = status
+            .as_ref()
+            .and_then(|status| status.as_ref().ok().copied());
         match status {
             Some(Ok(status)) if status.waiting >= MAX_QUEUED_JOBS => (
                 service(

@@ -6,6 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
+use warren_shared::reply::FailureCode;
 
 use super::{DURATIONS, Metrics};
 use crate::store::{End, Execution};
@@ -28,6 +29,23 @@ pub(crate) enum Told {
     Store,
 }
 
+impl Told {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// As it is recorded, but for callers who left: those are no failures of ours.
+fn verdict(end: &End) -> &'static str {
+    match end {
+        End::Failed(failure) if failure.code == FailureCode::Cancelled => "cancelled",
+        end => end.status(),
+    }
+}
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct EndLabels {
     language: String,
@@ -39,6 +57,7 @@ struct EndLabels {
 struct StageLabels {
     stage: &'static str,
     language: String,
+    told: &'static str,
 }
 
 impl Default for Ends {
@@ -61,7 +80,7 @@ impl Ends {
     pub(crate) fn register(&self, metrics: &Metrics) {
         metrics.register(
             "jobs",
-            "Jobs by language, verdict, and whether a caller was told or the store alone; failed is one without a verdict by Warren's own fault, pending one whose caller stopped waiting first and whose result may still come",
+            "Jobs by language, verdict, and whether a caller was told or the store alone; failed is one without a verdict by Warren's own fault, cancelled one whose caller left, pending one whose caller stopped waiting first and whose result may still come",
             self.jobs.clone(),
         );
         metrics.register(
@@ -87,11 +106,8 @@ impl Ends {
         let language = language.map_or("unknown", |origin| origin.language.as_str());
         let labels = EndLabels {
             language: language.to_owned(),
-            verdict: execution.end.status(),
-            told: match told {
-                Told::Caller => "caller",
-                Told::Store => "store",
-            },
+            verdict: verdict(&execution.end),
+            told: told.as_str(),
         };
         self.jobs.get_or_create(&labels).inc();
         let End::Ran(response) = &execution.end else {
@@ -106,6 +122,7 @@ impl Ends {
             let labels = StageLabels {
                 stage,
                 language: language.to_owned(),
+                told: told.as_str(),
             };
             self.stages.get_or_create(&labels).observe(ms / 1000.0);
         }

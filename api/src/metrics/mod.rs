@@ -2,10 +2,12 @@
 //! never a room, a key, a job or a path.
 
 mod ends;
+mod figures;
 mod present;
 mod requests;
 
 pub(crate) use ends::{Ends, Told};
+pub(crate) use figures::{Figures, Kind, by_state};
 pub(crate) use present::Present;
 pub(crate) use requests::{Requests, count};
 
@@ -28,7 +30,7 @@ const DURATIONS: [f64; 13] = [
 ///
 /// ```ignore
 /// let opened = metrics.register("breaker_opened", "How often the breaker opened", Counter::default());
-/// metrics.add(WhatIsAskedWhenItIsTold { … });
+/// metrics.add(Figures { name: "callbacks", help: "…", kind: Kind::Counter, label: "result", read });
 /// ```
 #[derive(Clone)]
 pub(crate) struct Metrics(Arc<RwLock<Registry>>);

@@ -27,11 +27,6 @@ impl fmt::Debug for Present {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet)]
-struct StateLabel {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet)]
 struct ServiceLabel {
     service: String,
 }
@@ -63,11 +58,7 @@ impl Present {
                 "Requests for execution that are in hand",
                 self.max_in_flight.saturating_sub(free),
             ),
-            (
-                "in_flight_max",
-                "How many there may be",
-                self.max_in_flight,
-            ),
+            ("in_flight_max", "How many there may be", self.max_in_flight),
             (
                 "store_waiting",
                 "Executions that wait to be recorded",
@@ -112,8 +103,7 @@ fn queue(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         return Ok(());
     };
     let help = "Jobs that wait for a worker, by class";
-    let mut family =
-        encoder.encode_descriptor("queue_waiting", help, None, MetricType::Gauge)?;
+    let mut family = encoder.encode_descriptor("queue_waiting", help, None, MetricType::Gauge)?;
     for (class, value) in [
         ("interactive", status.waiting),
         ("unattended", status.unattended),
@@ -136,14 +126,6 @@ fn queue(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
 /// As they announce themselves.
 fn workers(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let workers = state.health.queue.workers();
-    let help = "Workers that announce themselves, by state";
-    let mut family = encoder.encode_descriptor("workers", help, None, MetricType::Gauge)?;
-    for (name, is_so) in STATES {
-        let count = workers.iter().filter(|worker| is_so(&worker.state)).count();
-        let label = StateLabel { state: name };
-        let metric = family.encode_family(&label)?;
-        ConstGauge::new(whole(count)).encode(metric)?;
-    }
     let ready = || {
         let is_ready = |state: &WorkerState| *state == WorkerState::Ready;
         workers.iter().filter(move |worker| is_ready(&worker.state))
@@ -155,17 +137,6 @@ fn workers(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result
     let help = "Jobs that workers run, of all APIs";
     gauge(encoder, "worker_slots_taken", help, running)
 }
-
-/// A state's name, and whether a worker is in it.
-type Named = (&'static str, fn(&WorkerState) -> bool);
-
-const STATES: [Named; 3] = [
-    ("ready", |state| *state == WorkerState::Ready),
-    ("suspended", |state| {
-        matches!(state, WorkerState::Suspended { .. })
-    }),
-    ("draining", |state| *state == WorkerState::Draining),
-];
 
 /// What `/api/health` says of the services behind this API.
 fn services(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -179,12 +150,7 @@ fn services(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Resul
     Ok(())
 }
 
-fn gauge(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    value: u64,
-) -> fmt::Result {
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     ConstGauge::new(value).encode(metric)
 }

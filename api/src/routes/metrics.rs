@@ -13,5 +13,8 @@ pub(crate) async fn get(State(state): State<Arc<AppState>>) -> impl IntoResponse
     // Some figures are those of the last look at the services, which is bounded and at most a
     // second old.
     state.health.report().await;
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], state.metrics.text())
+    (
+        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        state.metrics.text(),
+    )
 }

@@ -10,7 +10,9 @@ use super::bench::{Bench, Does, HELLO, post, request, send};
 impl Bench {
     /// Everything that is told now.
     async fn exposition(&self) -> String {
-        let asked = request(Method::GET, "/metrics").body(Body::empty()).unwrap();
+        let asked = request(Method::GET, "/metrics")
+            .body(Body::empty())
+            .unwrap();
         let answer = self.api.router.clone().oneshot(asked).await.unwrap();
         assert_eq!(answer.status(), 200);
         let kind = answer.headers()["content-type"].to_str().unwrap();
@@ -45,7 +47,7 @@ async fn jobs_and_requests_are_counted_by_what_became_of_them() {
             1.0,
         ),
         (
-            r#"warren_api_job_stage_seconds_count{stage="queue",language="python"}"#,
+            r#"warren_api_job_stage_seconds_count{stage="queue",language="python",told="caller"}"#,
             1.0,
         ),
         (
@@ -78,7 +80,9 @@ async fn jobs_and_requests_are_counted_by_what_became_of_them() {
 #[tokio::test]
 async fn a_failure_of_ours_is_counted_with_its_code() {
     let bench = Bench::new().await;
-    bench.worker(Does::Fails(FailureCode::SandboxUnavailable)).await;
+    bench
+        .worker(Does::Fails(FailureCode::SandboxUnavailable))
+        .await;
     assert_eq!(bench.post(HELLO).await.status, 503);
     let told = bench.exposition().await;
     let failed = r#"warren_api_jobs_total{language="python",verdict="failed",told="caller"}"#;
@@ -93,7 +97,10 @@ async fn whatever_callers_send_there_are_no_more_labels_for_it() {
     bench.worker(Does::Prints("hello\n")).await;
     let ask = async |n: u32| {
         let execute = format!("/api/rooms/room-{n}/execute");
-        assert_eq!(send(&bench.api.router, post(&execute, HELLO)).await.status, 200);
+        assert_eq!(
+            send(&bench.api.router, post(&execute, HELLO)).await.status,
+            200
+        );
         bench.get(&format!("/api/rooms/-bad-{n}/execute")).await;
         bench.get(&format!("/nowhere/{n}")).await;
         let unknown = format!("/api/executions/0192f0c1-2345-7000-8000-00000000000{n}");

@@ -46,7 +46,9 @@ impl TraceConfig {
     /// What the environment wants; `None` if no traces are to be sent.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let is = |name: &str, value: &str| env.text(name).as_deref() == Some(value);
-        let named = ENDPOINTS.into_iter().find(|name| env.text(name).is_some())?;
+        let named = ENDPOINTS
+            .into_iter()
+            .find(|name| env.text(name).is_some())?;
         if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
             return None;
         }

@@ -1,0 +1,6 @@
+//! What operators see: metrics, traces, dashboards and alerts, from running processes.
+
+mod collector;
+mod exposition;
+mod rules;
+mod seen;
