@@ -2,5 +2,6 @@
 
 mod collector;
 mod exposition;
+mod manifests;
 mod rules;
 mod seen;

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::harness::http;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// The project's root.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Told by parts of the API that do not tell them yet. Whoever makes them do so takes them off.
 const TO_COME: [&str; 2] = ["warren_api_breaker_open", "warren_api_callbacks_total"];
 /// Where the tests' broker tells its figures, as Prometheus asks for them.
@@ -149,13 +150,17 @@ fn promtool(arguments: &[&str], directory: &Path) {
 
 /// Where `scripts/provision test` puts it, unless there is one.
 fn promtool_path() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache =
-        cache.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
-    let kept = cache.unwrap_or_default().join("warren/promtool/promtool");
+    let kept = cache().join("promtool/promtool");
     if kept.exists() {
         kept
     } else {
         "promtool".into()
     }
+}
+
+/// Where `scripts/provision` keeps what it fetched.
+pub fn cache() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    cache.or_else(home).unwrap_or_default().join("warren")
 }

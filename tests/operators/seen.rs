@@ -110,6 +110,9 @@ async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_u
         assert!(!log.contains("SECRET"));
     }
 
+    // What counts errors is told once there was one.
+    let nowhere = format!("{}/nowhere", api.api.as_deref().expect("an API"));
+    assert_eq!(http::get(nowhere).await.expect("an answer").status, 404);
     let (from_api, from_worker) = (api.api.clone(), worker.worker.clone());
     let mut told = std::collections::BTreeSet::new();
     for from in [from_api, from_worker].into_iter().flatten() {
