@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_api::Api;
 use warren_http::Drained;
-use warren_shared::telemetry;
+use warren_shared::telemetry::{self, EXPORT_TIMEOUT, Traces};
 use warren_worker::Worker;
 
 use crate::cli;
@@ -23,6 +23,9 @@ use crate::settings::Settings;
 
 /// How long connections may take to close once everything else has stopped.
 const CLOSE: Duration = Duration::from_secs(2);
+
+/// How long the last traces may take to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(2);
 
 /// What this process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,22 +56,42 @@ impl Roles {
 /// The configuration cannot be used, an address is taken, or a part failed for good.
 pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     let settings = Settings::of_process()?;
-    telemetry::init(settings.environment);
+    let traces = traces(roles, &settings)?;
+    telemetry::init(settings.environment, traces.as_ref());
     raise_open_files();
     if roles != Roles::Both && settings.rabbitmq_url.is_none() {
         bail!(
             "RABBITMQ_URL is not set, and API and workers meet on that broker; set it, or use `warren up`"
         );
     }
-    tokio::runtime::Builder::new_multi_thread()
+    let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("the async runtime cannot be started")?
-        .block_on(run(roles, settings))
-        .map(|drained| match drained {
-            Drained::InOrder => ExitCode::SUCCESS,
-            Drained::OutOfTime => ExitCode::from(cli::EXIT_OUT_OF_TIME),
-        })
+        .block_on(run(roles, settings));
+    if let Some(traces) = traces {
+        traces.finish(LAST_TRACES);
+    }
+    ended.map(|drained| match drained {
+        Drained::InOrder => ExitCode::SUCCESS,
+        Drained::OutOfTime => ExitCode::from(cli::EXIT_OUT_OF_TIME),
+    })
+}
+
+/// What sends traces, if they are to be sent.
+fn traces(roles: Roles, settings: &Settings) -> anyhow::Result<Option<Traces>> {
+    let Some(config) = settings.traces else {
+        return Ok(None);
+    };
+    let client = warren_http::client::blocking_client(EXPORT_TIMEOUT)?;
+    let service = match roles {
+        Roles::Both => "warren",
+        Roles::Api => "warren-api",
+        Roles::Worker => "warren-worker",
+    };
+    let started = Traces::start(config, service, client);
+    let advice = "traces cannot be sent; correct or unset OTEL_EXPORTER_OTLP_ENDPOINT";
+    started.context(advice).map(Some)
 }
 
 /// Shells start programs with a soft limit of 1,024 open files, fewer than the API's connections.

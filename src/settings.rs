@@ -6,12 +6,14 @@ use std::io::{IsTerminal, stderr};
 use anyhow::Context;
 use warren_shared::config::Env;
 use warren_shared::languages::Languages;
-use warren_shared::telemetry::Environment;
+use warren_shared::telemetry::{Environment, TraceConfig};
 
 /// Everything that the environment says.
 pub struct Settings {
     /// Who reads the logs.
     pub environment: Environment,
+    /// Whether and how traces are sent.
+    pub traces: Option<TraceConfig>,
     /// What can be run.
     pub languages: Languages,
     /// The broker; without it the queue is in-process.
@@ -37,6 +39,7 @@ impl Settings {
         let languages = languages(&mut env);
         let settings = Self {
             environment,
+            traces: TraceConfig::from_env(&mut env),
             rabbitmq_url: env.text("RABBITMQ_URL"),
             api: warren_api::Config::from_env(&mut env),
             worker: warren_worker::Config::from_env(&mut env, &languages),

@@ -15,3 +15,4 @@ mod containment;
 mod end_to_end;
 mod harness;
 mod labelled;
+mod operators;

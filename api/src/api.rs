@@ -19,6 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::error::Result;
 use crate::guard::Gate;
 use crate::health::Health;
+use crate::metrics::{Figures, Kind, Metrics, Present, Requests, by_state};
 use crate::router::router;
 use crate::state::AppState;
 use crate::store::{Recorder, Store};
@@ -62,7 +63,10 @@ impl Api {
         let outbox = Arc::clone(&callbacks.outbox);
         let recorder = Arc::new(Recorder::with_outbox(Arc::clone(&store), outbox));
         let draining = CancellationToken::new();
-        let state = AppState {
+        let metrics = Metrics::new();
+        let max_in_flight = config.max_in_flight;
+        recorder.ends().register(&metrics);
+        let state = Arc::new(AppState {
             draining: draining.clone(),
             environment: config.environment,
             languages,
@@ -81,12 +85,28 @@ impl Api {
                 recorder: Arc::clone(&recorder),
                 dispatch,
                 last: Mutex::default(),
+                queue_seen: std::sync::Mutex::default(),
+                standings: std::sync::Mutex::default(),
             },
             gate: Arc::new(Gate::start(config.auth, config.rate)),
             callbacks: Arc::clone(&callbacks),
-        };
+            requests: Requests::new(&metrics),
+            metrics,
+        });
+        let announced = Arc::clone(&queue);
+        state.metrics.add(Figures {
+            name: "workers",
+            help: "Workers that announce themselves, by state",
+            kind: Kind::Gauge,
+            label: "state",
+            read: move || by_state(&announced.workers()),
+        });
+        state.metrics.add(Present {
+            state: Arc::downgrade(&state),
+            max_in_flight,
+        });
         Ok(Self {
-            router: router(Arc::new(state), &config.origins),
+            router: router(state, &config.origins),
             queue,
             recorder,
             store,

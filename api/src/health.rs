@@ -4,7 +4,7 @@ mod workers;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use warren_shared::health::{HealthReport, ServiceHealth, State};
 use warren_shared::ids::InstanceId;
-use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS, STATUS_TIMEOUT};
+use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS, QueueStatus, STATUS_TIMEOUT};
 use warren_shared::time::fractional_millis;
 
 use crate::dispatch::Dispatch;
@@ -33,6 +33,10 @@ pub(crate) struct Health {
     pub(crate) dispatch: Arc<Dispatch>,
     // Held while checking, so that many askers at once make one check.
     pub(crate) last: Mutex<Option<(Instant, HealthReport)>>,
+    /// What the queue said last; `None` while it says nothing.
+    pub(crate) queue_seen: std::sync::Mutex<Option<QueueStatus>>,
+    /// How each service was when it was checked last.
+    pub(crate) standings: std::sync::Mutex<BTreeMap<String, State>>,
 }
 
 impl Health {
@@ -75,6 +79,11 @@ impl Health {
             .collect(),
             pool: BTreeMap::new(),
         };
+        *lock(&self.standings) = report
+            .services
+            .iter()
+            .map(|(name, service)| (name.clone(), service.status))
+            .collect();
         *last = Some((Instant::now(), report.clone()));
         report
     }
@@ -93,8 +102,21 @@ impl Health {
         join_all(checks).await.into_iter().collect()
     }
 
+    /// What the queue said when it was asked last; `None` if it said nothing.
+    pub(crate) fn queue_status(&self) -> Option<QueueStatus> {
+        *lock(&self.queue_seen)
+    }
+
+    /// How each service was when it was checked last.
+    pub(crate) fn standings(&self) -> BTreeMap<String, State> {
+        lock(&self.standings).clone()
+    }
+
     async fn check_queue(&self) -> (ServiceHealth, ServiceHealth) {
         let (latency, status) = timed(self.queue.status()).await;
+        *lock(&self.queue_seen) = status
+            .as_ref()
+            .and_then(|status| status.as_ref().ok().copied());
         match status {
             Some(Ok(status)) if status.waiting >= MAX_QUEUED_JOBS => (
                 service(
@@ -153,6 +175,10 @@ impl Health {
 
 fn any_works<'a>(mut services: impl Iterator<Item = &'a ServiceHealth>) -> bool {
     services.any(|service| service.status != State::Down)
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn service(status: State, latency: Duration, detail: impl Into<String>) -> ServiceHealth {

@@ -14,6 +14,7 @@ mod error;
 mod guard;
 mod health;
 mod intake;
+mod metrics;
 mod origin;
 mod rate;
 mod router;

@@ -19,21 +19,25 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Level, Span};
 use warren_http::{alive, with_fallbacks};
+use warren_shared::telemetry;
 use warren_shared::time::millis;
 
 use crate::auth::API_KEY_HEADER;
 use crate::guard::guard;
+use crate::metrics::count;
 use crate::origin::Origins;
 use crate::rate::{LIMIT, REMAINING, RESET};
 use crate::routes::execute::JOB_ID_HEADER;
-use crate::routes::{execute, executions, health};
+use crate::routes::{execute, executions, health, metrics};
 use crate::state::AppState;
+use crate::trace_context::received;
 
 const HEALTH: &str = "/api/health";
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
+const METRICS: &str = "/metrics";
 /// Asked every few seconds for ever.
-const PROBES: [&str; 3] = [HEALTH, LIVEZ, READYZ];
+const PROBES: [&str; 4] = [HEALTH, LIVEZ, READYZ, METRICS];
 const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; see also GET /api/executions/{id} and GET /api/health.";
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
@@ -46,9 +50,11 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .route(HEALTH, get(health::get))
         .route(LIVEZ, get(alive))
         .route(READYZ, get(health::readyz))
+        .route(METRICS, get(metrics::get))
         .layer(from_fn_with_state(Arc::clone(&state.gate), guard))
-        .with_state(state);
-    wrapped(routes, origins)
+        .with_state(Arc::clone(&state));
+    // Around all else, so that it counts whatever any layer answers.
+    wrapped(routes, origins).layer(from_fn_with_state(state.requests.clone(), count))
 }
 
 /// Any routes with all that is around ours; the last layer is the outermost.
@@ -112,11 +118,20 @@ fn span(request: &Request) -> Span {
     if PROBES.contains(&route) {
         return tracing::debug_span!("request", %method, route);
     }
-    tracing::info_span!("request", %method, route, job.id = tracing::field::Empty)
+    let span = tracing::info_span!(
+        "request",
+        %method,
+        route,
+        job.id = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
+    );
+    telemetry::join(&span, received(request.headers()).as_deref());
+    span
 }
 
 fn log(response: &Response, latency: Duration, span: &Span) {
     let (status, latency_ms) = (response.status().as_u16(), millis(latency));
+    telemetry::note(span, "http.response.status_code", i64::from(status));
     // Probes come every few seconds for ever; what they find is worth a line when it is bad.
     let is_probe = span.metadata().is_some_and(|m| *m.level() == Level::DEBUG);
     if is_probe && response.status().is_success() {

@@ -13,6 +13,7 @@ use crate::callbacks::Callbacks;
 use crate::dispatch::Dispatch;
 use crate::guard::Gate;
 use crate::health::Health;
+use crate::metrics::{Metrics, Requests};
 use crate::store::{Recorder, Store};
 
 /// What all requests share.
@@ -33,4 +34,6 @@ pub(crate) struct AppState {
     /// Lets requests in.
     pub(crate) gate: Arc<Gate>,
     pub(crate) callbacks: Arc<Callbacks>,
+    pub(crate) metrics: Metrics,
+    pub(crate) requests: Requests,
 }

@@ -1,12 +1,19 @@
 //! The caller's trace (W3C Trace Context), which travels with the job.
 
 use axum::http::HeaderMap;
+use warren_shared::telemetry::traceparent_of;
 
 const TRACEPARENT: &str = "traceparent";
 const VERSION_00_LEN: usize = 55;
 
-/// The request's `traceparent`, if it has one and it is well-formed; any other is as none.
+/// What a job of this request is to carry: the request's own span if traces are sent, else the
+/// caller's trace as it came.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
+    traceparent_of(&tracing::Span::current()).or_else(|| received(headers))
+}
+
+/// The request's `traceparent`, if it has one and it is well-formed; any other is as none.
+pub(crate) fn received(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(TRACEPARENT).iter();
     let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {
         return None;
@@ -75,10 +82,10 @@ mod tests {
     fn one_header_is_a_trace_and_two_are_none() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let mut headers = HeaderMap::new();
-        assert_eq!(traceparent(&headers), None);
+        assert_eq!(received(&headers), None);
         headers.append(TRACEPARENT, good.parse().unwrap());
-        assert_eq!(traceparent(&headers).as_deref(), Some(good));
+        assert_eq!(received(&headers).as_deref(), Some(good));
         headers.append(TRACEPARENT, good.parse().unwrap());
-        assert_eq!(traceparent(&headers), None);
+        assert_eq!(received(&headers), None);
     }
 }

@@ -10,6 +10,10 @@ use warren_shared::contract::{Problem, Refusal};
 #[derive(Debug)]
 pub struct ApiError(Problem);
 
+/// The code of an error answer, among its extensions: for who counts answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorCode(pub &'static str);
+
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         Self(problem)
@@ -27,6 +31,7 @@ impl IntoResponse for ApiError {
         let status =
             StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.0.body())).into_response();
+        response.extensions_mut().insert(ErrorCode(self.0.code));
         if let Some(seconds) = self.0.retry_after_seconds() {
             let headers = response.headers_mut();
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -34,19 +34,36 @@ pub enum ClientError {
 /// # Errors
 /// [`ClientError::Tls`].
 pub fn client_builder(timeout: Duration) -> Result<ClientBuilder, ClientError> {
-    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(ClientError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     Ok(Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls()?)
         .redirect(Policy::none())
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(timeout)
         .user_agent(USER_AGENT))
+}
+
+/// The same for a thread of its own; not to be made or used on an async runtime.
+///
+/// # Errors
+/// [`ClientError::Tls`], or the library refuses.
+pub fn blocking_client(timeout: Duration) -> Result<reqwest::blocking::Client, ClientError> {
+    let builder = reqwest::blocking::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .redirect(Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(timeout)
+        .user_agent(USER_AGENT);
+    Ok(builder.build()?)
+}
+
+fn tls() -> Result<ClientConfig, ClientError> {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(ClientError::Tls)?;
+    Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The whole body of an answer, of at most `limit`.

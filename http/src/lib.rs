@@ -10,7 +10,7 @@ mod fallback;
 mod probes;
 mod server;
 
-pub use api_error::ApiError;
+pub use api_error::{ApiError, ErrorCode};
 pub use budget::{ANSWER_RESERVE, BODY_TIME, Budget, MAX_WAIT, MIN_WAIT, REPLY_RESERVE};
 pub use fallback::with_fallbacks;
 pub use probes::{alive, readiness};

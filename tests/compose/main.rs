@@ -70,6 +70,52 @@ fn two_workers_share_the_jobs_in_hardened_containers() {
     }
 }
 
+/// The images cannot be had everywhere, so this is as far as it goes: that compose takes the file,
+/// and that both services are as hardened as the others.
+#[test]
+fn the_observability_profile_is_hardened_and_reaches_what_it_asks() {
+    let services = |profile: &[&str]| -> Value {
+        let mut command = compose();
+        command.args(profile).arg("config");
+        for name in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
+            command.env(name, "1");
+        }
+        let text = succeed(&mut command);
+        // Compose of the first generation knows YAML alone, and is written in a Python that reads it.
+        let mut python = std::process::Command::new("python3");
+        let read = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.argv[1])))";
+        let text = succeed(python.args(["-c", read, &text]));
+        serde_json::from_str::<Value>(&text).unwrap()["services"].take()
+    };
+    let all = services(&["--profile", "observability"]);
+    for service in ["prometheus", "grafana"] {
+        let service = &all[service];
+        assert_eq!(service["read_only"], true, "{service}");
+        assert_eq!(service["cap_drop"], json!(["ALL"]), "{service}");
+        assert_eq!(service["security_opt"], json!(["no-new-privileges:true"]));
+        assert!(service["mem_limit"].is_string() || service["mem_limit"].is_number());
+        assert!(service["pids_limit"].is_number(), "{service}");
+        assert!(!service.to_string().contains("docker.sock"), "{service}");
+        assert!(service["user"].is_string(), "{service}");
+    }
+    assert!(
+        all["prometheus"]["ports"].is_null(),
+        "Grafana alone asks it"
+    );
+    let networks = |service: &str| all[service]["networks"].as_object().unwrap().clone();
+    for asked in ["api", "worker", "rabbitmq"] {
+        let networks = (networks("prometheus"), networks(asked));
+        let shared = networks.0.keys().any(|name| networks.1.contains_key(name));
+        assert!(shared, "prometheus reaches {asked}");
+    }
+    for kept in ["worker", "mongodb", "rabbitmq"] {
+        assert!(
+            !networks(kept).contains_key("observe"),
+            "Grafana reaches {kept}"
+        );
+    }
+}
+
 #[test]
 fn credentials_are_asked_for() {
     // Instead of the .env that may lie in the project's root.

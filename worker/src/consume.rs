@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use warren_shared::job::Job;
 use warren_shared::outcome::Outcome;
 use warren_shared::queue::{Delivery, JobQueue, Offer, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
+use warren_shared::telemetry;
 
 use crate::Result;
 use crate::execute::Executor;
+use crate::metrics::Again;
 use crate::slots::{Slot, Slots};
 use crate::suspects::alone;
 use crate::telling::tell_running;
@@ -41,6 +43,7 @@ pub async fn consume(
                 // Takes its time, in which jobs go on being taken.
                 running.spawn(async move {
                     if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
+                        executor.metrics().again(Again::Suspect);
                         run(suspect, slots, (&executor, &*queue), &grace_over).await;
                     }
                 });
@@ -53,7 +56,7 @@ pub async fn consume(
         };
         let Some(slot) = slot else {
             // We are stopping; the job goes to another worker, and this was no try of it.
-            hand_back(delivery).await;
+            hand_back(delivery, &executor).await;
             continue;
         };
         let (executor, grace_over) = (Arc::clone(&executor), grace_over.clone());
@@ -69,7 +72,9 @@ async fn run(
     with: (&Executor, &dyn JobQueue),
     grace_over: &CancellationToken,
 ) {
-    let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
+    let job = &delivery.job;
+    let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
+    telemetry::join(&span, job.traceparent.as_deref());
     settle(delivery, with, grace_over).instrument(span).await;
     drop(slot);
 }
@@ -86,17 +91,23 @@ async fn settle(
         biased;
         result = execute(job, &cancelled, executor) => result,
         never = tell_running(queue, job, executor.instance()) => never,
-        () = grace_over.cancelled() => return hand_back(delivery).await,
+        () = grace_over.cancelled() => return hand_back(delivery, executor).await,
     };
     match &result {
-        Ok(outcome) => tracing::info!(status = outcome.status().as_str(), "answered"),
+        Ok(outcome) => {
+            let status = outcome.status().as_str();
+            telemetry::note(&Span::current(), "warren.verdict", status);
+            tracing::info!(status, "answered");
+        }
         Err(failure) if failure.code == FailureCode::Cancelled => {
             tracing::info!(%failure, "cancelled");
         }
         Err(failure) => tracing::warn!(%failure, "answered with a failure"),
     }
     let reply = Reply::new(job.id, result).about(job.clone());
-    if let Err(error) = delivery.reply(reply).await {
+    let replying = tracing::info_span!("reply", job.id = %job.id);
+    if let Err(error) = delivery.reply(reply).instrument(replying).await {
+        executor.metrics().again(Again::Unconfirmed);
         tracing::warn!(%error, "the reply was not confirmed; the job may be delivered again");
     }
 }
@@ -119,7 +130,8 @@ async fn execute(
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }
 
-async fn hand_back(delivery: Delivery) {
+async fn hand_back(delivery: Delivery, executor: &Executor) {
+    executor.metrics().again(Again::HandedBack);
     let job = delivery.job.id;
     match delivery.requeue().await {
         Ok(()) => tracing::info!(job.id = %job, "handed back"),

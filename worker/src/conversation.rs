@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 use warren_runner::wire::{self, Execute, FromRunner, Pace, Park, RunReport, ToRunner};
 
-use crate::engine::{Container, Death, Handle};
+use crate::engine::{Container, ContainerId, Death, Handle};
 use crate::{Error, Result};
 
 /// How long PID 1 may take from the container's start until it says that it is ready.
@@ -133,6 +133,11 @@ impl Conversation {
     /// The base image that the container was made from.
     pub fn image(&self) -> &str {
         &self.container.image
+    }
+
+    /// Which container it is.
+    pub fn container(&self) -> &ContainerId {
+        &self.container.id
     }
 
     /// To ask how the container died.

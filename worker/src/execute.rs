@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
 use warren_runner::wire::{Ending, Execute, Exit, Pace, RunReport, Start, Stream};
 use warren_shared::clip::clip;
 use warren_shared::ids::InstanceId;
@@ -10,14 +11,16 @@ use warren_shared::languages::{Language, Languages};
 use warren_shared::outcome::{CaseResult, EngineName, Outcome, Run, Timings};
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::OnFailure;
+use warren_shared::telemetry;
 use warren_shared::time::EpochMillis;
 
 use crate::conversation::died;
 use crate::engine::Handle;
 use crate::judge::Judge;
-use crate::metrics::JobMetrics;
+use crate::metrics::{Again, JobMetrics};
 use crate::pool::{Pool, Source, command};
 use crate::readiness::Readiness;
+use crate::stages::Stages;
 use crate::verdict::SIGKILL;
 use crate::{Error, Result};
 
@@ -87,6 +90,11 @@ impl Executor {
         result
     }
 
+    /// Where jobs are counted.
+    pub(crate) fn metrics(&self) -> &JobMetrics {
+        &self.metrics
+    }
+
     /// Runs a canary, which counts for nothing.
     ///
     /// # Errors
@@ -101,6 +109,7 @@ impl Executor {
                 if is_worth_retrying(&error) && job.deadline.remaining() > RETRY_WORTHWHILE =>
             {
                 tracing::warn!(%error, "the sandbox failed; trying once more");
+                self.metrics.again(Again::Sandbox);
                 self.try_once(job, Source::Engine).await
             }
             result => result,
@@ -125,12 +134,23 @@ impl Executor {
         let queue = EpochMillis::now().since(job.submitted_at);
 
         let (lease, judge, sandbox) = loop {
-            let mut lease = self.pool.lease(job, source).await?;
+            let spans = Stages::new(job, source);
+            let leasing = spans.sandbox();
+            let leased = self.pool.lease(job, source).instrument(leasing.clone());
+            let mut lease = leased.await?;
+            let container = lease.conversation.container().to_string();
+            telemetry::note(&leasing, "container.id", container);
+            drop(leasing);
             let start = lease.start(language, job.submission.code());
             let execute = execute(job, language, start)?;
             let sandbox = begun.elapsed();
             let mut judge = Judge::new(&job.submission);
-            let report = |report| judge.next(report);
+            let mut runs = spans.runs();
+            let report = |report| {
+                let next = judge.next(report);
+                runs.over(next);
+                next
+            };
             match lease.conversation.execute(execute, report).await {
                 // It was dead and nobody had noticed; the program was not let go. Each time round
                 // takes one out of the pool, and the deadline ends it anyway.

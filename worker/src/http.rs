@@ -20,6 +20,7 @@ use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::limits::Limits;
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::Submission;
+use warren_shared::telemetry;
 
 use crate::execute::Executor;
 use crate::health::Health;
@@ -91,7 +92,9 @@ async fn execute(
         context.limits.clone(),
         deadline,
     );
-    let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language());
+    let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
+    let trace = parts.headers.get("traceparent");
+    telemetry::join(&span, trace.and_then(|value| value.to_str().ok()));
     let run = context.executor.execute(&job).instrument(span);
     match tokio::time::timeout(budget.left(), run).await {
         Ok(Ok(outcome)) => Ok(Json(ExecuteResponse::new(job.id, &job.submission, outcome))),

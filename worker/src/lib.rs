@@ -19,6 +19,7 @@ pub mod pool;
 mod presence;
 mod readiness;
 pub mod slots;
+mod stages;
 mod suspects;
 mod taking;
 mod telling;

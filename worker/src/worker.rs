@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::execute::Executor;
 use crate::health::Health;
 use crate::http::{Context, router};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Present};
 use crate::pool::Pool;
 use crate::presence::Presence;
 use crate::readiness::{Canary, Monitor, Readiness};
@@ -57,7 +57,12 @@ impl Worker {
             languages.clone(),
             slots.clone(),
         );
-        let metrics = Metrics::new(pool.clone(), slots.clone());
+        let metrics = Metrics::new(Present {
+            pool: pool.clone(),
+            slots: slots.clone(),
+            engine: Arc::clone(&engine),
+            readiness: readiness.clone(),
+        });
         let executor = Arc::new(Executor::new(
             pool.clone(),
             metrics.jobs(),

@@ -59,6 +59,12 @@ impl Admission {
         })
     }
 
+    /// For how long a new job would wait at most; `None` while nobody knows.
+    pub(crate) fn forecast(&self) -> Option<Duration> {
+        let forecast = self.state().model.forecast()?;
+        Duration::try_from_secs_f64(forecast).ok()
+    }
+
     /// When somebody should come again for whom there is no room at all.
     pub(crate) fn refuse(&self) -> Refused {
         self.state().model.refuse_anyway(Instant::now())

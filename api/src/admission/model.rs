@@ -198,7 +198,7 @@ impl Model {
 
     /// For how long a new job would wait at most, in seconds and but for bad luck; `None` if nobody
     /// knows.
-    fn forecast(&self) -> Option<f64> {
+    pub(super) fn forecast(&self) -> Option<f64> {
         let ahead = self.ahead()?;
         Some(if ahead <= 0.0 {
             0.0

@@ -7,12 +7,14 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warren_shared::limits::ByteSize;
 use warren_shared::queue::{Callback, Unclaimed};
 
 use super::{End, Execution, Store, StoreError};
 use crate::callbacks::Outbox;
+use crate::metrics::{Ends, Told};
 
 /// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
 /// second this is an outage of five minutes.
@@ -56,6 +58,7 @@ struct InHand {
 struct State {
     failing: AtomicBool,
     lost: AtomicU64,
+    ends: Ends,
 }
 
 /// How the recorder is doing.
@@ -108,6 +111,7 @@ impl Recorder {
     /// is logged, counted, and told by `/api/health`.
     pub fn record(&self, execution: Execution) {
         let job_id = execution.job_id;
+        self.state.ends.ended(&execution, Told::Caller);
         let memory = Arc::clone(&self.memory).try_acquire_many_owned(cost(&execution));
         let sent = memory.is_ok_and(|memory| {
             let entry = Entry {
@@ -129,6 +133,7 @@ impl Recorder {
         let places = Arc::new(Semaphore::new(UNCLAIMED_IN_HAND));
         while let Some(unclaimed) = replies.recv().await {
             let execution = Execution::of_unclaimed(unclaimed.reply.clone());
+            self.state.ends.ended(&execution, Told::Store);
             let place = Arc::clone(&places).acquire_owned().await;
             let memory = Arc::clone(&self.memory).acquire_many_owned(cost(&execution));
             let (Ok(place), Ok(memory)) = (place, memory.await) else {
@@ -146,6 +151,11 @@ impl Recorder {
                 return;
             }
         }
+    }
+
+    /// What has been handed over, to be told.
+    pub(crate) fn ends(&self) -> &Ends {
+        &self.state.ends
     }
 
     /// How it is doing.
@@ -202,8 +212,14 @@ async fn write(store: &dyn Store, state: &State, outbox: Option<&Outbox>, entry:
     let job_id = entry.execution.job_id;
     let mut pause = FIRST_PAUSE;
     let is_recorded = loop {
-        match store.record(&entry.execution).await {
+        let asked = Instant::now();
+        let written = store.record(&entry.execution).await;
+        if written.is_err() {
+            state.ends.not_written();
+        }
+        match written {
             Ok(()) => {
+                state.ends.written(asked.elapsed());
                 if state.failing.swap(false, Ordering::Relaxed) {
                     tracing::info!(store = store.name(), "recording again");
                 }

@@ -12,6 +12,7 @@ mod judge0;
 mod late;
 mod log;
 mod main_job;
+mod metrics;
 mod refusals;
 mod server;
 mod sqlite_file;

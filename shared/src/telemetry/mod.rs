@@ -1,9 +1,13 @@
-//! Logs: readable in development, JSON in production, filtered by `RUST_LOG`.
+//! Logs: readable in development, JSON in production, filtered by `RUST_LOG`; and traces.
+
+mod traces;
+
+pub use traces::{EXPORT_TIMEOUT, TraceConfig, Traces, join, note, traceparent_of};
 
 use std::io::{IsTerminal, stderr};
 
 use tracing::Level;
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
@@ -34,8 +38,9 @@ impl std::str::FromStr for Environment {
 /// connection with its cause; the library would add three lines to each.
 const USUAL: &str = "info,lapin=off,hyper=warn,bollard=warn";
 
-/// Starts logging to standard error. Call once; a second call changes nothing.
-pub fn init(environment: Environment) {
+/// Starts logging to standard error, and tracing if there is something to send traces. Call once; a
+/// second call changes nothing.
+pub fn init(environment: Environment, traces: Option<&Traces>) {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let lines = fmt::layer()
         .with_ansi(stderr().is_terminal())
@@ -48,12 +53,13 @@ pub fn init(environment: Environment) {
             .with_current_span(true)
             .boxed(),
     };
+    // Of the lines alone: what is logged has no say in what is traced.
+    let shown = filter(wanted.as_deref()).and(filter_fn(|event| {
+        is_harmless(event.target(), *event.level())
+    }));
     let started = tracing_subscriber::registry()
-        .with(filter(wanted.as_deref()))
-        .with(filter_fn(|event| {
-            is_harmless(event.target(), *event.level())
-        }))
-        .with(lines)
+        .with(lines.with_filter(shown))
+        .with(traces.map(Traces::layer))
         .try_init();
     drop(started);
 }

@@ -1,0 +1,20 @@
+//! `GET /metrics`, for Prometheus.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+
+use crate::metrics;
+use crate::state::AppState;
+
+pub(crate) async fn get(State(state): State<Arc<AppState>>) -> impl IntoResponse {
+    // Some figures are those of the last look at the services, which is bounded and at most a
+    // second old.
+    state.health.report().await;
+    (
+        [(CONTENT_TYPE, metrics::CONTENT_TYPE)],
+        state.metrics.text(),
+    )
+}

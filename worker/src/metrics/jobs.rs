@@ -1,0 +1,189 @@
+//! What became of jobs.
+
+use std::time::Instant;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use warren_shared::job::Job;
+use warren_shared::outcome::Outcome;
+use warren_shared::reply::JobFailure;
+
+/// From a parked container's few milliseconds to the whole of a caller's wait, in seconds.
+const DURATIONS: [f64; 13] = [
+    0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.5, 3.5, 5.0,
+];
+
+/// What became of jobs. Cheap to clone.
+#[derive(Clone)]
+pub struct JobMetrics {
+    jobs: Family<JobLabels, Counter>,
+    durations: Family<LanguageLabel, Histogram>,
+    stages: Family<StageLabels, Histogram>,
+    tries: Family<AgainLabel, Counter>,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct JobLabels {
+    language: String,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct LanguageLabel {
+    pub(super) language: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+    language: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct AgainLabel {
+    why: Again,
+}
+
+/// Why something about a job is done once more, by this worker or another.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Its sandbox failed; it gets another.
+    Sandbox,
+    /// It was lost with a worker; this one runs it, alone.
+    Suspect,
+    /// This worker stops; another gets it.
+    HandedBack,
+    /// Its reply was not confirmed; it may be delivered again.
+    Unconfirmed,
+}
+
+impl Again {
+    const ALL: [Self; 4] = [
+        Self::Sandbox,
+        Self::Suspect,
+        Self::HandedBack,
+        Self::Unconfirmed,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Suspect => "suspect",
+            Self::HandedBack => "handed_back",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
+impl prometheus_client::encoding::EncodeLabelValue for Again {
+    fn encode(
+        &self,
+        encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>,
+    ) -> std::fmt::Result {
+        self.as_str().encode(encoder)
+    }
+}
+
+impl JobMetrics {
+    /// None yet.
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let histogram = || Histogram::new(DURATIONS);
+        let metrics = Self {
+            jobs: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            stages: Family::new_with_constructor(histogram),
+            tries: Family::default(),
+        };
+        // Those that never happen are told as 0, so that their first time is an increase.
+        for why in Again::ALL {
+            drop(metrics.tries.get_or_create(&AgainLabel { why }));
+        }
+        registry.register(
+            "jobs",
+            "Jobs by language and verdict; failed is one without, by Warren's own fault, cancelled one that was ended because nobody waited for it any more",
+            metrics.jobs.clone(),
+        );
+        registry.register_with_unit(
+            "job_duration",
+            "From a worker's beginning with a job to its outcome",
+            Unit::Seconds,
+            metrics.durations.clone(),
+        );
+        registry.register_with_unit(
+            "job_stage",
+            "Where the time of jobs that ran went: in the queue, until their sandbox was there, in their runs",
+            Unit::Seconds,
+            metrics.stages.clone(),
+        );
+        registry.register(
+            "retries",
+            "What is done once more: a sandbox that failed, a suspect that is run alone, a job handed back by a worker that stops, a reply that was not confirmed",
+            metrics.tries.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a job that begins now, once it ends.
+    pub(crate) fn begin(&self, job: &Job) -> Tally<'_> {
+        Tally {
+            metrics: self,
+            language: job.submission.language().to_string(),
+            begun: Instant::now(),
+            status: "cancelled",
+        }
+    }
+
+    /// Something is done once more.
+    pub(crate) fn again(&self, why: Again) {
+        self.tries.get_or_create(&AgainLabel { why }).inc();
+    }
+}
+
+/// A job that is being run. Dropped without an end, it was cancelled.
+pub(crate) struct Tally<'a> {
+    metrics: &'a JobMetrics,
+    language: String,
+    begun: Instant,
+    status: &'static str,
+}
+
+impl Tally<'_> {
+    /// The job has come to this end.
+    pub(crate) fn end(mut self, result: &Result<Outcome, JobFailure>) {
+        let Ok(outcome) = result else {
+            self.status = "failed";
+            return;
+        };
+        self.status = outcome.status().as_str();
+        let timings = &outcome.timings;
+        for (stage, time) in [
+            ("queue", timings.queue),
+            ("sandbox", timings.sandbox),
+            ("run", timings.run),
+        ] {
+            let labels = StageLabels {
+                stage,
+                language: self.language.clone(),
+            };
+            let stages = self.metrics.stages.get_or_create(&labels);
+            stages.observe(time.as_secs_f64());
+        }
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        let language = std::mem::take(&mut self.language);
+        let labels = JobLabels {
+            language: language.clone(),
+            status: self.status,
+        };
+        self.metrics.jobs.get_or_create(&labels).inc();
+        let durations = &self.metrics.durations;
+        let durations = durations.get_or_create(&LanguageLabel { language });
+        durations.observe(self.begun.elapsed().as_secs_f64());
+    }
+}
