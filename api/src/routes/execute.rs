@@ -5,22 +5,20 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem, Refusal};
-use warren_shared::ids::RoomId;
+use warren_http::{ApiError, Budget, body};
+use warren_shared::contract::ExecuteResponse;
+use warren_shared::ids::JobId;
 use warren_shared::job::Job;
-use warren_shared::limits::Limits;
 use warren_shared::reply::JobFailure;
-use warren_shared::submission::Submission;
 
-use crate::admission::{Admitted, Refused};
+use crate::admission::Admitted;
 use crate::dispatch::{DispatchError, failure_problem};
+use crate::intake::{Order, order, receive};
+use crate::routes::overloaded::overloaded;
 use crate::state::AppState;
 use crate::store::{End, Execution};
-use crate::trace_context::traceparent;
-use warren_http::{ApiError, Budget, body};
 
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");
@@ -41,32 +39,33 @@ pub(crate) async fn post(
         body::discard(&parts.headers, body, budget.body_by()).await;
         return Ok(overloaded(refused));
     }
-    // The body first, whatever else is wrong: a sender who is cut off sees no answer.
-    let body = body::read_json(&parts.headers, body, budget.body_by()).await?;
-    // A path that is not UTF-8 is no room either.
-    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
-    let room: RoomId = room.parse().map_err(Refusal::InvalidRoom)?;
-    let request = ExecuteRequest::from_json(&body)?;
-    drop(body);
-    let submission = Submission::parse(request, &state.languages, state.policy)?;
+    let received = receive(room, &parts.headers, body, budget.body_by()).await?;
+    let order = order(&state, received)?;
+    Ok(attended(&state, order, &parts.headers, budget).await)
+}
 
+/// The answer to a caller who waits.
+async fn attended(state: &AppState, order: Order, headers: &HeaderMap, budget: Budget) -> Response {
     // Asked once more, with the job at hand: many may have come in together.
     let admitted = match state.admission.admit(budget.left()) {
         Ok(admitted) => admitted,
-        Err(refused) => return Ok(overloaded(refused)),
+        Err(refused) => return overloaded(refused),
     };
-
-    let mut job = Job::new(room, submission, Limits::default(), budget.job_deadline());
-    job.traceparent = traceparent(&parts.headers);
+    let job = order.into_job(headers, budget.job_deadline());
     tracing::Span::current().record("job.id", tracing::field::display(job.id));
-    let mut response = match run(&state, &job, budget, admitted).await {
+    let answer = match run(state, &job, budget, admitted).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => error.into_response(),
     };
-    if let Ok(id) = HeaderValue::try_from(job.id.to_string()) {
-        response.headers_mut().insert(JOB_ID_HEADER, id);
+    naming(job.id, answer)
+}
+
+/// The answer with the job's id on it.
+fn naming(id: JobId, mut answer: Response) -> Response {
+    if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        answer.headers_mut().insert(JOB_ID_HEADER, id);
     }
-    Ok(response)
+    answer
 }
 
 /// Has the job run and records what became of it.
@@ -107,19 +106,4 @@ fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
 
 fn record(state: &AppState, job: &Job, end: End) {
     state.recorder.record(Execution::of(job, end));
-}
-
-/// The connection ends with the answer: who is to come again later need not keep one from others
-/// meanwhile.
-fn overloaded(refused: Refused) -> Response {
-    let problem = Problem::new(
-        503,
-        "overloaded",
-        "There are more jobs than can be done in time. Send the request again after the seconds that Retry-After says; if you operate this service, add workers.",
-    );
-    let answer = ApiError::from(problem.retry_after(refused.retry_after));
-    let mut response = answer.into_response();
-    let close = HeaderValue::from_static("close");
-    response.headers_mut().insert(CONNECTION, close);
-    response
 }

@@ -3,3 +3,4 @@
 pub(crate) mod execute;
 pub(crate) mod executions;
 pub(crate) mod health;
+pub(crate) mod overloaded;

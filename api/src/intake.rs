@@ -1,0 +1,72 @@
+//! From a request for execution to the job that it asks for: read, validated, built. Each step
+//! says to the caller what is wrong.
+
+use axum::body::Body;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::http::HeaderMap;
+use tokio::time::Instant;
+use warren_http::{ApiError, body};
+use warren_shared::contract::{ExecuteRequest, Refusal};
+use warren_shared::ids::RoomId;
+use warren_shared::job::Job;
+use warren_shared::limits::Limits;
+use warren_shared::submission::Submission;
+use warren_shared::time::Deadline;
+
+use crate::state::AppState;
+use crate::trace_context::traceparent;
+
+/// A request as it came, with nothing but its size and the room's name checked.
+pub(crate) struct Received {
+    pub(crate) room: RoomId,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Takes the request in, to be here `by` then.
+pub(crate) async fn receive(
+    room: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
+    body: Body,
+    by: Instant,
+) -> Result<Received, ApiError> {
+    // The body first, whatever else is wrong: a sender who is cut off sees no answer.
+    let body = body::read_json(headers, body, by).await?;
+    // A path that is not UTF-8 is no room either.
+    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
+    let room: RoomId = room.parse().map_err(Refusal::InvalidRoom)?;
+    Ok(Received { room, body })
+}
+
+/// What is asked for, validated.
+pub(crate) struct Order {
+    room: RoomId,
+    submission: Submission,
+}
+
+/// Reads and validates what was received.
+pub(crate) fn order(state: &AppState, received: Received) -> Result<Order, Refusal> {
+    let Received { room, body } = received;
+    let request = ExecuteRequest::from_json(&body)?;
+    drop(body);
+    accept(state, room, request)
+}
+
+/// Validates one request.
+pub(crate) fn accept(
+    state: &AppState,
+    room: RoomId,
+    request: ExecuteRequest,
+) -> Result<Order, Refusal> {
+    let submission = Submission::parse(request, &state.languages, state.policy)?;
+    Ok(Order { room, submission })
+}
+
+impl Order {
+    /// The job that it comes to.
+    pub(crate) fn into_job(self, headers: &HeaderMap, deadline: Deadline) -> Job {
+        let mut job = Job::new(self.room, self.submission, Limits::default(), deadline);
+        job.traceparent = traceparent(headers);
+        job
+    }
+}
