@@ -7,6 +7,7 @@ mod admission;
 mod api;
 mod caller;
 pub mod config;
+mod description;
 mod dispatch;
 mod error;
 mod health;

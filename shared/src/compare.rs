@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
+use utoipa::ToSchema;
 
 use crate::contract::Refusal;
 
@@ -23,6 +24,18 @@ pub enum Compare {
     /// Word by word, numbers by value.
     Float(Tolerance),
     /// The same lines in any order.
+    Unordered,
+}
+
+/// The ways by name, as the API's description lists them.
+#[derive(ToSchema)]
+#[schema(as = Compare, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only described: requests carry the name as text")]
+pub(crate) enum CompareName {
+    Trimmed,
+    Exact,
+    Tokens,
+    Float,
     Unordered,
 }
 

@@ -9,13 +9,14 @@ use axum::http::header::CONNECTION;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem, Refusal};
-use warren_shared::ids::RoomId;
+use warren_shared::ids::{JobId, RoomId};
 use warren_shared::job::Job;
 use warren_shared::limits::Limits;
 use warren_shared::reply::JobFailure;
 use warren_shared::submission::Submission;
 
 use crate::admission::{Admitted, Refused};
+use crate::description::{BadRequest, NoRoom, OurFault};
 use crate::dispatch::{DispatchError, failure_problem};
 use crate::state::AppState;
 use crate::store::{End, Execution};
@@ -25,6 +26,34 @@ use warren_http::{ApiError, Budget, body};
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");
 
+/// Has code run, and answers with what it did
+///
+/// Without `testCases` there is one run, on `input`. With them there is one run a case (and one on
+/// `input` if that was given too), each in a fresh process.
+#[utoipa::path(
+    post,
+    path = "/api/rooms/{roomId}/execute",
+    tag = "run",
+    operation_id = "execute",
+    params(("roomId" = RoomId, Path, description = "The room that the submission belongs to: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting with a letter or digit.")),
+    request_body(content = ExecuteRequest, examples(
+        ("input" = (summary = "One run on an input", value = json!({"language": "python", "code": "print(int(input()) * 2)", "input": "21"}))),
+        ("testCases" = (summary = "Test cases, of which the second fails", value = json!({
+            "language": "javascript", "code": "process.stdin.on('data', (text) => console.log(text * 2));",
+            "testCases": [{"input": "1", "expectedOutput": "2"}, {"input": "2", "expectedOutput": "5"}],
+        }))),
+        ("float" = (summary = "Numbers that may be a little off", value = json!({
+            "language": "python", "code": "print(2 ** 0.5)", "compare": "float", "tolerance": 1e-4, "stopOnFailure": true,
+            "testCases": [{"expectedOutput": "1.4142"}],
+        }))),
+    )),
+    responses(
+        (status = 200, description = "The code was run, however that went.", body = ExecuteResponse, headers(
+            ("X-Job-Id" = JobId, description = "The job's id; also on the errors of requests that became a job."),
+        )),
+        BadRequest, NoRoom, OurFault,
+    )
+)]
 pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
     room: Result<Path<String>, PathRejection>,
