@@ -101,10 +101,10 @@ impl CaseResult {
 pub struct Difference {
     /// The number of the printed line, from 1; of the expected one if nothing further was printed.
     pub line: u32,
-    /// The expected line; `None` if no further line was expected.
+    /// The expected line; `null` if no further line was expected.
     #[schema(required)]
     pub expected: Option<String>,
-    /// The printed line; `None` if nothing further was printed.
+    /// The printed line; `null` if nothing further was printed.
     #[schema(required)]
     pub actual: Option<String>,
 }

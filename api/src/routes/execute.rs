@@ -50,6 +50,8 @@ pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id")
     responses(
         (status = 200, description = "The code was run, however that went.", body = ExecuteResponse, headers(
             ("X-Job-Id" = JobId, description = "The job's id; also on the errors of requests that became a job."),
+        ), links(
+            ("result" = (operation_id = "getExecution", parameters(("id" = "$response.body#/jobId")))),
         )),
         BadRequest, NoRoom, OurFault,
     )

@@ -3,6 +3,7 @@
 mod admission;
 mod bench;
 mod cors;
+mod description;
 mod errors;
 mod hang_up;
 mod health;

@@ -11,6 +11,7 @@ use crate::contract::Refusal;
 /// right shape but with nothing else checked yet; see [`crate::submission::Submission::parse`].
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(description = "What to run, and how to judge it.")]
 pub struct ExecuteRequest {
     /// A language's name or alias.
     #[schema(examples("python", "javascript"))]
