@@ -9,6 +9,7 @@ mod auth;
 pub mod callbacks;
 mod caller;
 pub mod config;
+mod description;
 mod dispatch;
 mod error;
 mod guard;

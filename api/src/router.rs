@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::http::header::{
@@ -12,23 +11,27 @@ use axum::http::header::{
 };
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
+use axum::{Extension, Router};
 use tower_http::cors::CorsLayer;
 use tower_http::on_early_drop::OnEarlyDropLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 use tracing::{Level, Span};
-use warren_http::{alive, with_fallbacks};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use warren_http::with_fallbacks;
 use warren_shared::telemetry;
 use warren_shared::time::millis;
 
 use crate::auth::API_KEY_HEADER;
+use crate::description::{self, Description};
 use crate::guard::guard;
 use crate::metrics::count;
 use crate::origin::Origins;
 use crate::rate::{LIMIT, REMAINING, RESET};
 use crate::routes::execute::JOB_ID_HEADER;
-use crate::routes::{execute, executions, health, metrics};
+use crate::routes::{docs, execute, executions, health, metrics};
 use crate::state::AppState;
 use crate::trace_context::received;
 
@@ -38,23 +41,34 @@ const READYZ: &str = "/readyz";
 const METRICS: &str = "/metrics";
 /// Asked every few seconds for ever.
 const PROBES: [&str; 4] = [HEALTH, LIVEZ, READYZ, METRICS];
-const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; see also GET /api/executions/{id} and GET /api/health.";
+const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; GET /api/docs says how, and what else there is.";
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
 /// The whole API.
 pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
-    let routes = Router::new()
-        .route("/api/rooms/{roomId}/execute", post(execute::post))
-        .route("/api/executions/{id}", get(executions::get))
-        .route(HEALTH, get(health::get))
-        .route(LIVEZ, get(alive))
-        .route(READYZ, get(health::readyz))
-        .route(METRICS, get(metrics::get))
+    let (routes, gathered) = described().split_for_parts();
+    let description = Arc::new(Description::new(gathered, &state.languages));
+    let routes = routes
+        .layer(Extension(description))
         .layer(from_fn_with_state(Arc::clone(&state.gate), guard))
         .with_state(Arc::clone(&state));
     // Around all else, so that it counts whatever any layer answers.
     wrapped(routes, origins).layer(from_fn_with_state(state.requests.clone(), count))
+}
+
+/// Every route, each with its description: paths and methods are those of the handlers'
+/// `utoipa::path`.
+fn described() -> OpenApiRouter<Arc<AppState>> {
+    OpenApiRouter::with_openapi(description::base())
+        .routes(routes!(execute::post))
+        .routes(routes!(executions::get))
+        .routes(routes!(health::get))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(docs::json))
+        .routes(routes!(docs::page))
+        .route(METRICS, get(metrics::get))
 }
 
 /// Any routes with all that is around ours; the last layer is the outermost.

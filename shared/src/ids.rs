@@ -4,11 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A job's identity: a UUIDv7, so that ids sort by the time of submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
+#[schema(value_type = String, format = "uuid", examples("01a2093c-e6d7-7648-82fb-e7d282b7c47a"))]
 pub struct JobId(Uuid);
 
 impl JobId {
@@ -42,8 +46,9 @@ impl FromStr for JobId {
 
 /// The room a submission belongs to: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting
 /// with a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schema(value_type = String, pattern = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", examples("demo"))]
 pub struct RoomId(String);
 
 impl RoomId {
@@ -104,8 +109,9 @@ impl fmt::Display for RoomId {
 }
 
 /// One Warren process. Labels containers, names reply queues, and is the `worker` of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(examples("worker-61bb391f6225"))]
 pub struct InstanceId(String);
 
 impl InstanceId {

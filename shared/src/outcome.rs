@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::InstanceId;
 use crate::time::EpochMillis;
 
 /// The verdict on a run or on a whole job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Exited with status 0 (and printed what was expected, if anything was).
@@ -144,13 +145,15 @@ impl CaseResult {
 
 /// Where an output first differs from what was expected. Where words or unordered lines are
 /// compared, `expected` and `actual` may stand in different places.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// The number of the printed line, from 1; of the expected one if nothing further was printed.
     pub line: u32,
-    /// The expected line; `None` if no further line was expected.
+    /// The expected line; `null` if no further line was expected.
+    #[schema(required)]
     pub expected: Option<String>,
-    /// The printed line; `None` if nothing further was printed.
+    /// The printed line; `null` if nothing further was printed.
+    #[schema(required)]
     pub actual: Option<String>,
 }
 
@@ -186,7 +189,7 @@ pub struct Outcome {
 }
 
 /// What runs programs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineName {
     /// A worker of Warren's, in a Docker container.

@@ -15,5 +15,6 @@ mod poison;
 mod pool;
 mod programs;
 mod requests;
+mod schemathesis;
 mod test_cases;
 mod workers;

@@ -8,12 +8,13 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use warren_http::{ApiError, Budget, body};
-use warren_shared::contract::ExecuteResponse;
-use warren_shared::ids::JobId;
+use warren_shared::contract::{ExecuteRequest, ExecuteResponse};
+use warren_shared::ids::{JobId, RoomId};
 use warren_shared::job::Job;
 use warren_shared::reply::JobFailure;
 
 use crate::admission::Admitted;
+use crate::description::{BadRequest, NoRoom, OurFault};
 use crate::dispatch::{Answered, DispatchError, WayName, failure_problem};
 use crate::intake::{Order, order, receive};
 use crate::routes::overloaded::overloaded;
@@ -23,6 +24,36 @@ use crate::store::{End, Execution};
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");
 
+/// Has code run, and answers with what it did
+///
+/// Without `testCases` there is one run, on `input`. With them there is one run a case (and one on
+/// `input` if that was given too), each in a fresh process.
+#[utoipa::path(
+    post,
+    path = "/api/rooms/{roomId}/execute",
+    tag = "run",
+    operation_id = "execute",
+    params(("roomId" = RoomId, Path, description = "The room that the submission belongs to: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting with a letter or digit.")),
+    request_body(content = ExecuteRequest, examples(
+        ("input" = (summary = "One run on an input", value = json!({"language": "python", "code": "print(int(input()) * 2)", "input": "21"}))),
+        ("testCases" = (summary = "Test cases, of which the second fails", value = json!({
+            "language": "javascript", "code": "process.stdin.on('data', (text) => console.log(text * 2));",
+            "testCases": [{"input": "1", "expectedOutput": "2"}, {"input": "2", "expectedOutput": "5"}],
+        }))),
+        ("float" = (summary = "Numbers that may be a little off", value = json!({
+            "language": "python", "code": "print(2 ** 0.5)", "compare": "float", "tolerance": 1e-4, "stopOnFailure": true,
+            "testCases": [{"expectedOutput": "1.4142"}],
+        }))),
+    )),
+    responses(
+        (status = 200, description = "The code was run, however that went.", body = ExecuteResponse, headers(
+            ("X-Job-Id" = JobId, description = "The job's id; also on the errors of requests that became a job."),
+        ), links(
+            ("result" = (operation_id = "getExecution", parameters(("id" = "$response.body#/jobId")))),
+        )),
+        BadRequest, NoRoom, OurFault,
+    )
+)]
 pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
     room: Result<Path<String>, PathRejection>,

@@ -8,6 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use warren_shared::contract::{ExecuteResponse, Problem};
 use warren_shared::ids::{JobId, RoomId};
 use warren_shared::languages::LanguageName;
@@ -15,6 +16,7 @@ use warren_shared::telemetry::Environment;
 use warren_shared::time::EpochMillis;
 
 use crate::auth::Rooms;
+use crate::description::ErrorAnswer;
 use crate::state::AppState;
 use crate::store::{CodeHash, End, Execution, StoreError};
 use warren_http::ApiError;
@@ -25,26 +27,60 @@ const OVERDUE: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// One execution as a caller reads it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExecutionResponse {
     /// Whether it ran, exited with status 0, and passed every test case.
     success: bool,
     job_id: JobId,
     /// The verdict; or `pending`, `failed`, `lost`.
+    #[schema(value_type = String, examples("completed"))]
     status: &'static str,
+    #[schema(required)]
     room_id: Option<RoomId>,
+    #[schema(required)]
     language: Option<LanguageName>,
     /// Milliseconds since the epoch, as are all times.
+    #[schema(required)]
     submitted_at: Option<EpochMillis>,
     recorded_at: EpochMillis,
+    /// The SHA-256 of its code, in hexadecimal.
+    #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
     code_sha256: Option<CodeHash>,
     /// What `POST …/execute` answers, if it ran.
+    #[schema(required)]
     result: Option<ExecuteResponse>,
     /// Why there is no result.
+    #[schema(required, value_type = Option<ErrorSummary>)]
     error: Option<Value>,
 }
 
+/// Why an execution has no result.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: the bodies are made as JSON")]
+struct ErrorSummary {
+    /// What happened, for programs.
+    code: String,
+    /// What happened and what to do, for people.
+    message: String,
+}
+
+/// What became of a job
+#[utoipa::path(
+    get,
+    path = "/api/executions/{id}",
+    tag = "read",
+    operation_id = "getExecution",
+    params(("id" = JobId, Path, description = "The `jobId` of an answer.")),
+    responses(
+        (status = 200, description = "What is recorded of it.", body = ExecutionResponse),
+        (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form.", body = ErrorAnswer),
+        (status = 404, description = "`unknown_execution`: nothing is recorded under this id.", body = ErrorAnswer),
+        (status = 503, description = "`store_unavailable`: the history cannot be read now.", body = ErrorAnswer, headers(
+            ("Retry-After" = u32, description = "In how many seconds to ask again."),
+        )),
+    )
+)]
 pub(crate) async fn get(
     State(state): State<Arc<AppState>>,
     rooms: Rooms,

@@ -7,11 +7,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use warren_http::readiness;
-use warren_shared::health;
+use warren_shared::health::{self, HealthReport};
 
 use crate::state::AppState;
 
-/// 200 while jobs can be queued, else 503.
+/// How this API and the services behind it are
+#[utoipa::path(
+    get,
+    path = "/api/health",
+    tag = "operate",
+    operation_id = "getHealth",
+    responses(
+        (status = 200, description = "Jobs can be queued: `ok` or `degraded`.", body = HealthReport),
+        (status = 503, description = "They cannot: `down`.", body = HealthReport),
+    )
+)]
 pub(crate) async fn get(State(state): State<Arc<AppState>>) -> Response {
     let report = state.health.report().await;
     let status = match report.status {
@@ -21,8 +31,32 @@ pub(crate) async fn get(State(state): State<Arc<AppState>>) -> Response {
     (status, Json(report)).into_response()
 }
 
+/// Whether this process serves
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "operate",
+    operation_id = "getLiveness",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn livez() -> &'static str {
+    warren_http::alive().await
+}
+
+/// Whether requests sent here would be run
+///
 /// 200 while requests sent here would be run: jobs can be queued and a worker is there to take them,
 /// or a fallback works, and this API does not stop. Else 503 with the reason.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "operate",
+    operation_id = "getReadiness",
+    responses(
+        (status = 200, description = "They would.", body = String, content_type = "text/plain"),
+        (status = 503, description = "They would not; the body says why.", body = String, content_type = "text/plain"),
+    )
+)]
 pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> (StatusCode, String) {
     readiness(unready(&state).await)
 }

@@ -4,6 +4,7 @@ mod admission;
 mod bench;
 mod callbacks;
 mod cors;
+mod description;
 mod errors;
 mod executor;
 mod hang_up;

@@ -2,41 +2,62 @@
 
 use serde::Deserialize;
 use serde_json::Number;
+use utoipa::ToSchema;
 
+use crate::compare::CompareName;
 use crate::contract::Refusal;
 
 /// The body of `POST /api/rooms/{roomId}/execute` and of the worker's `POST /execute`, of the
 /// right shape but with nothing else checked yet; see [`crate::submission::Submission::parse`].
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(description = "What to run, and how to judge it.")]
 pub struct ExecuteRequest {
     /// A language's name or alias.
+    #[schema(examples("python", "javascript"))]
     pub language: String,
-    /// The source.
+    /// The source: at most 10,240 bytes of UTF-8, not blank, without NUL.
+    #[schema(
+        min_length = 1,
+        max_length = 10240,
+        pattern = r"^[^\x00]*[^\s\x00][^\x00]*$",
+        examples("print(int(input()) * 2)")
+    )]
     pub code: String,
-    /// Standard input; absent and `null` are the same.
+    /// Standard input, at most 262,144 bytes; absent and `null` are the same.
+    #[schema(max_length = 262_144)]
     pub input: Option<String>,
     /// Test cases; absent and empty are the same.
+    #[schema(max_items = 50)]
     #[serde(default)]
     pub test_cases: Vec<TestCaseRequest>,
-    /// How outputs are compared; see [`crate::compare::Compare::parse`].
+    /// When an output is the expected one: the same lines but for white space at their ends
+    /// (`trimmed`, which is what `null` and absence mean), the same bytes (`exact`), the same words
+    /// (`tokens`), the same words with numbers by value (`float`), the same lines in any order
+    /// (`unordered`).
+    #[schema(value_type = Option<CompareName>)]
     pub compare: Option<String>,
-    /// How far numbers may be apart, if they are compared as such.
+    /// How far numbers may be apart; only with `"compare": "float"`, and then by default 1e-6.
+    #[schema(value_type = Option<f64>, exclusive_minimum = 0, exclusive_maximum = 1)]
     pub tolerance: Option<Number>,
     /// Whether the first failure is the last run; absent is no.
     pub stop_on_failure: Option<bool>,
-    /// Where the result is to be posted.
+    /// Where the result is to be posted, if the operator permits that: an absolute http or https
+    /// address that anybody could reach.
+    #[schema(max_length = 2048, format = "uri")]
     pub callback_url: Option<String>,
 }
 
 /// One of `testCases`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct TestCaseRequest {
-    /// Standard input; absent is empty.
+    /// Standard input, at most 262,144 bytes; absent is empty.
+    #[schema(max_length = 262_144)]
     #[serde(default)]
     pub input: String,
-    /// What the program must print.
+    /// What the program must print, at most 65,536 bytes.
+    #[schema(max_length = 65_536)]
     pub expected_output: String,
 }
 

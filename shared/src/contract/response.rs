@@ -1,6 +1,7 @@
 //! What a caller is answered when the code was run, however that went.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{InstanceId, JobId};
 use crate::outcome::{CaseResult, Difference, EngineName, Outcome, Run, Status, Timings};
@@ -8,7 +9,7 @@ use crate::submission::{Submission, TestCase};
 use crate::time::{EpochMillis, fractional_millis};
 
 /// The body of a 200 answer. Times are in milliseconds, sizes in bytes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecuteResponse {
     /// Exit status 0, and every test case passed.
@@ -22,8 +23,10 @@ pub struct ExecuteResponse {
     /// Standard error of the same run.
     pub stderr: String,
     /// That run's exit code, `null` if a signal ended it.
+    #[schema(required)]
     pub exit_code: Option<i32>,
     /// The signal that ended it, by name.
+    #[schema(required)]
     pub signal: Option<String>,
     /// When the last run finished, as milliseconds since the epoch (the original contract's name).
     pub execution_time: EpochMillis,
@@ -50,7 +53,7 @@ pub struct ExecuteResponse {
 }
 
 /// One of `testResults`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestResult {
     /// Whether it printed what was expected and exited with status 0.
@@ -75,7 +78,7 @@ pub struct TestResult {
 }
 
 /// Where a job's time went, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimingsMs {
     /// From submission until a worker began with it.

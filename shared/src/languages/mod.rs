@@ -97,6 +97,12 @@ impl Language {
         self.rules.check(code)
     }
 
+    /// Its other names.
+    #[must_use]
+    pub fn aliases(&self) -> &[LanguageName] {
+        &self.aliases
+    }
+
     /// Whether this is its name or one of its aliases, in any case of letters.
     fn is_called(&self, name: &str) -> bool {
         std::iter::once(&self.name)

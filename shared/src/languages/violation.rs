@@ -1,9 +1,10 @@
 //! One forbidden thing found in a piece of code.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One forbidden thing in a piece of code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Violation {
     /// The rule's id.
     pub rule: String,
