@@ -73,7 +73,7 @@ impl Fallback {
 
     /// How its breaker stands.
     pub(crate) fn standing(&self) -> Standing {
-        lock(&self.breaker).standing(Instant::now())
+        lock(&self.breaker).standing(now())
     }
 
     /// Whether it would take a job now.
@@ -132,7 +132,7 @@ impl Fallback {
             Fault::refused("fallback_busy", message)
         };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
-        let leave = lock(&self.breaker).ask(Instant::now());
+        let leave = lock(&self.breaker).ask(now());
         let leave = leave.map_err(|standing| left_alone(name, &standing))?;
         let pass = Pass {
             breaker: Arc::clone(&self.breaker),
@@ -252,7 +252,7 @@ impl Pass {
         match result {
             Err(fault) => match fault.blame {
                 Blame::Way { wish } => {
-                    breaker.failed(leave, Instant::now(), wish, &fault.message);
+                    breaker.failed(leave, now(), wish, &fault.message);
                     tracing::warn!(way = %self.name, reason = %fault, "a fallback failed and is left alone for a while");
                 }
                 Blame::Job => breaker.succeeded(leave),
@@ -265,11 +265,16 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(leave) = self.leave.take() {
-            lock(&self.breaker).abandoned(leave, Instant::now());
+            lock(&self.breaker).abandoned(leave, now());
         }
     }
 }
 
 fn lock(breaker: &Mutex<Breaker>) -> MutexGuard<'_, Breaker> {
     breaker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The runtime's clock, which tests can set.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
