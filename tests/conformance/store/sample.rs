@@ -8,7 +8,9 @@ use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::limits::Limits;
-use warren_shared::outcome::{Captured, CaseResult, Difference, EngineName, Outcome, Run, Status, Timings};
+use warren_shared::outcome::{
+    Captured, CaseResult, Difference, EngineName, Outcome, Run, Status, Timings,
+};
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::Submission;
 use warren_shared::time::{Deadline, EpochMillis};
