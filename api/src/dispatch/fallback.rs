@@ -73,7 +73,7 @@ impl Fallback {
 
     /// How its breaker stands.
     pub(crate) fn standing(&self) -> Standing {
-        lock(&self.breaker).standing(Instant::now())
+        lock(&self.breaker).standing(now())
     }
 
     /// Whether it would take a job now.
@@ -132,7 +132,7 @@ impl Fallback {
             Fault::refused("fallback_busy", message)
         };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
-        let leave = lock(&self.breaker).ask(Instant::now());
+        let leave = lock(&self.breaker).ask(now());
         let leave = leave.map_err(|standing| left_alone(name, &standing))?;
         let pass = Pass {
             breaker: Arc::clone(&self.breaker),
@@ -142,7 +142,8 @@ impl Fallback {
         Ok((place, pass))
     }
 
-    /// How it is, within `bound`. One whose breaker is open is not asked; it is down.
+    /// How it is, within `bound`. One whose breaker is open is not asked; it is down. What takes
+    /// longer goes on, so that its end is known next time.
     pub(crate) async fn health(&self, bound: Duration) -> ServiceHealth {
         let report = |status, latency: Option<Duration>, detail| ServiceHealth {
             status,
@@ -163,17 +164,20 @@ impl Fallback {
             }
             Standing::Closed => self.enter(),
         };
-        let Ok((_place, pass)) = pass else {
+        let Ok((place, pass)) = pass else {
             return report(State::Ok, None, "as busy as it may be".to_owned());
         };
-        match timeout(bound, self.remote.check()).await {
-            Ok(Ok(checked)) => report(State::Ok, checked.latency, checked.detail),
-            Ok(Err(fault)) => {
-                let detail = fault.message.clone();
-                pass.report(&Err(fault));
-                report(State::Down, None, detail)
-            }
-            Err(_elapsed) => report(State::Down, Some(bound), "no answer in time".to_owned()),
+        let remote = Arc::clone(&self.remote);
+        let check = tokio::spawn(async move {
+            let _place = place;
+            let checked = remote.check().await;
+            pass.report(&checked);
+            checked
+        });
+        match timeout(bound, check).await {
+            Ok(Ok(Ok(checked))) => report(State::Ok, checked.latency, checked.detail),
+            Ok(Ok(Err(fault))) => report(State::Down, None, fault.message),
+            Ok(Err(_)) | Err(_) => report(State::Degraded, None, "has not answered yet".to_owned()),
         }
     }
 }
@@ -240,7 +244,7 @@ struct Pass {
 }
 
 impl Pass {
-    fn report(mut self, result: &Result<Outcome, Fault>) {
+    fn report<T>(mut self, result: &Result<T, Fault>) {
         let Some(leave) = self.leave.take() else {
             return;
         };
@@ -248,7 +252,7 @@ impl Pass {
         match result {
             Err(fault) => match fault.blame {
                 Blame::Way { wish } => {
-                    breaker.failed(leave, Instant::now(), wish, &fault.message);
+                    breaker.failed(leave, now(), wish, &fault.message);
                     tracing::warn!(way = %self.name, reason = %fault, "a fallback failed and is left alone for a while");
                 }
                 Blame::Job => breaker.succeeded(leave),
@@ -261,11 +265,16 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(leave) = self.leave.take() {
-            lock(&self.breaker).abandoned(leave, Instant::now());
+            lock(&self.breaker).abandoned(leave, now());
         }
     }
 }
 
 fn lock(breaker: &Mutex<Breaker>) -> MutexGuard<'_, Breaker> {
     breaker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The runtime's clock, which tests can set.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -185,6 +185,9 @@ async fn along(
             }
             Err(error) => return Err(DispatchError::after(refusals, way.name(), error)),
             Ok(reply) => {
+                if way.name() != WayName::Queue {
+                    tracing::info!(way = %way.name(), "a fallback ran the job");
+                }
                 return Ok(Answered {
                     reply,
                     way: way.name(),

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use warren_shared::config::Env;
 use warren_shared::queue::JobQueue;
 
 use super::server::{CREATE, Fault, Judge0};
 use super::{bench, bench_with, cat, python};
 use crate::config::FallbackConfig;
-use crate::tests::bench::{Answer, Bench, HELLO};
+use crate::tests::bench::{Answer, Bench, EXECUTE, HELLO, post, send};
 
 /// What Judge0 is told to have said.
 #[track_caller]
@@ -112,6 +113,58 @@ async fn a_wrong_key_is_told_before_anything_is_sent() {
     assert!(told(&answer).contains("401") && told(&answer).contains("JUDGE0_API_KEY"));
     assert!(!answer.body.to_string().contains("guess"));
     assert_eq!(judge0.count(CREATE), 0);
+}
+
+#[tokio::test]
+async fn after_a_pause_one_job_tries_it_again_and_decides() {
+    let judge0 = Judge0::new(cat).await;
+    let bench = bench(&judge0).await;
+    let full = Fault::Create(503, &[], json!({"error": "queue is full"}));
+    judge0.fail(Some(full));
+    bench.post(HELLO).await.error(503, "no_workers");
+    pass(Duration::from_secs(5)).await;
+    let report = bench.get("/api/health").await;
+    assert_eq!(judge0_health(&report).0, "degraded");
+    assert_eq!(
+        bench.get("/readyz").await.status,
+        200,
+        "or nobody would send the job that tries"
+    );
+    bench.post(HELLO).await.error(503, "no_workers");
+    assert_eq!(judge0.count(CREATE), 2);
+
+    // Twice as long.
+    judge0.fail(None);
+    pass(Duration::from_secs(5)).await;
+    assert!(told(&bench.post(HELLO).await).contains("left alone"));
+    pass(Duration::from_secs(5)).await;
+    // While one tries, no other does.
+    judge0.fail(Some(Fault::Jammed));
+    let router = bench.api.router.clone();
+    let first = tokio::spawn(async move { send(&router, post(EXECUTE, HELLO)).await });
+    while judge0.looks().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert!(told(&bench.post(HELLO).await).contains("trying"));
+    // Its caller leaves, and with it what it would have told: the next tries.
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    judge0.fail(None);
+    let answered = async {
+        while bench.post(HELLO).await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), answered).await.unwrap();
+    let both = futures_util::future::join(bench.post(HELLO), bench.post(HELLO)).await;
+    assert_eq!((both.0.status.as_u16(), both.1.status.as_u16()), (200, 200));
+}
+
+/// Lets the runtime's clock jump.
+async fn pass(span: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(span).await;
+    tokio::time::resume();
 }
 
 #[tokio::test]

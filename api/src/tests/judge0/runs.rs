@@ -52,6 +52,10 @@ async fn a_job_without_a_worker_is_run_and_recorded_like_any_other() {
     );
     assert_eq!(judge0.looks(), [3], "in queue, processing, done");
 
+    // A single submission is cached there for a second.
+    let single = |what: &str| what.starts_with("GET /submissions/") && !what.ends_with("/batch");
+    assert!(!judge0.seen().iter().any(|seen| single(&seen.what)));
+
     // Languages and limits are read once.
     assert_eq!(bench.post(HELLO).await.status, 200);
     assert_eq!(
