@@ -52,7 +52,7 @@ impl Roles {
 /// # Errors
 /// The configuration cannot be used, an address is taken, or a part failed for good.
 pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
-    let settings = Settings::of_process()?;
+    let settings = Settings::of(roles)?;
     telemetry::init(settings.environment);
     raise_open_files();
     if roles != Roles::Both && settings.rabbitmq_url.is_none() {

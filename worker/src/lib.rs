@@ -3,6 +3,7 @@
 //! through, [`pool`] has its container ready, [`engine`] makes it, [`conversation`] speaks with PID 1
 //! in it, [`verdict`] and [`compare`] make an outcome of what PID 1 saw.
 
+pub mod access;
 mod clip;
 pub mod compare;
 pub mod config;
