@@ -147,6 +147,7 @@ async fn api(
         address = %listener.local_addr()?,
         instance = %queue.instance,
         store = store.name(),
+        auth = config.auth.is_on(),
         queue = queue.name,
         "the API listens"
     );
