@@ -17,22 +17,24 @@ pub fn key(command: &KeyCommand) -> anyhow::Result<ExitCode> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the key is what the command is for")]
+// Apart, so that `>> keys.toml` keeps the hash and never the key.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the key is what the command is for"
+)]
 fn new(arguments: &NewKeyArguments) -> anyhow::Result<ExitCode> {
     let name: KeyName = arguments
         .name
         .parse()
         .with_context(|| format!("{:?} cannot be the name", arguments.name))?;
     let key = ApiKey::generate()?;
-    println!(
-        "# The key, shown this once, for whoever is to call (X-API-Key, or Authorization: Bearer):\n\
-         # {}\n\
-         # What follows is for the file that WARREN_API_KEYS_FILE names:\n\
-         [[key]]\n\
-         name = \"{name}\"\n\
-         sha256 = \"{}\"",
-        key.reveal(),
-        key.hash()
+    eprintln!(
+        "The key, shown this once, for whoever is to call (X-API-Key, or Authorization: Bearer):\n\
+         {}\n\
+         What follows is for the file that WARREN_API_KEYS_FILE names:",
+        key.reveal()
     );
+    println!("[[key]]\nname = \"{name}\"\nsha256 = \"{}\"", key.hash());
     Ok(ExitCode::SUCCESS)
 }

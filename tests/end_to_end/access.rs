@@ -37,11 +37,14 @@ async fn a_new_key_and_the_workers_secret_let_in() {
     let secret = "a-secret-of-this-test-only".to_owned();
     let made = warren(&["key", "new", "ci"], &[]);
     assert!(made.status.success(), "{made:?}");
-    let made = String::from_utf8(made.stdout).expect("text");
-    let key = made.split_whitespace().find(|word| word.starts_with("wk_"));
+    let (stanza, shown) = (made.stdout, made.stderr);
+    let shown = String::from_utf8(shown).expect("text");
+    let key = shown
+        .split_whitespace()
+        .find(|word| word.starts_with("wk_"));
     let key = key.expect("the key is shown").to_owned();
     let file = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(file.path(), &made).expect("it is written");
+    std::fs::write(file.path(), &stanza).expect("it is written");
     let path = file.path().to_str().expect("a path");
 
     let _machine = machine::shared().await;
