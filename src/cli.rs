@@ -47,6 +47,23 @@ pub enum Command {
     Health(HealthArguments),
     /// Measure Warren against `docker run` and the bare interpreter on this machine
     Bench(BenchArguments),
+    /// Make an API key
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// What `warren key` can do.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Print a new key, and the stanza for the file that WARREN_API_KEYS_FILE names
+    New(NewKeyArguments),
+}
+
+/// Arguments of `warren key new`.
+#[derive(Debug, Args)]
+pub struct NewKeyArguments {
+    /// Whose it is to be: 1 to 64 letters, digits, '-', '_' or '.'
+    pub name: String,
 }
 
 /// Arguments of `warren run`.

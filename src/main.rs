@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod client;
 mod compose;
+mod key;
 mod serve;
 mod settings;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => client::run::run(&arguments),
         Command::Health(arguments) => client::health::health(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Key(command) => key::key(&command),
     };
     result.unwrap_or_else(|error| {
         cli::complain(&error);

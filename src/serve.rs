@@ -55,7 +55,7 @@ impl Roles {
 /// # Errors
 /// The configuration cannot be used, an address is taken, or a part failed for good.
 pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
-    let settings = Settings::of_process()?;
+    let settings = Settings::of(roles)?;
     let traces = traces(roles, &settings)?;
     telemetry::init(settings.environment, traces.as_ref());
     raise_open_files();
@@ -170,6 +170,7 @@ async fn api(
         address = %listener.local_addr()?,
         instance = %queue.instance,
         store = store.name(),
+        auth = config.auth.is_on(),
         queue = queue.name,
         "the API listens"
     );

@@ -8,6 +8,8 @@ use warren_shared::config::Env;
 use warren_shared::languages::Languages;
 use warren_shared::telemetry::{Environment, TraceConfig};
 
+use crate::serve::Roles;
+
 /// Everything that the environment says.
 pub struct Settings {
     /// Who reads the logs.
@@ -31,22 +33,43 @@ impl Settings {
     /// Every variable that cannot be used.
     pub fn of_process() -> anyhow::Result<Self> {
         let mut env = Env::of_process();
+        let settings = Self::read(&mut env);
+        env.finish()?;
+        Ok(settings)
+    }
+
+    /// The same for a process of these roles, whose settings must also allow it to start.
+    ///
+    /// # Errors
+    /// Every variable that cannot be used.
+    pub fn of(roles: Roles) -> anyhow::Result<Self> {
+        let mut env = Env::of_process();
+        let settings = Self::read(&mut env);
+        if roles.api() {
+            settings.api.check(&mut env);
+        }
+        if roles.worker() {
+            settings.worker.check(&mut env);
+        }
+        env.finish()?;
+        Ok(settings)
+    }
+
+    fn read(env: &mut Env) -> Self {
         let environment = env.parse("NODE_ENV").unwrap_or(if stderr().is_terminal() {
             Environment::Development
         } else {
             Environment::Production
         });
-        let languages = languages(&mut env);
-        let settings = Self {
+        let languages = languages(env);
+        Self {
             environment,
             traces: TraceConfig::from_env(&mut env),
             rabbitmq_url: env.text("RABBITMQ_URL"),
-            api: warren_api::Config::from_env(&mut env),
-            worker: warren_worker::Config::from_env(&mut env, &languages),
+            api: warren_api::Config::from_env(env),
+            worker: warren_worker::Config::from_env(env, &languages),
             languages,
-        };
-        env.finish()?;
-        Ok(settings)
+        }
     }
 }
 

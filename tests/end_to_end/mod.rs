@@ -1,5 +1,6 @@
 //! Warren as its users meet it: real processes, real broker, real containers.
 
+mod access;
 mod bench;
 mod cancel;
 mod cli;

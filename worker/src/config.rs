@@ -8,6 +8,7 @@ use std::time::Duration;
 use warren_shared::config::Env;
 use warren_shared::languages::{Languages, PolicyMode};
 
+use crate::access::Access;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use crate::pool::PoolSettings;
 use warren_shared::languages::LanguageName;
@@ -35,6 +36,8 @@ pub struct Config {
     pub policy: PolicyMode,
     /// How long a stop may take.
     pub drain: Duration,
+    /// Who may send submissions to its own HTTP.
+    pub access: Access,
 }
 
 impl Config {
@@ -65,7 +68,14 @@ impl Config {
             runtime: env.parse(RUNTIME_VARIABLE),
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             drain: env.span_ms("WARREN_DRAIN_MS", DRAIN, 0..=60_000),
+            access: Access::from_env(env),
         }
+    }
+
+    /// Whether a worker may start like this; what it may not is recorded in `env` as a fault. Apart
+    /// from the reading, since an API reads these settings, too.
+    pub fn check(&self, env: &mut Env) {
+        self.access.check(self.address, env);
     }
 }
 

@@ -22,6 +22,7 @@ use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::Submission;
 use warren_shared::telemetry;
 
+use crate::access::Access;
 use crate::execute::Executor;
 use crate::health::Health;
 use crate::metrics::{self, Metrics};
@@ -44,6 +45,8 @@ pub struct Context {
     pub languages: Languages,
     /// Whether the patterns are enforced.
     pub policy: PolicyMode,
+    /// Who may send submissions here.
+    pub access: Access,
     /// What a run may use.
     pub limits: Limits,
     /// What it has done.
@@ -73,7 +76,8 @@ async fn execute(
 ) -> Result<Json<ExecuteResponse>, ApiError> {
     let budget = Budget::start(MAX_WAIT);
     let (parts, body) = request.into_parts();
-    if let Err(problem) = refuse_if_unable(&context) {
+    let admitted = context.access.admit(&parts.headers);
+    if let Err(problem) = admitted.and_then(|()| refuse_if_unable(&context)) {
         body::discard(&parts.headers, body, budget.body_by()).await;
         return Err(problem.into());
     }

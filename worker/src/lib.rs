@@ -3,6 +3,7 @@
 //! through, [`pool`] has its container ready, [`engine`] makes it, [`conversation`] speaks with PID 1
 //! in it, [`verdict`] makes an outcome of what PID 1 saw.
 
+pub mod access;
 pub mod config;
 pub mod consume;
 pub mod conversation;

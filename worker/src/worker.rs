@@ -75,6 +75,7 @@ impl Worker {
             slots: slots.clone(),
             languages,
             policy: config.policy,
+            access: config.access.clone(),
             limits: Limits::default(),
             metrics,
             health: Health {

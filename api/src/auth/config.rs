@@ -32,6 +32,9 @@ pub enum Switch {
     On,
     /// Anybody may, wherever the API listens.
     Off,
+    /// As if nothing was said, but wherever the API listens: for settings made before it is known
+    /// how callers become known, such as those of docker-compose.yml.
+    IfConfigured,
 }
 
 impl AuthConfig {
@@ -48,8 +51,9 @@ impl AuthConfig {
     #[must_use]
     pub fn is_on(&self) -> bool {
         match self.switch {
-            Some(switch) => switch == Switch::On,
-            None => self.has_means(),
+            Some(Switch::On) => true,
+            Some(Switch::Off) => false,
+            Some(Switch::IfConfigured) | None => self.has_means(),
         }
     }
 
@@ -85,7 +89,10 @@ impl FromStr for Switch {
         match text {
             "on" => Ok(Self::On),
             "off" => Ok(Self::Off),
-            _ => Err("must be on or off; unset, it is on if API keys or an issuer are configured"),
+            "if-configured" => Ok(Self::IfConfigured),
+            _ => Err(
+                "must be on, off or if-configured; unset, it is on if API keys or an issuer are configured",
+            ),
         }
     }
 }
@@ -124,6 +131,7 @@ mod tests {
             }
         }
         assert_eq!(faults(PUBLIC, &[("WARREN_AUTH", "off")]), "");
+        assert_eq!(faults(PUBLIC, &[("WARREN_AUTH", "if-configured")]), "");
         assert_eq!(faults(PUBLIC, &[("FIREBASE_PROJECT_ID", "p")]), "");
     }
 
@@ -137,6 +145,9 @@ mod tests {
         assert!(!is_on(&[]));
         assert!(is_on(&[("FIREBASE_PROJECT_ID", "p")]));
         assert!(is_on(&[("WARREN_API_KEYS_FILE", "f")]));
+        const EITHER: (&str, &str) = ("WARREN_AUTH", "if-configured");
+        assert!(!is_on(&[EITHER]));
+        assert!(is_on(&[EITHER, ("FIREBASE_PROJECT_ID", "p")]));
         assert!(!is_on(&[
             ("FIREBASE_PROJECT_ID", "p"),
             ("WARREN_AUTH", "off")
@@ -153,7 +164,7 @@ mod tests {
         const KEYS: &str = "WARREN_OIDC_JWKS_URL";
         for (variables, says) in [
             (&[("WARREN_AUTH", "on")][..], "nobody could call"),
-            (&[("WARREN_AUTH", "maybe")], "must be on or off"),
+            (&[("WARREN_AUTH", "maybe")], "must be on, off or"),
             (
                 &[("WARREN_API_KEYS_FILE", "/nowhere/keys.toml")],
                 "/nowhere/keys.toml: it cannot be read",

@@ -6,19 +6,19 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
     /// The shortest that keys hold, whatever their issuer says.
-    pub(super) min_age: Duration,
+    pub(crate) min_age: Duration,
     /// The longest: a key that was withdrawn is taken no longer than that.
-    pub(super) max_age: Duration,
+    pub(crate) max_age: Duration,
     /// How long they hold if their issuer says nothing.
-    pub(super) age: Duration,
+    pub(crate) age: Duration,
     /// How much longer they are used while their issuer cannot be reached.
-    pub(super) stale: Duration,
+    pub(crate) stale: Duration,
     /// The least time from one fetch to the next, whatever tokens come.
-    pub(super) cooldown: Duration,
+    pub(crate) cooldown: Duration,
     /// How long a request waits for keys that are being fetched.
-    pub(super) wait: Duration,
+    pub(crate) wait: Duration,
     /// The longest that one fetch takes.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
 }
 
 impl Default for Pace {

@@ -244,7 +244,7 @@ impl Answer {
             .header("retry-after")
             .map(|s| s.parse::<u64>().unwrap());
         match status {
-            503 => assert!(retry_after.is_some_and(|s| (1..=60).contains(&s))),
+            429 | 503 => assert!(retry_after.is_some_and(|s| (1..=60).contains(&s))),
             _ => assert_eq!(retry_after, None),
         }
         &self.body["error"]["details"]

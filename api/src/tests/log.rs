@@ -10,6 +10,7 @@ use tracing::level_filters::LevelFilter;
 use warren_shared::queue::JobQueue;
 
 use super::bench::{Bench, Does, EXECUTE, post, send};
+use crate::auth::{ApiKey, AuthConfig};
 
 thread_local! {
     // A test, its requests and its tasks share one thread.
@@ -111,6 +112,32 @@ async fn what_is_refused_is_not_quoted_either() {
     assert_eq!(bad_room.status, 400);
     assert_eq!(log.entry("answered")["status"], 400);
     assert!(!log.text().contains("SECRET"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn who_calls_is_not_quoted_either() {
+    let log = Log::capture();
+    let key = ApiKey::generate().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let stanza = format!("[[key]]\nname = \"a\"\nsha256 = \"{}\"\n", key.hash());
+    std::fs::write(file.path(), stanza).unwrap();
+    let auth = AuthConfig {
+        keys_file: Some(file.path().to_owned()),
+        ..AuthConfig::default()
+    };
+    let bench = Bench::with(|config| config.auth = auth).await;
+    bench.worker(Does::Prints("")).await;
+    for (credential, status) in [(key.reveal(), 200), ("wk_SECRET", 401), ("SECRET.a.b", 401)] {
+        let mut request = post(EXECUTE, secrets());
+        let value = format!("Bearer {credential}").parse().unwrap();
+        request.headers_mut().insert("authorization", value);
+        assert_eq!(send(&bench.api.router, request).await.status, status);
+    }
+    let text = log.text();
+    assert!(
+        !text.contains("SECRET") && !text.contains(key.reveal()),
+        "{text}"
+    );
 }
 
 #[tokio::test]

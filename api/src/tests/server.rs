@@ -1,6 +1,7 @@
 //! The server over real connections: slow peers, rude peers, and the drain.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 use warren_shared::queue::JobQueue;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO};
+use crate::auth::Switch;
 use crate::config::DATABASE_FILE;
+use crate::rate::Limit;
 use crate::store::{SqliteStore, Store};
 use warren_http::{Bounds, Drained, serve};
 
@@ -167,6 +170,37 @@ async fn a_body_over_the_cap_is_answered_and_not_just_cut_off() {
     let expecting = format!("{}expect: 100-continue\r\n\r\n", self::head(3 << 20));
     let answer = ask(&mut served.connect().await, &expecting).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_so_whatever_it_sends() {
+    let bench = Bench::with(|config| config.auth.switch = Some(Switch::On)).await;
+    let served = Served::new(bench.api.router.clone(), Bounds::default()).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(16 << 10).unwrap();
+    let mut peer = socket.connect(served.address).await.unwrap();
+    let answer = ask(&mut peer, &whole(&" ".repeat(3 << 20))).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+#[tokio::test]
+async fn peers_are_counted_by_their_address() {
+    let limit = Limit::new(NonZeroU32::MIN, None).unwrap();
+    let bench = Bench::with(|config| config.rate.caller = Some(limit)).await;
+    bench.worker(Does::Prints("")).await;
+    let served = Served::new(bench.api.router.clone(), Bounds::default()).await;
+    // All of 127.0.0.0/8 is this machine.
+    for (from, status) in [("127.0.0.1", 200), ("127.0.0.1", 429), ("127.0.0.2", 200)] {
+        let socket = TcpSocket::new_v4().unwrap();
+        let from = SocketAddr::new(from.parse().unwrap(), 0);
+        socket.bind(from).unwrap();
+        let mut peer = socket.connect(served.address).await.unwrap();
+        let answer = ask(&mut peer, &whole(HELLO)).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
 }
 
 #[tokio::test]

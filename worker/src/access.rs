@@ -1,0 +1,140 @@
+//! Who may send a worker submissions of its own, past the API.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use warren_shared::config::{Env, WORKER_SECRET_VARIABLE, WorkerSecret};
+use warren_shared::contract::Problem;
+
+const SWITCH: &str = "WARREN_WORKER_AUTH";
+
+/// Who may send a worker submissions of its own, past the API.
+#[derive(Clone, Debug)]
+pub enum Access {
+    /// Whoever shows this.
+    Secret(WorkerSecret),
+    /// Anybody who reaches it; the operator said so.
+    Open,
+    /// Anybody on its machine: nothing was said.
+    Local,
+}
+
+impl Access {
+    /// Reads the settings; faults are kept in `env`.
+    pub(crate) fn from_env(env: &mut Env) -> Self {
+        match (
+            env.parse(WORKER_SECRET_VARIABLE),
+            env.parse::<Switch>(SWITCH),
+        ) {
+            (Some(secret), _) => Self::Secret(secret),
+            (None, Some(Switch::Off)) => Self::Open,
+            (None, None) => Self::Local,
+        }
+    }
+
+    /// Whether a worker that listens there may start like this; a fault goes to `env`.
+    pub(crate) fn check(&self, address: SocketAddr, env: &mut Env) {
+        if matches!(self, Self::Local) && !address.ip().is_loopback() {
+            env.fault(
+                WORKER_SECRET_VARIABLE,
+                format!(
+                    "is not set, and whoever reaches {address} could run code; set it to what `openssl rand -hex 32` prints; or listen on this machine only (WARREN_WORKER_ADDR=127.0.0.1:5001); or say {SWITCH}=off if only who may run code reaches that address"
+                ),
+            );
+        }
+    }
+
+    /// Lets a submission in.
+    ///
+    /// # Errors
+    /// 401, if it does not show the secret.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let Self::Secret(secret) = self else {
+            return Ok(());
+        };
+        let mut shown = headers.get_all(AUTHORIZATION).iter();
+        match (shown.next(), shown.next()) {
+            (Some(shown), None) if secret.is_shown_by(shown.as_bytes()) => Ok(()),
+            _ => Err(Problem::new(
+                401,
+                "unauthenticated",
+                format!(
+                    "This worker takes submissions only with its secret: send what its {WORKER_SECRET_VARIABLE} is as `Authorization: Bearer`, or submit through the API."
+                ),
+            )),
+        }
+    }
+}
+
+/// `WARREN_WORKER_AUTH`, which has but one word.
+enum Switch {
+    Off,
+}
+
+impl FromStr for Switch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => Err(format!(
+                "can only be off, which lets anybody in; {WORKER_SECRET_VARIABLE} lets in who knows it"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: (&str, &str) = (WORKER_SECRET_VARIABLE, "0123456789abcdef");
+
+    #[test]
+    fn a_public_address_needs_a_secret_or_a_word() {
+        let faults = |address: &str, mut env: Env| {
+            Access::from_env(&mut env).check(address.parse().unwrap(), &mut env);
+            let faults = env.finish();
+            faults.map_or_else(|faults| faults.to_string(), |()| String::new())
+        };
+        assert_eq!(faults("127.0.0.1:5001", Env::from([])), "");
+        assert_eq!(faults("0.0.0.0:5001", Env::from([SECRET])), "");
+        assert_eq!(faults("0.0.0.0:5001", Env::from([(SWITCH, "off")])), "");
+        for public in ["0.0.0.0:5001", "[::]:5001", "10.0.0.1:5001"] {
+            let said = faults(public, Env::from([]));
+            for what in [WORKER_SECRET_VARIABLE, public, "127.0.0.1", SWITCH] {
+                assert!(said.contains(what), "{said}");
+            }
+        }
+        let said = faults("127.0.0.1:1", Env::from([(SWITCH, "on")]));
+        assert!(said.contains("can only be off"), "{said}");
+        let said = faults("127.0.0.1:1", Env::from([(SECRET.0, "hunter2")]));
+        assert!(said.contains("16 to 256") && !said.contains("hunter2"));
+    }
+
+    #[test]
+    fn only_who_shows_the_secret_is_let_in() {
+        let access = Access::from_env(&mut Env::from([SECRET]));
+        let admits = |shown: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in shown {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            access.admit(&headers).map_err(|problem| problem.status)
+        };
+        const RIGHT: &str = "Bearer 0123456789abcdef";
+        assert_eq!(admits(&[RIGHT]), Ok(()));
+        for wrong in [
+            &[][..],
+            &["Bearer 0123456789abcdeg"],
+            &["Bearer wrong"],
+            &["0123456789abcdef"],
+            &[RIGHT, RIGHT],
+        ] {
+            assert_eq!(admits(wrong), Err(401), "{wrong:?}");
+        }
+        assert!(Access::Open.admit(&HeaderMap::new()).is_ok());
+    }
+}
