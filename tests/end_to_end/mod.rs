@@ -1,6 +1,7 @@
 //! Warren as its users meet it: real processes, real broker, real containers.
 
 mod bench;
+mod callbacks;
 mod cancel;
 mod cli;
 mod drain;
