@@ -263,3 +263,26 @@ async fn only_the_end_of_a_job_is_posted() {
     assert_eq!(event["data"]["status"], "completed");
     assert_eq!(receiver.more(), 0);
 }
+
+#[tokio::test]
+async fn a_result_that_is_too_large_is_left_to_be_read() {
+    let config = super::configured(&[LOOPBACK]);
+    let bench = Bench::with(|settings| settings.callbacks = config).await;
+    bench.worker(Does::Prints("x".repeat(2 << 20).leak())).await;
+    let _posting = bench.api.post_callbacks().await.unwrap();
+    let mut receiver = Receiver::new(vec![]).await;
+    let id = submit(&bench, &receiver.url()).await;
+    let request = receiver.next().await;
+    assert!(request.body.len() < 2048);
+    let event: Value = serde_json::from_slice(&request.body).unwrap();
+    let data = &event["data"];
+    assert_eq!(
+        (&data["result"], &data["success"]),
+        (&Value::Null, &true.into())
+    );
+    assert_eq!(data["resultLeftOut"], true);
+    let url = data["resultUrl"].as_str().unwrap();
+    assert_eq!(url, format!("/api/executions/{id}"));
+    let read = bench.get(url).await.body;
+    assert_eq!(read["result"]["stdout"].as_str().unwrap().len(), 2 << 20);
+}
