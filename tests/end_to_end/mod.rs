@@ -2,6 +2,7 @@
 
 mod access;
 mod bench;
+mod callbacks;
 mod cancel;
 mod cli;
 mod drain;

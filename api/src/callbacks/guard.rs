@@ -8,6 +8,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::Host;
 use warren_shared::callback::CallbackUrl;
 
+use super::ports::BAD_PORTS;
+
 /// What of IPv4 is not globally reachable unicast (IANA's special-purpose registry), and what is only
 /// reachable from inside some cloud.
 const DENIED_V4: [(Ipv4Net, &str); 18] = [
@@ -46,16 +48,6 @@ const DENIED_V6: [(Ipv6Net, &str); 5] = [
 
 /// NAT64: the last four bytes are an IPv4 address. Where there is no IPv4, all of it is reached here.
 const NAT64: Ipv6Net = v6([0x0064, 0xff9b], 96);
-
-/// Ports that are other protocols': browsers refuse them, so nobody has a receiver there, and what is
-/// posted could be taken for something else (the Fetch standard's *bad ports*).
-const BAD_PORTS: [u16; 83] = [
-    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
-    102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,
-    465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990,
-    993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667,
-    6668, 6669, 6679, 6697, 10080,
-];
 
 const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)

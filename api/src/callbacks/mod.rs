@@ -7,6 +7,7 @@ mod lookup;
 mod outbox;
 mod payload;
 mod places;
+mod ports;
 mod poster;
 mod schedule;
 mod signature;

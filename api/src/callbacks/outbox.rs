@@ -84,7 +84,11 @@ enum Pushed {
 }
 
 async fn push(queue: &dyn JobQueue, callback: &Callback) -> Pushed {
-    let (mut pause, begun) = (FIRST_PAUSE, Instant::now());
+    push_since(queue, callback, Instant::now()).await
+}
+
+async fn push_since(queue: &dyn JobQueue, callback: &Callback, begun: Instant) -> Pushed {
+    let mut pause = FIRST_PAUSE;
     while let Err(error) = queue.queue_callback(callback).await {
         if matches!(error, QueueError::Refused(_)) && begun.elapsed() >= FULL_FOR {
             return Pushed::NoRoom;
@@ -101,4 +105,73 @@ async fn push(queue: &dyn JobQueue, callback: &Callback) -> Pushed {
 fn lost(callback: &Callback, tally: &Tally) {
     tally.lost.add();
     tracing::error!(job.id = %callback.job, "callback not queued: the queue was full or away for too long");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use warren_shared::ids::JobId;
+    use warren_shared::queue::MemoryQueue;
+
+    use super::*;
+
+    fn callback() -> Callback {
+        Callback::new(JobId::new(), "https://example.com/".parse().unwrap())
+    }
+
+    fn outbox(queue: MemoryQueue) -> (Outbox, Arc<Tally>) {
+        let tally = Arc::<Tally>::default();
+        (Outbox::new(Arc::new(queue), Arc::clone(&tally)), tally)
+    }
+
+    /// Sends so many; how many of them are said to be queued.
+    fn send(outbox: &Outbox, count: usize) -> Arc<AtomicUsize> {
+        let queued = Arc::<AtomicUsize>::default();
+        for _ in 0..count {
+            let queued = Arc::clone(&queued);
+            outbox.send(callback(), move || {
+                queued.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        queued
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_is_queued_before_the_end() {
+        let (outbox, tally) = outbox(MemoryQueue::new());
+        let queued = send(&outbox, 100);
+        outbox.drain(Duration::from_secs(20)).await;
+        assert_eq!(queued.load(Ordering::SeqCst), 100);
+        assert_eq!(tally.figures().lost, 0);
+    }
+
+    #[tokio::test]
+    async fn without_a_queue_it_is_bounded_and_its_loss_is_counted() {
+        let queue = MemoryQueue::new();
+        queue.close(Duration::ZERO).await;
+        let (outbox, tally) = outbox(queue);
+        let queued = send(&outbox, MAX_WAITING + 5);
+        assert_eq!(tally.figures().lost, 5);
+        outbox.drain(Duration::ZERO).await;
+        // Whoever keeps what is to be posted was not told that it need not.
+        assert_eq!(queued.load(Ordering::SeqCst), 0);
+        assert_eq!(tally.figures().lost, MAX_WAITING as u64 + 5);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_waited_for_and_not_for_ever() {
+        let queue = MemoryQueue::new();
+        while queue.queue_callback(&callback()).await.is_ok() {}
+        let began = Instant::now() - FULL_FOR;
+        assert!(matches!(
+            push_since(&queue, &callback(), began).await,
+            Pushed::NoRoom
+        ));
+        let (outbox, tally) = outbox(queue);
+        let queued = send(&outbox, 1);
+        outbox.drain(Duration::from_millis(10)).await;
+        assert_eq!(queued.load(Ordering::SeqCst), 0);
+        assert_eq!(tally.figures().lost, 1);
+    }
 }

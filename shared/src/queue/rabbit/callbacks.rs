@@ -15,10 +15,11 @@ use super::publisher::{Message, Published, Publisher};
 use super::streams::{Slot, Subscription, cancel, consume};
 use super::supervisor::{Built, Link, Unit};
 use super::tags::{Settlement, settle};
-use super::topology::{CALLBACKS, EXCHANGE, retry_queue};
+use super::topology::{CALLBACK_RETRIES, CALLBACKS, EXCHANGE};
 use crate::ids::InstanceId;
 use crate::queue::callback::CALLBACK_RETURN;
 use crate::queue::{Callback, CallbackDelivery, QueueError, SettleCallback};
+use crate::time::millis;
 
 /// How long the broker may take to confirm a callback.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
@@ -28,6 +29,15 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) enum Due {
     Now,
     After(Duration),
+}
+
+/// The queue for callbacks that are to come back after that pause: the one with the shortest pauses
+/// that are not shorter.
+fn retry_queue(pause: Duration) -> &'static str {
+    let pause = i64::try_from(millis(pause)).unwrap_or(i64::MAX);
+    let [.., (longest, _)] = CALLBACK_RETRIES;
+    let fitting = CALLBACK_RETRIES.iter().find(|(_, up_to)| pause <= *up_to);
+    fitting.map_or(longest, |(name, _)| *name)
 }
 
 /// Queues a callback; `Ok` once it would survive the broker's restart.
@@ -181,5 +191,33 @@ impl Drop for Tagged {
                 tracing::debug!(%error, "callback comes again, since its connection is lost");
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::LONGEST_CALLBACK_PAUSE;
+
+    #[test]
+    fn a_pause_has_the_queue_of_the_next_longer_one() {
+        for (seconds, level) in [
+            (0, 1),
+            (5, 1),
+            (6, 2),
+            (30, 2),
+            (120, 3),
+            (600, 4),
+            (601, 5),
+        ] {
+            let queue = retry_queue(Duration::from_secs(seconds));
+            assert_eq!(queue, CALLBACK_RETRIES[level - 1].0, "{seconds}");
+        }
+        let [.., (longest, pause)] = CALLBACK_RETRIES;
+        assert_eq!(retry_queue(LONGEST_CALLBACK_PAUSE), longest);
+        assert_eq!(
+            u128::from(pause.unsigned_abs()),
+            LONGEST_CALLBACK_PAUSE.as_millis()
+        );
     }
 }

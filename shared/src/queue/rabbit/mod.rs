@@ -70,6 +70,7 @@ pub struct RabbitQueue {
     life: Life,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one for each process")]
 enum Side {
     Api {
         submitter: Submitter,

@@ -1,8 +1,6 @@
 //! What exists on the broker, as one table: declared over AMQP by every process that connects, and
 //! rendered as RabbitMQ's definitions for the test that holds `rabbitmq/definitions.json` to it.
 
-use std::time::Duration;
-
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
@@ -11,7 +9,6 @@ use serde_json::{Value, json};
 use crate::event::MAX_EVENTS_BEHIND;
 use crate::limits::ByteSize;
 use crate::queue::{JobClass, MAX_QUEUED_CALLBACKS, MAX_QUEUED_JOBS, QueueError};
-use crate::time::millis;
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
 pub const EXCHANGE: &str = "warren";
@@ -71,15 +68,6 @@ pub(super) const fn queue_of(class: JobClass) -> &'static str {
 
 /// A callback that is put back this often, by APIs that stop or die, is given up.
 const CALLBACK_DELIVERY_LIMIT: i64 = 100;
-
-/// The queue for callbacks that are to come back after that pause: the one with the shortest pauses
-/// that are not shorter.
-pub(super) fn retry_queue(pause: Duration) -> &'static str {
-    let pause = i64::try_from(millis(pause)).unwrap_or(i64::MAX);
-    let [.., (longest, _)] = CALLBACK_RETRIES;
-    let fitting = CALLBACK_RETRIES.iter().find(|(_, up_to)| pause <= *up_to);
-    fitting.map_or(longest, |(name, _)| *name)
-}
 
 /// One argument of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
