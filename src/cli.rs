@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use warren_shared::ids::{JobId, RoomId};
 
 /// The exit status when Warren itself could not do what was asked (1 is a program's failure).
 pub const EXIT_TROUBLE: u8 = 2;
@@ -43,10 +45,18 @@ pub enum Command {
     Worker,
     /// Submit a file to a Warren server and print what it printed
     Run(RunArguments),
+    /// Show what became of a job, and what it printed
+    Result(ResultArguments),
+    /// List what was run in a room, newest first
+    History(HistoryArguments),
+    /// Cancel a queued or running job
+    Cancel(CancelArguments),
     /// Ask a health address; exit status 0 only if it answers that it is not down
     Health(HealthArguments),
     /// Measure Warren against `docker run` and the bare interpreter on this machine
     Bench(BenchArguments),
+    /// Print a completion script for a shell, to be sourced from its start file
+    Completions(CompletionsArguments),
     /// Make an API key
     #[command(subcommand)]
     Key(KeyCommand),
@@ -77,12 +87,102 @@ pub struct RunArguments {
     /// Its language; guessed from the file's ending if not given
     #[arg(long)]
     pub language: Option<String>,
+    /// Test cases: a JSON array of {"input", "expectedOutput"}, or a directory of NAME.in and NAME.out
+    #[arg(long, value_name = "FILE|DIR")]
+    pub cases: Option<PathBuf>,
+    /// When an output is the expected one: trimmed, exact, tokens, float or unordered
+    #[arg(long, requires = "cases")]
+    pub compare: Option<String>,
+    /// Do not wait: print the job's id, for `warren result`
+    #[arg(long)]
+    pub r#async: bool,
+    /// Print the server's answer as it is, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// The room to submit to
+    #[arg(long, default_value = "cli")]
+    pub room: RoomId,
+    /// Which server, and who asks
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// Which server, and who asks.
+#[derive(Debug, Args)]
+pub struct ServerArguments {
     /// The Warren server
     #[arg(long, env = "WARREN_SERVER", default_value = "http://127.0.0.1:5000")]
     pub server: String,
-    /// The room to submit to
-    #[arg(long, default_value = "cli")]
-    pub room: String,
+    /// An API key, or an ID token, if the server asks for one. The variable keeps it out of the
+    /// list of processes
+    #[arg(long, env = "WARREN_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+}
+
+/// Arguments of `warren result`.
+#[derive(Debug, Args)]
+pub struct ResultArguments {
+    /// The job's id
+    pub id: JobId,
+    /// Wait for the result this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    pub wait: u64,
+    /// Print the server's answer as it is, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Which server, and who asks
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// Arguments of `warren history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// The room
+    pub room: RoomId,
+    /// Only what ran as this language
+    #[arg(long)]
+    pub language: Option<String>,
+    /// Only what ended like this: completed, runtime_error, failed…
+    #[arg(long)]
+    pub status: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// Print them as JSON, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Which server, and who asks
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// Arguments of `warren cancel`.
+#[derive(Debug, Args)]
+pub struct CancelArguments {
+    /// The job's id
+    pub id: JobId,
+    /// Which server, and who asks
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+/// Arguments of `warren completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// For which shell
+    pub shell: Shell,
+}
+
+/// Prints a completion script.
+pub fn completions(arguments: &CompletionsArguments) {
+    let mut command = Cli::command();
+    clap_complete::generate(
+        arguments.shell,
+        &mut command,
+        "warren",
+        &mut std::io::stdout(),
+    );
 }
 
 /// Arguments of `warren health`.

@@ -32,6 +32,13 @@ fn main() -> ExitCode {
         Command::Api => serve::serve(Roles::Api),
         Command::Worker => serve::serve(Roles::Worker),
         Command::Run(arguments) => client::run::run(&arguments),
+        Command::Result(arguments) => client::result::result(&arguments),
+        Command::History(arguments) => client::history::history(&arguments),
+        Command::Cancel(arguments) => client::result::cancel(&arguments),
+        Command::Completions(arguments) => {
+            cli::completions(&arguments);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Health(arguments) => client::health::health(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Key(command) => key::key(&command),

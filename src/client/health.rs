@@ -1,10 +1,14 @@
 //! `warren health`: for a container's health check, and for people.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::cli::HealthArguments;
+
+/// How long to wait for the answer.
+const ANSWER: Duration = Duration::from_secs(8);
 
 /// Asks the address and prints its answer.
 ///
@@ -12,7 +16,7 @@ use crate::cli::HealthArguments;
 /// Nothing answers there.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
-    let mut answer = super::agent()
+    let mut answer = super::agent(ANSWER)
         .get(&arguments.url)
         .call()
         .with_context(|| format!("{} does not answer; is it running?", arguments.url))?;

@@ -1,19 +1,22 @@
 //! The commands that talk to a running server.
 
+mod cases;
 pub mod health;
+pub mod history;
 mod language;
+mod output;
+mod progress;
 mod render;
+pub mod result;
 pub mod run;
+mod server;
 
 use std::time::Duration;
 
-/// How long to wait for a server's answer: its own 5 seconds, and the way.
-const ANSWER: Duration = Duration::from_secs(8);
-
 /// An HTTP client that takes every status as an answer.
-fn agent() -> ureq::Agent {
+fn agent(within: Duration) -> ureq::Agent {
     ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER))
+        .timeout_global(Some(within))
         .http_status_as_error(false)
         .user_agent(concat!("warren/", env!("CARGO_PKG_VERSION")))
         .build()

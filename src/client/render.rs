@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 use std::path::Path;
 
 use serde_json::Value;
-use warren_shared::contract::ExecuteResponse;
+use warren_shared::contract::{ExecuteResponse, TestResult};
 use warren_shared::outcome::Status;
 
 /// With colours or without.
@@ -41,16 +41,8 @@ pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
     if !streams_end.is_empty() && !streams_end.ends_with('\n') {
         text.push('\n');
     }
-    let (mark, colour) = if response.success {
-        ("✓", "\x1b[32m")
-    } else {
-        ("✗", "\x1b[31m")
-    };
-    let (on, off) = if style == Style::Coloured {
-        (colour, "\x1b[0m")
-    } else {
-        ("", "")
-    };
+    let (mark, colour) = mark(response.success);
+    let (on, off) = colours(style, colour);
     let what = describe(response);
     let took = seconds(response.duration_ms);
     let memory = mebibytes(response.memory_bytes);
@@ -69,14 +61,63 @@ fn describe(response: &ExecuteResponse) -> String {
         (None, None) => "no exit status".to_owned(),
     };
     match response.status {
-        Status::Completed => "completed".to_owned(),
         Status::RuntimeError => format!("runtime error ({how})"),
-        Status::TimeLimitExceeded => "time limit exceeded".to_owned(),
-        Status::MemoryLimitExceeded => "memory limit exceeded".to_owned(),
-        Status::OutputLimitExceeded => "output limit exceeded".to_owned(),
-        Status::WrongAnswer => "wrong answer".to_owned(),
-        Status::NotRun => "not run".to_owned(),
+        status => words(status),
     }
+}
+
+/// One line for each test case; of a wrong answer also where it differs.
+pub fn cases(results: &[TestResult], style: Style) -> String {
+    let numbered = results.iter().enumerate();
+    numbered.fold(String::new(), |mut text, (index, result)| {
+        let (mark, colour) = mark(result.passed);
+        let (on, off) = colours(style, colour);
+        let what = words(result.status);
+        let took = seconds(result.duration_ms);
+        let _ = writeln!(
+            text,
+            "  {on}{mark} case {}{off}  {what:<21}  {took}",
+            index + 1
+        );
+        if let Some(first) = &result.first_difference {
+            let line = |text: &Option<String>| match text {
+                Some(line) => format!("{line:?}"),
+                None => "nothing".to_owned(),
+            };
+            let (expected, actual) = (line(&first.expected), line(&first.actual));
+            let _ = writeln!(
+                text,
+                "      line {}: expected {expected}, got {actual}",
+                first.line
+            );
+        }
+        text
+    })
+}
+
+fn mark(success: bool) -> (&'static str, &'static str) {
+    if success {
+        ("✓", "\x1b[32m")
+    } else {
+        ("✗", "\x1b[31m")
+    }
+}
+
+fn colours(style: Style, colour: &'static str) -> (&'static str, &'static str) {
+    match style {
+        Style::Coloured => (colour, "\x1b[0m"),
+        Style::Plain => ("", ""),
+    }
+}
+
+/// A status as words.
+fn words(status: Status) -> String {
+    status.as_str().replace('_', " ")
+}
+
+/// The server's error.
+pub fn advice(error: &Value) -> String {
+    problem(Path::new(""), error)
 }
 
 /// The server's error, its violations as compilers write them.
@@ -161,6 +202,25 @@ mod tests {
             verdict(&response(killed), Style::Coloured)
                 .starts_with("\x1b[31m✗ runtime error (killed by SIGSEGV)\x1b[0m")
         );
+    }
+
+    #[test]
+    fn each_case_is_a_line_and_a_wrong_one_says_where() {
+        let case = |passed: bool, status: &str, first: Value| {
+            json!({"passed": passed, "status": status, "input": "", "expectedOutput": "2", "actualOutput": "3",
+                "stderr": "", "durationMs": 12.0, "truncated": false, "firstDifference": first})
+        };
+        let first = json!({"line": 1, "expected": "2", "actual": null});
+        let results = json!([
+            case(true, "completed", Value::Null),
+            case(false, "wrong_answer", first)
+        ]);
+        let results: Vec<TestResult> = serde_json::from_value(results).unwrap();
+        let text = cases(&results, Style::Plain);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("  ✓ case 1  completed "), "{text}");
+        assert!(lines[1].starts_with("  ✗ case 2  wrong answer "), "{text}");
+        assert_eq!(lines[2], "      line 1: expected \"2\", got nothing");
     }
 
     #[test]

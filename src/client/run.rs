@@ -1,26 +1,82 @@
 //! `warren run FILE`: submits a file and shows the verdict.
 
 use std::fs;
-use std::io::{Read, Write, stderr, stdin, stdout};
+use std::io::{Read, stdin};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
+use ureq::http::StatusCode;
 use warren_shared::contract::ExecuteResponse;
-use warren_shared::limits::{MAX_BODY, MAX_CODE, MAX_INPUT};
+use warren_shared::limits::{MAX_CODE, MAX_INPUT};
 
-use super::{language, render};
+use super::progress::Progress;
+use super::server::{Answer, Server};
+use super::{cases, language, output, render};
 use crate::cli::{EXIT_TROUBLE, RunArguments};
-
-/// The largest answer that is read: every stream of every test case, in JSON.
-const MAX_ANSWER: u64 = 64 * MAX_BODY.get();
 
 /// Submits the file, prints what the program printed, and its verdict on standard error.
 ///
 /// # Errors
-/// The file cannot be read, or the server cannot be reached or answers what is not of the
+/// A file cannot be read, or the server cannot be reached or answers what is not of the
 /// contract.
 pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
+    let body = body(arguments)?;
+    let path = format!("/api/rooms/{}/execute", arguments.room);
+    let prefer = arguments.r#async.then_some("respond-async");
+    let progress = Progress::start("queued or running");
+    let answer = Server::new(&arguments.server).post(&path, &body, prefer)?;
+    drop(progress);
+
+    if arguments.json {
+        output::raw(&answer.body)?;
+        return Ok(status_of_json(&answer));
+    }
+    match answer.status {
+        StatusCode::ACCEPTED => submitted(&answer),
+        status if status.is_success() => verdict(&answer.json()?),
+        _ => answer.complain(|error| render::problem(&arguments.file, error)),
+    }
+}
+
+/// Shows how a job that ran went.
+pub fn verdict(response: &ExecuteResponse) -> anyhow::Result<ExitCode> {
+    let style = render::Style::of_stderr();
+    output::to_stdout(response.stdout.as_bytes())?;
+    output::to_stderr(&render::verdict(response, style))?;
+    output::to_stderr(&render::cases(&response.test_results, style))?;
+    Ok(if response.success {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// What the raw answer means for the exit status.
+pub fn status_of_json(answer: &Answer) -> ExitCode {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if answer.status == StatusCode::ACCEPTED
+        || (answer.status.is_success() && body["success"] == true)
+    {
+        ExitCode::SUCCESS
+    } else if answer.status.is_success() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::from(EXIT_TROUBLE)
+    }
+}
+
+fn submitted(answer: &Answer) -> anyhow::Result<ExitCode> {
+    let body: Value = answer.json()?;
+    let id = body["jobId"].as_str().context("the answer has no jobId")?;
+    output::to_stdout(format!("{id}\n").as_bytes())?;
+    output::to_stderr(&format!(
+        "submitted; `warren result {id} --wait 60` waits for its result\n"
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn body(arguments: &RunArguments) -> anyhow::Result<Value> {
     let file = arguments.file.display();
     let opened =
         fs::File::open(&arguments.file).with_context(|| format!("{file} cannot be opened"))?;
@@ -38,45 +94,14 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
         ),
         text => text.map(str::to_owned),
     };
-
-    let server = arguments.server.trim_end_matches('/');
-    let url = format!("{server}/api/rooms/{}/execute", arguments.room);
-    let body = json!({ "language": language, "code": code, "input": input });
-    let mut answer = super::agent()
-        .post(&url)
-        .send_json(&body)
-        .with_context(|| {
-            format!("no answer from {server}; is it running? Start one with `warren up`")
-        })?;
-    let body = answer
-        .body_mut()
-        .with_config()
-        .limit(MAX_ANSWER)
-        .read_to_vec()
-        .with_context(|| format!("the answer of {server} broke off"))?;
-
-    if answer.status().is_success() {
-        let response: ExecuteResponse = serde_json::from_slice(&body)
-            .with_context(|| format!("{server} does not answer as Warren does"))?;
-        stdout().write_all(response.stdout.as_bytes())?;
-        stdout().flush()?;
-        stderr().write_all(render::verdict(&response, render::Style::of_stderr()).as_bytes())?;
-        return Ok(if response.success {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        });
+    let mut body = json!({ "language": language, "code": code, "input": input });
+    if let Some(path) = &arguments.cases {
+        body["testCases"] = json!(cases::read(path)?);
     }
-    match serde_json::from_slice::<Value>(&body) {
-        Ok(problem) if problem["error"]["message"].is_string() => {
-            stderr().write_all(render::problem(&arguments.file, &problem["error"]).as_bytes())?;
-            Ok(ExitCode::from(EXIT_TROUBLE))
-        }
-        Ok(_) | Err(_) => bail!(
-            "{server} answers {} and is no Warren server",
-            answer.status()
-        ),
+    if let Some(compare) = &arguments.compare {
+        body["compare"] = json!(compare);
     }
+    Ok(body)
 }
 
 /// Text of at most `limit` bytes; what is beyond is left unread.

@@ -82,6 +82,52 @@ async fn a_file_is_run_and_its_verdict_shown() {
     assert!(text(&refused.stderr).contains("cobol"), "{refused:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn test_cases_are_read_from_a_file_and_shown_one_a_line() {
+    let _machine = machine::shared().await;
+    let warren = Warren::start("up", &[]).await.expect("warren up starts");
+    let server = warren.api.clone().expect("an API");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("cases.json");
+    let cases = r#"[{"input":"a","expectedOutput":"a"},{"input":"b","expectedOutput":"x"}]"#;
+    std::fs::write(&file, cases).expect("written");
+    let file = file.to_str().expect("text");
+
+    let judged = run(&server, "python/echo_stdin.py", &["--cases", file], "").await;
+    assert_eq!(judged.status.code(), Some(1), "{judged:?}");
+    let said = text(&judged.stderr);
+    assert!(
+        said.contains("✓ case 1") && said.contains("✗ case 2"),
+        "{said}"
+    );
+    assert!(said.contains(r#"line 1: expected "x", got "b""#), "{said}");
+
+    let raw = run(
+        &server,
+        "python/echo_stdin.py",
+        &["--json", "--input", "x"],
+        "",
+    )
+    .await;
+    assert_eq!(
+        (raw.status.code(), text(&raw.stderr)),
+        (Some(0), ""),
+        "{raw:?}"
+    );
+    let answer: serde_json::Value = serde_json::from_slice(&raw.stdout).expect("JSON alone");
+    assert_eq!(answer["stdout"], "x\n");
+}
+
+#[test]
+fn shells_can_complete() {
+    let output = Command::new(env!("CARGO_BIN_EXE_warren"))
+        .args(["completions", "bash"])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    assert!(text(&output.stdout).contains("history"));
+}
+
 #[tokio::test]
 async fn without_a_server_the_person_is_told_how_to_start_one() {
     let output = run("http://127.0.0.1:9", "python/hello.py", &[], "").await;
