@@ -7,13 +7,14 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use warren_shared::job::Job;
 use warren_shared::outcome::Outcome;
-use warren_shared::queue::{Delivery, JobQueue, Offer, Prefetch};
+use warren_shared::queue::{Delivery, JobClass, JobQueue, Offer, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
 
 use crate::Result;
 use crate::execute::Executor;
-use crate::slots::{Slot, Slots};
+use crate::slots::Slots;
 use crate::suspects::alone;
+use crate::unattended::{Gate, Pass};
 
 /// Runs jobs from `queue` until `stop`; those begun go on in `running`, and those that still run
 /// when `grace_over` is cancelled go back.
@@ -23,7 +24,7 @@ use crate::suspects::alone;
 pub async fn consume(
     queue: Arc<dyn JobQueue>,
     executor: Arc<Executor>,
-    slots: Slots,
+    (slots, gate): (Slots, Gate),
     running: TaskTracker,
     (stop, grace_over): (CancellationToken, CancellationToken),
 ) -> Result<()> {
@@ -45,6 +46,17 @@ pub async fn consume(
                 continue;
             }
         };
+        if delivery.class == JobClass::Unattended {
+            let (executor, gate) = (Arc::clone(&executor), gate.clone());
+            let (stop, grace_over) = (stop.clone(), grace_over.clone());
+            // No more at a time than the prefetch.
+            running.spawn(async move {
+                if let Some((delivery, pass)) = when_due(delivery, &gate, &stop).await {
+                    run_on(pass, delivery, &executor, &grace_over).await;
+                }
+            });
+            continue;
+        }
         let slot = tokio::select! {
             slot = slots.take() => slot,
             () = stop.cancelled() => None,
@@ -60,7 +72,7 @@ pub async fn consume(
     Ok(())
 }
 
-async fn run(delivery: Delivery, slot: Slot, executor: &Executor, grace_over: &CancellationToken) {
+async fn run<S>(delivery: Delivery, slot: S, executor: &Executor, grace_over: &CancellationToken) {
     let span = tracing::info_span!("job", job.id = %delivery.job.id, language = %delivery.job.submission.language());
     settle(delivery, executor, grace_over)
         .instrument(span)
@@ -68,11 +80,61 @@ async fn run(delivery: Delivery, slot: Slot, executor: &Executor, grace_over: &C
     drop(slot);
 }
 
+/// The unattended job with its slot, once it is its turn; `None` if it is not to be run here.
+async fn when_due(
+    delivery: Delivery,
+    gate: &Gate,
+    stop: &CancellationToken,
+) -> Option<(Delivery, Pass)> {
+    let cancelled = delivery.cancelled();
+    let pass = tokio::select! {
+        biased;
+        () = stop.cancelled() => {
+            hand_back(delivery).await;
+            return None;
+        }
+        () = cancelled.cancelled() => None,
+        () = tokio::time::sleep(delivery.job.deadline.remaining()) => None,
+        pass = gate.pass() => pass,
+    };
+    // What it waited for may have been its end: whoever fetched it is to see to that.
+    let delivery = delivery.if_worth_running()?;
+    match pass {
+        Some(pass) => Some((delivery, pass)),
+        None => {
+            hand_back(delivery).await;
+            None
+        }
+    }
+}
+
+/// Runs an unattended job until it ends, or its slot is needed for one that somebody waits for.
+async fn run_on(
+    pass: Pass,
+    delivery: Delivery,
+    executor: &Executor,
+    grace_over: &CancellationToken,
+) {
+    let (enough, wanted_back) = (CancellationToken::new(), pass.wanted_back());
+    let over = async {
+        tokio::select! {
+            () = grace_over.cancelled() => {}
+            () = wanted_back.cancelled() => {}
+        }
+        enough.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = run(delivery, pass, executor, &enough) => {}
+        () = over => {}
+    }
+}
+
 async fn settle(delivery: Delivery, executor: &Executor, grace_over: &CancellationToken) {
     let job = &delivery.job;
     let cancelled = delivery.cancelled();
     let result = tokio::select! {
-        result = execute(job, &cancelled, executor) => result,
+        result = execute((job, delivery.class), &cancelled, executor) => result,
         () = grace_over.cancelled() => return hand_back(delivery).await,
     };
     match &result {
@@ -90,7 +152,7 @@ async fn settle(delivery: Delivery, executor: &Executor, grace_over: &Cancellati
 
 /// Runs the job, for as long as anybody wants it. Whoever lets go of a run ends its container.
 async fn execute(
-    job: &Job,
+    (job, class): (&Job, JobClass),
     cancelled: &CancellationToken,
     executor: &Executor,
 ) -> Result<Outcome, JobFailure> {
@@ -100,7 +162,9 @@ async fn execute(
     if job.version != Job::VERSION || job.deadline.has_passed() {
         return Err(refusal(job));
     }
-    let ran = cancelled.run_until_cancelled(executor.execute(job)).await;
+    let ran = cancelled
+        .run_until_cancelled(executor.execute(job, class))
+        .await;
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }
 

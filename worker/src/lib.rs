@@ -23,6 +23,7 @@ mod readiness;
 pub mod slots;
 mod suspects;
 mod taking;
+mod unattended;
 mod upkeep;
 pub mod verdict;
 mod worker;

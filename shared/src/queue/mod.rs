@@ -14,7 +14,7 @@ mod turn;
 mod unclaimed;
 mod waiters;
 
-pub use class::{JobClass, Prefetch, SLOTS_PER_UNATTENDED};
+pub use class::{JobClass, Prefetch};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settle};
 pub use memory::MemoryQueue;
