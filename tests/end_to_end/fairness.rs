@@ -1,13 +1,15 @@
-//! Who waits for whom: jobs that nobody waits for do not delay those that somebody waits for.
+//! Who waits for whom: jobs that nobody waits for do not delay those that somebody waits for, and one
+//! room's do not delay another's.
 
 mod crowd;
+mod rooms;
 
 use std::time::Duration;
 
-use crate::harness::http::program;
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::{load, machine, wait::until, warren::Warren};
+use crate::harness::{machine, wait::until, warren::Warren};
 use crowd::Crowd;
+use rooms::Caller;
 
 /// How many jobs that nobody waits for there are in `make test`; `make soak-fairness` says 10,000. It
 /// makes no difference to a worker, which knows of those alone that it has fetched.
@@ -36,18 +38,18 @@ async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
     let worker = Warren::start("worker", &broker).await.expect("a worker");
     let api = Warren::start("api", &broker).await.expect("the API");
     worker.until_pool_is_full().await;
-    let (caller, crowd) = (Caller::of(&api), Crowd::new(&url));
+    let (caller, crowd) = (Caller::of(&api, "callers"), Crowd::new(&url));
     // From now on there are callers, so that the crowd has its share and no more.
-    caller.series(10).await;
+    Series::of(&caller, 10).await;
 
     let mut ratios = Vec::new();
     for round in 1..=ROUNDS {
-        let idle = caller.series(MEASURED).await;
+        let idle = Series::of(&caller, MEASURED).await;
         crowd.submit(many).await;
-        let crowded = caller.series(MEASURED).await;
+        let crowded = Series::of(&caller, MEASURED).await;
         assert!(crowd.waiting().await > 0, "the crowd was gone too soon");
         let begun = until(SHARE, "the crowd's share", async || {
-            caller.series(1).await;
+            Series::of(&caller, 1).await;
             crowd.begun(&worker) > 0
         });
         begun.await;
@@ -64,12 +66,6 @@ async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
     panic!("a job takes {ratios:.1?} times as long beside jobs that nobody waits for");
 }
 
-/// Sends one trivial job after the other.
-struct Caller {
-    address: String,
-    path: String,
-}
-
 /// How long answers took.
 #[derive(Debug)]
 #[expect(dead_code, reason = "shown")]
@@ -79,30 +75,19 @@ struct Series {
     worst: Duration,
 }
 
-impl Caller {
-    fn of(api: &Warren) -> Self {
-        let url = api.execute_url();
-        let url = url.strip_prefix("http://").expect("an address");
-        let (address, path) = url.split_once('/').expect("a path");
-        Self {
-            address: address.to_owned(),
-            path: format!("/{path}"),
-        }
-    }
-
-    async fn series(&self, count: usize) -> Series {
-        let hello = program("python", "print('hello')").to_string();
+impl Series {
+    /// Of so many jobs, one after the other.
+    async fn of(caller: &Caller, count: usize) -> Self {
         let mut times = Vec::new();
         for _ in 0..count {
-            let answer = load::post(&self.address, &self.path, &hello).await;
-            let answer = answer.expect("an answer");
+            let answer = caller.ask().await;
             assert_eq!(answer.status, 200, "{answer:?}");
             times.push(answer.took);
             tokio::time::sleep(GAP).await;
         }
         times.sort();
         let part = |percent: usize| times[(times.len() - 1) * percent / 100];
-        Series {
+        Self {
             p50: part(50),
             p95: part(95),
             worst: part(100),

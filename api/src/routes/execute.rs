@@ -8,10 +8,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::header::CONNECTION;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use tokio::time::timeout_at;
 use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem, Refusal};
 use warren_shared::ids::RoomId;
 use warren_shared::job::Job;
 use warren_shared::limits::Limits;
+use warren_shared::queue::SubmitError;
 use warren_shared::reply::JobFailure;
 use warren_shared::submission::Submission;
 
@@ -32,10 +34,12 @@ pub(crate) async fn post(
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
     let (parts, body) = request.into_parts();
-    let in_flight = state.in_flight.try_acquire();
+    // A path that is not UTF-8 is no room either.
+    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
+    let in_flight = state.in_flight.enter(&room);
     let refused = match &in_flight {
-        Ok(_permit) => state.admission.check(budget.left()).err(),
-        Err(_full) => Some(state.admission.refuse()),
+        Some(_place) => state.admission.check(&room, budget.left()).err(),
+        None => Some(state.admission.refuse()),
     };
     if let Some(refused) = refused {
         body::discard(&parts.headers, body, budget.body_by()).await;
@@ -43,15 +47,13 @@ pub(crate) async fn post(
     }
     // The body first, whatever else is wrong: a sender who is cut off sees no answer.
     let body = body::read_json(&parts.headers, body, budget.body_by()).await?;
-    // A path that is not UTF-8 is no room either.
-    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
     let room: RoomId = room.parse().map_err(Refusal::InvalidRoom)?;
     let request = ExecuteRequest::from_json(&body)?;
     drop(body);
     let submission = Submission::parse(request, &state.languages, state.policy)?;
 
     // Asked once more, with the job at hand: many may have come in together.
-    let admitted = match state.admission.admit(budget.left()) {
+    let admitted = match state.admission.admit(&room, budget.left()) {
         Ok(admitted) => admitted,
         Err(refused) => return Ok(overloaded(refused)),
     };
@@ -74,8 +76,13 @@ async fn run(
     state: &AppState,
     job: &Job,
     budget: Budget,
-    admitted: Admitted,
+    mut admitted: Admitted,
 ) -> Result<Box<ExecuteResponse>, ApiError> {
+    let turn = timeout_at(budget.answer_by(), admitted.turn());
+    if turn.await.is_err() {
+        let too_late = SubmitError::DeadlinePassed.into();
+        return Err(unanswered(state, job, too_late));
+    }
     let reply = state.dispatch.run(job, budget, &state.recorder).await;
     match reply.map(|reply| reply.result) {
         Ok(Ok(outcome)) => {

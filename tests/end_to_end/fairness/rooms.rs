@@ -1,0 +1,120 @@
+//! One room sends far more than can be done; another room's jobs are answered all the same.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::harness::http::{Answer, program};
+use crate::harness::rabbitmq::Vhost;
+use crate::harness::{load, machine, warren::Warren};
+
+/// What the one room sends at once.
+const FLOOD: usize = 1_000;
+/// So many of it are sent again as soon as they are answered, so that it does not end.
+const PERSISTENT: usize = 100;
+/// The other room's jobs, one after the other.
+const SINGLE: usize = 8;
+/// Between two of them.
+const GAP: Duration = Duration::from_millis(100);
+/// How long one of these may take.
+const WITHIN: Duration = Duration::from_secs(1);
+/// How often that is tried: other things run on this machine, and come and go.
+const ROUNDS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
+    let _machine = machine::alone().await;
+    let vhost = Vhost::fresh().await;
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let worker = Warren::start("worker", &broker).await.expect("a worker");
+    let api = Warren::start("api", &broker).await.expect("the API");
+    worker.until_pool_is_full().await;
+
+    let mut slowest = Vec::new();
+    for round in 1..=ROUNDS {
+        let mut flood = JoinSet::new();
+        for number in 0..FLOOD {
+            let again = number < PERSISTENT;
+            flood.spawn(one_of_many(Caller::of(&api, "flood"), again));
+        }
+        // The flood has come when somebody of it was refused.
+        let mut answers = Vec::new();
+        while !answers.iter().any(|answer: &Answer| answer.status == 503) {
+            answers.extend(
+                flood
+                    .join_next()
+                    .await
+                    .expect("refusals")
+                    .expect("no panic"),
+            );
+        }
+        let single = Caller::of(&api, "single");
+        let mut times = Vec::new();
+        for _ in 0..SINGLE {
+            let answer = single.ask().await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            times.push(answer.took);
+            tokio::time::sleep(GAP).await;
+        }
+        assert!(!flood.is_empty(), "the flood was over too soon");
+        flood.abort_all();
+        while let Some(one) = flood.join_next().await {
+            answers.extend(one.unwrap_or_default());
+        }
+        for answer in &answers {
+            let is_refused = answer.error_code() == "overloaded" && answer.retry_after.is_some();
+            assert!(answer.status == 200 || is_refused, "{answer:?}");
+        }
+        let served = answers.iter().filter(|answer| answer.status == 200).count();
+        println!(
+            "fairness, round {round}: beside a room that sends {FLOOD} jobs at once ({served} answered, {} refused) another room's take {times:.0?}",
+            answers.len() - served
+        );
+        slowest.extend(times.into_iter().max());
+        if slowest.last() < Some(&WITHIN) {
+            return;
+        }
+    }
+    panic!("the slowest of the other room's jobs took {slowest:.1?}");
+}
+
+/// What came of one caller's requests, who asks again until it is stopped if it is one of those.
+async fn one_of_many(caller: Caller, again: bool) -> Vec<Answer> {
+    let (mut answers, started) = (Vec::new(), Instant::now());
+    loop {
+        answers.push(caller.ask().await);
+        if !again || started.elapsed() > ENOUGH {
+            return answers;
+        }
+        tokio::time::sleep(GAP).await;
+    }
+}
+
+/// For how long they ask again.
+const ENOUGH: Duration = Duration::from_secs(60);
+
+/// Of one room.
+pub struct Caller {
+    address: String,
+    path: String,
+}
+
+impl Caller {
+    /// Of that room.
+    pub fn of(api: &Warren, room: &str) -> Self {
+        let url = api.api.as_ref().expect("an API");
+        let address = url.strip_prefix("http://").expect("an address");
+        Self {
+            address: address.to_owned(),
+            path: format!("/api/rooms/{room}/execute"),
+        }
+    }
+
+    /// Sends a trivial job.
+    pub async fn ask(&self) -> Answer {
+        let hello = program("python", "print('hello')").to_string();
+        let answer = load::post(&self.address, &self.path, &hello).await;
+        answer.expect("an answer")
+    }
+}
