@@ -49,6 +49,9 @@ const SLOTS_FOR_ONE_AHEAD: u32 = 4;
 /// The least of them.
 const AHEAD: u32 = 1;
 
+/// From so many slots on, one of them is kept from each room. With fewer it would cost too much.
+const SLOTS_TO_SPARE_ONE: u32 = 4;
+
 impl Window {
     /// For what workers offer. As long as nobody knows that, all go. With other rooms about, none has
     /// the last slot as well: it is for the next job of another.
@@ -64,7 +67,8 @@ impl Window {
         )]
         let slots = supply.slots as u32;
         let all = slots + (slots / SLOTS_FOR_ONE_AHEAD).max(AHEAD);
-        let each = if is_mixed { (slots - 1).max(1) } else { all };
+        let has_spare = is_mixed && slots >= SLOTS_TO_SPARE_ONE;
+        let each = if has_spare { slots - 1 } else { all };
         Self { all, each }
     }
 }
