@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build test soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis bench lint audit
+.PHONY: help up build test soak soak-exactness soak-chaos soak-overload soak-poison soak-fairness soak-schemathesis bench lint audit
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -22,7 +22,7 @@ test: ## set up, then lint and test everything
 	@$(MAKE) --no-print-directory lint
 	@scripts/phase test scripts/cargo-test
 
-soak: soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis ## what takes long to show, one part after another (an hour and a half); each also alone, below
+soak: soak-exactness soak-chaos soak-overload soak-poison soak-fairness soak-schemathesis ## what takes long to show, one part after another (two hours); each also alone, below
 
 soak-exactness: ## 100,000 programs that exit at once, none without its last byte (a quarter of an hour)
 	@scripts/phase provision scripts/provision test
@@ -45,6 +45,10 @@ soak-poison: ## 200 jobs that kill their worker among 5,000 that do not
 soak-schemathesis: ## 5,000 requests made up from the API's description, and nothing found (a quarter of an hour at most)
 	@scripts/phase provision scripts/provision test
 	@WARREN_SOAK_SCHEMATHESIS=5000 scripts/phase soak-schemathesis scripts/cargo-test-some --test warren end_to_end::schemathesis -- --nocapture
+
+soak-fairness: ## callers beside 10,000 jobs that nobody waits for
+	@scripts/phase provision scripts/provision test
+	@WARREN_SOAK_FAIRNESS=10000 scripts/phase soak-fairness scripts/cargo-test-some --test warren end_to_end::fairness -- --nocapture
 
 bench: ## set up, then measure against docker run and the bare interpreter (ARGS=--quick: a minute)
 	@scripts/phase provision scripts/provision bench

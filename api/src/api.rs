@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warren_http::{Bounds, Drained};
 use warren_shared::ids::InstanceId;
 use warren_shared::languages::Languages;
 use warren_shared::queue::JobQueue;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, InFlight};
 use crate::callbacks::{Callbacks, Posting};
 use crate::config::Config;
 use crate::dispatch::Dispatch;
@@ -72,7 +72,7 @@ impl Api {
             languages,
             policy: config.policy,
             wait: config.wait,
-            in_flight: Semaphore::new(config.max_in_flight),
+            in_flight: InFlight::new(config.max_in_flight),
             admission: Admission::new(Arc::clone(&queue)),
             dispatch: Arc::clone(&dispatch),
             store: Arc::clone(&store),

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::telemetry::Environment;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, InFlight};
 use crate::callbacks::Callbacks;
 use crate::dispatch::Dispatch;
 use crate::guard::Gate;
@@ -23,7 +22,7 @@ pub(crate) struct AppState {
     pub(crate) policy: PolicyMode,
     pub(crate) wait: Duration,
     /// One permit for each request for execution.
-    pub(crate) in_flight: Semaphore,
+    pub(crate) in_flight: InFlight,
     pub(crate) admission: Arc<Admission>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) store: Arc<dyn Store>,

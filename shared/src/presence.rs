@@ -23,7 +23,7 @@ pub struct WorkerStatus {
     pub state: WorkerState,
     /// How many jobs it can run at a time.
     pub slots: u16,
-    /// How many it runs.
+    /// How many it runs that somebody waits for.
     pub running: u16,
     /// For how long a job has held a slot lately, on average; `None` before the first.
     #[serde(default)]

@@ -9,6 +9,7 @@ mod drain;
 mod duplicates;
 mod engine;
 mod fallback;
+mod fairness;
 mod images;
 mod judging;
 mod leftovers;

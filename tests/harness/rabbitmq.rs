@@ -203,6 +203,12 @@ impl Vhost {
         Ok(messages.as_array().cloned().unwrap_or_default())
     }
 
+    /// Removes what waits in `queue`.
+    pub async fn purge(&self, queue: &str) -> anyhow::Result<()> {
+        let path = format!("/queues/{}/{queue}/contents", self.name);
+        self.management.delete(&path).await
+    }
+
     /// Deletes a queue.
     pub async fn delete_queue(&self, name: &str) -> anyhow::Result<()> {
         self.management

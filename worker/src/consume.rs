@@ -7,16 +7,17 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 use warren_shared::job::Job;
 use warren_shared::outcome::Outcome;
-use warren_shared::queue::{Delivery, JobQueue, Offer, Prefetch};
+use warren_shared::queue::{Delivery, JobClass, JobQueue, Offer, Prefetch};
 use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
 use warren_shared::telemetry;
 
 use crate::Result;
 use crate::execute::Executor;
 use crate::metrics::Again;
-use crate::slots::{Slot, Slots};
+use crate::slots::Slots;
 use crate::suspects::alone;
 use crate::telling::tell_running;
+use crate::unattended::{Gate, Pass};
 
 /// Runs jobs from `queue` until `stop`; those begun go on in `running`, and those that still run
 /// when `grace_over` is cancelled go back.
@@ -26,72 +27,140 @@ use crate::telling::tell_running;
 pub async fn consume(
     queue: Arc<dyn JobQueue>,
     executor: Arc<Executor>,
-    slots: Slots,
+    (slots, gate): (Slots, Gate),
     running: TaskTracker,
     (stop, grace_over): (CancellationToken, CancellationToken),
 ) -> Result<()> {
     let mut deliveries = queue
         .deliveries(Prefetch(slots.count()), stop.clone())
         .await?;
+    let means = Means {
+        executor,
+        queue,
+        enough: grace_over,
+    };
     while let Some(offer) = deliveries.recv().await {
         let delivery = match offer {
             Offer::Job(delivery) => delivery,
             Offer::Suspect(turn) => {
-                let (executor, slots) = (Arc::clone(&executor), slots.clone());
-                let queue = Arc::clone(&queue);
-                let (stop, grace_over) = (stop.clone(), grace_over.clone());
+                let (means, slots, stop) = (means.clone(), slots.clone(), stop.clone());
                 // Takes its time, in which jobs go on being taken.
                 running.spawn(async move {
                     if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
-                        executor.metrics().again(Again::Suspect);
-                        run(suspect, slots, (&executor, &*queue), &grace_over).await;
+                        means.executor.metrics().again(Again::Suspect);
+                        run(suspect, slots, &means).await;
                     }
                 });
                 continue;
             }
         };
+        if delivery.class == JobClass::Unattended {
+            let (means, gate, stop) = (means.clone(), gate.clone(), stop.clone());
+            // No more at a time than the prefetch.
+            running.spawn(async move {
+                let due = when_due(delivery, &gate, &means.executor, &stop).await;
+                if let Some((delivery, pass)) = due {
+                    run_on(pass, delivery, means).await;
+                }
+            });
+            continue;
+        }
         let slot = tokio::select! {
             slot = slots.take() => slot,
             () = stop.cancelled() => None,
         };
         let Some(slot) = slot else {
             // We are stopping; the job goes to another worker, and this was no try of it.
-            hand_back(delivery, &executor).await;
+            hand_back(delivery, &means.executor).await;
             continue;
         };
-        let (executor, grace_over) = (Arc::clone(&executor), grace_over.clone());
-        let queue = Arc::clone(&queue);
-        running.spawn(async move { run(delivery, slot, (&executor, &*queue), &grace_over).await });
+        let means = means.clone();
+        running.spawn(async move { run(delivery, slot, &means).await });
     }
     Ok(())
 }
 
-async fn run(
-    delivery: Delivery,
-    slot: Slot,
-    with: (&Executor, &dyn JobQueue),
-    grace_over: &CancellationToken,
-) {
+/// What running a job needs.
+#[derive(Clone)]
+struct Means {
+    executor: Arc<Executor>,
+    queue: Arc<dyn JobQueue>,
+    /// When whatever still runs goes back.
+    enough: CancellationToken,
+}
+
+async fn run<S>(delivery: Delivery, slot: S, means: &Means) {
     let job = &delivery.job;
     let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
     telemetry::join(&span, job.traceparent.as_deref());
-    settle(delivery, with, grace_over).instrument(span).await;
+    settle(delivery, means).instrument(span).await;
     drop(slot);
 }
 
-async fn settle(
+/// The unattended job with its slot, once it is its turn; `None` if it is not to be run here.
+async fn when_due(
     delivery: Delivery,
-    (executor, queue): (&Executor, &dyn JobQueue),
-    grace_over: &CancellationToken,
-) {
+    gate: &Gate,
+    executor: &Executor,
+    stop: &CancellationToken,
+) -> Option<(Delivery, Pass)> {
+    let cancelled = delivery.cancelled();
+    let pass = tokio::select! {
+        biased;
+        () = stop.cancelled() => {
+            hand_back(delivery, executor).await;
+            return None;
+        }
+        () = cancelled.cancelled() => None,
+        () = tokio::time::sleep(delivery.job.deadline.remaining()) => None,
+        pass = gate.pass() => pass,
+    };
+    // What it waited for may have been its end: whoever fetched it is to see to that.
+    let delivery = delivery.if_worth_running()?;
+    match pass {
+        Some(pass) => Some((delivery, pass)),
+        None => {
+            hand_back(delivery, executor).await;
+            None
+        }
+    }
+}
+
+/// Runs an unattended job until it ends, or its slot is needed for one that somebody waits for.
+async fn run_on(pass: Pass, delivery: Delivery, means: Means) {
+    let (grace_over, wanted_back) = (means.enough, pass.wanted_back());
+    let means = Means {
+        enough: CancellationToken::new(),
+        ..means
+    };
+    let over = async {
+        tokio::select! {
+            () = grace_over.cancelled() => {}
+            () = wanted_back.cancelled() => {}
+        }
+        means.enough.cancel();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = run(delivery, pass, &means) => {}
+        () = over => {}
+    }
+}
+
+async fn settle(delivery: Delivery, means: &Means) {
+    let Means {
+        executor,
+        queue,
+        enough,
+    } = means;
     let job = &delivery.job;
     let cancelled = delivery.cancelled();
     let result = tokio::select! {
         // First: one that is not begun is not told of.
         biased;
-        result = execute(job, &cancelled, executor) => result,
-        never = tell_running(queue, job, executor.instance()) => never,
-        () = grace_over.cancelled() => return hand_back(delivery, executor).await,
+        result = execute((job, delivery.class), &cancelled, executor) => result,
+        never = tell_running(&**queue, job, executor.instance()) => never,
+        () = enough.cancelled() => return hand_back(delivery, executor).await,
     };
     match &result {
         Ok(outcome) => {
@@ -114,7 +183,7 @@ async fn settle(
 
 /// Runs the job, for as long as anybody wants it. Whoever lets go of a run ends its container.
 async fn execute(
-    job: &Job,
+    (job, class): (&Job, JobClass),
     cancelled: &CancellationToken,
     executor: &Executor,
 ) -> Result<Outcome, JobFailure> {
@@ -125,7 +194,7 @@ async fn execute(
         return Err(refusal(job));
     }
     let begun = job.begun();
-    let ran = cancelled.run_until_cancelled(executor.execute(&begun));
+    let ran = cancelled.run_until_cancelled(executor.execute(&begun, class));
     let ran = ran.await;
     ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
 }

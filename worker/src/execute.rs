@@ -9,6 +9,7 @@ use warren_shared::ids::InstanceId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Language, Languages};
 use warren_shared::outcome::{CaseResult, EngineName, Outcome, Run, Timings};
+use warren_shared::queue::JobClass;
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::OnFailure;
 use warren_shared::telemetry;
@@ -69,11 +70,11 @@ impl Executor {
     ///
     /// # Errors
     /// We failed, not the program. The container, if there was one, is on its way out.
-    pub async fn execute(&self, job: &Job) -> Result<Outcome, JobFailure> {
+    pub async fn execute(&self, job: &Job, class: JobClass) -> Result<Outcome, JobFailure> {
         tracing::info!("begun");
         let tally = self.metrics.begin(job);
         let result = tokio::select! {
-            result = self.try_twice(job) => result,
+            result = self.try_twice(job, class) => result,
             () = self.hopeless(job) => Err(Error::EngineSilent),
         };
         let language = job.submission.language();
@@ -103,8 +104,12 @@ impl Executor {
         self.try_once(job, Source::Canary).await
     }
 
-    async fn try_twice(&self, job: &Job) -> Result<Outcome> {
-        match self.try_once(job, Source::Pool).await {
+    async fn try_twice(&self, job: &Job, class: JobClass) -> Result<Outcome> {
+        let source = match class {
+            JobClass::Interactive => Source::Pool,
+            JobClass::Unattended => Source::Engine,
+        };
+        match self.try_once(job, source).await {
             Err(error)
                 if is_worth_retrying(&error) && job.deadline.remaining() > RETRY_WORTHWHILE =>
             {

@@ -18,6 +18,7 @@ use warren_shared::ids::RoomId;
 use warren_shared::job::Job;
 use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::limits::Limits;
+use warren_shared::queue::JobClass;
 use warren_shared::reply::{FailureCode, JobFailure};
 use warren_shared::submission::Submission;
 use warren_shared::telemetry;
@@ -99,7 +100,10 @@ async fn execute(
     let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
     let trace = parts.headers.get("traceparent");
     telemetry::join(&span, trace.and_then(|value| value.to_str().ok()));
-    let run = context.executor.execute(&job).instrument(span);
+    let run = context
+        .executor
+        .execute(&job, JobClass::Interactive)
+        .instrument(span);
     match tokio::time::timeout(budget.left(), run).await {
         Ok(Ok(outcome)) => Ok(Json(ExecuteResponse::new(job.id, &job.submission, outcome))),
         Ok(Err(failure)) => Err(problem(failure).into()),

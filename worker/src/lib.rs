@@ -24,6 +24,7 @@ mod stages;
 mod suspects;
 mod taking;
 mod telling;
+mod unattended;
 mod upkeep;
 pub mod verdict;
 mod worker;

@@ -1,11 +1,17 @@
 //! Execution slots: how many jobs this worker runs at a time, from the queue and over HTTP alike.
+//! Jobs that nobody waits for have what others leave, and may be asked for it back.
+
+mod activity;
 
 use std::num::NonZeroU16;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub use activity::Activity;
 
 /// The slots. A job holds one from before its container is made until its reply is out.
 #[derive(Clone)]
@@ -13,6 +19,8 @@ pub struct Slots {
     free: Arc<Semaphore>,
     count: NonZeroU16,
     activity: watch::Sender<Activity>,
+    /// What asks for each slot back that is only lent, the last one that was lent at the end.
+    lent: Arc<Mutex<Vec<CancellationToken>>>,
 }
 
 /// One slot, or all of them for one job that must run alone; freed when dropped.
@@ -20,73 +28,31 @@ pub struct Slot {
     taken: Instant,
     permit: Option<OwnedSemaphorePermit>,
     slots: Slots,
+    terms: Terms,
+    wanted_back: CancellationToken,
 }
 
-/// How busy the slots are, and since when. Told anew whenever a slot is taken or freed.
-#[derive(Clone, Copy, Debug)]
-pub struct Activity {
-    running: usize,
-    count: usize,
-    /// When a job ran last.
-    quiet_since: Instant,
-    /// When all slots were taken last.
-    roomy_since: Instant,
-    /// For how long one was held lately, on average.
-    service: Option<Duration>,
-}
-
-/// How many of the last jobs make up the average, about.
-const AVERAGED: u32 = 16;
-
-impl Activity {
-    /// How many jobs run.
-    #[must_use]
-    pub fn running(&self) -> usize {
-        self.running
-    }
-
-    /// For how long no job has run, if none runs.
-    #[must_use]
-    pub fn quiet_for(&self, now: Instant) -> Option<Duration> {
-        (self.running == 0).then(|| now.saturating_duration_since(self.quiet_since))
-    }
-
-    /// Since when there has been a free slot, if there is one.
-    #[must_use]
-    pub fn roomy_since(&self) -> Option<Instant> {
-        (self.running < self.count).then_some(self.roomy_since)
-    }
-
-    /// For how long a job has held a slot lately, on average; `None` before the first.
-    #[must_use]
-    pub fn service(&self) -> Option<Duration> {
-        self.service
-    }
-
-    fn held(&mut self, span: Duration) {
-        self.service = Some(match self.service {
-            Some(before) => (before * (AVERAGED - 1) + span) / AVERAGED,
-            None => span,
-        });
-    }
+/// On what terms a job has its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Terms {
+    /// Somebody waits for it.
+    Attended,
+    /// Nobody does, and it is due all the same.
+    Due,
+    /// Nobody does, and nobody else needs the slot.
+    Lent,
 }
 
 impl Slots {
     /// That many slots.
     #[must_use]
     pub fn new(count: NonZeroU16) -> Self {
-        let now = Instant::now();
-        let activity = Activity {
-            running: 0,
-            count: usize::from(count.get()),
-            quiet_since: now,
-            roomy_since: now,
-            service: None,
-        };
+        let slots = usize::from(count.get());
         Self {
-            free: Arc::new(Semaphore::new(activity.count)),
+            free: Arc::new(Semaphore::new(slots)),
             count,
-            activity: watch::Sender::new(activity),
+            activity: watch::Sender::new(Activity::new(slots, Instant::now())),
+            lent: Arc::default(),
         }
     }
 
@@ -108,30 +74,22 @@ impl Slots {
         self.activity.subscribe()
     }
 
-    /// A slot, as soon as one is free.
+    /// A slot for a job that somebody waits for, as soon as one is free. If none is, one that was
+    /// lent is asked for.
     pub async fn take(&self) -> Option<Slot> {
-        let permit = self.free.clone().acquire_owned().await.ok()?;
-        self.tell();
-        Some(Slot {
-            taken: Instant::now(),
-            permit: Some(permit),
-            slots: self.clone(),
-        })
+        self.take_as(Terms::Attended).await
     }
 
     /// All slots for one job, as soon as no other job runs. From when it is asked for, no other
     /// begins; meanwhile every slot counts as taken.
     pub async fn take_all(&self) -> Option<Slot> {
         let all = u32::from(self.count.get());
+        while self.ask_back() {}
         // Those that were set aside for this are free again if nobody waits for it any more.
         let given_up = TellWhenDropped(self);
         let permit = self.free.clone().acquire_many_owned(all).await.ok()?;
         drop(given_up);
-        Some(Slot {
-            taken: Instant::now(),
-            permit: Some(permit),
-            slots: self.clone(),
-        })
+        Some(self.slot(permit, Terms::Attended))
     }
 
     /// A slot, if one becomes free in time.
@@ -142,18 +100,76 @@ impl Slots {
             .flatten()
     }
 
+    /// A slot for a job that nobody waits for, but which is due: it is waited for like any other.
+    pub async fn take_due(&self) -> Option<Slot> {
+        self.take_as(Terms::Due).await
+    }
+
+    /// A slot for a job that nobody waits for, if one is free and nobody waits for a slot. It is to
+    /// be given back when that is asked for ([`Slot::wanted_back`]).
+    #[must_use]
+    pub fn lend(&self) -> Option<Slot> {
+        let mut lent = None;
+        // In here, so that the job counts as what it is from its slot's first moment on.
+        self.activity.send_if_modified(|activity| {
+            let Ok(permit) = self.free.clone().try_acquire_owned() else {
+                return false;
+            };
+            activity.unattended += 1;
+            lent = Some(permit);
+            false
+        });
+        let slot = self.slot(lent?, Terms::Lent);
+        self.lent().push(slot.wanted_back.clone());
+        Some(slot)
+    }
+
+    async fn take_as(&self, terms: Terms) -> Option<Slot> {
+        let permit = match self.free.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_none_is_free) => {
+                self.ask_back();
+                self.free.clone().acquire_owned().await.ok()?
+            }
+        };
+        if terms == Terms::Due {
+            self.activity.send_if_modified(|activity| {
+                activity.unattended += 1;
+                false
+            });
+        }
+        Some(self.slot(permit, terms))
+    }
+
+    fn slot(&self, permit: OwnedSemaphorePermit, terms: Terms) -> Slot {
+        self.tell();
+        Slot {
+            taken: Instant::now(),
+            permit: Some(permit),
+            slots: self.clone(),
+            terms,
+            wanted_back: CancellationToken::new(),
+        }
+    }
+
+    /// Asks for the slot back that was lent last, if one is lent.
+    fn ask_back(&self) -> bool {
+        let last = self.lent().pop();
+        last.is_some_and(|lent| {
+            lent.cancel();
+            true
+        })
+    }
+
+    fn lent(&self) -> MutexGuard<'_, Vec<CancellationToken>> {
+        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell(&self) {
         self.activity.send_modify(|activity| {
             // Counted in here, so that the last to tell is right whoever else tells.
-            let running = activity.count.saturating_sub(self.free());
-            let now = Instant::now();
-            if activity.running > 0 && running == 0 {
-                activity.quiet_since = now;
-            }
-            if activity.running == activity.count && running < activity.count {
-                activity.roomy_since = now;
-            }
-            activity.running = running;
+            let taken = activity.count.saturating_sub(self.free());
+            activity.becomes(taken, activity.unattended, Instant::now());
         });
     }
 }
@@ -166,12 +182,29 @@ impl Drop for TellWhenDropped<'_> {
     }
 }
 
+impl Slot {
+    /// Cancelled once somebody else needs it, if it was only lent.
+    #[must_use]
+    pub fn wanted_back(&self) -> CancellationToken {
+        self.wanted_back.clone()
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        drop(self.permit.take());
+        if self.terms == Terms::Lent {
+            // What was asked for back is not there any more; the others are told apart by that.
+            self.wanted_back.cancel();
+            self.slots.lent().retain(|lent| !lent.is_cancelled());
+        }
         let span = self.taken.elapsed();
         self.slots.activity.send_if_modified(|activity| {
-            activity.held(span);
+            // Together, so that no job counts as another than it was.
+            drop(self.permit.take());
+            match self.terms {
+                Terms::Attended => activity.held(span),
+                Terms::Due | Terms::Lent => activity.unattended -= 1,
+            }
             // Told with what follows.
             false
         });
@@ -182,20 +215,6 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_average_follows_what_jobs_take() {
-        let slots = Slots::new(NonZeroU16::MIN);
-        let mut activity = *slots.activity().borrow();
-        assert_eq!(activity.service(), None);
-        activity.held(Duration::from_millis(400));
-        assert_eq!(activity.service(), Some(Duration::from_millis(400)));
-        for _ in 0..100 {
-            activity.held(Duration::from_millis(50));
-        }
-        let after = activity.service().unwrap();
-        assert!(after < Duration::from_millis(55), "{after:?}");
-    }
 
     #[tokio::test]
     async fn activity_tells_what_runs_and_since_when_it_is_quiet() {
@@ -254,5 +273,66 @@ mod tests {
         assert_eq!((slots.free(), told.borrow().running()), (2, 1));
         drop(later);
         assert_eq!((slots.free(), told.borrow().running()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_lent_is_asked_for_back_by_whoever_finds_no_slot() {
+        let slots = Slots::new(NonZeroU16::MIN.saturating_add(1));
+        let told = slots.activity();
+        let (first, last) = (slots.lend().unwrap(), slots.lend().unwrap());
+        assert!(slots.lend().is_none());
+        assert_eq!(
+            (told.borrow().unattended(), told.borrow().running()),
+            (2, 0)
+        );
+        assert!(told.borrow().quiet_for(Instant::now()).is_some());
+
+        let mut needed = Box::pin(slots.take());
+        assert!(futures_util::poll!(&mut needed).is_pending());
+        assert!(last.wanted_back().is_cancelled() && !first.wanted_back().is_cancelled());
+        drop(last);
+        let needed = needed.await.unwrap();
+        assert_eq!(
+            (told.borrow().unattended(), told.borrow().running()),
+            (1, 1)
+        );
+        drop(first);
+        assert_eq!(
+            (told.borrow().unattended(), told.borrow().running()),
+            (0, 1)
+        );
+        assert_eq!(
+            told.borrow().service(),
+            None,
+            "of jobs that somebody waits for"
+        );
+
+        let lent = slots.lend().unwrap();
+        let mut alone = Box::pin(slots.take_all());
+        assert!(futures_util::poll!(&mut alone).is_pending());
+        assert!(lent.wanted_back().is_cancelled());
+        drop((lent, needed));
+        alone.await.unwrap();
+        assert_eq!((told.borrow().unattended(), slots.free()), (0, 2));
+    }
+
+    #[tokio::test]
+    async fn what_is_due_is_waited_for_and_kept() {
+        let slots = Slots::new(NonZeroU16::MIN);
+        let told = slots.activity();
+        let running = slots.take().await.unwrap();
+        let mut due = Box::pin(slots.take_due());
+        assert!(futures_util::poll!(&mut due).is_pending());
+        drop(running);
+        let due = due.await.unwrap();
+        assert_eq!(
+            (told.borrow().unattended(), told.borrow().running()),
+            (1, 0)
+        );
+        let mut needed = Box::pin(slots.take());
+        assert!(futures_util::poll!(&mut needed).is_pending());
+        assert!(!due.wanted_back().is_cancelled());
+        drop(due);
+        assert!(needed.await.is_some());
     }
 }

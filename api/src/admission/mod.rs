@@ -1,27 +1,38 @@
 //! Who may have a job run: nobody whose job would not be started early enough to be done in time.
 //! Such a caller is told at once, and when to come again (docs/ARCHITECTURE.md, *Admission*).
 
+mod in_flight;
 mod model;
+mod order;
 #[cfg(test)]
 mod simulation;
 mod supply;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use in_flight::InFlight;
 pub(crate) use model::Refused;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use warren_shared::ids::RoomId;
 use warren_shared::queue::JobQueue;
 
 use model::Model;
+use order::{Order, Ticket, Window};
 use supply::Supply;
 
 /// How long what workers said is taken as it was.
 const FRESH: Duration = Duration::from_millis(100);
+/// How often it is seen whether there are more workers, while nothing else happens.
+const LOOK: Duration = Duration::from_millis(250);
+/// For how long a room is reckoned with after its last job.
+const COMPANY: Duration = Duration::from_secs(60);
 
-/// Admits jobs.
+/// Admits jobs, and lets them go to the queue room by room.
 pub(crate) struct Admission {
     queue: Arc<dyn JobQueue>,
     state: Mutex<State>,
@@ -30,38 +41,63 @@ pub(crate) struct Admission {
 struct State {
     model: Model,
     asked: Option<Instant>,
+    supply: Option<Supply>,
+    order: Order<oneshot::Sender<()>>,
+    /// The room of the last job, and when there was another one before it.
+    last_room: Option<RoomId>,
+    mixed: Option<Instant>,
 }
 
 impl Admission {
     /// For jobs that go into this queue.
     pub(crate) fn new(queue: Arc<dyn JobQueue>) -> Arc<Self> {
-        let model = Model::new(Instant::now());
-        let state = Mutex::new(State { model, asked: None });
+        let state = Mutex::new(State {
+            model: Model::new(Instant::now()),
+            asked: None,
+            supply: None,
+            order: Order::default(),
+            last_room: None,
+            mixed: None,
+        });
         Arc::new(Self { queue, state })
     }
 
-    /// Whether a job that has this long would be admitted now. To be asked first: it costs next to
-    /// nothing.
-    pub(crate) fn check(&self, left: Duration) -> Result<(), Refused> {
-        self.state().model.check(Instant::now(), left)
+    /// Whether a job of that room that has this long would be admitted now. To be asked first: it
+    /// costs next to nothing.
+    pub(crate) fn check(&self, room: &str, left: Duration) -> Result<(), Refused> {
+        let mut state = self.state();
+        let before = state.order.ahead_of(room);
+        state.model.check(Instant::now(), left, before)
     }
 
-    /// Admits a job that has this long.
-    pub(crate) fn admit(self: &Arc<Self>, left: Duration) -> Result<Admitted, Refused> {
+    /// Admits a job of that room that has this long.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        room: &RoomId,
+        left: Duration,
+    ) -> Result<Admitted, Refused> {
         let now = Instant::now();
         let mut state = self.state();
-        state.model.check(now, left)?;
+        let before = state.order.ahead_of(room.as_str());
+        state.model.check(now, left, before)?;
         state.model.entered(now);
+        state.has_come(room, now);
+        let (sender, turn) = oneshot::channel();
+        let ticket = state.order.wait(room.as_str(), sender);
+        state.send(now);
         drop(state);
         Ok(Admitted {
             admission: Arc::clone(self),
+            room: room.clone(),
+            ticket,
+            turn,
             served: None,
         })
     }
 
-    /// For how long a new job would wait at most; `None` while nobody knows.
+    /// For how long a new job of a room that has none would wait at most; `None` while nobody knows.
     pub(crate) fn forecast(&self) -> Option<Duration> {
-        let forecast = self.state().model.forecast()?;
+        let forecast = self.state().model.forecast(0)?;
         Duration::try_from_secs_f64(forecast).ok()
     }
 
@@ -75,20 +111,61 @@ impl Admission {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.asked.is_none_or(|asked| now - asked >= FRESH) {
             state.asked = Some(now);
-            let supply = Supply::of(&self.queue.workers(), self.queue.waiting());
+            state.supply = Supply::of(&self.queue.workers(), self.queue.waiting());
+            let supply = state.supply;
             state.model.supplied(now, supply);
+            state.send(now);
         }
         state
+    }
+}
+
+impl State {
+    fn has_come(&mut self, room: &RoomId, now: Instant) {
+        if self.last_room.as_ref() != Some(room) {
+            if self.last_room.is_some() {
+                self.mixed = Some(now);
+            }
+            self.last_room = Some(room.clone());
+        }
+    }
+
+    /// Lets those go whose turn it is.
+    fn send(&mut self, now: Instant) {
+        let company = |mixed| now.saturating_duration_since(mixed) < COMPANY;
+        let is_mixed = self.mixed.is_some_and(company);
+        let window = Window::of(self.supply, is_mixed);
+        while let Some(turn) = self.order.send(window) {
+            // Whoever does not wait any more is about to leave.
+            let _gone = turn.send(());
+        }
+        self.model.queued(now, self.order.sent());
     }
 }
 
 /// A job's place among those in flight, given up when dropped.
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
+    room: RoomId,
+    ticket: Ticket,
+    turn: oneshot::Receiver<()>,
     served: Option<Duration>,
 }
 
 impl Admitted {
+    /// Waits until it is the job's turn to go to the queue: other rooms' jobs may be before it, and
+    /// only about as many go at a time as workers can run. Nothing is lost if the wait is dropped.
+    pub(crate) async fn turn(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut self.turn => return,
+                // Looks at the workers.
+                () = sleep(LOOK) => drop(self.admission.state()),
+            }
+        }
+    }
+
     /// A worker has run the job and was busy with it that long.
     pub(crate) fn served(mut self, service: Duration) {
         self.served = Some(service);
@@ -97,7 +174,9 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut state = self.admission.state();
-        state.model.left(Instant::now(), self.served);
+        let (mut state, now) = (self.admission.state(), Instant::now());
+        state.model.left(now, self.served);
+        state.order.leave(self.room.as_str(), self.ticket);
+        state.send(now);
     }
 }

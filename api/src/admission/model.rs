@@ -60,6 +60,8 @@ pub(super) struct Model {
     at: Instant,
     supply: Option<Supply>,
     in_flight: u32,
+    /// Those of them that are with the queue or a worker; the others wait for their turn here.
+    queued: u32,
     /// Since when all slots are taken.
     saturated_since: Option<Instant>,
     drained: Drained,
@@ -133,6 +135,7 @@ impl Model {
             at: now,
             supply: None,
             in_flight: 0,
+            queued: 0,
             saturated_since: None,
             drained: Drained::default(),
             drained_lately: Drained::default(),
@@ -151,15 +154,21 @@ impl Model {
         self.observe(now);
     }
 
-    /// Whether a job whose answer has to be made within `left` may enter.
-    pub(super) fn check(&mut self, now: Instant, left: Duration) -> Result<(), Refused> {
+    /// Whether a job may enter whose answer has to be made within `left`, and that has so many jobs
+    /// of this API before it.
+    pub(super) fn check(
+        &mut self,
+        now: Instant,
+        left: Duration,
+        before: u32,
+    ) -> Result<(), Refused> {
         self.advance(now);
         let mut allowed = left.saturating_sub(OVERHEAD + self.run(now));
         if self.is_settled(now) {
             allowed = allowed.min(LASTING_WAIT);
         }
-        match self.forecast() {
-            Some(wait) if wait > allowed.as_secs_f64() => Err(self.refuse(now, allowed)),
+        match self.forecast(before) {
+            Some(wait) if wait > allowed.as_secs_f64() => Err(self.refuse(now, allowed, before)),
             _ => Ok(()),
         }
     }
@@ -169,6 +178,12 @@ impl Model {
         self.advance(now);
         self.in_flight += 1;
         self.observe(now);
+    }
+
+    /// So many of those that entered are with the queue or a worker.
+    pub(super) fn queued(&mut self, now: Instant, queued: u32) {
+        self.advance(now);
+        self.queued = queued;
     }
 
     /// One leaves; with how long a worker was busy with it, if one ran it.
@@ -193,13 +208,13 @@ impl Model {
     /// want of any room.
     pub(super) fn refuse_anyway(&mut self, now: Instant) -> Refused {
         self.advance(now);
-        self.refuse(now, Duration::MAX)
+        self.refuse(now, Duration::MAX, self.in_flight)
     }
 
     /// For how long a new job would wait at most, in seconds and but for bad luck; `None` if nobody
     /// knows.
-    pub(super) fn forecast(&self) -> Option<f64> {
-        let ahead = self.ahead()?;
+    pub(super) fn forecast(&self, before: u32) -> Option<f64> {
+        let ahead = self.ahead(before)?;
         Some(if ahead <= 0.0 {
             0.0
         } else {
@@ -207,8 +222,8 @@ impl Model {
         })
     }
 
-    fn refuse(&mut self, now: Instant, allowed: Duration) -> Refused {
-        let Some((rate, ahead)) = self.rate().zip(self.ahead()) else {
+    fn refuse(&mut self, now: Instant, allowed: Duration, before: u32) -> Refused {
+        let Some((rate, ahead)) = self.rate().zip(self.ahead(before)) else {
             return Refused {
                 retry_after: RETRY_UNKNOWN,
             };
@@ -229,11 +244,11 @@ impl Model {
         }
     }
 
-    /// How many departures, of any API's jobs, a new job would wait for. This API's own jobs are
-    /// known exactly, and stand for the others'.
-    fn ahead(&self) -> Option<f64> {
+    /// How many departures, of any API's jobs, a new job would wait for that has so many of this API's
+    /// before it. These are known exactly, and stand for the others'.
+    fn ahead(&self, before: u32) -> Option<f64> {
         let share = self.share()?;
-        let own = f64::from(self.in_flight) + 1.0 - share;
+        let own = f64::from(before) + 1.0 - share;
         Some(own * self.supply?.slots / share)
     }
 
@@ -281,7 +296,8 @@ impl Model {
         self.at = self.at.max(now);
         let forget = (-passed / SHARE_MEMORY_S).exp();
         let follow = |average: f64, value: f64| value + (average - value) * forget;
-        self.here = follow(self.here, f64::from(self.in_flight));
+        // As far as others can see them as well.
+        self.here = follow(self.here, f64::from(self.queued));
         let everywhere = self.supply.map_or(0.0, |supply| supply.everywhere);
         self.everywhere = follow(self.everywhere, everywhere);
         if self.is_settled(now)
@@ -290,6 +306,11 @@ impl Model {
             self.drained.pass(passed, share, MEMORY_S);
             self.drained_lately.pass(passed, share, SHORT_MEMORY_S);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight
     }
 
     fn observe(&mut self, now: Instant) {

@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::model::{LONGEST_RUN, Model, RETRY};
+use super::order::{Order, Ticket, Window};
 use super::supply::Supply;
 
 /// What a caller has, as `WARREN_WAIT_MS` has it by default, less the reserves.
@@ -23,6 +24,9 @@ const STALL_PERIOD_US: u64 = 20_000_000;
 pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) apis: usize,
+    /// Whose jobs these are; the first one's are `flood` of all.
+    pub(super) rooms: usize,
+    pub(super) flood: f64,
     pub(super) slots: usize,
     /// Arrivals a second.
     pub(super) rate: f64,
@@ -47,8 +51,20 @@ pub(super) struct Account {
     pub(super) missed: u64,
     /// Of those the ones in the first seconds, when nobody knew yet what jobs take.
     pub(super) missed_at_first: u64,
+    /// Of the rooms but the first: how many were accepted and refused, and their waits, together and
+    /// the longest, in seconds.
+    pub(super) others: Others,
     /// The part of the slots' time in which they ran jobs that were in time.
     pub(super) use_of_slots: f64,
+}
+
+/// What became of the jobs of rooms that send few.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Others {
+    pub(super) accepted: u64,
+    pub(super) refused: u64,
+    pub(super) missed: u64,
+    pub(super) longest_wait: f64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +79,8 @@ enum Event {
 
 struct Job {
     api: usize,
+    room: usize,
+    ticket: Ticket,
     arrived: u64,
     service: u64,
     state: State,
@@ -89,6 +107,7 @@ struct World {
     announced_slots: usize,
     mean: Option<f64>,
     models: Vec<Model>,
+    orders: Vec<Order<usize>>,
     account: Account,
     useful: u64,
     offered: u64,
@@ -110,6 +129,7 @@ pub(super) fn simulate(plan: Plan) -> Account {
         announced_slots: plan.slots,
         mean: plan.announced.map(|mean| mean.as_secs_f64()),
         models: (0..plan.apis).map(|_| Model::new(start)).collect(),
+        orders: (0..plan.apis).map(|_| Order::default()).collect(),
         account: Account::default(),
         useful: 0,
         offered: 0,
@@ -176,33 +196,69 @@ impl World {
             seconds = (seconds * self.plan.stall).min(LONGEST_RUN.as_secs_f64());
         }
         let service = micros(seconds);
-        if let Err(refused) = self.models[api].check(clock, BUDGET) {
+        let room = if self.plan.rooms > 1 && self.random.f64() >= self.plan.flood {
+            self.random.usize(1..self.plan.rooms)
+        } else {
+            0
+        };
+        let others = u64::from(room > 0);
+        let before = self.orders[api].ahead_of(&room.to_string());
+        if let Err(refused) = self.models[api].check(clock, BUDGET, before) {
             assert!(RETRY.contains(&refused.retry_after), "{refused:?}");
             self.account.refused += 1;
+            self.account.others.refused += others;
             return;
         }
+        self.account.others.accepted += others;
         self.models[api].entered(clock);
         self.account.accepted += 1;
         let job = self.jobs.len();
+        let ticket = self.orders[api].wait(&room.to_string(), job);
         self.jobs.push(Job {
             api,
+            room,
+            ticket,
             arrived: self.now,
             service,
             state: State::Waits,
         });
-        self.queue.push_back(job);
         let deadline = self.now + whole_micros(BUDGET);
         self.at(deadline, Event::GivesUp { job });
         self.serve();
     }
 
+    /// Each API sends what its window has room for.
+    fn send(&mut self) {
+        let supply = self.offered_slots();
+        let window = Window::of(Some(supply), self.plan.rooms > 1);
+        for (order, model) in self.orders.iter_mut().zip(&mut self.models) {
+            while let Some(job) = order.send(window) {
+                self.queue.push_back(job);
+            }
+            model.queued(self.start + Duration::from_micros(self.now), order.sent());
+        }
+    }
+
+    fn leaves(&mut self, job: usize) {
+        let Job {
+            api, room, ticket, ..
+        } = self.jobs[job];
+        self.orders[api].leave(&room.to_string(), ticket);
+    }
+
     fn serve(&mut self) {
+        self.send();
         while self.running < self.slots
             && let Some(job) = self.queue.pop_front()
         {
             if self.jobs[job].state == State::Waits {
                 self.jobs[job].state = State::Runs;
                 self.running += 1;
+                if self.jobs[job].room > 0 {
+                    let waited = Duration::from_micros(self.now - self.jobs[job].arrived);
+                    let longest = &mut self.account.others.longest_wait;
+                    *longest = longest.max(waited.as_secs_f64());
+                }
                 let ends = self.now + self.jobs[job].service;
                 self.at(ends, Event::Ends { job });
             }
@@ -222,6 +278,7 @@ impl World {
         self.useful += service;
         let clock = self.clock();
         self.models[api].left(clock, Some(Duration::from_micros(service)));
+        self.leaves(job);
         self.serve();
     }
 
@@ -239,25 +296,38 @@ impl World {
         self.account.missed_at_first += u64::from(self.now < UNTIL_KNOWN_US);
         let clock = self.clock();
         self.models[self.jobs[job].api].left(clock, None);
+        self.leaves(job);
+        self.account.others.missed += u64::from(self.jobs[job].room > 0);
         self.serve();
     }
 
     fn news(&mut self) {
-        let waiting = self
-            .queue
-            .iter()
-            .filter(|job| self.jobs[**job].state == State::Waits);
-        let everywhere = (waiting.count() + self.running) as f64;
-        let supply = Supply {
-            slots: self.announced_slots as f64,
-            service: self.mean.map(Duration::from_secs_f64),
-            everywhere,
-        };
-        let clock = self.clock();
+        let (supply, clock) = (self.supply(), self.clock());
         for model in &mut self.models {
             model.supplied(clock, Some(supply));
         }
         self.at(self.now + NEWS_US, Event::News);
+        self.serve();
+    }
+
+    fn supply(&self) -> Supply {
+        let waiting = self
+            .queue
+            .iter()
+            .filter(|job| self.jobs[**job].state == State::Waits);
+        Supply {
+            everywhere: (waiting.count() + self.running) as f64,
+            ..self.offered_slots()
+        }
+    }
+
+    /// Without what is about, which takes long to count.
+    fn offered_slots(&self) -> Supply {
+        Supply {
+            slots: self.announced_slots as f64,
+            service: self.mean.map(Duration::from_secs_f64),
+            everywhere: 0.0,
+        }
     }
 }
 

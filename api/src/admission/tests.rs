@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::model::{Model, RETRY};
+use super::model::{Model, RETRY, Refused};
 use super::simulation::{Account, BUDGET, Plan, simulate};
 use super::supply::Supply;
 
@@ -33,6 +33,8 @@ fn plan(seed: u64) -> Plan {
     Plan {
         seed,
         apis: 1,
+        rooms: 1,
+        flood: 1.0,
         slots: 4,
         rate: 0.0,
         burst: 0,
@@ -157,6 +159,48 @@ fn several_apis_share_the_workers() {
     }
 }
 
+/// One room sends ten times what can be done, twenty others a tenth of it.
+#[test]
+fn a_flood_of_one_room_neither_delays_nor_refuses_the_others() {
+    for (slots, apis) in [(4, 1), (16, 1), (16, 2)] {
+        for seed in SEEDS {
+            let rate = 10.0 * slots as f64 / 0.1;
+            let flood = Plan {
+                rooms: 21,
+                flood: 0.99,
+                slots,
+                apis,
+                rate,
+                service: short,
+                ..plan(seed)
+            };
+            let account = simulate(flood);
+            assert_kept(&account, 0.002, 0.7);
+            let others = account.others;
+            assert!(others.accepted > 300, "{account:?}");
+            assert!(others.refused * 1_000 <= others.accepted, "{account:?}");
+            assert!(
+                others.missed == 0 && others.longest_wait < 0.5,
+                "{account:?}"
+            );
+        }
+    }
+}
+
+/// Many rooms at ten times the capacity together: whose job is accepted has it done in time.
+#[test]
+fn many_rooms_at_once_are_refused_like_one() {
+    for rooms in [2, 50, 5_000] {
+        for account in under(10.0, |plan| Plan {
+            rooms,
+            flood: 0.3,
+            ..plan
+        }) {
+            assert_kept(&account, 0.01, 0.85);
+        }
+    }
+}
+
 #[test]
 fn an_idle_system_takes_a_burst() {
     for seed in SEEDS {
@@ -179,6 +223,12 @@ fn an_idle_system_takes_a_burst() {
     }
 }
 
+/// For the next of one room's jobs.
+fn check(model: &mut Model, now: Instant, left: Duration) -> Result<(), Refused> {
+    let before = model.in_flight();
+    model.check(now, left, before)
+}
+
 /// A model that has three slots and has been busy for a while with jobs of half a second.
 fn busy(start: Instant) -> (Model, Instant) {
     let mut model = Model::new(start);
@@ -191,6 +241,7 @@ fn busy(start: Instant) -> (Model, Instant) {
     for _ in 0..6 {
         model.entered(start);
     }
+    model.queued(start, 6);
     let mut now = start;
     goes_on(&mut model, &mut now);
     (model, now)
@@ -210,11 +261,11 @@ fn goes_on(model: &mut Model, now: &mut Instant) {
 #[test]
 fn refused_callers_come_back_one_with_each_departure() {
     let (mut model, mut now) = busy(Instant::now());
-    while model.check(now, BUDGET).is_ok() {
+    while check(&mut model, now, BUDGET).is_ok() {
         model.entered(now);
     }
     let told: Vec<f64> = (0..300)
-        .filter_map(|_| model.check(now, BUDGET).err())
+        .filter_map(|_| check(&mut model, now, BUDGET).err())
         .map(|refused| refused.retry_after.as_secs_f64())
         .collect();
     assert_eq!(told.len(), 300);
@@ -224,10 +275,10 @@ fn refused_callers_come_back_one_with_each_departure() {
     assert_eq!(told[299], 30.0);
     // Nobody holds on to what was promised once its time has passed.
     goes_on(&mut model, &mut now);
-    while model.check(now, BUDGET).is_ok() {
+    while check(&mut model, now, BUDGET).is_ok() {
         model.entered(now);
     }
-    let again = model.check(now, BUDGET).unwrap_err();
+    let again = check(&mut model, now, BUDGET).unwrap_err();
     assert_eq!(again.retry_after, *RETRY.start());
 }
 
@@ -237,12 +288,13 @@ fn a_free_slot_is_never_refused_and_no_worker_is_no_reason() {
     for _ in 0..4 {
         model.left(now, None);
     }
-    assert_eq!(model.check(now, Duration::ZERO), Ok(()));
+    model.queued(now, 2);
+    assert_eq!(check(&mut model, now, Duration::ZERO), Ok(()));
     model.entered(now);
-    assert!(model.check(now, Duration::ZERO).is_err());
+    assert!(check(&mut model, now, Duration::ZERO).is_err());
     // Whether anybody takes jobs is for the queue to say.
     model.supplied(now, None);
-    assert_eq!(model.check(now, Duration::ZERO), Ok(()));
+    assert_eq!(check(&mut model, now, Duration::ZERO), Ok(()));
     assert!(RETRY.contains(&model.refuse_anyway(now).retry_after));
 }
 
@@ -292,8 +344,8 @@ proptest! {
                 }
             }
             let left = Duration::from_millis(left);
-            match model.check(now, left) {
-                Ok(()) => prop_assert!(model.check(now, left * 2).is_ok()),
+            match check(&mut model, now, left) {
+                Ok(()) => prop_assert!(check(&mut model, now, left * 2).is_ok()),
                 Err(refused) => prop_assert!(RETRY.contains(&refused.retry_after)),
             }
             prop_assert!(RETRY.contains(&model.refuse_anyway(now).retry_after));

@@ -50,13 +50,12 @@ impl Collector for Present {
 
 impl Present {
     fn gauges(&self, state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let free = state.in_flight.available_permits();
         let backlog = state.recorder.backlog();
         for (name, help, value) in [
             (
                 "in_flight",
                 "Requests for execution that are in hand",
-                self.max_in_flight.saturating_sub(free),
+                state.in_flight.count(),
             ),
             ("in_flight_max", "How many there may be", self.max_in_flight),
             (

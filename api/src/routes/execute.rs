@@ -61,11 +61,13 @@ pub(crate) async fn post(
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
     let (parts, body) = request.into_parts();
-    let in_flight = state.in_flight.try_acquire();
+    // A path that is not UTF-8 is no room either.
+    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
+    let in_flight = state.in_flight.enter(&room);
     let refused = match &in_flight {
-        Ok(_permit) if state.dispatch.takes_overflow() => None,
-        Ok(_permit) => state.admission.check(budget.left()).err(),
-        Err(_full) => Some(state.admission.refuse()),
+        Some(_place) if state.dispatch.takes_overflow() => None,
+        Some(_place) => state.admission.check(&room, budget.left()).err(),
+        None => Some(state.admission.refuse()),
     };
     if let Some(refused) = refused {
         body::discard(&parts.headers, body, budget.body_by()).await;

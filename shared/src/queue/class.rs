@@ -23,18 +23,15 @@ impl JobClass {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefetch(pub NonZeroU16);
 
-/// A worker holds one unattended job for this many slots (and at least one) beside the interactive
-/// ones. Deliveries are taken in the order in which they came, so this is the share of the slots
-/// that unattended jobs get while both queues are full; idle slots are anybody's.
-pub const SLOTS_PER_UNATTENDED: u16 = 4;
-
 impl Prefetch {
-    /// How many unsettled deliveries of that class.
+    /// How many unsettled deliveries of that class. Of the unattended ones as many as a worker may run
+    /// while nobody waits: all but one slot, if it has more than one. When it begins them is its own
+    /// decision.
     #[must_use]
     pub fn of(self, class: JobClass) -> u16 {
         match class {
             JobClass::Interactive => self.0.get(),
-            JobClass::Unattended => (self.0.get() / SLOTS_PER_UNATTENDED).max(1),
+            JobClass::Unattended => (self.0.get() - 1).max(1),
         }
     }
 

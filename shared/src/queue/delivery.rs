@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::job::Job;
-use crate::queue::QueueError;
 use crate::queue::cancellations::Hold;
+use crate::queue::{JobClass, QueueError};
 use crate::reply::{Progress, Reply};
 
 /// One job, held by one worker until it is settled. Dropped unsettled (a panic, say), it goes
@@ -13,6 +13,8 @@ use crate::reply::{Progress, Reply};
 pub struct Delivery {
     /// What to run.
     pub job: Job,
+    /// Whether anybody waits for it.
+    pub class: JobClass,
     /// Whether it was delivered before.
     pub redelivered: bool,
     hold: Hold,
@@ -42,9 +44,16 @@ pub trait Settle: Send {
 impl Delivery {
     /// A delivery that `settle` will settle, and whose cancellation `hold` learns of.
     #[must_use]
-    pub(super) fn new(job: Job, redelivered: bool, hold: Hold, settle: Box<dyn Settle>) -> Self {
+    pub(super) fn new(
+        job: Job,
+        class: JobClass,
+        redelivered: bool,
+        hold: Hold,
+        settle: Box<dyn Settle>,
+    ) -> Self {
         Self {
             job,
+            class,
             redelivered,
             hold,
             settle: Some(settle),
@@ -83,7 +92,8 @@ impl Delivery {
 
     /// The delivery, if it is still worth running: a job that is no longer ours is forgotten, one
     /// that was cancelled is answered, one whose deadline passed is put aside.
-    pub(super) fn if_worth_running(mut self) -> Option<Self> {
+    #[must_use]
+    pub fn if_worth_running(mut self) -> Option<Self> {
         let settle = self.settle.take()?;
         if !settle.is_ours() {
             tracing::debug!(job.id = %self.job.id, "job was lost to its queue before it was taken");

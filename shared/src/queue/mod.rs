@@ -19,7 +19,7 @@ mod waiters;
 pub use callback::{
     Callback, CallbackDelivery, LONGEST_CALLBACK_PAUSE, MAX_QUEUED_CALLBACKS, SettleCallback,
 };
-pub use class::{JobClass, Prefetch, SLOTS_PER_UNATTENDED};
+pub use class::{JobClass, Prefetch};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settle};
 pub use memory::MemoryQueue;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use warren_shared::queue::{SLOTS_PER_UNATTENDED, STATUS_TIMEOUT, SubmitError, WaitError};
+use warren_shared::queue::{STATUS_TIMEOUT, SubmitError, WaitError};
 
 use super::fixture::{Fixture, SOON, answer, job, job_for, reply_to, submit, until};
 
@@ -31,7 +31,7 @@ pub async fn no_more_jobs_are_held_than_the_prefetch<F: Fixture>() -> anyhow::Re
 
 /// While both queues are full, a worker holds both kinds, each to its limit.
 pub async fn both_classes_have_their_share<F: Fixture>() -> anyhow::Result<()> {
-    const SLOTS: u16 = 2 * SLOTS_PER_UNATTENDED;
+    const SLOTS: u16 = 3;
     let fixture = F::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(SLOTS).await?;

@@ -15,7 +15,7 @@ use warren_shared::limits::Limits;
 use warren_shared::queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
 use warren_shared::queue::{
     Deliveries, Delivery, JobClass, JobQueue, MemoryQueue, Offer, PendingReply, Prefetch,
-    QueueError, QueueStatus, RabbitConfig, RabbitQueue, SLOTS_PER_UNATTENDED, SubmitError, Turn,
+    QueueError, QueueStatus, RabbitConfig, RabbitQueue, SubmitError, Turn,
 };
 use warren_shared::reply::{FailureCode, JobFailure, Reply};
 use warren_shared::time::Deadline;
@@ -66,7 +66,7 @@ impl Worker {
     pub async fn take_jobs(&self, held: u16) -> anyhow::Result<Jobs> {
         let prefetch = match self.class {
             JobClass::Interactive => held,
-            JobClass::Unattended => held * SLOTS_PER_UNATTENDED,
+            JobClass::Unattended => held + 1,
         };
         let prefetch = Prefetch(NonZeroU16::new(prefetch).context("a prefetch is at least 1")?);
         Ok(Jobs {

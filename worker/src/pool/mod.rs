@@ -68,7 +68,8 @@ struct Leaving {
 pub enum Source {
     /// From the pool, if it has one.
     Pool,
-    /// From the engine, since one of the pool's has just failed.
+    /// From the engine, since one of the pool's has just failed, or since nobody waits for the job:
+    /// what is parked is for those that somebody waits for.
     Engine,
     /// From the pool, if it is full, for a canary: it must not cost a job its warm container, and is
     /// not counted.
@@ -169,6 +170,17 @@ impl Pool {
             shelf.rest_no_longer();
         }
         self.0.changed.notify_one();
+    }
+
+    /// Whether containers are being started to be parked, or soon will be.
+    #[must_use]
+    pub(crate) fn is_refilling(&self) -> bool {
+        let (state, now) = (self.0.state(), Instant::now());
+        let due = |shelf: &Shelf| {
+            let stock = shelf.stock(now);
+            stock.starting > 0 || (stock.lacks() && stock.rest.is_zero())
+        };
+        !state.paused && state.shelves.iter().any(due)
     }
 
     /// Takes back a container that has done its job, to be removed at a quiet moment.

@@ -90,7 +90,8 @@ async fn ready(
     if !language.parks() {
         return Ok((conversation, Interpreter::None));
     }
-    // An interpreter's start takes the CPU once more: a job that came meanwhile goes first.
+    // An interpreter's start takes the CPU once more: a job that came meanwhile, and that somebody
+    // waits for, goes first.
     let mut activity = slots.activity();
     let quiet = activity.wait_for(|activity| activity.running() == 0);
     drop(tokio::time::timeout(PATIENCE, quiet).await);

@@ -65,7 +65,7 @@ async fn fetch(
             taken = hub.take(class, by) => taken,
         };
         // No suspects: a job that is dropped here has no neighbours to be told from.
-        let offer = Offer::Job(delivery(&hub, taken, slot));
+        let offer = Offer::Job(delivery(&hub, class, taken, slot));
         if let Err(SendError(Offer::Job(untaken))) = sender.send(offer).await {
             // It fails only if the job went back already.
             drop(untaken.requeue().await);
@@ -73,7 +73,7 @@ async fn fetch(
     }
 }
 
-fn delivery(hub: &Arc<Hub>, taken: Taken, slot: OwnedSemaphorePermit) -> Delivery {
+fn delivery(hub: &Arc<Hub>, class: JobClass, taken: Taken, slot: OwnedSemaphorePermit) -> Delivery {
     let Taken {
         tag,
         job,
@@ -87,7 +87,7 @@ fn delivery(hub: &Arc<Hub>, taken: Taken, slot: OwnedSemaphorePermit) -> Deliver
         reply_to,
         _slot: slot,
     };
-    Delivery::new(job, redelivered, hold, Box::new(settle))
+    Delivery::new(job, class, redelivered, hold, Box::new(settle))
 }
 
 struct HeldJob {

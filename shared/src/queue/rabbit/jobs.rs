@@ -187,6 +187,7 @@ impl Pump {
         let hold = self.cancellations.hold(job.id);
         Ok(Some(Delivery::new(
             job,
+            self.class,
             redelivered,
             hold,
             Box::new(settle),

@@ -136,7 +136,8 @@ impl Suspects {
                 let place = Place::Suspects { class, turn };
                 let settle = TaggedJob::new(job.id, place, tries, delivered, self.replier);
                 let hold = self.cancellations.hold(job.id);
-                return Ok(Some(Delivery::new(job, true, hold, Box::new(settle))));
+                let settle = Box::new(settle);
+                return Ok(Some(Delivery::new(job, class, true, hold, settle)));
             };
             let loss = Loss {
                 job,

@@ -1,0 +1,229 @@
+//! In which order the admitted jobs go to the queue: room by room in turn, so that each room's next
+//! job waits for no more than one job of every other room. Pure.
+//!
+//! A job of a room gets the round after its room's last one, or after the one that is served now;
+//! rounds are served one after the other, each first come first served (start-time fair queueing with
+//! jobs of equal size).
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::supply::Supply;
+
+/// A job's place: its round, and its number among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket {
+    round: u64,
+    number: u64,
+}
+
+/// Those that wait, in their order.
+#[derive(Debug)]
+pub(super) struct Order<T> {
+    waiting: BTreeMap<Ticket, (String, T)>,
+    rooms: HashMap<String, Room>,
+    round: u64,
+    number: u64,
+    sent: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    /// The round of its last job.
+    last: u64,
+    waiting: u32,
+    sent: u32,
+}
+
+/// How many may be with the queue at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Of all rooms together.
+    pub(super) all: u32,
+    /// Of each room.
+    pub(super) each: u32,
+}
+
+/// How many jobs more than there are slots are with the queue, for each so many slots: a worker
+/// that has done a job finds the next.
+const SLOTS_FOR_ONE_AHEAD: u32 = 4;
+/// The least of them.
+const AHEAD: u32 = 1;
+
+/// From so many slots on, one of them is kept from each room. With fewer it would cost too much.
+const SLOTS_TO_SPARE_ONE: u32 = 4;
+
+impl Window {
+    /// For what workers offer. As long as nobody knows that, all go. With other rooms about, none has
+    /// the last slot as well: it is for the next job of another.
+    pub(super) fn of(supply: Option<Supply>, is_mixed: bool) -> Self {
+        let Some(supply) = supply else {
+            let all = u32::MAX;
+            return Self { all, each: all };
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a sum of a thousand workers' slots"
+        )]
+        let slots = supply.slots as u32;
+        let all = slots + (slots / SLOTS_FOR_ONE_AHEAD).max(AHEAD);
+        let has_spare = is_mixed && slots >= SLOTS_TO_SPARE_ONE;
+        let each = if has_spare { slots - 1 } else { all };
+        Self { all, each }
+    }
+}
+
+impl<T> Default for Order<T> {
+    fn default() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            rooms: HashMap::new(),
+            round: 0,
+            number: 0,
+            sent: 0,
+        }
+    }
+}
+
+impl<T> Order<T> {
+    /// How many are with the queue.
+    pub(super) fn sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// How many jobs would go before the next one of this room, those included that are with the
+    /// queue.
+    pub(super) fn ahead_of(&self, room: &str) -> u32 {
+        let round = self.next_round(room);
+        let next = Ticket {
+            round,
+            number: u64::MAX,
+        };
+        let waiting = self.waiting.range(..next).count();
+        self.sent
+            .saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX))
+    }
+
+    /// A job of this room waits from now on.
+    pub(super) fn wait(&mut self, room: &str, job: T) -> Ticket {
+        let round = self.next_round(room);
+        self.number += 1;
+        let ticket = Ticket {
+            round,
+            number: self.number,
+        };
+        let entry = self.rooms.entry(room.to_owned()).or_default();
+        entry.last = round;
+        entry.waiting += 1;
+        self.waiting.insert(ticket, (room.to_owned(), job));
+        ticket
+    }
+
+    /// The next that may go to the queue, if there is one.
+    pub(super) fn send(&mut self, window: Window) -> Option<T> {
+        if self.sent >= window.all {
+            return None;
+        }
+        let sent_of = |room: &str| self.rooms.get(room).map_or(0, |room| room.sent);
+        let mut waiting = self.waiting.iter();
+        let next = waiting.find(|(_, (room, _))| sent_of(room) < window.each);
+        let ticket = next.map(|(ticket, _)| *ticket)?;
+        let (room, job) = self.waiting.remove(&ticket)?;
+        self.round = self.round.max(ticket.round);
+        self.sent += 1;
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.waiting -= 1;
+            room.sent += 1;
+        }
+        Some(job)
+    }
+
+    /// A job of this room is done with, whether it was sent or still waited.
+    pub(super) fn leave(&mut self, room: &str, ticket: Ticket) {
+        let waited = self.waiting.remove(&ticket).is_some();
+        if !waited {
+            self.sent = self.sent.saturating_sub(1);
+        }
+        if let Some(entry) = self.rooms.get_mut(room) {
+            if waited {
+                entry.waiting -= 1;
+            } else {
+                entry.sent = entry.sent.saturating_sub(1);
+            }
+            if entry.waiting + entry.sent == 0 {
+                self.rooms.remove(room);
+            }
+        }
+    }
+
+    fn next_round(&self, room: &str) -> u64 {
+        let last = self.rooms.get(room).map_or(0, |room| room.last);
+        self.round.max(last) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDE: Window = Window {
+        all: 100,
+        each: 100,
+    };
+
+    fn sent(order: &mut Order<&'static str>, window: Window) -> Vec<&'static str> {
+        std::iter::from_fn(|| order.send(window)).collect()
+    }
+
+    #[test]
+    fn rooms_take_turns_however_many_jobs_each_has() {
+        let mut order = Order::default();
+        for job in ["a1", "a2", "a3"] {
+            order.wait("a", job);
+        }
+        assert_eq!((order.ahead_of("a"), order.ahead_of("b")), (3, 1));
+        order.wait("b", "b1");
+        order.wait("c", "c1");
+        order.wait("b", "b2");
+        assert_eq!(order.ahead_of("d"), 3);
+        let all = sent(&mut order, WIDE);
+        assert_eq!(all, ["a1", "b1", "c1", "a2", "b2", "a3"]);
+        assert_eq!((order.sent(), order.ahead_of("d")), (6, 6));
+    }
+
+    #[test]
+    fn a_room_that_comes_late_is_next_and_no_earlier() {
+        let mut order = Order::default();
+        for job in ["a1", "a2", "a3", "a4"] {
+            order.wait("a", job);
+        }
+        let two = Window { all: 2, ..WIDE };
+        assert_eq!(sent(&mut order, two), ["a1", "a2"]);
+        order.wait("b", "b1");
+        order.wait("b", "b2");
+        assert_eq!(sent(&mut order, WIDE), ["a3", "b1", "a4", "b2"]);
+    }
+
+    #[test]
+    fn the_window_bounds_all_and_each() {
+        let mut order = Order::default();
+        let tickets = ["a1", "a2", "a3"].map(|job| order.wait("a", job));
+        order.wait("b", "b1");
+        let window = Window { all: 3, each: 2 };
+        assert_eq!(sent(&mut order, window), ["a1", "b1", "a2"]);
+        order.leave("a", tickets[0]);
+        assert_eq!(sent(&mut order, window), ["a3"]);
+    }
+
+    #[test]
+    fn whoever_leaves_is_forgotten() {
+        let mut order = Order::default();
+        let (first, second) = (order.wait("a", "a1"), order.wait("a", "a2"));
+        assert_eq!(order.send(WIDE), Some("a1"));
+        order.leave("a", second);
+        assert_eq!((order.sent(), order.send(WIDE)), (1, None));
+        order.leave("a", first);
+        assert_eq!((order.sent(), order.ahead_of("a")), (0, 0));
+        assert!(order.rooms.is_empty() && order.waiting.is_empty());
+    }
+}
