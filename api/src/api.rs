@@ -18,8 +18,9 @@ use crate::dispatch::{Dispatch, Way};
 use crate::error::Result;
 use crate::health::Health;
 use crate::router::router;
-use crate::state::AppState;
+use crate::state::{AppState, Places};
 use crate::store::{Recorder, Store};
+use crate::watch::{Watch, tell};
 
 /// How long a drain waits for what is still to be recorded.
 pub const RECORD_GRACE: Duration = Duration::from_secs(3);
@@ -35,6 +36,8 @@ pub struct Api {
     draining: CancellationToken,
     // Ends the stream of unclaimed replies, at the latest when this is dropped.
     unclaimed: DropGuard,
+    // Ends what tells and hears of jobs.
+    _listening: DropGuard,
 }
 
 impl Api {
@@ -51,7 +54,18 @@ impl Api {
     ) -> Self {
         let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
         let draining = CancellationToken::new();
+        let watch = Arc::<Watch>::default();
+        let listening = CancellationToken::new();
+        let events = queue.events();
+        let hearing = Arc::clone(&watch).listen(events, Arc::clone(&queue), listening.clone());
+        tokio::spawn(hearing);
+        let telling = tell(recorder.written(), Arc::clone(&queue), listening.clone());
+        tokio::spawn(telling);
         let state = AppState {
+            queue: Arc::clone(&queue),
+            async_max_wait: config.async_max_wait,
+            places: Places::default(),
+            watch: Arc::clone(&watch),
             draining: draining.clone(),
             environment: config.environment,
             languages,
@@ -79,6 +93,7 @@ impl Api {
             drain_grace: config.drain_grace,
             draining,
             unclaimed: CancellationToken::new().drop_guard(),
+            _listening: listening.drop_guard(),
         }
     }
 

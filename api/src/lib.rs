@@ -9,9 +9,11 @@ mod caller;
 pub mod config;
 mod dispatch;
 mod error;
+mod follow;
 mod health;
 mod intake;
 mod origin;
+mod preference;
 mod router;
 mod routes;
 mod state;
@@ -19,6 +21,8 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 mod trace_context;
+mod unattended;
+mod watch;
 
 pub use api::{Api, RECORD_GRACE};
 pub use config::{Config, StoreConfig};

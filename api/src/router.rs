@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::response::Response;
@@ -21,8 +21,9 @@ use warren_http::{alive, with_fallbacks};
 use warren_shared::time::millis;
 
 use crate::origin::Origins;
+use crate::preference::{PREFER, PREFERENCE_APPLIED};
 use crate::routes::execute::JOB_ID_HEADER;
-use crate::routes::{execute, executions, health};
+use crate::routes::{batch, cancel, events, execute, executions, health};
 use crate::state::AppState;
 
 const HEALTH: &str = "/api/health";
@@ -38,7 +39,12 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
     let routes = Router::new()
         .route("/api/rooms/{roomId}/execute", post(execute::post))
-        .route("/api/executions/{id}", get(executions::get))
+        .route("/api/rooms/{roomId}/execute/batch", post(batch::post))
+        .route(
+            "/api/executions/{id}",
+            get(executions::get).delete(cancel::delete),
+        )
+        .route("/api/executions/{id}/events", get(events::get))
         .route(HEALTH, get(health::get))
         .route(LIVEZ, get(alive))
         .route(READYZ, get(health::readyz))
@@ -77,13 +83,15 @@ fn cors(origins: &Origins) -> CorsLayer {
     }
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+        .allow_methods([Method::GET, Method::POST, Method::DELETE, Method::OPTIONS])
         .allow_headers([
             CONTENT_TYPE,
             AUTHORIZATION,
             HeaderName::from_static("traceparent"),
+            PREFER,
+            HeaderName::from_static("last-event-id"),
         ])
-        .expose_headers([RETRY_AFTER, JOB_ID_HEADER])
+        .expose_headers([RETRY_AFTER, JOB_ID_HEADER, LOCATION, PREFERENCE_APPLIED])
         .max_age(PREFLIGHT_AGE)
 }
 

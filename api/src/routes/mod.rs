@@ -1,5 +1,8 @@
 //! The endpoints.
 
+pub(crate) mod batch;
+pub(crate) mod cancel;
+pub(crate) mod events;
 pub(crate) mod execute;
 pub(crate) mod executions;
 pub(crate) mod health;

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use warren_shared::event::MAX_EVENTS_BEHIND;
+use warren_shared::ids::JobId;
 use warren_shared::limits::ByteSize;
 use warren_shared::queue::Unclaimed;
 
@@ -51,10 +53,10 @@ struct InHand {
     _place: OwnedSemaphorePermit,
 }
 
-#[derive(Default)]
 struct State {
     failing: AtomicBool,
     lost: AtomicU64,
+    written: broadcast::Sender<JobId>,
 }
 
 /// How the recorder is doing.
@@ -74,7 +76,11 @@ impl Recorder {
     #[must_use]
     pub fn start(store: Arc<dyn Store>) -> Self {
         let (entries, queue) = mpsc::channel(RECORD_BUFFER);
-        let state = Arc::<State>::default();
+        let state = Arc::new(State {
+            failing: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+            written: broadcast::Sender::new(MAX_EVENTS_BEHIND),
+        });
         let closing = CancellationToken::new();
         let waiting = until_closed(queue, closing.clone());
         let writing = {
@@ -135,6 +141,12 @@ impl Recorder {
                 return;
             }
         }
+    }
+
+    /// The jobs whose unclaimed replies are recorded from now on.
+    #[must_use]
+    pub fn written(&self) -> broadcast::Receiver<JobId> {
+        self.state.written.subscribe()
     }
 
     /// How it is doing.
@@ -217,6 +229,7 @@ async fn write(store: &dyn Store, state: &State, entry: Entry) {
     }
     if let Some(in_hand) = entry.unclaimed {
         in_hand.unclaimed.acknowledge();
+        drop(state.written.send(job_id));
     }
 }
 
