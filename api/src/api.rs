@@ -33,7 +33,7 @@ pub struct Api {
     store: Arc<dyn Store>,
     drain_grace: Duration,
     /// Tells the routes that this API stops.
-    draining: CancellationToken,
+    pub(crate) draining: CancellationToken,
     // Ends the stream of unclaimed replies, at the latest when this is dropped.
     unclaimed: DropGuard,
     // Ends what tells and hears of jobs.

@@ -9,6 +9,7 @@ mod engine;
 mod images;
 mod judging;
 mod leftovers;
+mod not_waiting;
 mod overload;
 mod poison;
 mod pool;

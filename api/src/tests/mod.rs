@@ -9,6 +9,7 @@ mod health;
 mod late;
 mod log;
 mod main_job;
+mod not_waiting;
 mod refusals;
 mod server;
 mod sqlite_file;
