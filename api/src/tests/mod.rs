@@ -1,6 +1,7 @@
 //! The API from the outside: over a real queue with a real consumer, and a real store.
 
 mod admission;
+mod batch;
 mod bench;
 mod cors;
 mod errors;
