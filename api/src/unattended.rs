@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use serde::Serialize;
 use tokio::time::timeout;
-use warren_http::Budget;
+use warren_http::{Budget, MAX_WAIT};
 use warren_shared::contract::Problem;
 use warren_shared::ids::JobId;
 use warren_shared::job::Job;
@@ -14,7 +15,6 @@ use crate::dispatch::DispatchError;
 use crate::intake::Order;
 use crate::state::AppState;
 use crate::store::{End, Execution};
-use axum::http::HeaderMap;
 
 /// How long the answer waits for the job to be on record. It is recorded in any case.
 const ON_RECORD: Duration = Duration::from_millis(40);
@@ -45,10 +45,10 @@ impl Ticket {
 }
 
 /// The job that an order comes to if nobody waits. It may wait for long, and once it is begun has as
-/// much time as any.
+/// much time as any, whatever callers' wait is set to.
 pub(crate) fn job(state: &AppState, order: Order, headers: &HeaderMap) -> Job {
     let mut job = order.into_job(headers, Deadline::after(state.async_max_wait));
-    job.budget = Some(Budget::start(state.wait).job_deadline().remaining());
+    job.budget = Some(Budget::start(MAX_WAIT).job_deadline().remaining());
     job
 }
 
