@@ -65,6 +65,12 @@ impl Site {
 
     /// How it has ended, asked of the other API.
     async fn ended(&self, job: &str) -> Answer {
+        // A caller is answered before it is on record that the result is to come.
+        until(SOON, "the job to be on record", async || {
+            let seen = http::get(self.url(job, "")).await;
+            seen.is_ok_and(|seen| seen.status == 200)
+        })
+        .await;
         let url = self.url(job, "?wait=25");
         let ended = http::get(url).await.expect("an answer");
         assert_eq!(ended.text("state"), "finished", "{}", ended.raw);

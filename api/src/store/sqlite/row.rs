@@ -9,7 +9,7 @@ use super::super::{End, Execution, Origin};
 /// The version of the schema, in the file's `user_version`.
 pub(super) const SCHEMA_VERSION: i64 = 2;
 /// What makes each version out of the one before it.
-pub(super) const VERSIONS: [&str; SCHEMA_VERSION as usize] = [SCHEMA, DUE];
+pub(super) const VERSIONS: [&str; 2] = [SCHEMA, DUE];
 /// Times are milliseconds since the epoch; `result` and `failure` are JSON.
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS executions (
