@@ -21,8 +21,9 @@ use crate::guard::Gate;
 use crate::health::Health;
 use crate::metrics::{Figures, Kind, Metrics, Present, Requests, by_state};
 use crate::router::router;
-use crate::state::AppState;
+use crate::state::{AppState, Places};
 use crate::store::{Recorder, Store};
+use crate::watch::{Watch, tell};
 
 /// How long a drain waits for what is still to be recorded.
 pub const RECORD_GRACE: Duration = Duration::from_secs(3);
@@ -38,9 +39,11 @@ pub struct Api {
     store: Arc<dyn Store>,
     drain_grace: Duration,
     /// Tells the routes that this API stops.
-    draining: CancellationToken,
+    pub(crate) draining: CancellationToken,
     // Ends the streams of unclaimed replies and of callbacks, at the latest when this is dropped.
     unclaimed: DropGuard,
+    // Ends what tells and hears of jobs.
+    _listening: DropGuard,
     pub(crate) callbacks: Arc<Callbacks>,
 }
 
@@ -66,7 +69,18 @@ impl Api {
         let metrics = Metrics::new();
         let max_in_flight = config.max_in_flight;
         recorder.ends().register(&metrics);
+        let watch = Arc::<Watch>::default();
+        let listening = CancellationToken::new();
+        let events = queue.events();
+        let hearing = Arc::clone(&watch).listen(events, Arc::clone(&queue), listening.clone());
+        tokio::spawn(hearing);
+        let telling = tell(recorder.written(), Arc::clone(&queue), listening.clone());
+        tokio::spawn(telling);
         let state = Arc::new(AppState {
+            queue: Arc::clone(&queue),
+            async_max_wait: config.async_max_wait,
+            places: Places::default(),
+            watch: Arc::clone(&watch),
             draining: draining.clone(),
             environment: config.environment,
             languages,
@@ -113,6 +127,7 @@ impl Api {
             drain_grace: config.drain_grace,
             draining,
             unclaimed: CancellationToken::new().drop_guard(),
+            _listening: listening.drop_guard(),
             callbacks,
         })
     }

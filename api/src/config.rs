@@ -27,6 +27,9 @@ pub const DATABASE_FILE: &str = "warren.db";
 /// [`MAX_BODY`]: warren_shared::limits::MAX_BODY
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
+/// How long a job waits that nobody waits for, unless told otherwise.
+pub const DEFAULT_ASYNC_MAX_WAIT: Duration = Duration::from_secs(3600);
+
 /// The API's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -44,6 +47,8 @@ pub struct Config {
     pub wait: Duration,
     /// The most requests for execution at a time (`WARREN_MAX_IN_FLIGHT`).
     pub max_in_flight: usize,
+    /// How long a job waits at most that nobody waits for (`WARREN_ASYNC_MAX_WAIT_S`).
+    pub async_max_wait: Duration,
     /// How long a drain waits for requests in flight.
     pub drain_grace: Duration,
     /// Who may call.
@@ -93,6 +98,11 @@ impl Config {
                 millis(MIN_WAIT)..=millis(MAX_WAIT),
             ),
             max_in_flight: env.number("WARREN_MAX_IN_FLIGHT", DEFAULT_MAX_IN_FLIGHT, 1..=10_000),
+            async_max_wait: Duration::from_secs(env.number(
+                "WARREN_ASYNC_MAX_WAIT_S",
+                DEFAULT_ASYNC_MAX_WAIT.as_secs(),
+                60..=86_400,
+            )),
             drain_grace: DRAIN_GRACE,
             auth: AuthConfig::from_env(env),
             rate: RateConfig::from_env(env),
@@ -161,6 +171,7 @@ mod tests {
         assert_eq!(config.policy, PolicyMode::Enforce);
         assert_eq!(config.environment, Environment::Production);
         assert_eq!(config.wait, MAX_WAIT);
+        assert_eq!(config.async_max_wait, DEFAULT_ASYNC_MAX_WAIT);
         assert!(config.origins.header_values().is_empty());
     }
 
@@ -174,6 +185,7 @@ mod tests {
             ("WARREN_POLICY", "off"),
             ("WARREN_WAIT_MS", "1500"),
             ("WARREN_MAX_IN_FLIGHT", "7"),
+            ("WARREN_ASYNC_MAX_WAIT_S", "600"),
         ]);
         let config = Config::from_env(&mut env);
         assert_eq!(env.finish(), Ok(()));
@@ -187,6 +199,7 @@ mod tests {
         assert_eq!(config.policy, PolicyMode::Off);
         assert_eq!(config.wait, Duration::from_millis(1500));
         assert_eq!(config.max_in_flight, 7);
+        assert_eq!(config.async_max_wait, Duration::from_secs(600));
         assert!(!format!("{config:?}").contains("u:p"));
     }
 
@@ -200,6 +213,7 @@ mod tests {
             ("WARREN_POLICY", "maybe"),
             ("WARREN_WAIT_MS", "5001"),
             ("WARREN_MAX_IN_FLIGHT", "0"),
+            ("WARREN_ASYNC_MAX_WAIT_S", "59"),
         ]);
         Config::from_env(&mut env);
         let faults = env.finish().unwrap_err();
@@ -213,7 +227,8 @@ mod tests {
                 "MONGODB_URI",
                 "WARREN_POLICY",
                 "WARREN_WAIT_MS",
-                "WARREN_MAX_IN_FLIGHT"
+                "WARREN_MAX_IN_FLIGHT",
+                "WARREN_ASYNC_MAX_WAIT_S"
             ]
         );
         assert!(!faults.to_string().contains("hunter2"));

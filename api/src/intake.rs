@@ -11,7 +11,7 @@ use warren_shared::callback::CallbackUrl;
 use warren_shared::contract::{ExecuteRequest, Refusal};
 use warren_shared::ids::RoomId;
 use warren_shared::job::Job;
-use warren_shared::limits::Limits;
+use warren_shared::limits::{ByteSize, Limits, MAX_BODY};
 use warren_shared::submission::Submission;
 use warren_shared::time::Deadline;
 
@@ -31,8 +31,19 @@ pub(crate) async fn receive(
     body: Body,
     by: Instant,
 ) -> Result<Received, ApiError> {
+    receive_within(room, headers, body, MAX_BODY, by).await
+}
+
+/// The same of at most `limit`.
+pub(crate) async fn receive_within(
+    room: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
+    body: Body,
+    limit: ByteSize,
+    by: Instant,
+) -> Result<Received, ApiError> {
     // The body first, whatever else is wrong: a sender who is cut off sees no answer.
-    let body = body::read_json(headers, body, by).await?;
+    let body = body::read_json_within(limit, headers, body, by).await?;
     // A path that is not UTF-8 is no room either.
     let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
     let room: RoomId = room.parse().map_err(Refusal::InvalidRoom)?;

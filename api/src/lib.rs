@@ -12,11 +12,13 @@ pub mod config;
 mod description;
 mod dispatch;
 mod error;
+mod follow;
 mod guard;
 mod health;
 mod intake;
 mod metrics;
 mod origin;
+mod preference;
 mod rate;
 mod router;
 mod routes;
@@ -25,6 +27,8 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 mod trace_context;
+mod unattended;
+mod watch;
 
 pub use api::{Api, RECORD_GRACE};
 pub use auth::{ApiKey, AuthConfig, KeyHash, NoRandomness, Provider, Switch};

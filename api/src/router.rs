@@ -29,9 +29,10 @@ use crate::description::{self, Description};
 use crate::guard::guard;
 use crate::metrics::count;
 use crate::origin::Origins;
+use crate::preference::{PREFER, PREFERENCE_APPLIED};
 use crate::rate::{LIMIT, REMAINING, RESET};
 use crate::routes::execute::JOB_ID_HEADER;
-use crate::routes::{docs, execute, executions, health, metrics};
+use crate::routes::{batch, cancel, docs, events, execute, executions, health, metrics};
 use crate::state::AppState;
 use crate::trace_context::received;
 
@@ -62,7 +63,9 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
 fn described() -> OpenApiRouter<Arc<AppState>> {
     OpenApiRouter::with_openapi(description::base())
         .routes(routes!(execute::post))
-        .routes(routes!(executions::get))
+        .routes(routes!(batch::post))
+        .routes(routes!(executions::get, cancel::delete))
+        .routes(routes!(events::get))
         .routes(routes!(health::get))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
@@ -108,8 +111,9 @@ fn cors(origins: &Origins) -> CorsLayer {
             AUTHORIZATION,
             HeaderName::from_static("traceparent"),
             API_KEY_HEADER,
-            HeaderName::from_static("prefer"),
+            PREFER,
             HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
         ])
         .expose_headers([
             RETRY_AFTER,
@@ -118,7 +122,7 @@ fn cors(origins: &Origins) -> CorsLayer {
             REMAINING,
             RESET,
             LOCATION,
-            HeaderName::from_static("preference-applied"),
+            PREFERENCE_APPLIED,
             HeaderName::from_static("idempotency-replayed"),
         ])
         .max_age(PREFLIGHT_AGE)

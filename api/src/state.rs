@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use warren_shared::languages::{Languages, PolicyMode};
+use warren_shared::queue::JobQueue;
 use warren_shared::telemetry::Environment;
 
 use crate::admission::{Admission, InFlight};
@@ -14,6 +15,7 @@ use crate::guard::Gate;
 use crate::health::Health;
 use crate::metrics::{Metrics, Requests};
 use crate::store::{Recorder, Store};
+use crate::watch::Watch;
 
 /// What all requests share.
 pub(crate) struct AppState {
@@ -28,6 +30,12 @@ pub(crate) struct AppState {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
+    /// Where jobs go that nobody waits for.
+    pub(crate) queue: Arc<dyn JobQueue>,
+    /// The longest that such a job waits.
+    pub(crate) async_max_wait: Duration,
+    pub(crate) places: Places,
+    pub(crate) watch: Arc<Watch>,
     /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
     /// Lets requests in.
@@ -35,4 +43,25 @@ pub(crate) struct AppState {
     pub(crate) callbacks: Arc<Callbacks>,
     pub(crate) metrics: Metrics,
     pub(crate) requests: Requests,
+}
+
+/// The most requests under way of those whose callers do not wait for the result: a place is held
+/// for as long as it takes to read and to queue what was sent.
+const UNATTENDED: usize = 64;
+/// The most batches under way. Each may hold `MAX_BATCH_BODY`.
+const BATCHES: usize = 8;
+
+/// Places for requests whose callers do not wait for the result.
+pub(crate) struct Places {
+    pub(crate) unattended: Semaphore,
+    pub(crate) batches: Semaphore,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            unattended: Semaphore::new(UNATTENDED),
+            batches: Semaphore::new(BATCHES),
+        }
+    }
 }

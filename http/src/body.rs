@@ -19,10 +19,23 @@ const DISCARDED: ByteSize = ByteSize::mib(4);
 /// # Errors
 /// It is too large, too slow, broken off, or sent as something else.
 pub async fn read_json(headers: &HeaderMap, body: Body, by: Instant) -> Result<Vec<u8>, ApiError> {
+    read_json_within(MAX_BODY, headers, body, by).await
+}
+
+/// The same of at most `limit`.
+///
+/// # Errors
+/// As [`read_json`].
+pub async fn read_json_within(
+    limit: ByteSize,
+    headers: &HeaderMap,
+    body: Body,
+    by: Instant,
+) -> Result<Vec<u8>, ApiError> {
     let declared = declared_len(headers);
-    if declared.is_some_and(|len| len > MAX_BODY.get()) {
+    if declared.is_some_and(|len| len > limit.get()) {
         discard(headers, body, by).await;
-        return Err(Refusal::BodyTooLarge.into());
+        return Err(Refusal::BodyTooLarge { limit }.into());
     }
     let mut read = Vec::with_capacity(declared.and_then(|n| n.try_into().ok()).unwrap_or(0));
     let mut chunks = body.into_data_stream();
@@ -31,9 +44,9 @@ pub async fn read_json(headers: &HeaderMap, body: Body, by: Instant) -> Result<V
             Err(_elapsed) => return Err(too_slow().into()),
             Ok(None) => break,
             Ok(Some(Err(_broken))) => return Err(broken().into()),
-            Ok(Some(Ok(chunk))) if read.len() + chunk.len() > MAX_BODY.as_len() => {
+            Ok(Some(Ok(chunk))) if read.len() + chunk.len() > limit.as_len() => {
                 discard_rest(chunks, by).await;
-                return Err(Refusal::BodyTooLarge.into());
+                return Err(Refusal::BodyTooLarge { limit }.into());
             }
             Ok(Some(Ok(chunk))) => read.extend_from_slice(&chunk),
         }

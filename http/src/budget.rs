@@ -22,6 +22,7 @@ pub const REPLY_RESERVE: Duration = Duration::from_millis(75);
 pub struct Budget {
     start: Instant,
     wait: Duration,
+    patience: Duration,
 }
 
 impl Budget {
@@ -31,6 +32,17 @@ impl Budget {
         Self {
             start: Instant::now(),
             wait,
+            patience: wait,
+        }
+    }
+
+    /// The same for a caller who waits no longer than `patience`. The job keeps its time: its
+    /// result can be read later.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self {
+            patience: patience.min(self.wait),
+            ..self
         }
     }
 
@@ -43,18 +55,44 @@ impl Budget {
     /// When the answer must be made.
     #[must_use]
     pub fn answer_by(self) -> Instant {
-        self.start + self.wait.saturating_sub(ANSWER_RESERVE)
+        self.start + self.patience.saturating_sub(ANSWER_RESERVE)
     }
 
     /// What the job is given.
     #[must_use]
     pub fn job_deadline(self) -> Deadline {
-        Deadline::after(self.left().saturating_sub(REPLY_RESERVE))
+        Deadline::after(self.job_left().saturating_sub(REPLY_RESERVE))
+    }
+
+    /// How long until the answer to the most patient caller would have to be made.
+    #[must_use]
+    pub fn job_left(self) -> Duration {
+        let end = self.start + self.wait.saturating_sub(ANSWER_RESERVE);
+        end.saturating_duration_since(Instant::now())
     }
 
     /// How long until the answer must be made.
     #[must_use]
     pub fn left(self) -> Duration {
         self.answer_by().saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impatient_caller_is_answered_sooner_and_the_job_keeps_its_time() {
+        let whole = Budget::start(MAX_WAIT);
+        let short = whole.with_patience(Duration::from_secs(1));
+        assert_eq!(
+            whole.answer_by() - short.answer_by(),
+            MAX_WAIT - Duration::from_secs(1)
+        );
+        assert!(short.job_left() > Duration::from_secs(3));
+        assert!(short.job_deadline().remaining() > Duration::from_secs(3));
+        let more = whole.with_patience(2 * MAX_WAIT);
+        assert_eq!(more.answer_by(), whole.answer_by());
     }
 }

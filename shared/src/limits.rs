@@ -52,6 +52,8 @@ pub const MAX_EXPECTED_OUTPUT: ByteSize = ByteSize::kib(64);
 pub const MAX_TEST_CASES: usize = 50;
 /// The most a whole request body may hold, in JSON.
 pub const MAX_BODY: ByteSize = ByteSize::mib(1);
+/// The same of a batch: many submissions as they usually are, fewer large ones.
+pub const MAX_BATCH_BODY: ByteSize = ByteSize::mib(4);
 
 /// What one run of a user's program may use. The values are the contract's (DESIGN.md, "Limits
 /// of every run"); they travel with the job so that every worker enforces the same.

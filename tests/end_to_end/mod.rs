@@ -13,6 +13,7 @@ mod fairness;
 mod images;
 mod judging;
 mod leftovers;
+mod not_waiting;
 mod overload;
 mod poison;
 mod pool;

@@ -46,6 +46,25 @@ pub async fn get(url: String) -> anyhow::Result<Answer> {
     blocking(move || agent().get(&url).call()).await
 }
 
+/// Submits to `url` with a preference (`Prefer`).
+pub async fn prefer(
+    url: String,
+    preference: &'static str,
+    submission: &Value,
+) -> anyhow::Result<Answer> {
+    let body = submission.to_string();
+    blocking(move || {
+        let request = agent().post(&url).header("prefer", preference);
+        request.content_type("application/json").send(&body)
+    })
+    .await
+}
+
+/// Deletes `url`.
+pub async fn delete(url: String) -> anyhow::Result<Answer> {
+    blocking(move || agent().delete(&url).call()).await
+}
+
 /// Posts `body` to `url` as it is.
 pub async fn post(
     url: String,

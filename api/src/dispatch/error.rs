@@ -204,8 +204,8 @@ pub(crate) fn failure_problem(job_id: JobId, failure: &JobFailure) -> Problem {
         FailureCode::SandboxUnavailable => retry("sandbox_unavailable", message, RETRY_LATER),
         FailureCode::UnsupportedJob => retry("unsupported_job", message, RETRY_LATER),
         FailureCode::DeadlinePassed => Problem::new(504, "timed_out", message),
-        // Its caller has gone; this is for one that has not.
-        FailureCode::Cancelled => retry("cancelled", message, RETRY_LATER),
+        // By somebody else: a caller who has gone is not answered.
+        FailureCode::Cancelled => Problem::new(409, "cancelled", message),
         // Not to be sent again by a machine: the job may well be the cause.
         FailureCode::WorkerCrashed => Problem::new(500, "worker_crashed", message),
     };

@@ -1,90 +1,99 @@
-//! `POST /api/rooms/{roomId}/execute`: from a request to its answer, within the caller's wait.
+//! `POST /api/rooms/{roomId}/execute`: from a request to its answer: with the result, within the
+//! caller's wait, or at once if the caller prefers that.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::LOCATION;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 use warren_http::{ApiError, Budget, body};
-use warren_shared::contract::{ExecuteRequest, ExecuteResponse};
-use warren_shared::ids::{JobId, RoomId};
+use warren_shared::contract::ExecuteResponse;
+use warren_shared::ids::JobId;
 use warren_shared::job::Job;
 use warren_shared::reply::JobFailure;
 
 use crate::admission::Admitted;
-use crate::description::{BadRequest, NoRoom, OurFault};
-use crate::dispatch::{Answered, DispatchError, WayName, failure_problem};
+use crate::dispatch::{DispatchError, failure_problem};
+use crate::follow::Follower;
 use crate::intake::{Order, order, receive};
+use crate::preference::Preference;
 use crate::routes::overloaded::overloaded;
 use crate::state::AppState;
 use crate::store::{End, Execution};
+use crate::unattended::{self, Ticket};
 
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");
+/// When to come again for whom there is no place, who would not have waited.
+const PLACE_IN: Duration = Duration::from_secs(1);
 
-/// Has code run, and answers with what it did
-///
-/// Without `testCases` there is one run, on `input`. With them there is one run a case (and one on
-/// `input` if that was given too), each in a fresh process.
-#[utoipa::path(
-    post,
-    path = "/api/rooms/{roomId}/execute",
-    tag = "run",
-    operation_id = "execute",
-    params(("roomId" = RoomId, Path, description = "The room that the submission belongs to: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting with a letter or digit.")),
-    request_body(content = ExecuteRequest, examples(
-        ("input" = (summary = "One run on an input", value = json!({"language": "python", "code": "print(int(input()) * 2)", "input": "21"}))),
-        ("testCases" = (summary = "Test cases, of which the second fails", value = json!({
-            "language": "javascript", "code": "process.stdin.on('data', (text) => console.log(text * 2));",
-            "testCases": [{"input": "1", "expectedOutput": "2"}, {"input": "2", "expectedOutput": "5"}],
-        }))),
-        ("float" = (summary = "Numbers that may be a little off", value = json!({
-            "language": "python", "code": "print(2 ** 0.5)", "compare": "float", "tolerance": 1e-4, "stopOnFailure": true,
-            "testCases": [{"expectedOutput": "1.4142"}],
-        }))),
-    )),
-    responses(
-        (status = 200, description = "The code was run, however that went.", body = ExecuteResponse, headers(
-            ("X-Job-Id" = JobId, description = "The job's id; also on the errors of requests that became a job."),
-        ), links(
-            ("result" = (operation_id = "getExecution", parameters(("id" = "$response.body#/jobId")))),
-        )),
-        BadRequest, NoRoom, OurFault,
-    )
-)]
+type Room = Result<Path<String>, PathRejection>;
+
 pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
-    room: Result<Path<String>, PathRejection>,
+    room: Room,
     request: Request,
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
     let (parts, body) = request.into_parts();
-    // A path that is not UTF-8 is no room either.
-    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
-    let in_flight = state.in_flight.enter(&room);
-    let refused = match &in_flight {
-        Some(_place) if state.dispatch.takes_overflow() => None,
-        Some(_place) => state.admission.check(&room, budget.left()).err(),
-        None => Some(state.admission.refuse()),
+    let preference = Preference::of(&parts.headers);
+    let answer = match preference {
+        Preference::None => attended(&state, room, &parts, body, budget).await?,
+        Preference::Within(wait) => {
+            let budget = budget.with_patience(wait);
+            attended(&state, room, &parts, body, budget).await?
+        }
+        Preference::Async => unattended(&state, room, &parts, body, budget).await?,
+        Preference::AsyncAfter(wait) => {
+            let budget = budget.with_patience(wait);
+            let answer = unattended(&state, room, &parts, body, budget).await?;
+            result_within(&state, answer, budget.answer_by()).await
+        }
     };
-    if let Some(refused) = refused {
-        body::discard(&parts.headers, body, budget.body_by()).await;
-        return Ok(overloaded(refused));
-    }
-    let received = receive(room, &parts.headers, body, budget.body_by()).await?;
-    let order = order(&state, received)?;
-    Ok(attended(&state, order, &parts.headers, budget).await)
+    Ok(preference.applied_to(answer.into_response()))
 }
 
 /// The answer to a caller who waits.
-async fn attended(state: &AppState, order: Order, headers: &HeaderMap, budget: Budget) -> Response {
+async fn attended(
+    state: &AppState,
+    room: Room,
+    parts: &Parts,
+    body: Body,
+    budget: Budget,
+) -> Result<Answer, ApiError> {
+    let in_flight = state.in_flight.try_acquire();
+    let refused = match &in_flight {
+        Ok(_permit) => state.admission.check(budget.job_left()).err(),
+        Err(_full) => Some(state.admission.refuse()),
+    };
+    if let Some(refused) = refused {
+        body::discard(&parts.headers, body, budget.body_by()).await;
+        return Ok(Answer::Other(overloaded(refused.retry_after)));
+    }
+    let received = receive(room, &parts.headers, body, budget.body_by()).await?;
+    let order = order(state, received)?;
+    let answer = result_of(state, order, &parts.headers, budget).await;
+    Ok(Answer::Other(answer))
+}
+
+/// The answer with the result.
+async fn result_of(
+    state: &AppState,
+    order: Order,
+    headers: &HeaderMap,
+    budget: Budget,
+) -> Response {
     // Asked once more, with the job at hand: many may have come in together.
-    let admitted = match state.admission.admit(budget.left()) {
-        Ok(admitted) => Some(admitted),
-        Err(_refused) if state.dispatch.takes_overflow() => None,
-        Err(refused) => return overloaded(refused),
+    let admitted = match state.admission.admit(budget.job_left()) {
+        Ok(admitted) => admitted,
+        Err(refused) => return overloaded(refused.retry_after),
     };
     let job = order.into_job(headers, budget.job_deadline());
     tracing::Span::current().record("job.id", tracing::field::display(job.id));
@@ -95,6 +104,66 @@ async fn attended(state: &AppState, order: Order, headers: &HeaderMap, budget: B
     naming(job.id, answer)
 }
 
+/// An answer, of which more can be made if it only says that the job was taken.
+enum Answer {
+    Taken(Ticket),
+    Other(Response),
+}
+
+/// The answer to a caller who does not wait.
+async fn unattended(
+    state: &AppState,
+    room: Room,
+    parts: &Parts,
+    body: Body,
+    budget: Budget,
+) -> Result<Answer, ApiError> {
+    let Ok(_place) = state.places.unattended.try_acquire() else {
+        body::discard(&parts.headers, body, budget.body_by()).await;
+        return Ok(Answer::Other(overloaded(PLACE_IN)));
+    };
+    let received = receive(room, &parts.headers, body, budget.body_by()).await?;
+    let order = order(state, received)?;
+    let job = unattended::job(state, order, &parts.headers);
+    tracing::Span::current().record("job.id", tracing::field::display(job.id));
+    Ok(match unattended::submit(state, &job).await {
+        Ok(ticket) => Answer::Taken(ticket),
+        Err(problem) => Answer::Other(naming(job.id, ApiError::from(problem).into_response())),
+    })
+}
+
+/// The result of a job that was taken if it is there by then, else the answer as it is.
+async fn result_within(state: &Arc<AppState>, answer: Answer, by: Instant) -> Answer {
+    let Answer::Taken(ticket) = answer else {
+        return answer;
+    };
+    // With no place to wait in, it is as if the time had been over.
+    let Ok(mut follower) = Follower::of(state, ticket.job_id) else {
+        return Answer::Taken(ticket);
+    };
+    let answer = match follower.end(by).await.map(|seen| seen.execution.end) {
+        Ok(End::Ran(result)) => Json(result).into_response(),
+        Ok(End::Failed(failure)) => {
+            ApiError::from(failure_problem(ticket.job_id, &failure)).into_response()
+        }
+        Ok(End::Pending) | Err(_) => return Answer::Taken(ticket),
+    };
+    Answer::Other(naming(ticket.job_id, answer))
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Other(answer) => answer,
+            Self::Taken(ticket) => {
+                let (job, url) = (ticket.job_id, ticket.result_url.clone());
+                let taken = (StatusCode::ACCEPTED, [(LOCATION, url)], Json(ticket));
+                naming(job, taken.into_response())
+            }
+        }
+    }
+}
+
 /// The answer with the job's id on it.
 fn naming(id: JobId, mut answer: Response) -> Response {
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
@@ -103,29 +172,22 @@ fn naming(id: JobId, mut answer: Response) -> Response {
     answer
 }
 
-/// Has the job run and records what became of it. One that was not admitted is not for the queue.
+/// Has the job run and records what became of it.
 async fn run(
     state: &AppState,
     job: &Job,
     budget: Budget,
-    admitted: Option<Admitted>,
+    admitted: Admitted,
 ) -> Result<Box<ExecuteResponse>, ApiError> {
-    let (dispatch, recorder) = (&state.dispatch, &state.recorder);
-    let answered = match &admitted {
-        Some(_) => dispatch.run(job, budget, recorder).await,
-        None => dispatch.overflow(job, budget, recorder).await,
-    };
-    match answered.map(|Answered { reply, way }| (reply.result, way)) {
-        Ok((Ok(outcome), way)) => {
-            // What others ran says nothing of how fast the workers are.
-            if let Some(admitted) = admitted.filter(|_| way == WayName::Queue) {
-                admitted.served(outcome.timings.sandbox + outcome.timings.run);
-            }
+    let reply = state.dispatch.run(job, budget, &state.recorder).await;
+    match reply.map(|reply| reply.result) {
+        Ok(Ok(outcome)) => {
+            admitted.served(outcome.timings.sandbox + outcome.timings.run);
             let answer = Box::new(ExecuteResponse::new(job.id, &job.submission, outcome));
             record(state, job, End::Ran(answer.clone()));
             Ok(answer)
         }
-        Ok((Err(failure), _way)) => Err(failed(state, job, failure)),
+        Ok(Err(failure)) => Err(failed(state, job, failure)),
         Err(error) => Err(unanswered(state, job, error)),
     }
 }
@@ -141,9 +203,6 @@ fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
     tracing::warn!(error = &error as &dyn std::error::Error, "job unanswered");
     if error.is_pending() {
         record(state, job, End::Pending);
-    }
-    if let Some(failure) = error.failure() {
-        record(state, job, End::Failed(failure));
     }
     let room_in = || state.admission.refuse().retry_after;
     error.into_problem(job.id, room_in).into()

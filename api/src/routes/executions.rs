@@ -1,13 +1,14 @@
-//! `GET /api/executions/{id}`: what is recorded of a job.
+//! `GET /api/executions/{id}`: what is recorded of a job; with `?wait=N` as soon as it has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use utoipa::ToSchema;
 use warren_shared::contract::{ExecuteResponse, Problem};
 use warren_shared::ids::{JobId, RoomId};
@@ -17,14 +18,17 @@ use warren_shared::time::EpochMillis;
 
 use crate::auth::Rooms;
 use crate::description::ErrorAnswer;
+use crate::follow::Follower;
 use crate::state::AppState;
 use crate::store::{CodeHash, End, Execution, StoreError};
 use warren_http::ApiError;
 
-/// How long after its submission a job without a result is given up: jobs expire with their
+/// How long after its deadline a job without a result is given up: jobs expire with their
 /// deadline, and one that was taken in time is long done.
 const OVERDUE: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// The longest that one request waits for an end: proxies cut what is silent for a minute.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// One execution as a caller reads it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,6 +40,8 @@ pub(crate) struct ExecutionResponse {
     /// The verdict; or `pending`, `failed`, `lost`.
     #[schema(value_type = String, examples("completed"))]
     status: &'static str,
+    /// How far it is, whatever comes of it.
+    state: Stage,
     #[schema(required)]
     room_id: Option<RoomId>,
     #[schema(required)]
@@ -65,6 +71,53 @@ struct ErrorSummary {
     message: String,
 }
 
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Stage {
+    /// It waits for a worker.
+    Queued,
+    /// A worker has begun it.
+    Running,
+    /// There is a result, or there will be none.
+    Finished,
+}
+
+impl Stage {
+    /// As callers read it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// What is recorded of a job, and whether it was heard to run.
+pub(crate) struct Seen {
+    pub(crate) execution: Execution,
+    runs: bool,
+}
+
+impl Seen {
+    /// How far it is.
+    pub(crate) fn stage(&self) -> Stage {
+        if self.has_ended() {
+            Stage::Finished
+        } else if self.runs {
+            Stage::Running
+        } else {
+            Stage::Queued
+        }
+    }
+
+    /// Whether nothing more will come of it.
+    pub(crate) fn has_ended(&self) -> bool {
+        !matches!(self.execution.end, End::Pending) || is_lost(&self.execution)
+    }
+}
+
 /// What became of a job
 #[utoipa::path(
     get,
@@ -85,27 +138,88 @@ pub(crate) async fn get(
     State(state): State<Arc<AppState>>,
     rooms: Rooms,
     id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
 ) -> Result<Json<ExecutionResponse>, ApiError> {
+    let id = job_id(id)?;
+    let wait = wait(query.as_deref())?;
+    let seen = if wait.is_zero() {
+        see(&state, &rooms, id).await?
+    } else {
+        let until = Instant::now() + wait;
+        Follower::of(&state, rooms, id)?.end(until).await?
+    };
+    Ok(Json(seen.into()))
+}
+
+/// The id in a path.
+pub(crate) fn job_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, ApiError> {
     let id: Option<JobId> = id.ok().and_then(|Path(text)| text.parse().ok());
-    let id = id.ok_or_else(|| {
+    id.ok_or_else(|| {
         Problem::new(
             400,
             "invalid_job_id",
             "The job id must be a UUID in its hyphenated form. Use the jobId of an answer.",
         )
-    })?;
+        .into()
+    })
+}
+
+/// How long the query asks to wait.
+fn wait(query: Option<&str>) -> Result<Duration, ApiError> {
+    let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let Some((_, given)) = pairs.find(|(name, _)| name == "wait") else {
+        return Ok(Duration::ZERO);
+    };
+    let seconds = given.parse().ok().map(Duration::from_secs);
+    seconds.filter(|wait| *wait <= LONGEST_WAIT).ok_or_else(|| {
+        let most = LONGEST_WAIT.as_secs();
+        let message = format!(
+            "The wait is a whole number of seconds from 0 to {most}. Ask again when it is over."
+        );
+        let problem = Problem::new(400, "invalid_wait", message);
+        problem.with_details(json!({ "limitSeconds": most })).into()
+    })
+}
+
+/// An execution as it is now.
+pub(crate) async fn see(state: &AppState, rooms: &Rooms, id: JobId) -> Result<Seen, ApiError> {
     match state.store.find(id).await {
-        Ok(Some(execution)) if rooms.cover_that_of(&execution) => Ok(Json(execution.into())),
         // Nor is told that there is one in a room which the caller may not use.
+        Ok(Some(execution)) if rooms.cover_that_of(&execution) => Ok(Seen {
+            runs: state.watch.runs(id),
+            execution,
+        }),
         Ok(_) => Err(unknown(id).into()),
         Err(error) => Err(unavailable(&error, state.environment).into()),
     }
 }
 
+/// Whether its result is long overdue.
+fn is_lost(execution: &Execution) -> bool {
+    let due = execution.origin.as_ref().and_then(|origin| origin.due_at);
+    let due = due.map_or(execution.recorded_at, |due| due.max(execution.recorded_at));
+    matches!(execution.end, End::Pending) && EpochMillis::now().since(due) >= OVERDUE
+}
+
+impl From<Seen> for ExecutionResponse {
+    fn from(seen: Seen) -> Self {
+        let state = seen.stage();
+        Self {
+            state,
+            ..seen.execution.into()
+        }
+    }
+}
+
 impl From<Execution> for ExecutionResponse {
     fn from(execution: Execution) -> Self {
+        let lost = is_lost(&execution);
         let base = Self {
             success: false,
+            state: match execution.end {
+                End::Pending if !lost => Stage::Queued,
+                _ => Stage::Finished,
+            },
             job_id: execution.job_id,
             status: execution.end.status(),
             room_id: None,
@@ -136,7 +250,7 @@ impl From<Execution> for ExecutionResponse {
                 error: Some(json!({ "code": failure.code, "message": failure.message })),
                 ..base
             },
-            End::Pending if EpochMillis::now().since(execution.recorded_at) < OVERDUE => base,
+            End::Pending if !lost => base,
             End::Pending => Self {
                 status: "lost",
                 error: Some(json!({
@@ -158,7 +272,8 @@ fn unknown(id: JobId) -> Problem {
     .with_details(json!({ "jobId": id }))
 }
 
-fn unavailable(error: &StoreError, environment: Environment) -> Problem {
+/// That nothing can be read now.
+pub(crate) fn unavailable(error: &StoreError, environment: Environment) -> Problem {
     tracing::warn!(
         error = error as &dyn std::error::Error,
         "cannot read executions"

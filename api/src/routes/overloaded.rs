@@ -1,19 +1,20 @@
 //! The answer to a caller for whom there is no room.
 
+use std::time::Duration;
+
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use warren_http::ApiError;
 use warren_shared::contract::Problem;
 
-use crate::admission::Refused;
 use crate::dispatch::OVERLOADED;
 
 /// The connection ends with the answer: who is to come again later need not keep one from others
 /// meanwhile.
-pub(crate) fn overloaded(refused: Refused) -> Response {
+pub(crate) fn overloaded(retry_after: Duration) -> Response {
     let problem = Problem::new(503, "overloaded", OVERLOADED);
-    let answer = ApiError::from(problem.retry_after(refused.retry_after));
+    let answer = ApiError::from(problem.retry_after(retry_after));
     let mut response = answer.into_response();
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);

@@ -39,6 +39,9 @@ pub struct Origin {
     pub language: LanguageName,
     /// When it was submitted.
     pub submitted_at: EpochMillis,
+    /// By when it was to be begun, or done if its caller waited; `None` in records of versions
+    /// that did not say.
+    pub due_at: Option<EpochMillis>,
     /// Which code it was.
     pub code: CodeHash,
 }
@@ -114,6 +117,7 @@ impl From<&Job> for Origin {
             room: job.room.clone(),
             language: job.submission.language().clone(),
             submitted_at: job.submitted_at,
+            due_at: Some(job.deadline.at()),
             code: CodeHash::of(job.submission.code()),
         }
     }
@@ -125,6 +129,7 @@ impl Origin {
         room: Option<String>,
         language: Option<String>,
         submitted_at: Option<EpochMillis>,
+        due_at: Option<EpochMillis>,
         code: Option<String>,
     ) -> Result<Option<Self>, Box<dyn std::error::Error + Send + Sync>> {
         let (Some(room), Some(language), Some(submitted_at), Some(code)) =
@@ -136,6 +141,7 @@ impl Origin {
             room: room.parse()?,
             language: language.parse()?,
             submitted_at,
+            due_at,
             code: CodeHash::try_from(code)?,
         }))
     }

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use warren_shared::event::MAX_EVENTS_BEHIND;
+use warren_shared::ids::JobId;
 use warren_shared::limits::ByteSize;
 use warren_shared::queue::{Callback, Unclaimed};
 
@@ -54,11 +56,11 @@ struct InHand {
     _place: OwnedSemaphorePermit,
 }
 
-#[derive(Default)]
 struct State {
     failing: AtomicBool,
     lost: AtomicU64,
     ends: Ends,
+    written: broadcast::Sender<JobId>,
 }
 
 /// How the recorder is doing.
@@ -87,7 +89,11 @@ impl Recorder {
 
     fn new(store: Arc<dyn Store>, outbox: Option<Arc<Outbox>>) -> Self {
         let (entries, queue) = mpsc::channel(RECORD_BUFFER);
-        let state = Arc::<State>::default();
+        let state = Arc::new(State {
+            failing: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+            written: broadcast::Sender::new(MAX_EVENTS_BEHIND),
+        });
         let closing = CancellationToken::new();
         let waiting = until_closed(queue, closing.clone());
         let writing = {
@@ -156,6 +162,12 @@ impl Recorder {
     /// What has been handed over, to be told.
     pub(crate) fn ends(&self) -> &Ends {
         &self.state.ends
+    }
+
+    /// The jobs whose unclaimed replies are recorded from now on.
+    #[must_use]
+    pub fn written(&self) -> broadcast::Receiver<JobId> {
+        self.state.written.subscribe()
     }
 
     /// How it is doing.
@@ -243,9 +255,11 @@ async fn write(store: &dyn Store, state: &State, outbox: Option<&Outbox>, entry:
         }
     };
     let in_hand = entry.unclaimed;
+    let written = state.written.clone();
     let settle = move || {
         if let Some(in_hand) = in_hand {
             in_hand.unclaimed.acknowledge();
+            drop(written.send(job_id));
         }
     };
     let Execution { end, callback, .. } = entry.execution;

@@ -65,7 +65,7 @@ async fn a_worker_that_cannot_run_the_job_says_so_and_is_recorded() {
         (FailureCode::UnsupportedJob, 503, "unsupported_job"),
         (FailureCode::DeadlinePassed, 504, "timed_out"),
         (FailureCode::WorkerCrashed, 500, "worker_crashed"),
-        (FailureCode::Cancelled, 503, "cancelled"),
+        (FailureCode::Cancelled, 409, "cancelled"),
     ] {
         let bench = Bench::new().await;
         bench.worker(Does::Fails(failure)).await;

@@ -1,6 +1,7 @@
 //! The API from the outside: over a real queue with a real consumer, and a real store.
 
 mod admission;
+mod batch;
 mod bench;
 mod callbacks;
 mod callers;
@@ -16,6 +17,7 @@ mod late;
 mod log;
 mod main_job;
 mod metrics;
+mod not_waiting;
 mod rates;
 mod refusals;
 mod server;

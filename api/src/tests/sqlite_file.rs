@@ -64,6 +64,32 @@ async fn a_later_warrens_file_is_left_alone() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
+#[tokio::test]
+async fn an_earlier_warrens_file_is_brought_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("warren.db");
+    let earlier = rusqlite::Connection::open(&path).unwrap();
+    let made = earlier.execute_batch(
+        "CREATE TABLE executions (
+             id TEXT PRIMARY KEY, room TEXT, language TEXT, code_sha256 TEXT, submitted_at INTEGER,
+             recorded_at INTEGER NOT NULL, status TEXT NOT NULL, result TEXT, failure TEXT
+         ) STRICT;
+         INSERT INTO executions VALUES
+             ('01890a5d-ac96-774b-bcce-b302099a8057', NULL, NULL, NULL, NULL, 7, 'pending', NULL, NULL);
+         PRAGMA user_version = 1;",
+    );
+    made.unwrap();
+    drop(earlier);
+    let store = SqliteStore::open(&path).await.unwrap();
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+    let kept = store.find(id).await.unwrap().unwrap();
+    assert_eq!(kept.recorded_at.get(), 7);
+    // What it is brought to takes new records, and is not brought there twice.
+    store.record(&kept).await.unwrap();
+    store.close().await;
+    SqliteStore::open(&path).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_that_start_together_open_it_all() {
     let directory = tempfile::tempdir().unwrap();

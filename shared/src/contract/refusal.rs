@@ -2,10 +2,10 @@
 
 use serde_json::{Number, Value, json};
 
-use crate::contract::Problem;
+use crate::contract::{MAX_BATCH, Problem};
 use crate::ids::InvalidId;
 use crate::languages::Violation;
-use crate::limits::{MAX_BODY, MAX_CODE, MAX_TEST_CASES};
+use crate::limits::{ByteSize, MAX_CODE, MAX_TEST_CASES};
 
 /// What is wrong with a request. Always the caller's to mend.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +50,19 @@ pub enum Refusal {
         given: String,
     },
     /// The body is over its cap.
-    #[error("The body is larger than {} bytes. Send less code, input or test cases.", MAX_BODY.get())]
-    BodyTooLarge,
+    #[error("The body is larger than {} bytes. Send less code, input or test cases.", limit.get())]
+    BodyTooLarge {
+        /// The most it may have.
+        limit: ByteSize,
+    },
+    /// The body is no batch, or has too few or too many submissions.
+    #[error(
+        "The body is not a batch ({reason}). Send {{\"submissions\": [...]}} with 1 to {MAX_BATCH} of what POST /api/rooms/{{roomId}}/execute takes."
+    )]
+    InvalidBatch {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The room id is not of its form.
     #[error("The room id is not valid: {0}. Correct it in the path.")]
     InvalidRoom(#[from] InvalidId),
@@ -149,7 +160,8 @@ impl Refusal {
             Self::InvalidField { .. } => "invalid_field",
             Self::UnknownField { .. } => "unknown_field",
             Self::NotJson { .. } => "unsupported_media_type",
-            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::InvalidBatch { .. } => "invalid_batch",
             Self::InvalidRoom(_) => "invalid_room",
             Self::UnknownLanguage { .. } => "unknown_language",
             Self::UnknownCompare { .. } => "unknown_compare",
@@ -168,7 +180,9 @@ impl Refusal {
 
     fn status(&self) -> u16 {
         match self {
-            Self::CodeTooLarge { .. } | Self::FieldTooLarge { .. } | Self::BodyTooLarge => 413,
+            Self::CodeTooLarge { .. } | Self::FieldTooLarge { .. } | Self::BodyTooLarge { .. } => {
+                413
+            }
             Self::NotJson { .. } => 415,
             _ => 400,
         }
@@ -180,7 +194,8 @@ impl Refusal {
             Self::InvalidField { path, reason } => json!({ "field": path, "reason": reason }),
             Self::UnknownField { field, known } => json!({ "field": field, "known": known }),
             Self::NotJson { given } => json!({ "contentType": given }),
-            Self::BodyTooLarge => json!({ "limitBytes": MAX_BODY.get() }),
+            Self::BodyTooLarge { limit } => json!({ "limitBytes": limit.get() }),
+            Self::InvalidBatch { reason } => json!({ "reason": reason, "limit": MAX_BATCH }),
             Self::UnknownLanguage { given, known } => json!({ "language": given, "known": known }),
             Self::UnknownCompare { given, known } => json!({ "compare": given, "known": known }),
             Self::InvalidTolerance { given } => json!({ "tolerance": given }),

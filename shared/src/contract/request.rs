@@ -1,6 +1,7 @@
 //! What a caller sends to have code run.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Number;
 use utoipa::ToSchema;
 
@@ -68,16 +69,7 @@ impl ExecuteRequest {
     /// A [`Refusal`] that says whether it is no JSON, has an unknown field, or lacks something,
     /// and where.
     pub fn from_json(body: &[u8]) -> Result<Self, Refusal> {
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let request = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let path = match error.path().to_string() {
-                root if root == "." => String::new(),
-                path => path,
-            };
-            refusal(&path, error.inner())
-        })?;
-        json.end().map_err(|error| refusal("", &error))?;
-        Ok(request)
+        read(body)
     }
 }
 
@@ -92,6 +84,20 @@ impl ExecuteRequest {
             Some(_) => Err(Refusal::CallbacksOff { instead }),
         }
     }
+}
+
+/// Reads a body of the contract.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let request = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = match error.path().to_string() {
+            root if root == "." => String::new(),
+            path => path,
+        };
+        refusal(&path, error.inner())
+    })?;
+    json.end().map_err(|error| refusal("", &error))?;
+    Ok(request)
 }
 
 /// serde_json tells faults of shape apart from faults of syntax only by category, and unknown

@@ -1,6 +1,7 @@
 //! Which jobs are not wanted any more: the register of one worker, which connects what it is told
 //! with the jobs that it holds, now or later.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -115,8 +116,8 @@ impl Remembered {
         self.forget(now);
         let until = now + span;
         // Told again, it is not remembered for longer: callers hang up once.
-        if !self.jobs.contains_key(&job) {
-            self.jobs.insert(job, until);
+        if let Entry::Vacant(unknown) = self.jobs.entry(job) {
+            unknown.insert(until);
             self.order.insert((until, job));
         }
         if self.order.len() > MAX_REMEMBERED {

@@ -4,6 +4,7 @@
 mod callbacks;
 mod cancel;
 mod counts;
+mod events;
 mod fixture;
 mod loss;
 mod presence;
@@ -85,6 +86,8 @@ conformance! {
         presence:
             every_api_hears_of_every_worker,
             a_worker_that_falls_silent_is_forgotten;
+        events:
+            every_api_hears_what_happens_to_jobs;
         unclaimed:
             a_reply_without_waiter_is_recorded_once,
             an_unrecorded_reply_comes_again,

@@ -21,6 +21,8 @@ pub(super) struct Fields {
     code_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     submitted_at: Option<DateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<DateTime>,
     recorded_at: DateTime,
     status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +44,7 @@ impl From<&Execution> for Fields {
             language: origin.map(|o| o.language.to_string()),
             code_sha256: origin.map(|o| o.code.as_str().to_owned()),
             submitted_at: origin.map(|o| to_bson(o.submitted_at)),
+            due_at: origin.and_then(|o| o.due_at).map(to_bson),
             recorded_at: to_bson(execution.recorded_at),
             status: execution.end.status().to_owned(),
             result,
@@ -63,7 +66,13 @@ impl Fields {
         let submitted_at = self.submitted_at.map(from_bson);
         Ok(Execution {
             job_id,
-            origin: Origin::from_parts(self.room, self.language, submitted_at, self.code_sha256)?,
+            origin: Origin::from_parts(
+                self.room,
+                self.language,
+                submitted_at,
+                self.due_at.map(from_bson),
+                self.code_sha256,
+            )?,
             end,
             recorded_at: from_bson(self.recorded_at),
             callback: None,

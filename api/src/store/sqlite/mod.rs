@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
 
-use self::row::{NewRow, OldRow, SCHEMA, SCHEMA_VERSION};
+use self::row::{NewRow, OldRow, SCHEMA_VERSION, VERSIONS};
 use super::{Closed, Execution, NoAnswer, STORE_TIMEOUT, Store, StoreError};
 
 const NAME: &str = "sqlite";
@@ -178,15 +178,29 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 /// Sets the connection up and brings the schema up to date; the version that was found.
 fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if found > SCHEMA_VERSION {
         return Ok(found);
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A late reply is acknowledged once it is recorded, so a record must outlast a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.execute_batch(SCHEMA)?;
-    Ok(found)
+    upgrade(connection)
+}
+
+/// Brings the schema up to date, whoever else opens the file just now; the version then.
+fn upgrade(connection: &Connection) -> rusqlite::Result<i64> {
+    let change = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let found: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = usize::try_from(found).unwrap_or(VERSIONS.len());
+    for step in VERSIONS.iter().skip(known) {
+        change.execute_batch(step)?;
+    }
+    if found < SCHEMA_VERSION {
+        change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    change.commit()?;
+    Ok(found.max(SCHEMA_VERSION))
 }
 
 fn cannot_open(

@@ -6,10 +6,12 @@ use warren_shared::time::EpochMillis;
 
 use super::super::{End, Execution, Origin};
 
-/// The version of [`SCHEMA`], in the file's `user_version`.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+/// The version of the schema, in the file's `user_version`.
+pub(super) const SCHEMA_VERSION: i64 = 2;
+/// What makes each version out of the one before it.
+pub(super) const VERSIONS: [&str; 2] = [SCHEMA, DUE];
 /// Times are milliseconds since the epoch; `result` and `failure` are JSON.
-pub(super) const SCHEMA: &str = "
+const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS executions (
         id TEXT PRIMARY KEY,
         room TEXT,
@@ -22,8 +24,9 @@ pub(super) const SCHEMA: &str = "
         failure TEXT
     ) STRICT;
     CREATE INDEX IF NOT EXISTS executions_by_room ON executions (room, submitted_at DESC);
-    PRAGMA user_version = 1;
 ";
+/// The column is the last one.
+const DUE: &str = "ALTER TABLE executions ADD COLUMN due_at INTEGER;";
 
 /// What is written of an execution.
 pub(super) struct NewRow {
@@ -56,12 +59,14 @@ impl NewRow {
         let origin = self.origin.as_ref();
         let mut statement = connection.prepare_cached(
             "INSERT INTO executions VALUES
-                 (:id, :room, :language, :code, :submitted, :recorded, :status, :result, :failure)
+                 (:id, :room, :language, :code, :submitted, :recorded, :status, :result, :failure,
+                  :due)
              ON CONFLICT (id) DO UPDATE SET
                  room = coalesce(room, excluded.room),
                  language = coalesce(language, excluded.language),
                  code_sha256 = coalesce(code_sha256, excluded.code_sha256),
                  submitted_at = coalesce(submitted_at, excluded.submitted_at),
+                 due_at = coalesce(due_at, excluded.due_at),
                  recorded_at = excluded.recorded_at,
                  status = excluded.status,
                  result = excluded.result,
@@ -78,6 +83,7 @@ impl NewRow {
             ":status": self.status,
             ":result": self.result,
             ":failure": self.failure,
+            ":due": origin.and_then(|o| o.due_at).map(to_sql),
         })?;
         Ok(())
     }
@@ -92,12 +98,14 @@ pub(super) struct OldRow {
     recorded_at: i64,
     result: Option<String>,
     failure: Option<String>,
+    due_at: Option<i64>,
 }
 
 impl OldRow {
     pub(super) fn select(connection: &Connection, job_id: JobId) -> rusqlite::Result<Option<Self>> {
         let mut statement = connection.prepare_cached(
-            "SELECT room, language, code_sha256, submitted_at, recorded_at, result, failure
+            "SELECT room, language, code_sha256, submitted_at, recorded_at, result, failure,
+                    due_at
              FROM executions WHERE id = :id",
         )?;
         let row = |row: &Row<'_>| {
@@ -109,6 +117,7 @@ impl OldRow {
                 recorded_at: row.get(4)?,
                 result: row.get(5)?,
                 failure: row.get(6)?,
+                due_at: row.get(7)?,
             })
         };
         statement
@@ -128,7 +137,13 @@ impl OldRow {
         let submitted_at = self.submitted_at.map(from_sql);
         Ok(Execution {
             job_id,
-            origin: Origin::from_parts(self.room, self.language, submitted_at, self.code)?,
+            origin: Origin::from_parts(
+                self.room,
+                self.language,
+                submitted_at,
+                self.due_at.map(from_sql),
+                self.code,
+            )?,
             end,
             recorded_at: from_sql(self.recorded_at),
             callback: None,

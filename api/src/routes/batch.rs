@@ -1,0 +1,146 @@
+//! `POST /api/rooms/{roomId}/execute/batch`: many submissions at once, none of them waited for.
+//! All are validated before any is queued. What the queue then cannot take is told one by one: what
+//! it has taken will be run, and that cannot be taken back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+use warren_http::{ApiError, Budget, body};
+use warren_shared::contract::{BatchRequest, Problem, Refusal};
+use warren_shared::limits::MAX_BATCH_BODY;
+
+use crate::intake::{Order, Received, accept, receive_within};
+use crate::routes::overloaded::overloaded;
+use crate::state::AppState;
+use crate::unattended::{self, ROOM_IN, Ticket};
+
+/// How many of a batch are queued at a time.
+const AT_A_TIME: usize = 8;
+/// When to come again for whom there is no place.
+const PLACE_IN: Duration = Duration::from_secs(2);
+
+/// What a caller is told of a batch.
+#[derive(Debug, Serialize)]
+struct Answer {
+    /// How many were taken, and will be run.
+    accepted: usize,
+    /// How many were not.
+    refused: usize,
+    /// One for each submission, in their order.
+    jobs: Vec<Taken>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Taken {
+    Yes(Ticket),
+    No { status: &'static str, error: Value },
+}
+
+pub(crate) async fn post(
+    State(state): State<Arc<AppState>>,
+    room: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let budget = Budget::start(state.wait);
+    let (parts, body) = request.into_parts();
+    let Ok(_place) = state.places.batches.try_acquire() else {
+        body::discard(&parts.headers, body, budget.body_by()).await;
+        return Ok(overloaded(PLACE_IN));
+    };
+    let (headers, by) = (&parts.headers, budget.body_by());
+    let received = receive_within(room, headers, body, MAX_BATCH_BODY, by).await?;
+    let orders = orders(&state, received)?;
+    Ok(submit(&state, orders, headers, budget.answer_by()).await)
+}
+
+/// What was asked for, all of it valid.
+fn orders(state: &AppState, received: Received) -> Result<Vec<Order>, Problem> {
+    let Received { room, body } = received;
+    let batch = BatchRequest::from_json(&body)?;
+    drop(body);
+    let requests = batch.submissions.into_iter().enumerate();
+    requests
+        .map(|(index, request)| {
+            accept(state, room.clone(), request).map_err(|refusal| at(index, refusal))
+        })
+        .collect()
+}
+
+/// Queues what it can by then.
+async fn submit(
+    state: &AppState,
+    orders: Vec<Order>,
+    headers: &HeaderMap,
+    by: Instant,
+) -> Response {
+    let jobs = orders
+        .into_iter()
+        .map(|order| unattended::job(state, order, headers));
+    let submitting = jobs.map(|job| async move {
+        // Each takes a moment at most, but a broker that is ill could make many of them long.
+        if Instant::now() < by {
+            unattended::submit(state, &job).await
+        } else {
+            Err(too_slow())
+        }
+    });
+    let submitted: Vec<_> = stream::iter(submitting).buffered(AT_A_TIME).collect().await;
+    let accepted = submitted.iter().filter(|taken| taken.is_ok()).count();
+    match submitted.iter().find_map(|taken| taken.as_ref().err()) {
+        // Then it is no different from a single one that was refused.
+        Some(problem) if accepted == 0 => ApiError::from(problem.clone()).into_response(),
+        _ => {
+            let answer = Answer {
+                accepted,
+                refused: submitted.len() - accepted,
+                jobs: submitted.into_iter().map(Taken::from).collect(),
+            };
+            (StatusCode::ACCEPTED, Json(answer)).into_response()
+        }
+    }
+}
+
+impl From<Result<Ticket, Problem>> for Taken {
+    fn from(submitted: Result<Ticket, Problem>) -> Self {
+        match submitted {
+            Ok(ticket) => Self::Yes(ticket),
+            Err(problem) => Self::No {
+                status: "refused",
+                error: problem.body()["error"].take(),
+            },
+        }
+    }
+}
+
+/// The refusal of one submission, saying which.
+fn at(index: usize, refusal: Refusal) -> Problem {
+    let place = format!("submissions[{index}]");
+    let mut problem = Problem::from(refusal);
+    problem.message = format!("{place}: {}", problem.message);
+    let mut details = match problem.details.take() {
+        Value::Object(details) => details,
+        _ => serde_json::Map::new(),
+    };
+    let field = match details.get("field").and_then(Value::as_str) {
+        Some(field) => format!("{place}.{field}"),
+        None => place,
+    };
+    details.insert("field".to_owned(), field.into());
+    details.insert("index".to_owned(), index.into());
+    problem.with_details(details.into())
+}
+
+fn too_slow() -> Problem {
+    let message = "The job queue was too slow to take all of the batch. Send those that were refused again later; if you operate this service, see GET /api/health and check the message broker.";
+    Problem::new(503, "queue_unavailable", message).retry_after(ROOM_IN)
+}

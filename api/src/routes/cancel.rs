@@ -1,0 +1,94 @@
+//! `DELETE /api/executions/{id}`: cancels a job that waits or runs. That is recorded first, so that
+//! it stands whatever a worker still says; then the workers are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use serde_json::json;
+use warren_http::ApiError;
+use warren_shared::contract::Problem;
+use warren_shared::event::{Happened, JobEvent};
+use warren_shared::reply::{FailureCode, JobFailure, Progress};
+use warren_shared::time::{Deadline, EpochMillis};
+
+use crate::auth::Rooms;
+use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id, see, unavailable};
+use crate::state::AppState;
+use crate::store::{End, Execution};
+
+/// For how long a job may wait of which that is not recorded: as long as any caller waits, and more.
+const UNKNOWN_WAIT: Duration = Duration::from_secs(60);
+
+pub(crate) async fn delete(
+    State(state): State<Arc<AppState>>,
+    rooms: Rooms,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<ExecutionResponse>, ApiError> {
+    let seen = see(&state, &rooms, job_id(id)?).await?;
+    if is_cancelled(&seen) {
+        return Ok(Json(seen.into()));
+    }
+    let progress = match seen.stage() {
+        Stage::Finished => return Err(finished(&seen)),
+        Stage::Running => Progress::Running,
+        Stage::Queued => Progress::NotBegun,
+    };
+    // Whoever hangs up now still wants all of it.
+    let cancelling = tokio::spawn(cancel(state, rooms, seen.execution, progress));
+    let seen = cancelling.await.map_err(|_panicked| unfinished())??;
+    Ok(Json(seen.into()))
+}
+
+async fn cancel(
+    state: Arc<AppState>,
+    rooms: Rooms,
+    execution: Execution,
+    progress: Progress,
+) -> Result<Seen, ApiError> {
+    let job = execution.job_id;
+    let due = execution.origin.as_ref().and_then(|origin| origin.due_at);
+    let cancelled = Execution {
+        end: End::Failed(JobFailure::cancelled(progress)),
+        recorded_at: EpochMillis::now(),
+        ..execution
+    };
+    if let Err(error) = state.store.record(&cancelled).await {
+        return Err(unavailable(&error, state.environment).into());
+    }
+    // A result that was recorded in the meantime stands.
+    let seen = see(&state, &rooms, job).await?;
+    if !is_cancelled(&seen) {
+        return Err(finished(&seen));
+    }
+    let left = due.map_or(UNKNOWN_WAIT, |due| due.since(EpochMillis::now()));
+    let deadline = Deadline::after(left.max(UNKNOWN_WAIT));
+    state.watch.withdrawn(job, deadline);
+    state.queue.withdraw(job, deadline).await;
+    let event = JobEvent::now(job, Happened::Finished);
+    state.queue.tell(&event).await;
+    tracing::info!(job.id = %job, "cancelled by request");
+    Ok(seen)
+}
+
+fn is_cancelled(seen: &Seen) -> bool {
+    matches!(&seen.execution.end, End::Failed(failure) if failure.code == FailureCode::Cancelled)
+}
+
+fn finished(seen: &Seen) -> ApiError {
+    let job = seen.execution.job_id;
+    let problem = Problem::new(
+        409,
+        "already_finished",
+        "The execution has ended already, so there is nothing to cancel. Its result is at details.resultUrl.",
+    );
+    let details = json!({ "jobId": job, "resultUrl": format!("/api/executions/{job}") });
+    problem.with_details(details).into()
+}
+
+fn unfinished() -> ApiError {
+    let message = "The execution could not be cancelled because of a fault in Warren. Please report it with the log.";
+    Problem::new(500, "internal_error", message).into()
+}

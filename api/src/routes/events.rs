@@ -1,0 +1,79 @@
+//! `GET /api/executions/{id}/events`: what happens to a job, as server-sent events, until its end.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures_util::{Stream, stream};
+use tokio::time::Instant;
+use warren_http::ApiError;
+
+use crate::auth::Rooms;
+use crate::follow::{Follower, Waited};
+use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id};
+use crate::state::AppState;
+
+/// How often a peer hears that the connection stands.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long one stream lasts at most. Who listens connects again, as browsers do by themselves.
+const LONGEST: Duration = Duration::from_secs(15 * 60);
+
+/// What is to come of a stream.
+struct Telling {
+    follower: Follower,
+    until: Instant,
+    /// What is to be told next.
+    next: Option<Seen>,
+    last: Option<Stage>,
+}
+
+pub(crate) async fn get(
+    State(state): State<Arc<AppState>>,
+    rooms: Rooms,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let follower = Follower::of(&state, rooms, job_id(id)?)?;
+    let telling = Telling {
+        next: Some(follower.look().await?),
+        follower,
+        until: Instant::now() + LONGEST,
+        last: None,
+    };
+    let events = stream::unfold(telling, async |mut telling| {
+        let event = telling.event().await?;
+        Some((Ok(event), telling))
+    });
+    let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("here");
+    Ok(Sse::new(events).keep_alive(heartbeat))
+}
+
+impl Telling {
+    /// The next event; `None` after the last.
+    async fn event(&mut self) -> Option<Event> {
+        if self.last == Some(Stage::Finished) {
+            return None;
+        }
+        loop {
+            if let Some(seen) = self.next.take()
+                && self.last.is_none_or(|last| last != seen.stage())
+            {
+                let stage = seen.stage();
+                self.last = Some(stage);
+                return event(stage, seen);
+            }
+            if self.follower.wait(self.until).await == Waited::Over {
+                return None;
+            }
+            self.next = self.follower.look().await.ok();
+        }
+    }
+}
+
+fn event(stage: Stage, seen: Seen) -> Option<Event> {
+    let event = Event::default().event(stage.name()).id(stage.name());
+    event.json_data(ExecutionResponse::from(seen)).ok()
+}

@@ -1,0 +1,62 @@
+//! What happens to jobs is told to every API, by workers and by APIs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::broadcast::Receiver;
+use tokio::time::{Instant, timeout};
+use warren_shared::event::{Happened, JobEvent};
+use warren_shared::ids::JobId;
+use warren_shared::queue::JobQueue;
+
+use super::fixture::{Fixture, SOON};
+
+/// Tells until this API hears it: one that has just started listens a moment later.
+async fn heard(
+    ear: &mut Receiver<JobEvent>,
+    teller: &Arc<dyn JobQueue>,
+    event: &JobEvent,
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while started.elapsed() < SOON {
+        teller.tell(event).await;
+        while let Ok(heard) = timeout(Duration::from_millis(100), ear.recv()).await {
+            if heard? == *event {
+                return Ok(());
+            }
+        }
+    }
+    anyhow::bail!("not heard: {event:?}")
+}
+
+pub async fn every_api_hears_what_happens_to_jobs<F: Fixture>() -> anyhow::Result<()> {
+    let fixture = F::new().await?;
+    let (one, other, worker) = (fixture.api()?, fixture.api()?, fixture.worker()?);
+    let mut ears = [one.events(), other.events()];
+    let running = Happened::Running {
+        worker: worker.instance.clone(),
+    };
+    for ear in &mut ears {
+        heard(
+            ear,
+            &worker.queue,
+            &JobEvent::now(JobId::new(), running.clone()),
+        )
+        .await?;
+        heard(ear, &one, &JobEvent::now(JobId::new(), Happened::Finished)).await?;
+    }
+    // Once both listen, both hear the same, each once.
+    let event = JobEvent::now(JobId::new(), running);
+    worker.queue.tell(&event).await;
+    for ear in &mut ears {
+        let mut times = 0;
+        while let Ok(heard) =
+            timeout(if times == 0 { SOON } else { Duration::ZERO }, ear.recv()).await
+        {
+            times += u32::from(heard.context("an event")? == event);
+        }
+        assert_eq!(times, 1);
+    }
+    Ok(())
+}
