@@ -49,7 +49,8 @@ impl Api {
         languages: Languages,
         instance: InstanceId,
     ) -> Self {
-        let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
+        let recorder = Recorder::keeping(config.code_keeping, Arc::clone(&store));
+        let recorder = Arc::new(recorder);
         let draining = CancellationToken::new();
         let state = AppState {
             draining: draining.clone(),

@@ -10,6 +10,7 @@ pub mod config;
 mod dispatch;
 mod error;
 mod health;
+mod idempotency;
 mod intake;
 mod origin;
 mod router;

@@ -20,9 +20,10 @@ use tracing::{Level, Span};
 use warren_http::{alive, with_fallbacks};
 use warren_shared::time::millis;
 
+use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
 use crate::origin::Origins;
 use crate::routes::execute::JOB_ID_HEADER;
-use crate::routes::{execute, executions, health};
+use crate::routes::{execute, executions, health, history};
 use crate::state::AppState;
 
 const HEALTH: &str = "/api/health";
@@ -38,6 +39,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
     let routes = Router::new()
         .route("/api/rooms/{roomId}/execute", post(execute::post))
+        .route("/api/rooms/{roomId}/executions", get(history::get))
         .route("/api/executions/{id}", get(executions::get))
         .route(HEALTH, get(health::get))
         .route(LIVEZ, get(alive))
@@ -82,8 +84,9 @@ fn cors(origins: &Origins) -> CorsLayer {
             CONTENT_TYPE,
             AUTHORIZATION,
             HeaderName::from_static("traceparent"),
+            IDEMPOTENCY_KEY,
         ])
-        .expose_headers([RETRY_AFTER, JOB_ID_HEADER])
+        .expose_headers([RETRY_AFTER, JOB_ID_HEADER, IDEMPOTENCY_REPLAYED])
         .max_age(PREFLIGHT_AGE)
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use warren_http::{ApiError, Budget, body};
 use warren_shared::contract::ExecuteResponse;
@@ -14,8 +14,10 @@ use warren_shared::job::Job;
 use warren_shared::reply::JobFailure;
 
 use crate::admission::Admitted;
+use crate::caller::Caller;
 use crate::dispatch::{DispatchError, failure_problem};
-use crate::intake::{Order, order, receive};
+use crate::idempotency::{self, Held, Keyed, Turn};
+use crate::intake::{order, receive};
 use crate::routes::overloaded::overloaded;
 use crate::state::AppState;
 use crate::store::{End, Execution};
@@ -29,7 +31,8 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let Ok(caller) = Caller::from_request_parts(&mut parts, &()).await;
     let in_flight = state.in_flight.try_acquire();
     let refused = match &in_flight {
         Ok(_permit) => state.admission.check(budget.left()).err(),
@@ -40,20 +43,30 @@ pub(crate) async fn post(
         return Ok(overloaded(refused));
     }
     let received = receive(room, &parts.headers, body, budget.body_by()).await?;
+    let keyed = Keyed::of(&parts.headers, &caller, &received.room, &received.body)?;
     let order = order(&state, received)?;
-    Ok(attended(&state, order, &parts.headers, budget).await)
+    let job = order.into_job(&parts.headers, budget.job_deadline());
+    match idempotency::begin(&state, keyed, &job, budget.answer_by()).await? {
+        Turn::First(held) => Ok(attended(&state, job, held, budget).await),
+        Turn::Again(earlier) => {
+            let answer = idempotency::replay(&state, earlier, budget.answer_by()).await;
+            Ok(naming(earlier, answer))
+        }
+    }
 }
 
 /// The answer to a caller who waits.
-async fn attended(state: &AppState, order: Order, headers: &HeaderMap, budget: Budget) -> Response {
+async fn attended(state: &AppState, job: Job, held: Held, budget: Budget) -> Response {
     // Asked once more, with the job at hand: many may have come in together.
     let admitted = match state.admission.admit(budget.left()) {
         Ok(admitted) => admitted,
-        Err(refused) => return overloaded(refused),
+        Err(refused) => {
+            held.release().await;
+            return overloaded(refused);
+        }
     };
-    let job = order.into_job(headers, budget.job_deadline());
     tracing::Span::current().record("job.id", tracing::field::display(job.id));
-    let answer = match run(state, &job, budget, admitted).await {
+    let answer = match run(state, &job, held, budget, admitted).await {
         Ok(answer) => Json(answer).into_response(),
         Err(error) => error.into_response(),
     };
@@ -72,6 +85,7 @@ fn naming(id: JobId, mut answer: Response) -> Response {
 async fn run(
     state: &AppState,
     job: &Job,
+    held: Held,
     budget: Budget,
     admitted: Admitted,
 ) -> Result<Box<ExecuteResponse>, ApiError> {
@@ -84,7 +98,12 @@ async fn run(
             Ok(answer)
         }
         Ok(Err(failure)) => Err(failed(state, job, failure)),
-        Err(error) => Err(unanswered(state, job, error)),
+        Err(error) => {
+            if !error.is_pending() {
+                held.release().await;
+            }
+            Err(unanswered(state, job, error))
+        }
     }
 }
 
@@ -105,5 +124,5 @@ fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
 }
 
 fn record(state: &AppState, job: &Job, end: End) {
-    state.recorder.record(Execution::of(job, end));
+    let _written = state.recorder.record(Execution::of(job, end));
 }

@@ -15,12 +15,9 @@ use warren_shared::telemetry::Environment;
 use warren_shared::time::EpochMillis;
 
 use crate::state::AppState;
-use crate::store::{CodeHash, End, Execution, StoreError};
+use crate::store::{CodeHash, End, Execution, Standing, StoreError};
 use warren_http::ApiError;
 
-/// How long after its submission a job without a result is given up: jobs expire with their
-/// deadline, and one that was taken in time is long done.
-const OVERDUE: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// One execution as a caller reads it.
@@ -38,6 +35,9 @@ pub(crate) struct ExecutionResponse {
     submitted_at: Option<EpochMillis>,
     recorded_at: EpochMillis,
     code_sha256: Option<CodeHash>,
+    /// The code itself, if this service keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     /// What `POST …/execute` answers, if it ran.
     result: Option<ExecuteResponse>,
     /// Why there is no result.
@@ -56,7 +56,7 @@ pub(crate) async fn get(
             "The job id must be a UUID in its hyphenated form. Use the jobId of an answer.",
         )
     })?;
-    match state.store.find(id).await {
+    match state.recorder.find(id).await {
         Ok(Some(execution)) => Ok(Json(execution.into())),
         Ok(None) => Err(unknown(id).into()),
         Err(error) => Err(unavailable(&error, state.environment).into()),
@@ -65,15 +65,17 @@ pub(crate) async fn get(
 
 impl From<Execution> for ExecutionResponse {
     fn from(execution: Execution) -> Self {
+        let standing = execution.standing();
         let base = Self {
             success: false,
             job_id: execution.job_id,
-            status: execution.end.status(),
+            status: standing.as_str(),
             room_id: None,
             language: None,
             submitted_at: None,
             recorded_at: execution.recorded_at,
             code_sha256: None,
+            code: None,
             result: None,
             error: None,
         };
@@ -84,6 +86,7 @@ impl From<Execution> for ExecutionResponse {
                 language: Some(origin.language),
                 submitted_at: Some(origin.submitted_at),
                 code_sha256: Some(origin.code),
+                code: origin.source,
                 ..base
             },
         };
@@ -97,9 +100,8 @@ impl From<Execution> for ExecutionResponse {
                 error: Some(json!({ "code": failure.code, "message": failure.message })),
                 ..base
             },
-            End::Pending if EpochMillis::now().since(execution.recorded_at) < OVERDUE => base,
+            End::Pending if standing == Standing::Pending => base,
             End::Pending => Self {
-                status: "lost",
                 error: Some(json!({
                     "code": "lost",
                     "message": "No result came: the job expired before a worker took it, or its worker was lost. Send the request again.",
@@ -119,7 +121,7 @@ fn unknown(id: JobId) -> Problem {
     .with_details(json!({ "jobId": id }))
 }
 
-fn unavailable(error: &StoreError, environment: Environment) -> Problem {
+pub(crate) fn unavailable(error: &StoreError, environment: Environment) -> Problem {
     tracing::warn!(
         error = error as &dyn std::error::Error,
         "cannot read executions"

@@ -3,4 +3,5 @@
 pub(crate) mod execute;
 pub(crate) mod executions;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod overloaded;

@@ -21,12 +21,16 @@ pub(super) struct Fields {
     code_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     submitted_at: Option<DateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<DateTime>,
     recorded_at: DateTime,
     status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<ExecuteResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<JobFailure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
 }
 
 impl From<&Execution> for Fields {
@@ -42,10 +46,12 @@ impl From<&Execution> for Fields {
             language: origin.map(|o| o.language.to_string()),
             code_sha256: origin.map(|o| o.code.as_str().to_owned()),
             submitted_at: origin.map(|o| to_bson(o.submitted_at)),
+            due_at: origin.and_then(|o| o.due_at).map(to_bson),
             recorded_at: to_bson(execution.recorded_at),
             status: execution.end.status().to_owned(),
             result,
             failure,
+            code: origin.and_then(|o| o.source.clone()),
         }
     }
 }
@@ -60,20 +66,27 @@ impl Fields {
             (None, Some(failure)) => End::Failed(failure),
             (None, None) => End::Pending,
         };
-        let submitted_at = self.submitted_at.map(from_bson);
+        let origin = Origin::from_parts(
+            self.room,
+            self.language,
+            self.submitted_at.map(from_bson),
+            self.due_at.map(from_bson),
+            self.code_sha256,
+        )?;
+        let source = self.code;
         Ok(Execution {
             job_id,
-            origin: Origin::from_parts(self.room, self.language, submitted_at, self.code_sha256)?,
+            origin: origin.map(|origin| Origin { source, ..origin }),
             end,
             recorded_at: from_bson(self.recorded_at),
         })
     }
 }
 
-fn to_bson(time: EpochMillis) -> DateTime {
+pub(super) fn to_bson(time: EpochMillis) -> DateTime {
     DateTime::from_millis(time.get().try_into().unwrap_or(i64::MAX))
 }
 
-fn from_bson(time: DateTime) -> EpochMillis {
+pub(super) fn from_bson(time: DateTime) -> EpochMillis {
     EpochMillis::from_millis(time.timestamp_millis().try_into().unwrap_or(0))
 }
