@@ -18,8 +18,8 @@ const MAX_LEN: usize = 255;
 /// A request that has a key.
 #[derive(Clone, Debug)]
 pub(crate) struct Keyed {
-    pub(super) key: ClaimKey,
-    pub(super) fingerprint: Fingerprint,
+    pub(crate) key: ClaimKey,
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl Keyed {

@@ -6,6 +6,8 @@ mod cors;
 mod errors;
 mod hang_up;
 mod health;
+mod history;
+mod idempotency;
 mod late;
 mod log;
 mod main_job;
