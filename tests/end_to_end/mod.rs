@@ -6,6 +6,7 @@ mod cli;
 mod drain;
 mod duplicates;
 mod engine;
+mod history;
 mod images;
 mod judging;
 mod leftovers;
