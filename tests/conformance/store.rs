@@ -280,7 +280,7 @@ async fn two_handles_see_the_same(opener: Opener) {
 
 async fn a_recorder_writes_everything_before_it_ends(store: Opener) {
     let store = store.open().await;
-    let recorder = Recorder::start(Arc::clone(&store));
+    let recorder = Recorder::keeping(CodeKeeping::Whole, Arc::clone(&store));
     let executions: Vec<_> = (0..200).map(|n| ran(&job(), &format!("{n}\n"))).collect();
     for execution in &executions {
         let _written = recorder.record(execution.clone());

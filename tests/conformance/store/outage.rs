@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, doc};
 use tokio_util::sync::CancellationToken;
-use warren_api::store::{MongoStore, Origin, Recorder, STORE_TIMEOUT, Store, StoreError};
+use warren_api::store::{
+    CodeKeeping, MongoStore, Origin, Recorder, STORE_TIMEOUT, Store, StoreError,
+};
 use warren_shared::job::Job;
 use warren_shared::queue::{JobQueue, MemoryQueue, Prefetch};
 use warren_shared::reply::Reply;
@@ -30,7 +32,7 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
         ));
         assert!(asked.elapsed() < STORE_TIMEOUT + Duration::from_secs(1));
 
-        let recorder = Recorder::start(Arc::clone(&store));
+        let recorder = Recorder::keeping(CodeKeeping::Whole, Arc::clone(&store));
         let before: Vec<_> = (0..50).map(|n| ran(&job(), &format!("{n}\n"))).collect();
         let handed = Instant::now();
         for execution in &before {
