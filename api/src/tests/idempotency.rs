@@ -14,7 +14,7 @@ use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, send};
 use crate::caller::Caller;
 use crate::config::DATABASE_FILE;
 use crate::idempotency::Keyed;
-use crate::store::{Claim, Claimed, SqliteStore, Store};
+use crate::store::{Claim, Claimed, SqliteStore};
 use crate::{Api, Config};
 
 async fn keyed(api: &Api, key: &str, body: &str) -> Answer {

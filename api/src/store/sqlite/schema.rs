@@ -5,7 +5,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 /// The version of the schema, in the file's `user_version`.
 pub(super) const SCHEMA_VERSION: i64 = 2;
 /// What makes each version out of the one before it.
-const VERSIONS: [&str; SCHEMA_VERSION as usize] = [FIRST, HISTORY];
+const VERSIONS: [&str; 2] = [FIRST, HISTORY];
 
 /// Times are milliseconds since the epoch; `result` and `failure` are JSON.
 const FIRST: &str = "
