@@ -104,10 +104,11 @@ impl Role {
 ///
 /// # Errors
 /// The file cannot be opened. A MongoDB that is away is no error.
-pub async fn store(config: &StoreConfig) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(match config {
-        StoreConfig::Mongo(uri) => Arc::new(MongoStore::new(uri)?),
-        StoreConfig::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
+pub async fn store(config: &warren_api::Config) -> anyhow::Result<Arc<dyn Store>> {
+    let retention = config.retention;
+    Ok(match &config.store {
+        StoreConfig::Mongo(uri) => Arc::new(MongoStore::new(uri)?.keeping(retention)),
+        StoreConfig::Sqlite(path) => Arc::new(SqliteStore::open_keeping(path, retention).await?),
     })
 }
 

@@ -165,7 +165,7 @@ async fn api(
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<Drained>> + use<>> {
     let config = settings.api.clone();
     let listener = listen(config.address, "WARREN_API_ADDR").await?;
-    let store = compose::store(&config.store).await?;
+    let store = compose::store(&config).await?;
     tracing::info!(
         address = %listener.local_addr()?,
         instance = %queue.instance,

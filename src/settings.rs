@@ -64,7 +64,7 @@ impl Settings {
         let languages = languages(env);
         Self {
             environment,
-            traces: TraceConfig::from_env(&mut env),
+            traces: TraceConfig::from_env(env),
             rabbitmq_url: env.text("RABBITMQ_URL"),
             api: warren_api::Config::from_env(env),
             worker: warren_worker::Config::from_env(env, &languages),

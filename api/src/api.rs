@@ -64,7 +64,8 @@ impl Api {
         let dispatch = Arc::new(Dispatch::new(Arc::clone(&queue), config.fallback)?);
         let callbacks = Arc::new(Callbacks::new(config.callbacks, Arc::clone(&queue)));
         let outbox = Arc::clone(&callbacks.outbox);
-        let recorder = Arc::new(Recorder::with_outbox(Arc::clone(&store), outbox));
+        let recorder = Recorder::new(config.code_keeping, Arc::clone(&store), Some(outbox));
+        let recorder = Arc::new(recorder);
         let draining = CancellationToken::new();
         let metrics = Metrics::new();
         let max_in_flight = config.max_in_flight;

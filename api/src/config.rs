@@ -17,6 +17,7 @@ use crate::callbacks::CallbackConfig;
 pub use crate::dispatch::settings::FallbackConfig;
 use crate::origin::Origins;
 use crate::rate::RateConfig;
+use crate::store::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
@@ -41,6 +42,10 @@ pub struct Config {
     pub environment: Environment,
     /// Where executions are recorded (`MONGODB_URI`, else `WARREN_DATA_DIR`).
     pub store: StoreConfig,
+    /// How long they are kept (`WARREN_RETENTION_DAYS`).
+    pub retention: Retention,
+    /// Whether their code is, too (`WARREN_STORE_CODE`).
+    pub code_keeping: CodeKeeping,
     /// Whether the forbidden patterns are enforced (`WARREN_POLICY`).
     pub policy: PolicyMode,
     /// How long a caller waits at most (`WARREN_WAIT_MS`).
@@ -91,6 +96,15 @@ impl Config {
             origins: env.parse("CLIENT_URL").unwrap_or_default(),
             environment: env.parse("NODE_ENV").unwrap_or(Environment::Production),
             store: store(env),
+            retention: Retention::days(env.number(
+                "WARREN_RETENTION_DAYS",
+                DEFAULT_RETENTION_DAYS,
+                1..=MAX_RETENTION_DAYS,
+            )),
+            code_keeping: match env.parse::<bool>("WARREN_STORE_CODE") {
+                Some(true) => CodeKeeping::Whole,
+                Some(false) | None => CodeKeeping::HashOnly,
+            },
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             wait: env.span_ms(
                 "WARREN_WAIT_MS",
@@ -173,6 +187,8 @@ mod tests {
         assert_eq!(config.wait, MAX_WAIT);
         assert_eq!(config.async_max_wait, DEFAULT_ASYNC_MAX_WAIT);
         assert!(config.origins.header_values().is_empty());
+        assert_eq!(config.retention, Retention::days(30));
+        assert_eq!(config.code_keeping, CodeKeeping::HashOnly);
     }
 
     #[test]
@@ -186,6 +202,8 @@ mod tests {
             ("WARREN_WAIT_MS", "1500"),
             ("WARREN_MAX_IN_FLIGHT", "7"),
             ("WARREN_ASYNC_MAX_WAIT_S", "600"),
+            ("WARREN_RETENTION_DAYS", "365"),
+            ("WARREN_STORE_CODE", "true"),
         ]);
         let config = Config::from_env(&mut env);
         assert_eq!(env.finish(), Ok(()));
@@ -200,6 +218,8 @@ mod tests {
         assert_eq!(config.wait, Duration::from_millis(1500));
         assert_eq!(config.max_in_flight, 7);
         assert_eq!(config.async_max_wait, Duration::from_secs(600));
+        assert_eq!(config.retention, Retention::days(365));
+        assert_eq!(config.code_keeping, CodeKeeping::Whole);
         assert!(!format!("{config:?}").contains("u:p"));
     }
 
@@ -210,6 +230,8 @@ mod tests {
             ("CLIENT_URL", "*"),
             ("NODE_ENV", "staging"),
             ("MONGODB_URI", "postgres://me:hunter2@db"),
+            ("WARREN_RETENTION_DAYS", "0"),
+            ("WARREN_STORE_CODE", "yes"),
             ("WARREN_POLICY", "maybe"),
             ("WARREN_WAIT_MS", "5001"),
             ("WARREN_MAX_IN_FLIGHT", "0"),
@@ -225,6 +247,8 @@ mod tests {
                 "CLIENT_URL",
                 "NODE_ENV",
                 "MONGODB_URI",
+                "WARREN_RETENTION_DAYS",
+                "WARREN_STORE_CODE",
                 "WARREN_POLICY",
                 "WARREN_WAIT_MS",
                 "WARREN_MAX_IN_FLIGHT",

@@ -162,6 +162,7 @@ impl Health {
                 latency,
                 format!("answers, but records nothing; {held}"),
             ),
+            Some(Ok(())) if backlog.losing => service(State::Degraded, latency, held),
             Some(Ok(())) if backlog.lost > 0 => service(State::Ok, latency, held),
             Some(Ok(())) => ServiceHealth {
                 detail: None,

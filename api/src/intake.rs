@@ -24,9 +24,14 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
 }
 
+/// The room that a path names. One that is not UTF-8 names none.
+pub(crate) fn room_name(room: Result<Path<String>, PathRejection>) -> String {
+    room.map_or_else(|_rejected| String::new(), |Path(room)| room)
+}
+
 /// Takes the request in, to be here `by` then.
 pub(crate) async fn receive(
-    room: Result<Path<String>, PathRejection>,
+    room: String,
     headers: &HeaderMap,
     body: Body,
     by: Instant,
@@ -36,7 +41,7 @@ pub(crate) async fn receive(
 
 /// The same of at most `limit`.
 pub(crate) async fn receive_within(
-    room: Result<Path<String>, PathRejection>,
+    room: String,
     headers: &HeaderMap,
     body: Body,
     limit: ByteSize,
@@ -44,8 +49,6 @@ pub(crate) async fn receive_within(
 ) -> Result<Received, ApiError> {
     // The body first, whatever else is wrong: a sender who is cut off sees no answer.
     let body = body::read_json_within(limit, headers, body, by).await?;
-    // A path that is not UTF-8 is no room either.
-    let room = room.map_or_else(|_rejected| String::new(), |Path(room)| room);
     let room: RoomId = room.parse().map_err(Refusal::InvalidRoom)?;
     Ok(Received { room, body })
 }

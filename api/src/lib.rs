@@ -5,6 +5,7 @@
 
 mod admission;
 mod api;
+mod attended;
 mod auth;
 pub mod callbacks;
 mod caller;
@@ -15,6 +16,7 @@ mod error;
 mod follow;
 mod guard;
 mod health;
+mod idempotency;
 mod intake;
 mod metrics;
 mod origin;

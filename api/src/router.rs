@@ -27,12 +27,13 @@ use warren_shared::time::millis;
 use crate::auth::API_KEY_HEADER;
 use crate::description::{self, Description};
 use crate::guard::guard;
+use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
 use crate::metrics::count;
 use crate::origin::Origins;
 use crate::preference::{PREFER, PREFERENCE_APPLIED};
 use crate::rate::{LIMIT, REMAINING, RESET};
 use crate::routes::execute::JOB_ID_HEADER;
-use crate::routes::{batch, cancel, docs, events, execute, executions, health, metrics};
+use crate::routes::{batch, cancel, docs, events, execute, executions, health, history, metrics};
 use crate::state::AppState;
 use crate::trace_context::received;
 
@@ -64,6 +65,7 @@ fn described() -> OpenApiRouter<Arc<AppState>> {
     OpenApiRouter::with_openapi(description::base())
         .routes(routes!(execute::post))
         .routes(routes!(batch::post))
+        .routes(routes!(history::get))
         .routes(routes!(executions::get, cancel::delete))
         .routes(routes!(events::get))
         .routes(routes!(health::get))
@@ -112,7 +114,7 @@ fn cors(origins: &Origins) -> CorsLayer {
             HeaderName::from_static("traceparent"),
             API_KEY_HEADER,
             PREFER,
-            HeaderName::from_static("idempotency-key"),
+            IDEMPOTENCY_KEY,
             HeaderName::from_static("last-event-id"),
         ])
         .expose_headers([
@@ -123,7 +125,7 @@ fn cors(origins: &Origins) -> CorsLayer {
             RESET,
             LOCATION,
             PREFERENCE_APPLIED,
-            HeaderName::from_static("idempotency-replayed"),
+            IDEMPOTENCY_REPLAYED,
         ])
         .max_age(PREFLIGHT_AGE)
 }

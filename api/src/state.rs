@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use warren_shared::languages::{Languages, PolicyMode};
 use warren_shared::queue::JobQueue;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use serde::Serialize;
-use tokio::time::timeout;
+use utoipa::ToSchema;
 use warren_http::{Budget, MAX_WAIT};
 use warren_shared::contract::Problem;
 use warren_shared::ids::JobId;
@@ -22,10 +22,11 @@ const ON_RECORD: Duration = Duration::from_millis(40);
 pub(crate) const ROOM_IN: Duration = Duration::from_secs(5);
 
 /// What a caller is told of a job that was taken.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ticket {
     pub(crate) job_id: JobId,
+    #[schema(value_type = String, examples("pending"))]
     status: &'static str,
     /// Where its result will be.
     pub(crate) result_url: String,
@@ -34,7 +35,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    fn of(job_id: JobId) -> Self {
+    pub(crate) fn of(job_id: JobId) -> Self {
         Self {
             job_id,
             status: End::Pending.status(),
@@ -52,15 +53,28 @@ pub(crate) fn job(state: &AppState, order: Order, headers: &HeaderMap) -> Job {
     job
 }
 
+/// Why a job was not taken.
+pub(crate) struct NotTaken {
+    /// What its caller is told.
+    pub(crate) problem: Problem,
+    /// Whether it will certainly not be run.
+    pub(crate) is_certain: bool,
+}
+
 /// Queues the job. Nothing but the queue's room decides: it need not be done soon.
-pub(crate) async fn submit(state: &AppState, job: &Job) -> Result<Ticket, Problem> {
+pub(crate) async fn submit(state: &AppState, job: &Job) -> Result<Ticket, NotTaken> {
     let submitted = state.queue.submit_unattended(job).await;
     if let Err(error) = submitted.map_err(DispatchError::from) {
         tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "job not queued");
-        if error.is_pending() {
+        let is_certain = !error.is_pending();
+        if !is_certain {
             record(state, job).await;
         }
-        return Err(error.into_problem(job.id, || ROOM_IN));
+        let problem = error.into_problem(job.id, || ROOM_IN);
+        return Err(NotTaken {
+            problem,
+            is_certain,
+        });
     }
     record(state, job).await;
     Ok(Ticket::of(job.id))
@@ -69,8 +83,5 @@ pub(crate) async fn submit(state: &AppState, job: &Job) -> Result<Ticket, Proble
 /// After it was queued: what is refused leaves no trace.
 async fn record(state: &AppState, job: &Job) {
     let pending = Execution::of(job, End::Pending);
-    let recorded = timeout(ON_RECORD, state.store.record(&pending)).await;
-    if !matches!(recorded, Ok(Ok(()))) {
-        state.recorder.record(pending);
-    }
+    state.recorder.record(pending).within(ON_RECORD).await;
 }

@@ -1,6 +1,9 @@
 //! What every store promises, held against the SQLite file and a real MongoDB.
 
+mod claims;
+mod listing;
 mod outage;
+mod retention;
 mod sample;
 
 use std::future::Future;
@@ -9,12 +12,22 @@ use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
 use warren_api::store::{
-    End, Execution, MAX_RECORDED_TEXT, MongoStore, Recorder, SqliteStore, Store, StoreError,
+    CodeKeeping, End, Execution, MAX_RECORDED_TEXT, MongoStore, Recorder, Retention, SqliteStore,
+    Store, StoreError,
 };
 use warren_shared::ids::JobId;
 use warren_shared::reply::Reply;
 
 use crate::harness::mongo::Database;
+use claims::{
+    a_claim_stands_until_it_is_released_replaced_or_lapses,
+    one_of_many_claimants_wins_at_whatever_handle,
+};
+use listing::{
+    filters_tell_languages_and_standings_apart, pages_stay_where_they_are_while_executions_come_in,
+    the_newest_comes_first_and_every_page_follows_the_last,
+};
+use retention::{the_retention_can_be_changed, what_is_old_is_deleted_and_what_is_not_stays};
 use sample::{CODE, failed, job, outcome, ran};
 
 /// Each property as one test for each store.
@@ -48,6 +61,14 @@ conformance!(
     it_answers_and_then_is_closed,
     two_handles_see_the_same,
     a_recorder_writes_everything_before_it_ends,
+    what_a_recorder_holds_can_be_read,
+    the_newest_comes_first_and_every_page_follows_the_last,
+    pages_stay_where_they_are_while_executions_come_in,
+    filters_tell_languages_and_standings_apart,
+    one_of_many_claimants_wins_at_whatever_handle,
+    a_claim_stands_until_it_is_released_replaced_or_lapses,
+    what_is_old_is_deleted_and_what_is_not_stays,
+    the_retention_can_be_changed,
 );
 
 async fn on_sqlite<Fut: Future<Output = ()>>(property: impl FnOnce(Opener) -> Fut) {
@@ -68,9 +89,19 @@ enum Opener {
 
 impl Opener {
     async fn open(&self) -> Arc<dyn Store> {
+        self.open_keeping(Retention::default()).await
+    }
+
+    async fn open_keeping(&self, retention: Retention) -> Arc<dyn Store> {
         match self {
-            Self::Sqlite(path) => Arc::new(SqliteStore::open(path).await.expect("the file opens")),
-            Self::Mongo(uri) => Arc::new(MongoStore::new(uri).expect("the address is valid")),
+            Self::Sqlite(path) => {
+                let store = SqliteStore::open_keeping(path, retention).await;
+                Arc::new(store.expect("the file opens"))
+            }
+            Self::Mongo(uri) => {
+                let store = MongoStore::new(uri).expect("the address is valid");
+                Arc::new(store.keeping(retention))
+            }
         }
     }
 }
@@ -249,10 +280,10 @@ async fn two_handles_see_the_same(opener: Opener) {
 
 async fn a_recorder_writes_everything_before_it_ends(store: Opener) {
     let store = store.open().await;
-    let recorder = Recorder::start(Arc::clone(&store));
+    let recorder = Recorder::keeping(CodeKeeping::Whole, Arc::clone(&store));
     let executions: Vec<_> = (0..200).map(|n| ran(&job(), &format!("{n}\n"))).collect();
     for execution in &executions {
-        recorder.record(execution.clone());
+        let _written = recorder.record(execution.clone());
     }
     recorder.drain(Duration::from_secs(30)).await;
     let backlog = recorder.backlog();
@@ -262,25 +293,68 @@ async fn a_recorder_writes_everything_before_it_ends(store: Opener) {
     }
 }
 
-#[tokio::test]
-async fn the_code_is_in_no_store() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("warren.db");
-    let store = SqliteStore::open(&path).await.expect("the file opens");
-    record(&store, &ran(&job(), "printed\n")).await;
-    store.close().await;
-    let bytes = std::fs::read(&path).expect("the file is there");
-    let holds = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
-    assert!(holds("printed") && !holds(CODE));
+async fn what_a_recorder_holds_can_be_read(store: Opener) {
+    let store = store.open().await;
+    let recorder = Recorder::start(Arc::clone(&store));
+    let job = job();
+    let held = ran(&job, "held\n");
+    let written = recorder.record(held.clone());
+    let found = recorder.find(job.id).await.expect("it answers");
+    assert_eq!(found.map(|found| found.end), Some(held.end.clone()));
+    assert!(written.within(Duration::from_secs(30)).await);
+    assert_eq!(find(store.as_ref(), job.id).await.end, held.end);
+    // Of a job that another has settled already, that stands.
+    let _written = recorder.record(failed(&job));
+    let found = recorder.find(job.id).await.expect("it answers");
+    assert_eq!(found.map(|found| found.end), Some(held.end));
 
-    Database::with(async |database| {
-        let store = MongoStore::new(&database.uri()).expect("a valid address");
-        record(&store, &ran(&job(), "printed\n")).await;
-        let collection = database.client().await.database(&database.name);
-        let collection = collection.collection::<Document>("executions");
-        let document = collection.find_one(doc! {}).await.expect("it answers");
-        let text = document.expect("one document").to_string();
-        assert!(text.contains("printed") && !text.contains(CODE));
-    })
-    .await;
+    // While the store is away, too.
+    store.close().await;
+    let job = self::job();
+    let written = recorder.record(Execution::of(&job, End::Pending));
+    let _written = recorder.record(failed(&job));
+    let found = recorder.find(job.id).await.expect("it is in hand");
+    assert_eq!(found.map(|found| found.end.status()), Some("failed"));
+    assert!(!written.within(Duration::from_millis(50)).await);
+    assert!(recorder.find(JobId::new()).await.is_err());
+}
+
+#[tokio::test]
+async fn the_code_is_in_a_store_only_if_it_is_to_be_kept() {
+    for (keeping, is_kept) in [(CodeKeeping::HashOnly, false), (CodeKeeping::Whole, true)] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("warren.db");
+        let store = SqliteStore::open(&path).await.expect("the file opens");
+        record_with(Arc::new(store), keeping).await;
+        let bytes = std::fs::read(&path).expect("the file is there");
+        let holds = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+        assert!(holds("printed"));
+        assert_eq!(holds(CODE), is_kept);
+
+        Database::with(async |database| {
+            let store = MongoStore::new(&database.uri()).expect("a valid address");
+            record_with(Arc::new(store), keeping).await;
+            let collection = database.client().await.database(&database.name);
+            let collection = collection.collection::<Document>("executions");
+            let document = collection.find_one(doc! {}).await.expect("it answers");
+            let document = document.expect("one document");
+            assert!(document.to_string().contains("printed"));
+            assert_eq!(document.get_str("code").ok(), is_kept.then_some(CODE));
+            assert_eq!(document.to_string().contains(CODE), is_kept);
+        })
+        .await;
+    }
+}
+
+/// Records one execution and closes the store.
+async fn record_with(store: Arc<dyn Store>, keeping: CodeKeeping) {
+    let recorder = Recorder::keeping(keeping, Arc::clone(&store));
+    let job = job();
+    let written = recorder.record(ran(&job, "printed\n"));
+    assert!(written.within(Duration::from_secs(30)).await);
+    let origin = find(store.as_ref(), job.id).await.origin;
+    let kept = origin.expect("it has an origin").source;
+    let is_kept = keeping == CodeKeeping::Whole;
+    assert_eq!(kept.as_deref(), is_kept.then_some(CODE));
+    store.close().await;
 }

@@ -9,6 +9,7 @@ pub mod images;
 pub mod load;
 pub mod machine;
 pub mod mongo;
+pub mod mongod;
 pub mod proxy;
 pub mod rabbitmq;
 pub mod wait;

@@ -2,6 +2,7 @@
 //! All are validated before any is queued. What the queue then cannot take is told one by one: what
 //! it has taken will be run, and that cannot be taken back.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,16 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 use warren_http::{ApiError, Budget, body};
 use warren_shared::contract::{BatchRequest, Problem, Refusal};
 use warren_shared::limits::MAX_BATCH_BODY;
 
-use crate::intake::{Order, Received, accept, receive_within};
+use warren_shared::ids::RoomId;
+
+use crate::description::{BadRequest, NoRoom, OurFault};
+use crate::intake::{Order, Received, accept, receive_within, room_name};
+use crate::rate::Meter;
 use crate::routes::overloaded::overloaded;
 use crate::state::AppState;
 use crate::unattended::{self, ROOM_IN, Ticket};
@@ -29,8 +35,8 @@ const AT_A_TIME: usize = 8;
 const PLACE_IN: Duration = Duration::from_secs(2);
 
 /// What a caller is told of a batch.
-#[derive(Debug, Serialize)]
-struct Answer {
+#[derive(Debug, Serialize, ToSchema)]
+struct BatchAnswer {
     /// How many were taken, and will be run.
     accepted: usize,
     /// How many were not.
@@ -39,16 +45,41 @@ struct Answer {
     jobs: Vec<Taken>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Taken {
     Yes(Ticket),
-    No { status: &'static str, error: Value },
+    No {
+        #[schema(value_type = String, examples("refused"))]
+        status: &'static str,
+        error: Value,
+    },
 }
 
+/// Takes many submissions at once, none of them waited for
+///
+/// All are validated before any is queued: one fault refuses the batch (`details.index` and
+/// `details.field`). What the queue then cannot take is told one by one.
+#[utoipa::path(
+    post,
+    path = "/api/rooms/{roomId}/execute/batch",
+    tag = "run",
+    operation_id = "executeBatch",
+    params(("roomId" = RoomId, Path, description = "The room: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting with a letter or digit.")),
+    request_body(content = BatchRequest, examples(
+        ("two" = (summary = "Two programs", value = json!({"submissions": [
+            {"language": "python", "code": "print(1)"}, {"language": "javascript", "code": "console.log(2)"},
+        ]}))),
+    )),
+    responses(
+        (status = 202, description = "What was taken, and what not, in the order of the submissions.", body = BatchAnswer),
+        BadRequest, NoRoom, OurFault,
+    )
+)]
 pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
     room: Result<Path<String>, PathRejection>,
+    meter: Meter,
     request: Request,
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
@@ -58,8 +89,12 @@ pub(crate) async fn post(
         return Ok(overloaded(PLACE_IN));
     };
     let (headers, by) = (&parts.headers, budget.body_by());
-    let received = receive_within(room, headers, body, MAX_BATCH_BODY, by).await?;
+    let received = receive_within(room_name(room), headers, body, MAX_BATCH_BODY, by).await?;
     let orders = orders(&state, received)?;
+    // One of them was charged before.
+    if let Some(others) = NonZeroU32::new(u32::try_from(orders.len()).unwrap_or(1) - 1) {
+        meter.charge(others)?;
+    }
     Ok(submit(&state, orders, headers, budget.answer_by()).await)
 }
 
@@ -89,7 +124,9 @@ async fn submit(
     let submitting = jobs.map(|job| async move {
         // Each takes a moment at most, but a broker that is ill could make many of them long.
         if Instant::now() < by {
-            unattended::submit(state, &job).await
+            unattended::submit(state, &job)
+                .await
+                .map_err(|refused| refused.problem)
         } else {
             Err(too_slow())
         }
@@ -100,7 +137,7 @@ async fn submit(
         // Then it is no different from a single one that was refused.
         Some(problem) if accepted == 0 => ApiError::from(problem.clone()).into_response(),
         _ => {
-            let answer = Answer {
+            let answer = BatchAnswer {
                 accepted,
                 refused: submitted.len() - accepted,
                 jobs: submitted.into_iter().map(Taken::from).collect(),

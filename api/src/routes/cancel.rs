@@ -14,7 +14,10 @@ use warren_shared::event::{Happened, JobEvent};
 use warren_shared::reply::{FailureCode, JobFailure, Progress};
 use warren_shared::time::{Deadline, EpochMillis};
 
+use warren_shared::ids::JobId;
+
 use crate::auth::Rooms;
+use crate::description::ErrorAnswer;
 use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id, see, unavailable};
 use crate::state::AppState;
 use crate::store::{End, Execution};
@@ -22,6 +25,26 @@ use crate::store::{End, Execution};
 /// For how long a job may wait of which that is not recorded: as long as any caller waits, and more.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(60);
 
+/// Cancels a job that waits or runs
+///
+/// It is recorded as `failed` with the error code `cancelled`; a container that runs is ended within
+/// moments of that. Cancelled before: the same again.
+#[utoipa::path(
+    delete,
+    path = "/api/executions/{id}",
+    tag = "run",
+    operation_id = "cancelExecution",
+    params(("id" = JobId, Path, description = "The `jobId` of an answer.")),
+    responses(
+        (status = 200, description = "The execution, cancelled.", body = ExecutionResponse),
+        (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form.", body = ErrorAnswer),
+        (status = 404, description = "`unknown_execution`: nothing is recorded under this id.", body = ErrorAnswer),
+        (status = 409, description = "`already_finished`: it has ended otherwise.", body = ErrorAnswer),
+        (status = 503, description = "`store_unavailable`: the history cannot be read now.", body = ErrorAnswer, headers(
+            ("Retry-After" = u32, description = "In how many seconds to ask again."),
+        )),
+    )
+)]
 pub(crate) async fn delete(
     State(state): State<Arc<AppState>>,
     rooms: Rooms,

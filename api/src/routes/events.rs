@@ -12,7 +12,10 @@ use futures_util::{Stream, stream};
 use tokio::time::Instant;
 use warren_http::ApiError;
 
+use warren_shared::ids::JobId;
+
 use crate::auth::Rooms;
+use crate::description::ErrorAnswer;
 use crate::follow::{Follower, Waited};
 use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id};
 use crate::state::AppState;
@@ -31,6 +34,25 @@ struct Telling {
     last: Option<Stage>,
 }
 
+/// What happens to a job, as it happens
+///
+/// Server-sent events `queued`, `running` and `finished`, each with the execution as its data; the
+/// stream ends after `finished`. A state that lasts only for moments may be left out.
+#[utoipa::path(
+    get,
+    path = "/api/executions/{id}/events",
+    tag = "read",
+    operation_id = "followExecution",
+    params(("id" = JobId, Path, description = "The `jobId` of an answer.")),
+    responses(
+        (status = 200, description = "The events.", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form.", body = ErrorAnswer),
+        (status = 404, description = "`unknown_execution`: nothing is recorded under this id.", body = ErrorAnswer),
+        (status = 503, description = "`store_unavailable`: the history cannot be read now; `too_many_waiting`: as many wait as may.", body = ErrorAnswer, headers(
+            ("Retry-After" = u32, description = "In how many seconds to ask again."),
+        )),
+    )
+)]
 pub(crate) async fn get(
     State(state): State<Arc<AppState>>,
     rooms: Rooms,

@@ -7,26 +7,27 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::LOCATION;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use warren_http::{ApiError, Budget, body};
-use warren_shared::contract::ExecuteResponse;
-use warren_shared::ids::JobId;
-use warren_shared::job::Job;
-use warren_shared::reply::JobFailure;
+use warren_shared::contract::{ExecuteRequest, ExecuteResponse};
+use warren_shared::ids::{JobId, RoomId};
 
-use crate::admission::Admitted;
-use crate::dispatch::{DispatchError, failure_problem};
+use crate::attended;
+use crate::auth::Rooms;
+use crate::caller::Caller;
+use crate::description::{BadRequest, ErrorAnswer, NoRoom, OurFault};
+use crate::dispatch::failure_problem;
 use crate::follow::Follower;
-use crate::intake::{Order, order, receive};
+use crate::idempotency::{self, Keyed, Turn, replayed};
+use crate::intake::{Order, order, receive, room_name};
 use crate::preference::Preference;
 use crate::routes::overloaded::overloaded;
 use crate::state::AppState;
-use crate::store::{End, Execution};
+use crate::store::End;
 use crate::unattended::{self, Ticket};
 
 /// The job's id, on every answer to a request that became a job.
@@ -34,134 +35,202 @@ pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id")
 /// When to come again for whom there is no place, who would not have waited.
 const PLACE_IN: Duration = Duration::from_secs(1);
 
-type Room = Result<Path<String>, PathRejection>;
-
+/// Has code run, and answers with what it did
+///
+/// Without `testCases` there is one run, on `input`. With them there is one run a case (and one on
+/// `input` if that was given too), each in a fresh process.
+#[utoipa::path(
+    post,
+    path = "/api/rooms/{roomId}/execute",
+    tag = "run",
+    operation_id = "execute",
+    params(
+        ("roomId" = RoomId, Path, description = "The room that the submission belongs to: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting with a letter or digit."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: the result within N seconds, else 504. `respond-async`: 202 at once, and the result later; with `wait=N`, if it is not there within N seconds. `Preference-Applied` says what was honoured."),
+        ("Idempotency-Key" = Option<String>, Header, description = "A request that is sent again with the same key within 24 hours is not run again but answered with the first one's result.", pattern = "^[!-~]{1,255}$"),
+    ),
+    request_body(content = ExecuteRequest, examples(
+        ("input" = (summary = "One run on an input", value = json!({"language": "python", "code": "print(int(input()) * 2)", "input": "21"}))),
+        ("testCases" = (summary = "Test cases, of which the second fails", value = json!({
+            "language": "javascript", "code": "process.stdin.on('data', (text) => console.log(text * 2));",
+            "testCases": [{"input": "1", "expectedOutput": "2"}, {"input": "2", "expectedOutput": "5"}],
+        }))),
+        ("float" = (summary = "Numbers that may be a little off", value = json!({
+            "language": "python", "code": "print(2 ** 0.5)", "compare": "float", "tolerance": 1e-4, "stopOnFailure": true,
+            "testCases": [{"expectedOutput": "1.4142"}],
+        }))),
+    )),
+    responses(
+        (status = 200, description = "The code was run, however that went.", body = ExecuteResponse, headers(
+            ("X-Job-Id" = JobId, description = "The job's id; also on the errors of requests that became a job."),
+        ), links(
+            ("result" = (operation_id = "getExecution", parameters(("id" = "$response.body#/jobId")))),
+        )),
+        (status = 202, description = "The job was taken; its result comes later (`Prefer: respond-async`).", body = Ticket, headers(
+            ("Location" = String, description = "Where its result will be."),
+            ("Preference-Applied" = String, description = "What was honoured of `Prefer`."),
+        )),
+        (status = 409, description = "`cancelled`: somebody else cancelled the job.", body = ErrorAnswer),
+        (status = 422, description = "`idempotency_key_reused`: the key stands for another body.", body = ErrorAnswer),
+        BadRequest, NoRoom, OurFault,
+    )
+)]
 pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
-    room: Room,
+    room: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let Ok(caller) = Caller::from_request_parts(&mut parts, &()).await;
+    let call = Call {
+        state: &state,
+        caller,
+        room: room_name(room),
+        headers: &parts.headers,
+        budget,
+    };
     let preference = Preference::of(&parts.headers);
     let answer = match preference {
-        Preference::None => attended(&state, room, &parts, body, budget).await?,
-        Preference::Within(wait) => {
-            let budget = budget.with_patience(wait);
-            attended(&state, room, &parts, body, budget).await?
-        }
-        Preference::Async => unattended(&state, room, &parts, body, budget).await?,
+        Preference::None => call.attended(body).await?,
+        Preference::Within(wait) => call.within(wait).attended(body).await?,
+        Preference::Async => call.unattended(body).await?,
         Preference::AsyncAfter(wait) => {
-            let budget = budget.with_patience(wait);
-            let answer = unattended(&state, room, &parts, body, budget).await?;
-            result_within(&state, answer, budget.answer_by()).await
+            let call = call.within(wait);
+            let by = call.budget.answer_by();
+            let answer = call.unattended(body).await?;
+            result_within(&state, answer, by).await
         }
     };
     Ok(preference.applied_to(answer.into_response()))
 }
 
-/// The answer to a caller who waits.
-async fn attended(
-    state: &AppState,
-    room: Room,
-    parts: &Parts,
-    body: Body,
+/// A request, but for its body.
+struct Call<'a> {
+    state: &'a Arc<AppState>,
+    caller: Caller,
+    room: String,
+    headers: &'a HeaderMap,
     budget: Budget,
-) -> Result<Answer, ApiError> {
-    let in_flight = state.in_flight.try_acquire();
-    let refused = match &in_flight {
-        Ok(_permit) => state.admission.check(budget.job_left()).err(),
-        Err(_full) => Some(state.admission.refuse()),
-    };
-    if let Some(refused) = refused {
-        body::discard(&parts.headers, body, budget.body_by()).await;
-        return Ok(Answer::Other(overloaded(refused.retry_after)));
-    }
-    let received = receive(room, &parts.headers, body, budget.body_by()).await?;
-    let order = order(state, received)?;
-    let answer = result_of(state, order, &parts.headers, budget).await;
-    Ok(Answer::Other(answer))
 }
 
-/// The answer with the result.
-async fn result_of(
-    state: &AppState,
-    order: Order,
-    headers: &HeaderMap,
-    budget: Budget,
-) -> Response {
-    // Asked once more, with the job at hand: many may have come in together.
-    let admitted = match state.admission.admit(budget.job_left()) {
-        Ok(admitted) => admitted,
-        Err(refused) => return overloaded(refused.retry_after),
-    };
-    let job = order.into_job(headers, budget.job_deadline());
-    tracing::Span::current().record("job.id", tracing::field::display(job.id));
-    let answer = match run(state, &job, budget, admitted).await {
-        Ok(answer) => Json(answer).into_response(),
-        Err(error) => error.into_response(),
-    };
-    naming(job.id, answer)
+impl Call<'_> {
+    /// The same, answered within this time.
+    fn within(self, wait: Duration) -> Self {
+        Self {
+            budget: self.budget.with_patience(wait),
+            ..self
+        }
+    }
+
+    /// The answer to a caller who waits.
+    async fn attended(self, body: Body) -> Result<Answer, ApiError> {
+        let (state, budget) = (self.state, self.budget);
+        let place = state.in_flight.enter(&self.room);
+        let refused = match &place {
+            Some(_place) if state.dispatch.takes_overflow() => None,
+            Some(_place) => state.admission.check(&self.room, budget.job_left()).err(),
+            None => Some(state.admission.refuse()),
+        };
+        if let Some(refused) = refused {
+            body::discard(self.headers, body, budget.body_by()).await;
+            return Ok(Answer::Other(overloaded(refused.retry_after)));
+        }
+        let headers = self.headers;
+        let (keyed, order) = self.take_in(body).await?;
+        let job = order.into_job(headers, budget.job_deadline());
+        match idempotency::begin(state, keyed, &job, budget.answer_by()).await? {
+            Turn::First(held) => {
+                tracing::Span::current().record("job.id", tracing::field::display(job.id));
+                let answer = attended::answer(state, &job, held, budget).await;
+                Ok(Answer::Other(naming(job.id, answer)))
+            }
+            Turn::Again(earlier) => {
+                let answer = idempotency::replay(state, earlier, budget.answer_by()).await;
+                Ok(Answer::Other(naming(earlier, answer)))
+            }
+        }
+    }
+
+    /// The answer to a caller who does not wait.
+    async fn unattended(self, body: Body) -> Result<Answer, ApiError> {
+        let (state, budget) = (self.state, self.budget);
+        let Ok(_place) = state.places.unattended.try_acquire() else {
+            body::discard(self.headers, body, budget.body_by()).await;
+            return Ok(Answer::Other(overloaded(PLACE_IN)));
+        };
+        let headers = self.headers;
+        let (keyed, order) = self.take_in(body).await?;
+        let job = unattended::job(state, order, headers);
+        let held = match idempotency::begin(state, keyed, &job, budget.answer_by()).await? {
+            Turn::First(held) => held,
+            Turn::Again(earlier) => return Ok(Answer::Again(Ticket::of(earlier))),
+        };
+        tracing::Span::current().record("job.id", tracing::field::display(job.id));
+        Ok(match unattended::submit(state, &job).await {
+            Ok(ticket) => Answer::Taken(ticket),
+            Err(refused) => {
+                if refused.is_certain {
+                    held.release().await;
+                }
+                let answer = ApiError::from(refused.problem).into_response();
+                Answer::Other(naming(job.id, answer))
+            }
+        })
+    }
+
+    /// What is asked for, validated, and what makes it the same as an earlier request.
+    async fn take_in(self, body: Body) -> Result<(Option<Keyed>, Order), ApiError> {
+        let received = receive(self.room, self.headers, body, self.budget.body_by()).await?;
+        let keyed = Keyed::of(self.headers, &self.caller, &received.room, &received.body)?;
+        Ok((keyed, order(self.state, received)?))
+    }
 }
 
 /// An answer, of which more can be made if it only says that the job was taken.
 enum Answer {
     Taken(Ticket),
+    /// The same, by an earlier request.
+    Again(Ticket),
     Other(Response),
-}
-
-/// The answer to a caller who does not wait.
-async fn unattended(
-    state: &AppState,
-    room: Room,
-    parts: &Parts,
-    body: Body,
-    budget: Budget,
-) -> Result<Answer, ApiError> {
-    let Ok(_place) = state.places.unattended.try_acquire() else {
-        body::discard(&parts.headers, body, budget.body_by()).await;
-        return Ok(Answer::Other(overloaded(PLACE_IN)));
-    };
-    let received = receive(room, &parts.headers, body, budget.body_by()).await?;
-    let order = order(state, received)?;
-    let job = unattended::job(state, order, &parts.headers);
-    tracing::Span::current().record("job.id", tracing::field::display(job.id));
-    Ok(match unattended::submit(state, &job).await {
-        Ok(ticket) => Answer::Taken(ticket),
-        Err(problem) => Answer::Other(naming(job.id, ApiError::from(problem).into_response())),
-    })
 }
 
 /// The result of a job that was taken if it is there by then, else the answer as it is.
 async fn result_within(state: &Arc<AppState>, answer: Answer, by: Instant) -> Answer {
-    let Answer::Taken(ticket) = answer else {
-        return answer;
+    let job = match &answer {
+        Answer::Taken(ticket) | Answer::Again(ticket) => ticket.job_id,
+        Answer::Other(_) => return answer,
     };
     // With no place to wait in, it is as if the time had been over.
-    let Ok(mut follower) = Follower::of(state, ticket.job_id) else {
-        return Answer::Taken(ticket);
+    let Ok(mut follower) = Follower::of(state, Rooms::All, job) else {
+        return answer;
     };
-    let answer = match follower.end(by).await.map(|seen| seen.execution.end) {
+    let result = match follower.end(by).await.map(|seen| seen.execution.end) {
         Ok(End::Ran(result)) => Json(result).into_response(),
-        Ok(End::Failed(failure)) => {
-            ApiError::from(failure_problem(ticket.job_id, &failure)).into_response()
-        }
-        Ok(End::Pending) | Err(_) => return Answer::Taken(ticket),
+        Ok(End::Failed(failure)) => ApiError::from(failure_problem(job, &failure)).into_response(),
+        Ok(End::Pending) | Err(_) => return answer,
     };
-    Answer::Other(naming(ticket.job_id, answer))
+    let result = naming(job, result);
+    Answer::Other(match answer {
+        Answer::Again(_) => replayed(result),
+        Answer::Taken(_) | Answer::Other(_) => result,
+    })
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         match self {
             Self::Other(answer) => answer,
-            Self::Taken(ticket) => {
-                let (job, url) = (ticket.job_id, ticket.result_url.clone());
-                let taken = (StatusCode::ACCEPTED, [(LOCATION, url)], Json(ticket));
-                naming(job, taken.into_response())
-            }
+            Self::Taken(ticket) => taken(ticket),
+            Self::Again(ticket) => replayed(taken(ticket)),
         }
     }
+}
+
+fn taken(ticket: Ticket) -> Response {
+    let (job, url) = (ticket.job_id, ticket.result_url.clone());
+    let answer = (StatusCode::ACCEPTED, [(LOCATION, url)], Json(ticket));
+    naming(job, answer.into_response())
 }
 
 /// The answer with the job's id on it.
@@ -170,44 +239,4 @@ fn naming(id: JobId, mut answer: Response) -> Response {
         answer.headers_mut().insert(JOB_ID_HEADER, id);
     }
     answer
-}
-
-/// Has the job run and records what became of it.
-async fn run(
-    state: &AppState,
-    job: &Job,
-    budget: Budget,
-    admitted: Admitted,
-) -> Result<Box<ExecuteResponse>, ApiError> {
-    let reply = state.dispatch.run(job, budget, &state.recorder).await;
-    match reply.map(|reply| reply.result) {
-        Ok(Ok(outcome)) => {
-            admitted.served(outcome.timings.sandbox + outcome.timings.run);
-            let answer = Box::new(ExecuteResponse::new(job.id, &job.submission, outcome));
-            record(state, job, End::Ran(answer.clone()));
-            Ok(answer)
-        }
-        Ok(Err(failure)) => Err(failed(state, job, failure)),
-        Err(error) => Err(unanswered(state, job, error)),
-    }
-}
-
-fn failed(state: &AppState, job: &Job, failure: JobFailure) -> ApiError {
-    tracing::warn!(code = ?failure.code, reason = %failure, "a worker could not run the job");
-    let problem = failure_problem(job.id, &failure);
-    record(state, job, End::Failed(failure));
-    problem.into()
-}
-
-fn unanswered(state: &AppState, job: &Job, error: DispatchError) -> ApiError {
-    tracing::warn!(error = &error as &dyn std::error::Error, "job unanswered");
-    if error.is_pending() {
-        record(state, job, End::Pending);
-    }
-    let room_in = || state.admission.refuse().retry_after;
-    error.into_problem(job.id, room_in).into()
-}
-
-fn record(state: &AppState, job: &Job, end: End) {
-    state.recorder.record(Execution::of(job, end));
 }

@@ -20,12 +20,9 @@ use crate::auth::Rooms;
 use crate::description::ErrorAnswer;
 use crate::follow::Follower;
 use crate::state::AppState;
-use crate::store::{CodeHash, End, Execution, StoreError};
+use crate::store::{CodeHash, End, Execution, Standing, StoreError};
 use warren_http::ApiError;
 
-/// How long after its deadline a job without a result is given up: jobs expire with their
-/// deadline, and one that was taken in time is long done.
-const OVERDUE: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The longest that one request waits for an end: proxies cut what is silent for a minute.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -53,6 +50,9 @@ pub(crate) struct ExecutionResponse {
     /// The SHA-256 of its code, in hexadecimal.
     #[schema(required, value_type = Option<String>, pattern = "^[0-9a-f]{64}$")]
     code_sha256: Option<CodeHash>,
+    /// The code itself, if this service keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
     /// What `POST …/execute` answers, if it ran.
     #[schema(required)]
     result: Option<ExecuteResponse>,
@@ -114,7 +114,7 @@ impl Seen {
 
     /// Whether nothing more will come of it.
     pub(crate) fn has_ended(&self) -> bool {
-        !matches!(self.execution.end, End::Pending) || is_lost(&self.execution)
+        self.execution.standing() != Standing::Pending
     }
 }
 
@@ -124,12 +124,15 @@ impl Seen {
     path = "/api/executions/{id}",
     tag = "read",
     operation_id = "getExecution",
-    params(("id" = JobId, Path, description = "The `jobId` of an answer.")),
+    params(
+        ("id" = JobId, Path, description = "The `jobId` of an answer."),
+        ("wait" = Option<u32>, Query, description = "Answer when the job has ended, or after so many seconds.", minimum = 0, maximum = 60),
+    ),
     responses(
         (status = 200, description = "What is recorded of it.", body = ExecutionResponse),
-        (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form.", body = ErrorAnswer),
+        (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form; `invalid_wait`.", body = ErrorAnswer),
         (status = 404, description = "`unknown_execution`: nothing is recorded under this id.", body = ErrorAnswer),
-        (status = 503, description = "`store_unavailable`: the history cannot be read now.", body = ErrorAnswer, headers(
+        (status = 503, description = "`store_unavailable`: the history cannot be read now; `too_many_waiting`: as many wait as may.", body = ErrorAnswer, headers(
             ("Retry-After" = u32, description = "In how many seconds to ask again."),
         )),
     )
@@ -183,7 +186,7 @@ fn wait(query: Option<&str>) -> Result<Duration, ApiError> {
 
 /// An execution as it is now.
 pub(crate) async fn see(state: &AppState, rooms: &Rooms, id: JobId) -> Result<Seen, ApiError> {
-    match state.store.find(id).await {
+    match state.recorder.find(id).await {
         // Nor is told that there is one in a room which the caller may not use.
         Ok(Some(execution)) if rooms.cover_that_of(&execution) => Ok(Seen {
             runs: state.watch.runs(id),
@@ -192,13 +195,6 @@ pub(crate) async fn see(state: &AppState, rooms: &Rooms, id: JobId) -> Result<Se
         Ok(_) => Err(unknown(id).into()),
         Err(error) => Err(unavailable(&error, state.environment).into()),
     }
-}
-
-/// Whether its result is long overdue.
-fn is_lost(execution: &Execution) -> bool {
-    let due = execution.origin.as_ref().and_then(|origin| origin.due_at);
-    let due = due.map_or(execution.recorded_at, |due| due.max(execution.recorded_at));
-    matches!(execution.end, End::Pending) && EpochMillis::now().since(due) >= OVERDUE
 }
 
 impl From<Seen> for ExecutionResponse {
@@ -213,20 +209,21 @@ impl From<Seen> for ExecutionResponse {
 
 impl From<Execution> for ExecutionResponse {
     fn from(execution: Execution) -> Self {
-        let lost = is_lost(&execution);
+        let standing = execution.standing();
         let base = Self {
             success: false,
-            state: match execution.end {
-                End::Pending if !lost => Stage::Queued,
+            state: match standing {
+                Standing::Pending => Stage::Queued,
                 _ => Stage::Finished,
             },
             job_id: execution.job_id,
-            status: execution.end.status(),
+            status: standing.as_str(),
             room_id: None,
             language: None,
             submitted_at: None,
             recorded_at: execution.recorded_at,
             code_sha256: None,
+            code: None,
             result: None,
             error: None,
         };
@@ -237,6 +234,7 @@ impl From<Execution> for ExecutionResponse {
                 language: Some(origin.language),
                 submitted_at: Some(origin.submitted_at),
                 code_sha256: Some(origin.code),
+                code: origin.source,
                 ..base
             },
         };
@@ -250,9 +248,8 @@ impl From<Execution> for ExecutionResponse {
                 error: Some(json!({ "code": failure.code, "message": failure.message })),
                 ..base
             },
-            End::Pending if !lost => base,
+            End::Pending if standing == Standing::Pending => base,
             End::Pending => Self {
-                status: "lost",
                 error: Some(json!({
                     "code": "lost",
                     "message": "No result came: the job expired before a worker took it, or its worker was lost. Send the request again.",

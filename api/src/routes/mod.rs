@@ -7,5 +7,6 @@ pub(crate) mod events;
 pub(crate) mod execute;
 pub(crate) mod executions;
 pub(crate) mod health;
+pub(crate) mod history;
 pub(crate) mod metrics;
 pub(crate) mod overloaded;

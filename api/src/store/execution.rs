@@ -1,5 +1,7 @@
 //! One execution as it is recorded: which job, and what became of it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use warren_shared::callback::CallbackUrl;
@@ -11,11 +13,16 @@ use warren_shared::limits::ByteSize;
 use warren_shared::reply::{JobFailure, Reply};
 use warren_shared::time::EpochMillis;
 
+use super::Standing;
+
 /// The most program text (outputs, inputs, expected outputs) that is recorded of one execution.
 /// A MongoDB document holds 16 MiB, and an answer may be larger.
 pub const MAX_RECORDED_TEXT: ByteSize = ByteSize::mib(4);
+/// How long after it was due a job without a result is given up: jobs expire with their deadline,
+/// and one that was begun in time is long done.
+pub const OVERDUE: Duration = Duration::from_secs(60);
 
-/// What is recorded of one job. The code is not in it, only its hash.
+/// What is recorded of one job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Execution {
     /// The job.
@@ -44,6 +51,8 @@ pub struct Origin {
     pub due_at: Option<EpochMillis>,
     /// Which code it was.
     pub code: CodeHash,
+    /// The code itself. [`Recorder`](super::Recorder) takes it out unless it is to be kept.
+    pub source: Option<String>,
 }
 
 /// What became of a job.
@@ -119,6 +128,7 @@ impl From<&Job> for Origin {
             submitted_at: job.submitted_at,
             due_at: Some(job.deadline.at()),
             code: CodeHash::of(job.submission.code()),
+            source: Some(job.submission.code().to_owned()),
         }
     }
 }
@@ -143,6 +153,7 @@ impl Origin {
             submitted_at,
             due_at,
             code: CodeHash::try_from(code)?,
+            source: None,
         }))
     }
 }
@@ -190,6 +201,34 @@ impl Execution {
         }
     }
 
+    /// How it stands: of a job without a result, whether one may still come.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match &self.end {
+            End::Ran(response) => Standing::Ran(response.status),
+            End::Failed(_) => Standing::Failed,
+            End::Pending => {
+                let due_at = self.origin.as_ref().and_then(|origin| origin.due_at);
+                Standing::without_result(due_at.unwrap_or(self.recorded_at), EpochMillis::now())
+            }
+        }
+    }
+
+    /// Whether a later record would change nothing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        !matches!(self.end, End::Pending)
+    }
+
+    /// The same without the code.
+    #[must_use]
+    pub(super) fn without_source(mut self) -> Self {
+        if let Some(origin) = &mut self.origin {
+            origin.source = None;
+        }
+        self
+    }
+
     /// About how much memory it takes.
     #[must_use]
     pub fn weight(&self) -> ByteSize {
@@ -199,6 +238,8 @@ impl Execution {
             End::Failed(failure) => failure.message.len(),
             End::Pending => 0,
         };
+        let source = self.origin.as_ref().and_then(|o| o.source.as_ref());
+        let text = text + source.map_or(0, String::len);
         ByteSize::bytes((text + REST).try_into().unwrap_or(u64::MAX))
     }
 }

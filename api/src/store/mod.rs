@@ -2,15 +2,26 @@
 //! MongoDB and an embedded SQLite file. Both are held to one conformance suite
 //! (`tests/conformance/`). [`Recorder`] writes to it, off every caller's path.
 
+mod claim;
+mod cursor;
 mod execution;
+mod hand;
+mod listing;
 mod mongo;
 mod recorder;
+mod retention;
 mod sqlite;
+mod standing;
 
-pub use execution::{CodeHash, End, Execution, MAX_RECORDED_TEXT, Origin};
+pub use claim::{Claim, ClaimKey, Claimed, Fingerprint};
+pub use cursor::{Cursor, InvalidCursor};
+pub use execution::{CodeHash, End, Execution, MAX_RECORDED_TEXT, OVERDUE, Origin};
+pub use listing::{Listing, Page, PageSize, Summary};
 pub use mongo::MongoStore;
-pub use recorder::{Backlog, RECORD_BUFFER, RECORD_BUFFER_BYTES, Recorder};
+pub use recorder::{Backlog, RECORD_BUFFER, RECORD_BUFFER_BYTES, Recorder, Written};
+pub use retention::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
 pub use sqlite::SqliteStore;
+pub use standing::{InvalidStanding, Standing};
 
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -39,6 +50,27 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
     async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError>;
+
+    /// The executions of a room, newest first: by when they were submitted, then by id. Those of
+    /// which only an outcome is known belong to no room.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
+    async fn list(&self, listing: &Listing) -> Result<Page, StoreError>;
+
+    /// Claims a key for a job, durably: of any number of claimants, at whatever handles, exactly
+    /// one has it. A claim that has lapsed, and that of the job `instead_of`, gives way.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it may or may not have been claimed. The same claim again
+    /// tells.
+    async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError>;
+
+    /// Gives a key back, if it is still that job's.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it may or may not have been given back.
+    async fn release(&self, key: &ClaimKey, job: JobId) -> Result<(), StoreError>;
 
     /// Asks the store for a sign of life.
     ///

@@ -106,7 +106,7 @@ async fn a_record_that_is_refused_for_good_is_counted_and_holds_nothing_up() {
     bench
         .recorded(next.body["jobId"].as_str().unwrap(), "completed")
         .await;
-    let report = bench.health("ok").await;
+    let report = bench.health("degraded").await;
     let detail = report.body["services"]["sqlite"]["detail"]
         .as_str()
         .unwrap();

@@ -11,6 +11,8 @@ mod errors;
 mod executor;
 mod hang_up;
 mod health;
+mod history;
+mod idempotency;
 mod issuer;
 mod judge0;
 mod late;

@@ -1,6 +1,7 @@
 //! What a caller sends to have many submissions run.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::contract::{ExecuteRequest, Refusal, request};
 
@@ -9,10 +10,12 @@ pub const MAX_BATCH: usize = 100;
 
 /// The body of `POST /api/rooms/{roomId}/execute/batch`, of the right shape but with nothing else
 /// checked yet.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(description = "Many submissions.")]
 pub struct BatchRequest {
-    /// At least one, at most [`MAX_BATCH`].
+    /// From 1 to 100.
+    #[schema(min_items = 1, max_items = 100)]
     pub submissions: Vec<ExecuteRequest>,
 }
 

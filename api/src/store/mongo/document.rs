@@ -29,6 +29,8 @@ pub(super) struct Fields {
     result: Option<ExecuteResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<JobFailure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
 }
 
 impl From<&Execution> for Fields {
@@ -49,6 +51,7 @@ impl From<&Execution> for Fields {
             status: execution.end.status().to_owned(),
             result,
             failure,
+            code: origin.and_then(|o| o.source.clone()),
         }
     }
 }
@@ -63,16 +66,17 @@ impl Fields {
             (None, Some(failure)) => End::Failed(failure),
             (None, None) => End::Pending,
         };
-        let submitted_at = self.submitted_at.map(from_bson);
+        let origin = Origin::from_parts(
+            self.room,
+            self.language,
+            self.submitted_at.map(from_bson),
+            self.due_at.map(from_bson),
+            self.code_sha256,
+        )?;
+        let source = self.code;
         Ok(Execution {
             job_id,
-            origin: Origin::from_parts(
-                self.room,
-                self.language,
-                submitted_at,
-                self.due_at.map(from_bson),
-                self.code_sha256,
-            )?,
+            origin: origin.map(|origin| Origin { source, ..origin }),
             end,
             recorded_at: from_bson(self.recorded_at),
             callback: None,
@@ -80,10 +84,10 @@ impl Fields {
     }
 }
 
-fn to_bson(time: EpochMillis) -> DateTime {
+pub(super) fn to_bson(time: EpochMillis) -> DateTime {
     DateTime::from_millis(time.get().try_into().unwrap_or(i64::MAX))
 }
 
-fn from_bson(time: DateTime) -> EpochMillis {
+pub(super) fn from_bson(time: DateTime) -> EpochMillis {
     EpochMillis::from_millis(time.timestamp_millis().try_into().unwrap_or(0))
 }

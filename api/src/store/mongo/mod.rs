@@ -1,31 +1,30 @@
 //! The store for production: MongoDB, written with majority.
 
+mod claims;
+mod collections;
 mod document;
+mod listing;
 
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
+use mongodb::Collection;
 use mongodb::bson::{self, Document, doc};
 use mongodb::error::{Error as MongoError, ErrorKind, WriteFailure};
-use mongodb::options::{Acknowledgment, ClientOptions, ConnectionString, WriteConcern};
-use mongodb::{Client, Collection, IndexModel};
+use mongodb::options::ConnectionString;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
 
+use self::collections::{Collections, connect};
 use self::document::Fields;
-use super::{Closed, End, Execution, NoAnswer, STORE_TIMEOUT, Store, StoreError};
+use super::{
+    Claim, ClaimKey, Claimed, Closed, End, Execution, Listing, NoAnswer, Page, Retention,
+    STORE_TIMEOUT, Store, StoreError,
+};
 
 const NAME: &str = "mongodb";
-const COLLECTION: &str = "executions";
-/// Where executions are kept if the URI names no database.
-const DEFAULT_DATABASE: &str = "warren";
-/// How long to look for a server that takes writes, unless the URI says otherwise. The driver's
-/// own 30 s would hide an outage from `/api/health` and hold the recorder.
-const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(2);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many operations are under way at once; one more waits for a place. An operation that timed
 /// out keeps its place until the driver lets go of it, so that a hung server gathers no tasks.
 const MAX_OPERATIONS: usize = 64;
@@ -34,11 +33,12 @@ const MAX_OPERATIONS: usize = 64;
 const DUPLICATE_KEY: i32 = 11_000;
 const NEVER_TAKEN: [i32; 3] = [121, 10_334, 17_280];
 
-/// Executions in the collection `executions` of a MongoDB database.
+/// Executions and claims in collections of a MongoDB database.
 pub struct MongoStore {
     uri: ConnectionString,
+    retention: Retention,
     // Made on first use: Warren starts, and runs on, while MongoDB is away.
-    executions: Arc<OnceCell<Collection<Document>>>,
+    collections: Arc<OnceCell<Collections>>,
     operations: Arc<Semaphore>,
     closed: CancellationToken,
 }
@@ -52,31 +52,39 @@ impl MongoStore {
     pub fn new(uri: &str) -> Result<Self, StoreError> {
         Ok(Self {
             uri: ConnectionString::parse(uri).map_err(|_quotes_it| StoreError::InvalidUri)?,
-            executions: Arc::default(),
+            retention: Retention::default(),
+            collections: Arc::default(),
             operations: Arc::new(Semaphore::new(MAX_OPERATIONS)),
             closed: CancellationToken::new(),
         })
     }
 
-    /// Runs an operation on the collection, connecting first if need be.
+    /// The same, keeping executions for so long.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Runs an operation on the collections, connecting first if need be.
     async fn run<T, F, Fut>(&self, operation: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: FnOnce(Collection<Document>) -> Fut + Send + 'static,
+        F: FnOnce(Collections) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, MongoError>> + Send,
     {
         if self.closed.is_cancelled() {
             return Err(unavailable(Closed));
         }
-        let (uri, cell) = (self.uri.clone(), Arc::clone(&self.executions));
+        let (uri, retention) = (self.uri.clone(), self.retention);
+        let cell = Arc::clone(&self.collections);
         let exchange = async {
             let place = Arc::clone(&self.operations).acquire_owned().await;
             let place = place.map_err(unavailable)?;
             // A task of its own: the driver's futures must not be dropped half-way.
             let task = tokio::spawn(async move {
                 let _place = place;
-                let executions = cell.get_or_try_init(|| connect(uri)).await?;
-                operation(executions.clone()).await
+                let collections = cell.get_or_try_init(|| connect(uri, retention)).await?;
+                operation(collections.clone()).await
             });
             task.await.map_err(unavailable)?.map_err(from_mongo)
         };
@@ -102,33 +110,50 @@ impl Store for MongoStore {
                 source: error.into(),
             })?;
         if matches!(execution.end, End::Pending) {
-            self.run(|executions| insert(executions, id, fields)).await
+            self.run(|all| insert(all.executions, id, fields)).await
         } else {
-            self.run(|executions| settle(executions, id, fields)).await
+            self.run(|all| settle(all.executions, id, fields)).await
         }
     }
 
     async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError> {
         let id = job_id.to_string();
         let found = self
-            .run(|executions| async move { executions.find_one(doc! { "_id": id }).await })
+            .run(|all| async move { all.executions.find_one(doc! { "_id": id }).await })
             .await?;
         let read = |document| -> Result<Execution, Box<dyn std::error::Error + Send + Sync>> {
             bson::deserialize_from_document::<Fields>(document)?.into_execution(job_id)
         };
-        found
-            .map(read)
-            .transpose()
-            .map_err(|source| StoreError::Unreadable {
-                store: NAME,
-                source,
-            })
+        found.map(read).transpose().map_err(unreadable)
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
+        let query = listing::query(listing);
+        let rows = self.run(|all| query.run(all.executions)).await?;
+        listing::page(rows, listing.limit).map_err(unreadable)
+    }
+
+    async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError> {
+        let ours = claim.clone();
+        let theirs = self
+            .run(move |all| async move { claims::claim(all.claims, &ours, instead_of).await })
+            .await?;
+        theirs.map_or(Ok(Claimed::Won), |document| {
+            let theirs = claims::read(&claim.key, document).map_err(unreadable)?;
+            Ok(Claimed::By(Box::new(theirs)))
+        })
+    }
+
+    async fn release(&self, key: &ClaimKey, job: JobId) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.run(move |all| async move { claims::release(all.claims, &key, job).await })
+            .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
         // The primary's sign of life: a secondary takes no records.
-        self.run(|executions| async move {
-            let database = executions.client().database("admin");
+        self.run(|all| async move {
+            let database = all.executions.client().database("admin");
             database.run_command(doc! { "ping": 1 }).await.map(drop)
         })
         .await
@@ -136,46 +161,15 @@ impl Store for MongoStore {
 
     async fn close(&self) {
         self.closed.cancel();
-        let Some(executions) = self.executions.get() else {
+        let Some(all) = self.collections.get() else {
             return;
         };
-        let shutdown = executions.client().clone().shutdown().immediate(true);
+        let shutdown = all.executions.client().clone().shutdown().immediate(true);
         let task = tokio::spawn(shutdown.into_future());
         if tokio::time::timeout(STORE_TIMEOUT, task).await.is_err() {
             tracing::warn!("the connections to MongoDB were not closed in time");
         }
     }
-}
-
-/// Connects and sees to the indexes. Fails while no server can be reached, and is then tried anew
-/// by the next operation.
-async fn connect(uri: ConnectionString) -> Result<Collection<Document>, MongoError> {
-    let mut options = ClientOptions::parse(uri).await?;
-    options
-        .server_selection_timeout
-        .get_or_insert(SERVER_SELECTION_TIMEOUT);
-    options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
-    options.app_name.get_or_insert_with(|| "warren".to_owned());
-    // Whatever the URI says: less would lose acknowledged records in a fail-over.
-    options.write_concern = Some(
-        WriteConcern::builder()
-            .w(Acknowledgment::Majority)
-            .journal(true)
-            .build(),
-    );
-    options
-        .default_database
-        .get_or_insert_with(|| DEFAULT_DATABASE.to_owned());
-    let client = Client::with_options(options)?;
-    let database = client
-        .default_database()
-        .unwrap_or_else(|| client.database(DEFAULT_DATABASE));
-    let executions = database.collection(COLLECTION);
-    let by_room = IndexModel::builder()
-        .keys(doc! { "room": 1, "submittedAt": -1 })
-        .build();
-    executions.create_index(by_room).await?;
-    Ok(executions)
 }
 
 /// Inserts unless there is a record already.
@@ -214,6 +208,13 @@ fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> S
     StoreError::Unavailable {
         store: NAME,
         source: source.into(),
+    }
+}
+
+fn unreadable(source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    StoreError::Unreadable {
+        store: NAME,
+        source,
     }
 }
 

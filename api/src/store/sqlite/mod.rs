@@ -1,6 +1,10 @@
 //! The embedded store: one SQLite file in WAL mode, owned by one thread.
 
+mod claims;
+mod listing;
 mod row;
+mod schema;
+mod sweep;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -9,13 +13,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use warren_shared::ids::JobId;
 
-use self::row::{NewRow, OldRow, SCHEMA_VERSION, VERSIONS};
-use super::{Closed, Execution, NoAnswer, STORE_TIMEOUT, Store, StoreError};
+use self::row::{NewRow, OldRow};
+use self::schema::SCHEMA_VERSION;
+use super::{
+    Claim, ClaimKey, Claimed, Closed, Execution, Listing, NoAnswer, Page, Retention, STORE_TIMEOUT,
+    Store, StoreError,
+};
 
 const NAME: &str = "sqlite";
 /// How many operations wait for the database's thread; one more waits for a place.
@@ -26,7 +34,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 type Operation = Box<dyn FnOnce(&Connection) + Send>;
 
-/// Executions in a file of this machine.
+/// Executions and claims in a file of this machine.
 pub struct SqliteStore {
     // None once closed.
     operations: Mutex<Option<mpsc::Sender<Operation>>>,
@@ -40,6 +48,14 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Open`] or [`StoreError::TooNew`].
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_keeping(path, Retention::default()).await
+    }
+
+    /// The same, keeping executions for so long.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub async fn open_keeping(path: &Path, retention: Retention) -> Result<Self, StoreError> {
         let (operations, queue) = mpsc::channel(PENDING_OPERATIONS);
         let (opened, opening) = oneshot::channel();
         let closed = CancellationToken::new();
@@ -59,6 +75,7 @@ impl SqliteStore {
             })
             .map_err(|error| cannot_open(path, error))?;
         opening.await.map_err(|died| cannot_open(path, died))??;
+        tokio::spawn(sweep::sweep(operations.downgrade(), retention));
         Ok(Self {
             operations: Mutex::new(Some(operations)),
             closed,
@@ -114,10 +131,36 @@ impl Store for SqliteStore {
             .await?;
         row.map(|row| row.into_execution(job_id))
             .transpose()
-            .map_err(|source| StoreError::Unreadable {
-                store: NAME,
-                source,
+            .map_err(unreadable)
+    }
+
+    async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
+        let (asked, limit) = (listing.clone(), listing.limit);
+        let rows = self
+            .run(move |connection| listing::select(connection, &asked).map_err(from_sqlite))
+            .await?;
+        Page::of(rows, limit).map_err(unreadable)
+    }
+
+    async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError> {
+        let ours = claim.clone();
+        let row = self
+            .run(move |connection| {
+                claims::claim(connection, &ours, instead_of).map_err(from_sqlite)
             })
+            .await?;
+        let holder = row.into_claim(&claim.key).map_err(unreadable)?;
+        Ok(if holder.job == claim.job {
+            Claimed::Won
+        } else {
+            Claimed::By(Box::new(holder))
+        })
+    }
+
+    async fn release(&self, key: &ClaimKey, job: JobId) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.run(move |connection| claims::release(connection, &key, job).map_err(from_sqlite))
+            .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -185,22 +228,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A late reply is acknowledged once it is recorded, so a record must outlast a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    upgrade(connection)
-}
-
-/// Brings the schema up to date, whoever else opens the file just now; the version then.
-fn upgrade(connection: &Connection) -> rusqlite::Result<i64> {
-    let change = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let found: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let known = usize::try_from(found).unwrap_or(VERSIONS.len());
-    for step in VERSIONS.iter().skip(known) {
-        change.execute_batch(step)?;
-    }
-    if found < SCHEMA_VERSION {
-        change.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    }
-    change.commit()?;
-    Ok(found.max(SCHEMA_VERSION))
+    schema::upgrade(connection)
 }
 
 fn cannot_open(
@@ -217,6 +245,13 @@ fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> S
     StoreError::Unavailable {
         store: NAME,
         source: source.into(),
+    }
+}
+
+fn unreadable(source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    StoreError::Unreadable {
+        store: NAME,
+        source,
     }
 }
 

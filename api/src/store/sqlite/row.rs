@@ -1,4 +1,4 @@
-//! The table `executions`: its schema, and executions as its rows.
+//! Executions as rows of the table `executions`.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use warren_shared::ids::JobId;
@@ -6,34 +6,13 @@ use warren_shared::time::EpochMillis;
 
 use super::super::{End, Execution, Origin};
 
-/// The version of the schema, in the file's `user_version`.
-pub(super) const SCHEMA_VERSION: i64 = 2;
-/// What makes each version out of the one before it.
-pub(super) const VERSIONS: [&str; 2] = [SCHEMA, DUE];
-/// Times are milliseconds since the epoch; `result` and `failure` are JSON.
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS executions (
-        id TEXT PRIMARY KEY,
-        room TEXT,
-        language TEXT,
-        code_sha256 TEXT,
-        submitted_at INTEGER,
-        recorded_at INTEGER NOT NULL,
-        status TEXT NOT NULL,
-        result TEXT,
-        failure TEXT
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS executions_by_room ON executions (room, submitted_at DESC);
-";
-/// The column is the last one.
-const DUE: &str = "ALTER TABLE executions ADD COLUMN due_at INTEGER;";
-
 /// What is written of an execution.
 pub(super) struct NewRow {
     id: String,
     origin: Option<Origin>,
     recorded_at: i64,
     status: &'static str,
+    duration_ms: Option<f64>,
     result: Option<String>,
     failure: Option<String>,
 }
@@ -45,11 +24,16 @@ impl NewRow {
             End::Ran(response) => (Some(serde_json::to_string(response)?), None),
             End::Failed(failure) => (None, Some(serde_json::to_string(failure)?)),
         };
+        let duration_ms = match &execution.end {
+            End::Ran(response) => Some(response.duration_ms),
+            End::Pending | End::Failed(_) => None,
+        };
         Ok(Self {
             id: execution.job_id.to_string(),
             origin: execution.origin.clone(),
             recorded_at: to_sql(execution.recorded_at),
             status: execution.end.status(),
+            duration_ms,
             result,
             failure,
         })
@@ -59,15 +43,17 @@ impl NewRow {
         let origin = self.origin.as_ref();
         let mut statement = connection.prepare_cached(
             "INSERT INTO executions VALUES
-                 (:id, :room, :language, :code, :submitted, :recorded, :status, :result, :failure,
-                  :due)
+                 (:id, :room, :language, :code_sha256, :submitted, :due, :recorded, :status,
+                  :duration, :result, :failure, :code)
              ON CONFLICT (id) DO UPDATE SET
                  room = coalesce(room, excluded.room),
                  language = coalesce(language, excluded.language),
                  code_sha256 = coalesce(code_sha256, excluded.code_sha256),
                  submitted_at = coalesce(submitted_at, excluded.submitted_at),
                  due_at = coalesce(due_at, excluded.due_at),
+                 code = coalesce(code, excluded.code),
                  recorded_at = excluded.recorded_at,
+                 duration_ms = excluded.duration_ms,
                  status = excluded.status,
                  result = excluded.result,
                  failure = excluded.failure
@@ -77,7 +63,10 @@ impl NewRow {
             ":id": self.id,
             ":room": origin.map(|o| o.room.as_str()),
             ":language": origin.map(|o| o.language.as_str()),
-            ":code": origin.map(|o| o.code.as_str()),
+            ":code_sha256": origin.map(|o| o.code.as_str()),
+            ":code": origin.and_then(|o| o.source.as_ref()),
+            ":due": origin.and_then(|o| o.due_at).map(to_sql),
+            ":duration": self.duration_ms,
             ":submitted": origin.map(|o| to_sql(o.submitted_at)),
             ":recorded": self.recorded_at,
             ":status": self.status,
@@ -95,17 +84,18 @@ pub(super) struct OldRow {
     language: Option<String>,
     code: Option<String>,
     submitted_at: Option<i64>,
+    due_at: Option<i64>,
     recorded_at: i64,
     result: Option<String>,
     failure: Option<String>,
-    due_at: Option<i64>,
+    source: Option<String>,
 }
 
 impl OldRow {
     pub(super) fn select(connection: &Connection, job_id: JobId) -> rusqlite::Result<Option<Self>> {
         let mut statement = connection.prepare_cached(
-            "SELECT room, language, code_sha256, submitted_at, recorded_at, result, failure,
-                    due_at
+            "SELECT room, language, code_sha256, submitted_at, due_at, recorded_at, result,
+                    failure, code
              FROM executions WHERE id = :id",
         )?;
         let row = |row: &Row<'_>| {
@@ -114,10 +104,11 @@ impl OldRow {
                 language: row.get(1)?,
                 code: row.get(2)?,
                 submitted_at: row.get(3)?,
-                recorded_at: row.get(4)?,
-                result: row.get(5)?,
-                failure: row.get(6)?,
-                due_at: row.get(7)?,
+                due_at: row.get(4)?,
+                recorded_at: row.get(5)?,
+                result: row.get(6)?,
+                failure: row.get(7)?,
+                source: row.get(8)?,
             })
         };
         statement
@@ -134,16 +125,17 @@ impl OldRow {
             (None, Some(json)) => End::Failed(serde_json::from_str(&json)?),
             (None, None) => End::Pending,
         };
-        let submitted_at = self.submitted_at.map(from_sql);
+        let origin = Origin::from_parts(
+            self.room,
+            self.language,
+            self.submitted_at.map(from_sql),
+            self.due_at.map(from_sql),
+            self.code,
+        )?;
+        let source = self.source;
         Ok(Execution {
             job_id,
-            origin: Origin::from_parts(
-                self.room,
-                self.language,
-                submitted_at,
-                self.due_at.map(from_sql),
-                self.code,
-            )?,
+            origin: origin.map(|origin| Origin { source, ..origin }),
             end,
             recorded_at: from_sql(self.recorded_at),
             callback: None,
@@ -152,10 +144,10 @@ impl OldRow {
 }
 
 // SQLite's integers are signed; the year 292 million is beyond us.
-fn to_sql(time: EpochMillis) -> i64 {
+pub(super) fn to_sql(time: EpochMillis) -> i64 {
     time.get().try_into().unwrap_or(i64::MAX)
 }
 
-fn from_sql(time: i64) -> EpochMillis {
+pub(super) fn from_sql(time: i64) -> EpochMillis {
     EpochMillis::from_millis(time.try_into().unwrap_or(0))
 }

@@ -1,0 +1,155 @@
+//! The history of a room: what can be asked for, and what is told.
+
+use warren_shared::ids::{JobId, RoomId};
+use warren_shared::languages::LanguageName;
+use warren_shared::time::EpochMillis;
+use warren_shared::time::millis;
+
+use super::{CodeHash, Cursor, OVERDUE, Standing};
+
+/// Which executions are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Of this room.
+    pub room: RoomId,
+    /// Of this language only.
+    pub language: Option<LanguageName>,
+    /// That stand like this only.
+    pub standing: Option<Standing>,
+    /// From here on.
+    pub after: Option<Cursor>,
+    /// At most so many.
+    pub limit: PageSize,
+}
+
+impl Listing {
+    /// The newest executions of a room.
+    #[must_use]
+    pub fn of(room: RoomId) -> Self {
+        Self {
+            room,
+            language: None,
+            standing: None,
+            after: None,
+            limit: PageSize::default(),
+        }
+    }
+
+    /// What is pending and was due before this is lost.
+    pub(super) fn lost_before() -> EpochMillis {
+        let now = EpochMillis::now().get();
+        EpochMillis::from_millis(now.saturating_sub(millis(OVERDUE)))
+    }
+}
+
+/// How many executions a page has at most: 1 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageSize(u8);
+
+impl PageSize {
+    /// The most.
+    pub const MAX: u8 = 100;
+
+    /// That many, if they fit on a page.
+    #[must_use]
+    pub fn new(items: u8) -> Option<Self> {
+        (1..=Self::MAX).contains(&items).then_some(Self(items))
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0.into()
+    }
+
+    /// One more, which tells whether there is a next page.
+    pub(super) fn and_one(self) -> u8 {
+        self.0 + 1
+    }
+}
+
+impl Default for PageSize {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+/// One execution in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    /// The job.
+    pub job_id: JobId,
+    /// How it stands.
+    pub standing: Standing,
+    /// The language it was to run as.
+    pub language: LanguageName,
+    /// When it was submitted.
+    pub submitted_at: EpochMillis,
+    /// When this was recorded.
+    pub recorded_at: EpochMillis,
+    /// How long it ran, in milliseconds, if it did.
+    pub duration_ms: Option<f64>,
+    /// Which code it was.
+    pub code: CodeHash,
+}
+
+/// A summary as a database holds it.
+pub(super) struct SummaryParts {
+    pub(super) job_id: String,
+    pub(super) status: String,
+    pub(super) language: String,
+    pub(super) submitted_at: EpochMillis,
+    pub(super) due_at: Option<EpochMillis>,
+    pub(super) recorded_at: EpochMillis,
+    pub(super) duration_ms: Option<f64>,
+    pub(super) code: String,
+}
+
+impl TryFrom<SummaryParts> for Summary {
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn try_from(parts: SummaryParts) -> Result<Self, Self::Error> {
+        let standing = match parts.status.parse()? {
+            Standing::Pending | Standing::Lost => Standing::without_result(
+                parts.due_at.unwrap_or(parts.recorded_at),
+                EpochMillis::now(),
+            ),
+            settled => settled,
+        };
+        Ok(Self {
+            job_id: parts.job_id.parse()?,
+            standing,
+            language: parts.language.parse()?,
+            submitted_at: parts.submitted_at,
+            recorded_at: parts.recorded_at,
+            duration_ms: parts.duration_ms,
+            code: CodeHash::try_from(parts.code)?,
+        })
+    }
+}
+
+/// A part of a room's history.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The executions, newest first.
+    pub items: Vec<Summary>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Cursor>,
+}
+
+impl Page {
+    /// Of up to one more than `limit` rows.
+    pub(super) fn of(
+        parts: Vec<SummaryParts>,
+        limit: PageSize,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let is_last = parts.len() <= limit.get();
+        let rows = parts.into_iter().take(limit.get());
+        let items = rows.map(Summary::try_from).collect::<Result<Vec<_>, _>>()?;
+        let next = items.last().filter(|_last| !is_last).map(|last| Cursor {
+            submitted_at: last.submitted_at,
+            job_id: last.job_id,
+        });
+        Ok(Self { items, next })
+    }
+}

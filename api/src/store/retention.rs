@@ -1,0 +1,49 @@
+//! What is kept, and for how long.
+
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// How many days executions are kept unless told otherwise.
+pub const DEFAULT_RETENTION_DAYS: u16 = 30;
+/// The most days that can be asked for.
+pub const MAX_RETENTION_DAYS: u16 = 3650;
+
+/// How long executions are kept, from when they were recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention(Duration);
+
+impl Retention {
+    /// That many days, at least one and at most [`MAX_RETENTION_DAYS`].
+    #[must_use]
+    pub fn days(days: u16) -> Self {
+        Self(DAY * u32::from(days.clamp(1, MAX_RETENTION_DAYS)))
+    }
+
+    /// Any whole number of seconds, at least one: for those who will not wait for a day.
+    #[must_use]
+    pub fn seconds(seconds: u32) -> Self {
+        Self(Duration::from_secs(seconds.max(1).into()))
+    }
+
+    /// The span itself.
+    #[must_use]
+    pub fn span(self) -> Duration {
+        self.0
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self::days(DEFAULT_RETENTION_DAYS)
+    }
+}
+
+/// Whether the code itself is kept with an execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodeKeeping {
+    /// Its hash alone.
+    #[default]
+    HashOnly,
+    /// The code as well.
+    Whole,
+}

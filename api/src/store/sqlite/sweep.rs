@@ -1,0 +1,70 @@
+//! Deletes what has been kept long enough: a few rows at a time, between other operations.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, named_params};
+use tokio::sync::{mpsc, oneshot};
+use warren_shared::time::{EpochMillis, millis};
+
+use super::super::Retention;
+use super::Operation;
+use super::row::to_sql;
+
+/// How many rows are deleted in one go.
+const BATCH: u16 = 256;
+/// Between two of them, for others' operations.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked for more, for the usual retentions.
+const EVERY: Duration = Duration::from_secs(60);
+const AT_LEAST: Duration = Duration::from_millis(100);
+
+/// Goes on until the store is closed.
+pub(super) async fn sweep(operations: mpsc::WeakSender<Operation>, retention: Retention) {
+    let every = (retention.span() / 10).clamp(AT_LEAST, EVERY);
+    loop {
+        let (answer, answered) = oneshot::channel();
+        let operation: Operation = Box::new(move |connection| {
+            drop(answer.send(delete(connection, retention)));
+        });
+        let Some(operations) = operations.upgrade() else {
+            return;
+        };
+        if operations.send(operation).await.is_err() {
+            return;
+        }
+        drop(operations);
+        let pause = match answered.await {
+            Ok(Ok(deleted)) if deleted >= usize::from(BATCH) => PAUSE,
+            Ok(Ok(_few)) => every,
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot delete old executions; trying on"
+                );
+                every
+            }
+            Err(_closed) => return,
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// How many were deleted of that of which there were most.
+fn delete(connection: &Connection, retention: Retention) -> rusqlite::Result<usize> {
+    let now = EpochMillis::now();
+    let before = now.get().saturating_sub(millis(retention.span()));
+    let executions = "DELETE FROM executions WHERE rowid IN (
+        SELECT rowid FROM executions WHERE recorded_at < :before ORDER BY recorded_at LIMIT :batch)";
+    let claims = "DELETE FROM claims WHERE rowid IN (
+        SELECT rowid FROM claims WHERE lapses_at < :before ORDER BY lapses_at LIMIT :batch)";
+    let mut most = 0;
+    for (statement, before) in [
+        (executions, to_sql(EpochMillis::from_millis(before))),
+        (claims, to_sql(now)),
+    ] {
+        let mut statement = connection.prepare_cached(statement)?;
+        let deleted = statement.execute(named_params! { ":before": before, ":batch": BATCH })?;
+        most = most.max(deleted);
+    }
+    Ok(most)
+}

@@ -1,0 +1,64 @@
+//! What has been kept long enough is deleted.
+
+use std::time::{Duration, Instant};
+
+use warren_api::store::{Execution, Retention, Store};
+use warren_shared::ids::JobId;
+use warren_shared::time::EpochMillis;
+
+use super::sample::{failed, job};
+use super::{Opener, record};
+
+const HOUR: u32 = 3600;
+
+/// As if recorded so long ago.
+fn aged(seconds: u32) -> Execution {
+    let now = EpochMillis::now().get();
+    Execution {
+        recorded_at: EpochMillis::from_millis(now - u64::from(seconds) * 1000),
+        ..failed(&job())
+    }
+}
+
+async fn is_there(store: &dyn Store, id: JobId) -> bool {
+    store.find(id).await.expect("it answers").is_some()
+}
+
+async fn until_gone(store: &dyn Store, id: JobId) {
+    let start = Instant::now();
+    while is_there(store, id).await {
+        // MongoDB looks every minute, unless it is told to as ours for tests is.
+        assert!(start.elapsed() < Duration::from_secs(90), "it stays");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+pub(super) async fn what_is_old_is_deleted_and_what_is_not_stays(opener: Opener) {
+    // Laid down under a retention that deletes nothing, and more than one batch of it.
+    let store = opener.open().await;
+    let old: Vec<_> = (0..300).map(|_| aged(2 * HOUR)).collect();
+    let young = aged(HOUR / 2);
+    for execution in old.iter().chain([&young]) {
+        record(store.as_ref(), execution).await;
+    }
+    store.close().await;
+
+    let store = opener.open_keeping(Retention::seconds(HOUR)).await;
+    for execution in &old {
+        until_gone(store.as_ref(), execution.job_id).await;
+    }
+    assert!(is_there(store.as_ref(), young.job_id).await);
+}
+
+pub(super) async fn the_retention_can_be_changed(opener: Opener) {
+    let execution = aged(2 * HOUR);
+    let store = opener.open_keeping(Retention::seconds(3 * HOUR)).await;
+    record(store.as_ref(), &execution).await;
+    store.close().await;
+    // Longer first: what is there stays.
+    let store = opener.open_keeping(Retention::days(3650)).await;
+    assert!(is_there(store.as_ref(), execution.job_id).await);
+    store.close().await;
+    let store = opener.open_keeping(Retention::seconds(HOUR)).await;
+    until_gone(store.as_ref(), execution.job_id).await;
+}
