@@ -65,11 +65,9 @@ pub(super) fn decide(scene: &Scene) -> Decision {
         None => CALM,
     };
     if calm_in.is_zero() {
-        // One stays free for whoever comes.
+        // One stays free for whoever comes, unless there is no other.
         let most = (scene.slots - 1).max(1);
         return if scene.unattended < most && scene.free > scene.slots - most {
-            Decision::Borrow
-        } else if scene.unattended == 0 && scene.slots == 1 && scene.free == 1 {
             Decision::Borrow
         } else {
             Decision::Rest
