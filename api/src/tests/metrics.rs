@@ -40,7 +40,12 @@ async fn jobs_and_requests_are_counted_by_what_became_of_them() {
     let id = answer.body["jobId"].as_str().unwrap().to_owned();
     bench.recorded(&id, "completed").await;
     assert_eq!(bench.post("{").await.status, 400);
-    let told = bench.exposition().await;
+    // An execution can be read a moment before its writing is counted.
+    let mut told = bench.exposition().await;
+    while value(&told, "warren_api_store_write_seconds_count") < 1.0 {
+        tokio::task::yield_now().await;
+        told = bench.exposition().await;
+    }
     for (sample, expected) in [
         (
             r#"warren_api_jobs_total{language="python",verdict="completed",told="caller"}"#,
