@@ -11,7 +11,7 @@ use crate::harness::{machine, warren::Warren};
 /// Requests for each operation, beside those at the bounds of the description.
 const EXAMPLES: u32 = 25;
 /// The same, of each round of a soak.
-const EXAMPLES_OF_SOAK: u32 = 400;
+const EXAMPLES_OF_SOAK: u32 = 420;
 const SEED: u32 = 5;
 /// How long all of it may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
