@@ -19,7 +19,7 @@ use crate::dispatch::Dispatch;
 use crate::error::Result;
 use crate::guard::Gate;
 use crate::health::Health;
-use crate::metrics::{Figures, Kind, Metrics, Present, Requests, by_state};
+use crate::metrics::{Metrics, Present, Requests};
 use crate::router::router;
 use crate::state::{AppState, Places};
 use crate::store::{Recorder, Store};
@@ -108,14 +108,9 @@ impl Api {
             requests: Requests::new(&metrics),
             metrics,
         });
-        let announced = Arc::clone(&queue);
-        state.metrics.add(Figures {
-            name: "workers",
-            help: "Workers that announce themselves, by state",
-            kind: Kind::Gauge,
-            label: "state",
-            read: move || by_state(&announced.workers()),
-        });
+        state.metrics.tell_workers(Arc::clone(&queue));
+        state.metrics.tell_breakers(Arc::clone(&state.dispatch));
+        state.metrics.tell_callbacks(Arc::clone(&callbacks));
         state.metrics.add(Present {
             state: Arc::downgrade(&state),
             max_in_flight,

@@ -113,10 +113,15 @@ pub(crate) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next:
     }
 }
 
+/// Whether everybody may ask for this path.
+pub(crate) fn is_open(path: &str) -> bool {
+    OPEN.contains(&path) || path.starts_with(OPEN_BELOW)
+}
+
 fn route(parts: &Parts) -> Route {
     let path = parts.extensions.get::<MatchedPath>();
     let path = path.map_or("", MatchedPath::as_str);
-    if OPEN.contains(&path) || path.starts_with(OPEN_BELOW) {
+    if is_open(path) {
         Route::Open
     } else if path == OPERATORS {
         Route::Operators

@@ -50,7 +50,7 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 /// The whole API.
 pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
     let (routes, gathered) = described().split_for_parts();
-    let description = Arc::new(Description::new(gathered, &state.languages));
+    let description = Arc::new(Description::new(gathered, &state));
     let routes = routes
         .layer(Extension(description))
         .layer(from_fn_with_state(Arc::clone(&state.gate), guard))

@@ -1,6 +1,6 @@
 //! Callers who hang up: what they no longer wait for is not begun, and what runs is ended.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -253,21 +253,32 @@ async fn hang_up_over_http(api: &Warren, queue: &RabbitQueue) -> Vec<String> {
         caller.submit(path, &program("python", "print(1)")).await;
         callers.push(caller);
     }
-    // Those that are refused are none.
-    let started = Instant::now();
-    loop {
-        let status = queue.status().await.expect("the broker tells its state");
+    // Those that are refused are none. Of the others most wait in the API for their room's turn.
+    until(SOON, "every caller to wait", async || {
         callers.retain_mut(|caller| !caller.was_answered());
-        if usize::try_from(status.waiting) == Ok(callers.len()) {
-            break;
-        }
-        assert!(started.elapsed() < SOON, "not every caller's job waits");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let accepted = callers.len();
-    assert_ne!(accepted, 0, "no caller's job was accepted");
+        in_flight(url).await == callers.len()
+    })
+    .await;
+    assert_ne!(callers.len(), 0, "no caller's job was accepted");
+    let waiting = queue.status().await.expect("the broker tells its state");
+    let waiting = usize::try_from(waiting.waiting).expect("a few");
+    assert_ne!(waiting, 0, "none of these jobs is with the broker");
     drop(callers);
-    until_logged(api, "the caller hung up", accepted).await
+    until(SOON, "the API to be rid of them", async || {
+        in_flight(url).await == 0
+    })
+    .await;
+    until_logged(api, "the caller hung up", waiting).await
+}
+
+/// How many requests for execution the API has in hand.
+async fn in_flight(api: &str) -> usize {
+    let told = http::get(format!("{api}/metrics")).await;
+    let told = told.expect("an answer").raw;
+    let line = told
+        .lines()
+        .find_map(|line| line.strip_prefix("warren_api_in_flight "));
+    line.expect("a figure").parse().expect("a number")
 }
 
 /// What an API does for callers who hang up, for that many; which jobs these were.

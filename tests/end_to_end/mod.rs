@@ -12,6 +12,7 @@ mod engine;
 mod fairness;
 mod fallback;
 mod history;
+mod idempotency;
 mod images;
 mod judging;
 mod leftovers;

@@ -46,15 +46,15 @@ pub async fn get(url: String) -> anyhow::Result<Answer> {
     blocking(move || agent().get(&url).call()).await
 }
 
-/// Submits to `url` with a preference (`Prefer`).
-pub async fn prefer(
+/// Submits to `url` with one more header.
+pub async fn with_header(
     url: String,
-    preference: &'static str,
+    (name, value): (&'static str, &'static str),
     submission: &Value,
 ) -> anyhow::Result<Answer> {
     let body = submission.to_string();
     blocking(move || {
-        let request = agent().post(&url).header("prefer", preference);
+        let request = agent().post(&url).header(name, value);
         request.content_type("application/json").send(&body)
     })
     .await

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 /// The labels there may be, each with what its values look like. All are Warren's own words.
-const LABELS: [(&str, &str); 13] = [
+const LABELS: [(&str, &str); 15] = [
     ("method", "^(GET|HEAD|POST|DELETE|OPTIONS|other)$"),
     ("route", "^(none|/[a-zA-Z{}/.]*)$"),
     ("status", "^([1-5]xx|gone|[a-z_]+)$"),
@@ -14,6 +14,8 @@ const LABELS: [(&str, &str); 13] = [
     ("language", "^(javascript|python|unknown)$"),
     ("verdict", "^[a-z_]+$"),
     ("told", "^(caller|store)$"),
+    ("way", "^(executor|judge0)$"),
+    ("result", "^[a-z_]+$"),
     ("stage", "^(queue|sandbox|run)$"),
     ("class", "^(interactive|unattended)$"),
     ("state", "^[a-z]+$"),

@@ -62,6 +62,11 @@ impl Callbacks {
         }
     }
 
+    /// Whether results are posted at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.config.is_some()
+    }
+
     /// What a request says of where its result is to be posted.
     pub(crate) fn accept(&self, url: Option<&str>) -> Result<Option<CallbackUrl>, Refusal> {
         let Some(url) = url else {
@@ -112,10 +117,6 @@ impl Callbacks {
     }
 
     /// What became of callbacks here.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the API's metrics, which come with /metrics")
-    )]
     pub(crate) fn figures(&self) -> CallbackFigures {
         self.tally.figures()
     }

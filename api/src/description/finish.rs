@@ -5,19 +5,28 @@ use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 use warren_shared::languages::Languages;
 
+use crate::callbacks::Callbacks;
+use crate::guard::is_open;
+
 /// The whole description.
-pub(super) fn finish(gathered: OpenApi, languages: &Languages) -> Value {
+pub(super) fn finish(gathered: OpenApi, languages: &Languages, callbacks: &Callbacks) -> Value {
     let mut described = serde_json::to_value(gathered).unwrap_or_default();
     let schemas = &mut described["components"]["schemas"];
     schemas["ErrorAnswer"]["properties"]["success"]["const"] = json!(false);
     let request = &mut schemas["ExecuteRequest"];
     request["properties"]["language"]["pattern"] = json!(pattern(languages));
     request["properties"]["language"]["examples"] = json!(languages.names());
+    if !callbacks.is_on()
+        && let Some(fields) = request["properties"].as_object_mut()
+    {
+        fields.remove("callbackUrl");
+    }
     // A tolerance where no numbers are compared is refused.
     request["anyOf"] = json!([
         { "properties": { "tolerance": { "type": "null" } } },
         { "properties": { "compare": { "const": "float" } }, "required": ["compare"] },
     ]);
+    guarded(&mut described);
     described["components"]["securitySchemes"] = json!({
         "bearer": {
             "type": "http", "scheme": "bearer",
@@ -29,6 +38,43 @@ pub(super) fn finish(gathered: OpenApi, languages: &Languages) -> Value {
         },
     });
     described
+}
+
+/// What whoever guards the routes may answer to any request that is not open to all.
+fn guarded(described: &mut Value) {
+    let error =
+        json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ErrorAnswer" } } });
+    let retry_after = json!({ "Retry-After": {
+        "description": "In how many seconds to send the request again.",
+        "schema": { "type": "integer", "minimum": 0 },
+    } });
+    let answers = [
+        (
+            "401",
+            "With authentication on: no credentials (`unauthenticated`), or ones that are worth nothing (`invalid_credentials`).",
+        ),
+        ("403", "`forbidden_room`: the key is not for this room."),
+        (
+            "429",
+            "`rate_limited`: too many requests; the `RateLimit-…` headers say how many may come.",
+        ),
+    ];
+    let paths = described["paths"].as_object_mut().into_iter().flatten();
+    for (path, operations) in paths {
+        if is_open(path) {
+            continue;
+        }
+        for operation in operations
+            .as_object_mut()
+            .into_iter()
+            .flat_map(|all| all.values_mut())
+        {
+            for (status, about) in answers {
+                operation["responses"][status] = json!({ "description": about, "content": error });
+            }
+            operation["responses"]["429"]["headers"] = retry_after.clone();
+        }
+    }
 }
 
 /// Every name and alias, in any case of letters.

@@ -9,7 +9,8 @@ use axum::body::Bytes;
 use axum::http::HeaderValue;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
-use warren_shared::languages::Languages;
+
+use crate::state::AppState;
 
 pub(crate) use answers::{BadRequest, ErrorAnswer, NoRoom, OurFault};
 
@@ -26,9 +27,9 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    /// Of what was gathered from the routes.
-    pub(crate) fn new(gathered: OpenApi, languages: &Languages) -> Self {
-        let described = finish::finish(gathered, languages);
+    /// Of what was gathered from the routes of this API.
+    pub(crate) fn new(gathered: OpenApi, state: &AppState) -> Self {
+        let described = finish::finish(gathered, &state.languages, &state.callbacks);
         let (page, page_policy) = page::render(&described);
         Self {
             json: described.to_string().into(),

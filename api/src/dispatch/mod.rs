@@ -10,6 +10,7 @@ mod queued;
 mod retry_after;
 pub(crate) mod settings;
 
+pub(crate) use breaker::Standing;
 pub(crate) use error::{DispatchError, OVERLOADED, failure_problem};
 pub(crate) use fallback::Fallback;
 

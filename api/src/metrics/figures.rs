@@ -25,10 +25,6 @@ pub(crate) struct Figures<F> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// It only grows.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for what parts of the API count for themselves")
-    )]
     Counter,
     /// It is as it is now.
     Gauge,
@@ -65,7 +61,7 @@ where
 }
 
 /// How many workers are in each state.
-pub(crate) fn by_state(workers: &[WorkerStatus]) -> Vec<(&'static str, u64)> {
+pub(super) fn by_state(workers: &[WorkerStatus]) -> Vec<(&'static str, u64)> {
     let (mut ready, mut suspended, mut draining) = (0, 0, 0);
     for worker in workers {
         match worker.state {

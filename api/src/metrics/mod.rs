@@ -3,11 +3,12 @@
 
 mod ends;
 mod figures;
+mod parts;
 mod present;
 mod requests;
 
 pub(crate) use ends::{Ends, Told};
-pub(crate) use figures::{Figures, Kind, by_state};
+use figures::{Figures, Kind, by_state};
 pub(crate) use present::Present;
 pub(crate) use requests::{Requests, count};
 
@@ -29,7 +30,7 @@ const DURATIONS: [f64; 13] = [
 /// when the API is put together:
 ///
 /// ```ignore
-/// let opened = metrics.register("breaker_opened", "How often the breaker opened", Counter::default());
+/// let lost = metrics.register("lost", "How many were lost", Counter::default());
 /// metrics.add(Figures { name: "callbacks", help: "…", kind: Kind::Counter, label: "result", read });
 /// ```
 #[derive(Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde_json::Value;
-use warren_shared::queue::rabbit::topology;
+use warren_shared::queue::rabbit::{definitions, topology};
 
 use super::fixture::{Fixture, OnRabbitMq, SOON, until};
 
@@ -30,7 +30,7 @@ fn normal(definitions: &Value) -> BTreeSet<String> {
 #[test]
 fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
     let shipped: Value = serde_json::from_str(SHIPPED)?;
-    let declared = normal(&topology::definitions("/"));
+    let declared = normal(&definitions::definitions("/"));
     assert_eq!(
         declared.len(),
         28,
@@ -56,7 +56,7 @@ async fn a_broker_has_what_the_code_declares() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let api = fixture.api()?;
     until(&api, "the API is connected", |_| true).await?;
-    let expected = normal(&topology::definitions("/"));
+    let expected = normal(&definitions::definitions("/"));
     assert_eq!(normal(&fixture.0.definitions().await?), expected);
     // Beside these there is the API's own reply queue, which no export shows.
     let started = Instant::now();

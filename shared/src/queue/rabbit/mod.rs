@@ -5,6 +5,7 @@ mod callbacks;
 mod cancelling;
 mod config;
 mod connected;
+pub mod definitions;
 mod events;
 mod fuse;
 mod jobs;

@@ -1,10 +1,9 @@
-//! What exists on the broker, as one table: declared over AMQP by every process that connects, and
-//! rendered as RabbitMQ's definitions for the test that holds `rabbitmq/definitions.json` to it.
+//! What exists on the broker, as one table: declared over AMQP by every process that connects.
+//! [`definitions`](super::definitions) has it as a file.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
-use serde_json::{Value, json};
 
 use crate::event::MAX_EVENTS_BEHIND;
 use crate::limits::ByteSize;
@@ -71,14 +70,14 @@ const CALLBACK_DELIVERY_LIMIT: i64 = 100;
 
 /// One argument of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Argument {
+pub(super) enum Argument {
     Text(&'static str),
     Number(i64),
 }
 
 /// A durable exchange: the direct one, or one that copies to whichever process has bound a queue
 /// of its own.
-const EXCHANGES: [(&str, Routing); 4] = [
+pub(super) const EXCHANGES: [(&str, Routing); 4] = [
     (EXCHANGE, Routing::Direct),
     (CANCELLATIONS, Routing::Fanout),
     (PRESENCE, Routing::Fanout),
@@ -86,7 +85,7 @@ const EXCHANGES: [(&str, Routing); 4] = [
 ];
 
 #[derive(Clone, Copy)]
-enum Routing {
+pub(super) enum Routing {
     Direct,
     Fanout,
 }
@@ -99,7 +98,7 @@ impl Routing {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Fanout => "fanout",
@@ -108,9 +107,9 @@ impl Routing {
 }
 
 /// A durable queue, bound to [`EXCHANGE`] under its own name.
-struct Queue {
-    name: &'static str,
-    arguments: &'static [(&'static str, Argument)],
+pub(super) struct Queue {
+    pub(super) name: &'static str,
+    pub(super) arguments: &'static [(&'static str, Argument)],
 }
 
 /// Jobs that survive the broker.
@@ -155,7 +154,7 @@ const fn paused(pause_ms: i64) -> [(&'static str, Argument); 7] {
     ]
 }
 
-const QUEUES: [Queue; 12] = [
+pub(super) const QUEUES: [Queue; 12] = [
     Queue {
         name: JOBS,
         arguments: &DURABLE_JOBS,
@@ -364,29 +363,6 @@ async fn declare_own_queue(
         .queue_declare(name.into(), options, table(arguments))
         .await
         .map(drop)
-}
-
-/// The topology as it stands in RabbitMQ's definitions of one virtual host: `exchanges`, `queues`
-/// and `bindings`.
-#[must_use]
-pub fn definitions(vhost: &str) -> Value {
-    json!({
-        "exchanges": EXCHANGES.map(|(name, routing)| json!({
-            "name": name, "vhost": vhost, "type": routing.name(), "durable": true,
-            "auto_delete": false, "internal": false, "arguments": {},
-        })),
-        "queues": QUEUES.iter().map(|queue| json!({
-            "name": queue.name, "vhost": vhost, "durable": true, "auto_delete": false,
-            "arguments": queue.arguments.iter().map(|(name, value)| ((*name).to_owned(), match value {
-                Argument::Text(text) => json!(text),
-                Argument::Number(number) => json!(number),
-            })).collect::<serde_json::Map<_, _>>(),
-        })).collect::<Vec<_>>(),
-        "bindings": QUEUES.iter().map(|queue| json!({
-            "source": EXCHANGE, "vhost": vhost, "destination": queue.name,
-            "destination_type": "queue", "routing_key": queue.name, "arguments": {},
-        })).collect::<Vec<_>>(),
-    })
 }
 
 fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
