@@ -44,7 +44,7 @@ async fn a_request_sent_many_times_at_once_to_two_apis_is_run_once() {
         let submission = program("python", UNIQUE);
         let sent = (0..TIMES).map(|time| {
             let url = apis[time % apis.len()].execute_url();
-            http::with_header(url, ("idempotency-key", "only once"), &submission)
+            http::with_header(url, ("idempotency-key", "only-once"), &submission)
         });
         let answers = join_all(sent).await;
         let bodies: BTreeSet<String> = answers

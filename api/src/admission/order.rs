@@ -49,16 +49,23 @@ const SLOTS_FOR_ONE_AHEAD: u32 = 4;
 /// The least of them.
 const AHEAD: u32 = 1;
 
+/// How many are with the queue while no worker was heard of yet: about what a small worker takes in
+/// half a second. More, and a flood at an API's start would be ahead of everybody for seconds.
+const UNHEARD: u32 = 8;
+
 /// From so many slots on, one of them is kept from each room. With fewer it would cost too much.
 const SLOTS_TO_SPARE_ONE: u32 = 4;
 
 impl Window {
-    /// For what workers offer. As long as nobody knows that, all go. With other rooms about, none has
+    /// For what workers offer; a guess as long as nobody knows that, which is the first second of an
+    /// API at most. With other rooms about, none has
     /// the last slot as well: it is for the next job of another.
     pub(super) fn of(supply: Option<Supply>, is_mixed: bool) -> Self {
         let Some(supply) = supply else {
-            let all = u32::MAX;
-            return Self { all, each: all };
+            return Self {
+                all: UNHEARD,
+                each: UNHEARD,
+            };
         };
         #[expect(
             clippy::cast_possible_truncation,

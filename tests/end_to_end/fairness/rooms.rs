@@ -4,13 +4,17 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::harness::http::{Answer, program};
+use crate::harness::http::{self, Answer, program};
 use crate::harness::rabbitmq::Vhost;
+use crate::harness::wait::until;
 use crate::harness::{load, machine, warren::Warren};
 
+/// How long an API may take to hear of its worker.
+const SOON: Duration = Duration::from_secs(30);
 /// What the one room sends at once.
 const FLOOD: usize = 1_000;
-/// So many of it are sent again as soon as they are answered, so that it does not end.
+/// So many of it are sent again once they are answered, or when a refusal says so, so that it does not
+/// end.
 const PERSISTENT: usize = 100;
 /// The other room's jobs, one after the other.
 const SINGLE: usize = 8;
@@ -35,6 +39,13 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
     let worker = Warren::start("worker", &sized).await.expect("a worker");
     let api = Warren::start("api", &broker).await.expect("the API");
     worker.until_pool_is_full().await;
+
+    let url = api.api.clone().expect("an API");
+    until(SOON, "the API to hear of the worker", async || {
+        let told = http::get(format!("{url}/metrics")).await;
+        told.is_ok_and(|told| told.raw.contains("warren_api_workers{state=\"ready\"} 1"))
+    })
+    .await;
 
     let mut flood = JoinSet::new();
     for number in 0..FLOOD {
@@ -97,11 +108,18 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
 async fn one_of_many(caller: Caller, again: bool) -> Vec<Answer> {
     let (mut answers, started) = (Vec::new(), Instant::now());
     loop {
-        answers.push(caller.ask().await);
+        let answer = caller.ask().await;
+        let pause = answer
+            .retry_after
+            .as_deref()
+            .map_or(Duration::ZERO, |seconds| {
+                Duration::from_secs(seconds.parse().expect("whole seconds"))
+            });
+        answers.push(answer);
         if !again || started.elapsed() > ENOUGH {
             return answers;
         }
-        tokio::time::sleep(GAP).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
