@@ -15,9 +15,9 @@ use rooms::Caller;
 /// makes no difference to a worker, which knows of those alone that it has fetched.
 const FEW: usize = 500;
 /// Interactive jobs that are measured, with and without the crowd.
-const MEASURED: usize = 60;
+const MEASURED: usize = 40;
 /// Between the end of one of them and the next.
-const GAP: Duration = Duration::from_millis(150);
+const GAP: Duration = Duration::from_millis(100);
 /// How often both are measured at most: other things run on this machine, and come and go.
 const ROUNDS: usize = 3;
 /// How many times as long a job may take beside the crowd.

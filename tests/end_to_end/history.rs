@@ -9,7 +9,7 @@ use crate::harness::mongod::Mongod;
 use crate::harness::warren::Warren;
 
 /// Requests in each part: before, during and after.
-const REQUESTS: usize = 25;
+const REQUESTS: usize = 15;
 /// What an outage may add to an answer.
 const ADDED: Duration = Duration::from_millis(50);
 const SOON: Duration = Duration::from_secs(60);

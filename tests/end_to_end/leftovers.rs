@@ -70,7 +70,7 @@ async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
 /// How long what a killed worker had may be there, while another worker is.
 const SWEPT: Duration = Duration::from_secs(30);
 /// How many workers are killed.
-const KILLS: u32 = 5;
+const KILLS: u32 = 4;
 /// The latest moment to kill one, in milliseconds: jobs, refills and removals all take less.
 const PHASES: u64 = 900;
 

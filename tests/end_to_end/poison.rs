@@ -22,7 +22,7 @@ use crate::harness::warren::{Begun, Warren};
 const POISON: &str = "python";
 const NORMAL: &str = "javascript";
 /// How many poison jobs, unless `WARREN_SOAK_POISON` says otherwise.
-const FEW: usize = 6;
+const FEW: usize = 4;
 /// How many others for each of them.
 const NORMAL_FOR_EACH: usize = 15;
 /// The same when there are many: 200 are to be among 5,000.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{machine, warren::Warren};
 
 /// Requests for each operation, beside those at the bounds of the description.
-const EXAMPLES: u32 = 25;
+const EXAMPLES: u32 = 15;
 /// The same, of each round of a soak.
 const EXAMPLES_OF_SOAK: u32 = 420;
 const SEED: u32 = 5;
