@@ -29,7 +29,7 @@ const DURATIONS: [f64; 13] = [
 /// All metrics of this API. Cheap to clone. Whatever has figures of its own registers them, once,
 /// when the API is put together:
 ///
-/// ```ignore
+/// ```text
 /// let lost = metrics.register("lost", "How many were lost", Counter::default());
 /// metrics.add(Figures { name: "callbacks", help: "…", kind: Kind::Counter, label: "result", read });
 /// ```
