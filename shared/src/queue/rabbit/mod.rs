@@ -11,6 +11,7 @@ mod fuse;
 mod jobs;
 mod losses;
 mod message;
+mod news;
 mod presence;
 mod publisher;
 mod replier;
