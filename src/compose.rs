@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warren_api::StoreConfig;
 use warren_api::store::{MongoStore, SqliteStore, Store};
-use warren_shared::ids::InstanceId;
-use warren_shared::queue::{JobQueue, MemoryQueue, RabbitConfig, RabbitQueue};
+use warren_protocol::ids::InstanceId;
+use warren_queue::{JobQueue, MemoryQueue, RabbitConfig, RabbitQueue};
 use warren_worker::engine::Engine;
 use warren_worker::engine::docker::{DockerConfig, DockerEngine};
 

@@ -1,6 +1,5 @@
 //! The one binary `warren`: reads the command line and hands over to the command.
 
-mod bench;
 mod cli;
 mod client;
 mod compose;
@@ -11,9 +10,11 @@ mod settings;
 use std::process::ExitCode;
 
 use clap::Parser;
+use warren_bench::bench;
 
 use cli::{Cli, Command};
 use serve::Roles;
+use settings::Settings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -40,7 +41,9 @@ fn main() -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Command::Health(arguments) => client::health::health(&arguments),
-        Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Bench(arguments) => {
+            Settings::of_process().and_then(|settings| bench(&arguments, &settings.to_measure()))
+        }
         Command::Key(command) => key::key(&command),
     };
     result.unwrap_or_else(|error| {

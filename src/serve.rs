@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_api::Api;
 use warren_http::Drained;
-use warren_shared::telemetry::{self, EXPORT_TIMEOUT, Traces};
+use warren_telemetry::{EXPORT_TIMEOUT, Traces};
 use warren_worker::Worker;
 
 use crate::cli;
@@ -57,7 +57,7 @@ impl Roles {
 pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     let settings = Settings::of(roles)?;
     let traces = traces(roles, &settings)?;
-    telemetry::init(settings.environment, traces.as_ref());
+    warren_telemetry::init(settings.environment, traces.as_ref());
     raise_open_files();
     if roles != Roles::Both && settings.rabbitmq_url.is_none() {
         bail!(

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
-use warren_shared::config::Env;
-use warren_shared::languages::Languages;
-use warren_shared::telemetry::{Environment, TraceConfig};
+use warren_bench::Setup;
+use warren_config::Env;
+use warren_languages::Languages;
+use warren_telemetry::{Environment, TraceConfig};
 
 use crate::serve::Roles;
 
@@ -53,6 +54,19 @@ impl Settings {
         }
         env.finish()?;
         Ok(settings)
+    }
+
+    /// The installation that they describe, for `warren bench`.
+    #[must_use]
+    pub fn to_measure(self) -> Setup {
+        let images = self.worker.images.into_iter();
+        Setup {
+            languages: self.languages,
+            images: images
+                .map(|(name, image)| (name, image.reference))
+                .collect(),
+            rabbitmq_url: self.rabbitmq_url,
+        }
     }
 
     fn read(env: &mut Env) -> Self {

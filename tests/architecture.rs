@@ -43,19 +43,31 @@ fn api_and_worker_are_independent() {
 }
 
 #[test]
-fn shared_knows_no_server_engine_or_database() {
+fn shared_crates_know_no_more_than_their_names_say() {
+    const ABOVE: [&str; 7] = [
+        "axum",
+        "bollard",
+        "mongodb",
+        "rusqlite",
+        "warren-api",
+        "warren-worker",
+        "warren-runner",
+    ];
+    for of in [
+        "warren-protocol",
+        "warren-queue",
+        "warren-languages",
+        "warren-config",
+        "warren-telemetry",
+    ] {
+        assert_free_of(of, &ABOVE);
+    }
+    assert_free_of("warren-protocol", &["lapin", "tokio", "warren-queue"]);
     assert_free_of(
-        "warren-shared",
-        &[
-            "axum",
-            "bollard",
-            "mongodb",
-            "rusqlite",
-            "warren-api",
-            "warren-worker",
-            "warren-runner",
-        ],
+        "warren-languages",
+        &["tokio", "warren-protocol", "warren-queue"],
     );
+    assert_free_of("warren-http", &["lapin", "warren-queue"]);
 }
 
 #[test]
@@ -77,7 +89,13 @@ fn only_the_worker_reaches_a_container_engine() {
 fn the_runner_has_no_async_runtime() {
     assert_free_of(
         "warren-runner",
-        &["tokio", "async-std", "smol", "warren-shared"],
+        &[
+            "tokio",
+            "async-std",
+            "smol",
+            "warren-protocol",
+            "warren-queue",
+        ],
     );
 }
 

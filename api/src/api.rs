@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warren_http::{Bounds, Drained};
-use warren_shared::ids::InstanceId;
-use warren_shared::languages::Languages;
-use warren_shared::queue::JobQueue;
+use warren_languages::Languages;
+use warren_protocol::ids::InstanceId;
+use warren_queue::JobQueue;
 
 use crate::admission::{Admission, InFlight};
 use crate::callbacks::{Callbacks, Posting};

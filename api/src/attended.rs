@@ -4,10 +4,10 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use tokio::time::timeout_at;
 use warren_http::{ApiError, Budget};
-use warren_shared::contract::ExecuteResponse;
-use warren_shared::job::Job;
-use warren_shared::queue::SubmitError;
-use warren_shared::reply::JobFailure;
+use warren_protocol::contract::ExecuteResponse;
+use warren_protocol::job::Job;
+use warren_protocol::reply::JobFailure;
+use warren_queue::SubmitError;
 
 use crate::admission::Admitted;
 use crate::dispatch::{Answered, DispatchError, WayName, failure_problem};

@@ -6,11 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use mongodb::options::ConnectionString;
+use warren_config::Env;
 use warren_http::{DRAIN_GRACE, MAX_WAIT, MIN_WAIT};
-use warren_shared::config::Env;
-use warren_shared::languages::PolicyMode;
-use warren_shared::telemetry::Environment;
-use warren_shared::time::millis;
+use warren_languages::PolicyMode;
+use warren_protocol::time::millis;
+use warren_telemetry::Environment;
 
 use crate::auth::AuthConfig;
 use crate::callbacks::CallbackConfig;
@@ -25,7 +25,7 @@ pub const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 pub const DATABASE_FILE: &str = "warren.db";
 /// The most requests in flight unless told otherwise. Each may hold [`MAX_BODY`] and its answer.
 ///
-/// [`MAX_BODY`]: warren_shared::limits::MAX_BODY
+/// [`MAX_BODY`]: warren_protocol::limits::MAX_BODY
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
 /// How long a job waits that nobody waits for, unless told otherwise.

@@ -1,7 +1,7 @@
 //! The crate's one error type.
 
 use warren_http::client::ClientError;
-use warren_shared::queue::QueueError;
+use warren_queue::QueueError;
 
 use crate::store::StoreError;
 
@@ -9,7 +9,7 @@ use crate::store::StoreError;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything of ours that can keep the API from serving. What a caller is answered is a
-/// [`warren_shared::contract::Problem`].
+/// [`warren_protocol::contract::Problem`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store cannot be opened.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 use warren_http::ApiError;
-use warren_shared::contract::Problem;
-use warren_shared::ids::JobId;
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::JobId;
 
 use crate::auth::Rooms;
 use crate::routes::executions::{Seen, see};

@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use warren_http::{BODY_TIME, body};
-use warren_shared::ids::RoomId;
+use warren_protocol::ids::RoomId;
 
 use crate::auth::{Auth, AuthConfig, Denied, Identity};
 use crate::rate::{Kind, Meter, RateConfig, Rates};

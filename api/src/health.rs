@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
-use warren_shared::health::{HealthReport, ServiceHealth, State};
-use warren_shared::ids::InstanceId;
-use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS, QueueStatus, STATUS_TIMEOUT};
-use warren_shared::time::fractional_millis;
+use warren_protocol::health::{HealthReport, ServiceHealth, State};
+use warren_protocol::ids::InstanceId;
+use warren_protocol::time::fractional_millis;
+use warren_queue::{JobQueue, MAX_QUEUED_JOBS, QueueStatus, STATUS_TIMEOUT};
 
 use crate::dispatch::Dispatch;
 use crate::store::{Recorder, Store};

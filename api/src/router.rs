@@ -21,8 +21,7 @@ use tracing::{Level, Span};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use warren_http::with_fallbacks;
-use warren_shared::telemetry;
-use warren_shared::time::millis;
+use warren_protocol::time::millis;
 
 use crate::auth::API_KEY_HEADER;
 use crate::description::{self, Description};
@@ -145,13 +144,13 @@ fn span(request: &Request) -> Span {
         job.id = tracing::field::Empty,
         trace_id = tracing::field::Empty,
     );
-    telemetry::join(&span, received(request.headers()).as_deref());
+    warren_telemetry::join(&span, received(request.headers()).as_deref());
     span
 }
 
 fn log(response: &Response, latency: Duration, span: &Span) {
     let (status, latency_ms) = (response.status().as_u16(), millis(latency));
-    telemetry::note(span, "http.response.status_code", i64::from(status));
+    warren_telemetry::note(span, "http.response.status_code", i64::from(status));
     // Probes come every few seconds for ever; what they find is worth a line when it is bad.
     let is_probe = span.metadata().is_some_and(|m| *m.level() == Level::DEBUG);
     if is_probe && response.status().is_success() {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use warren_shared::languages::{Languages, PolicyMode};
-use warren_shared::queue::JobQueue;
-use warren_shared::telemetry::Environment;
+use warren_languages::{Languages, PolicyMode};
+use warren_queue::JobQueue;
+use warren_telemetry::Environment;
 
 use crate::admission::{Admission, InFlight};
 use crate::callbacks::Callbacks;

@@ -1,7 +1,7 @@
 //! The caller's trace (W3C Trace Context), which travels with the job.
 
 use axum::http::HeaderMap;
-use warren_shared::telemetry::traceparent_of;
+use warren_telemetry::traceparent_of;
 
 const TRACEPARENT: &str = "traceparent";
 const VERSION_00_LEN: usize = 55;

@@ -6,10 +6,10 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 use warren_http::{Budget, MAX_WAIT};
-use warren_shared::contract::Problem;
-use warren_shared::ids::JobId;
-use warren_shared::job::Job;
-use warren_shared::time::Deadline;
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::time::Deadline;
 
 use crate::dispatch::DispatchError;
 use crate::intake::Order;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
-use warren_shared::event::{Happened, JobEvent};
-use warren_shared::ids::JobId;
-use warren_shared::queue::{JobQueue, MAX_QUEUED_JOBS};
-use warren_shared::time::Deadline;
+use warren_protocol::event::{Happened, JobEvent};
+use warren_protocol::ids::JobId;
+use warren_protocol::time::Deadline;
+use warren_queue::{JobQueue, MAX_QUEUED_JOBS};
 
 /// The most requests that wait for jobs at a time. Each is a connection of the server's 2,048.
 pub(crate) const MAX_WATCHERS: usize = 512;
@@ -215,7 +215,7 @@ impl Drop for Watcher {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
-    use warren_shared::ids::InstanceId;
+    use warren_protocol::ids::InstanceId;
 
     use super::*;
 

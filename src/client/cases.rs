@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
-use warren_shared::limits::{MAX_BODY, MAX_TEST_CASES};
+use warren_protocol::limits::{MAX_BODY, MAX_TEST_CASES};
 
 /// One of `testCases`, as it is sent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use warren_shared::time::EpochMillis;
+use warren_protocol::time::EpochMillis;
 
 use super::output;
 use super::progress::Progress;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use warren_shared::languages::Languages;
+use warren_languages::Languages;
 
 /// The language whose source files end like `file`.
 ///

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write, stderr, stdout};
 
-use warren_shared::time::EpochMillis;
+use warren_protocol::time::EpochMillis;
 
 pub fn to_stdout(bytes: &[u8]) -> io::Result<()> {
     stdout().write_all(bytes)?;

@@ -5,8 +5,8 @@ use std::io::{IsTerminal, stderr};
 use std::path::Path;
 
 use serde_json::Value;
-use warren_shared::contract::{ExecuteResponse, TestResult};
-use warren_shared::outcome::Status;
+use warren_protocol::contract::{ExecuteResponse, TestResult};
+use warren_protocol::outcome::Status;
 
 /// With colours or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

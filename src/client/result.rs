@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ureq::http::StatusCode;
-use warren_shared::contract::ExecuteResponse;
+use warren_protocol::contract::ExecuteResponse;
 
 use super::progress::Progress;
 use super::server::{Answer, Server};

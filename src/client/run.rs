@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::{Value, json};
 use ureq::http::StatusCode;
-use warren_shared::contract::ExecuteResponse;
-use warren_shared::limits::{MAX_CODE, MAX_INPUT};
+use warren_protocol::contract::ExecuteResponse;
+use warren_protocol::limits::{MAX_CODE, MAX_INPUT};
 
 use super::progress::Progress;
 use super::server::{Answer, Server};

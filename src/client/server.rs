@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use serde_json::Value;
 use ureq::http::{HeaderMap, StatusCode};
 use ureq::{Body, Error};
-use warren_shared::limits::MAX_BODY;
+use warren_protocol::limits::MAX_BODY;
 
 use super::output;
 use crate::cli::{EXIT_TROUBLE, ServerArguments};

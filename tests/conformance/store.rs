@@ -15,8 +15,8 @@ use warren_api::store::{
     CodeKeeping, End, Execution, MAX_RECORDED_TEXT, MongoStore, Recorder, Retention, SqliteStore,
     Store, StoreError,
 };
-use warren_shared::ids::JobId;
-use warren_shared::reply::Reply;
+use warren_protocol::ids::JobId;
+use warren_protocol::reply::Reply;
 
 use crate::harness::mongo::Database;
 use claims::{

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use warren_shared::ids::InstanceId;
-use warren_shared::job::Job;
-use warren_shared::limits::Limits;
-use warren_shared::queue::{JobQueue, RabbitConfig, RabbitQueue, SubmitError};
-use warren_shared::time::Deadline;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::time::Deadline;
+use warren_queue::{JobQueue, RabbitConfig, RabbitQueue, SubmitError};
 
 use crate::harness::http::{self, program};
 use crate::harness::rabbitmq::Vhost;

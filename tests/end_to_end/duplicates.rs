@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warren_shared::queue::rabbit::topology::RESULTS;
+use warren_queue::rabbit::topology::RESULTS;
 
 use crate::harness::http::{self, program};
 use crate::harness::machine;

@@ -11,8 +11,8 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use warren_shared::queue::MAX_TRIES;
-use warren_shared::queue::rabbit::topology::DEAD_JOBS;
+use warren_protocol::reply::MAX_TRIES;
+use warren_queue::rabbit::topology::DEAD_JOBS;
 
 use crate::harness::http::{self, program};
 use crate::harness::machine;

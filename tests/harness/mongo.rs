@@ -12,7 +12,7 @@ use mongodb::options::ClientOptions;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 use super::proxy::Proxy;
 

@@ -123,7 +123,7 @@ impl Vhost {
 
     /// A new one.
     pub async fn create(management: &Management) -> anyhow::Result<Self> {
-        let name = format!("warren-test-{}", warren_shared::ids::JobId::new());
+        let name = format!("warren-test-{}", warren_protocol::ids::JobId::new());
         let user = &management.amqp.authority.userinfo.username;
         management
             .put(&format!("/vhosts/{name}"), json!({}))

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use warren_shared::config::{Env, WORKER_SECRET_VARIABLE, WorkerSecret};
-use warren_shared::contract::Problem;
+use warren_config::{Env, WORKER_SECRET_VARIABLE, WorkerSecret};
+use warren_protocol::contract::Problem;
 
 const SWITCH: &str = "WARREN_WORKER_AUTH";
 

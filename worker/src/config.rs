@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use warren_shared::config::Env;
-use warren_shared::languages::{Languages, PolicyMode};
+use warren_config::Env;
+use warren_languages::{Languages, PolicyMode};
 
 use crate::access::Access;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use crate::pool::PoolSettings;
-use warren_shared::languages::LanguageName;
+use warren_languages::LanguageName;
 
 /// The most slots of one worker: beyond it, start another.
 const MAX_SLOTS: u16 = 256;

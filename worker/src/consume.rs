@@ -5,11 +5,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
-use warren_shared::job::Job;
-use warren_shared::outcome::Outcome;
-use warren_shared::queue::{Delivery, JobClass, JobQueue, Offer, Prefetch};
-use warren_shared::reply::{FailureCode, JobFailure, Progress, Reply};
-use warren_shared::telemetry;
+use warren_protocol::job::Job;
+use warren_protocol::outcome::Outcome;
+use warren_protocol::reply::{FailureCode, JobFailure, Progress, Reply};
+use warren_queue::{Delivery, JobClass, JobQueue, Offer, Prefetch};
 
 use crate::Result;
 use crate::execute::Executor;
@@ -92,7 +91,7 @@ struct Means {
 async fn run<S>(delivery: Delivery, slot: S, means: &Means) {
     let job = &delivery.job;
     let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
-    telemetry::join(&span, job.traceparent.as_deref());
+    warren_telemetry::join(&span, job.traceparent.as_deref());
     settle(delivery, means).instrument(span).await;
     drop(slot);
 }
@@ -165,7 +164,7 @@ async fn settle(delivery: Delivery, means: &Means) {
     match &result {
         Ok(outcome) => {
             let status = outcome.status().as_str();
-            telemetry::note(&Span::current(), "warren.verdict", status);
+            warren_telemetry::note(&Span::current(), "warren.verdict", status);
             tracing::info!(status, "answered");
         }
         Err(failure) if failure.code == FailureCode::Cancelled => {

@@ -106,5 +106,5 @@ pub enum Error {
     Panicked(&'static str),
     /// The queue failed for good.
     #[error(transparent)]
-    Queue(#[from] warren_shared::queue::QueueError),
+    Queue(#[from] warren_queue::QueueError),
 }

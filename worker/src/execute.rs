@@ -3,17 +3,16 @@
 use std::time::{Duration, Instant};
 
 use tracing::Instrument;
+use warren_languages::{Language, Languages};
+use warren_protocol::clip::clip;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_protocol::outcome::{CaseResult, EngineName, Outcome, Run, Timings};
+use warren_protocol::reply::{FailureCode, JobFailure};
+use warren_protocol::submission::OnFailure;
+use warren_protocol::time::EpochMillis;
+use warren_queue::JobClass;
 use warren_runner::wire::{Ending, Execute, Exit, Pace, RunReport, Start, Stream};
-use warren_shared::clip::clip;
-use warren_shared::ids::InstanceId;
-use warren_shared::job::Job;
-use warren_shared::languages::{Language, Languages};
-use warren_shared::outcome::{CaseResult, EngineName, Outcome, Run, Timings};
-use warren_shared::queue::JobClass;
-use warren_shared::reply::{FailureCode, JobFailure};
-use warren_shared::submission::OnFailure;
-use warren_shared::telemetry;
-use warren_shared::time::EpochMillis;
 
 use crate::conversation::died;
 use crate::engine::Handle;
@@ -144,7 +143,7 @@ impl Executor {
             let leased = self.pool.lease(job, source).instrument(leasing.clone());
             let mut lease = leased.await?;
             let container = lease.conversation.container().to_string();
-            telemetry::note(&leasing, "container.id", container);
+            warren_telemetry::note(&leasing, "container.id", container);
             drop(leasing);
             let start = lease.start(language, job.submission.code());
             let execute = execute(job, language, start)?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use warren_shared::health::{HealthReport, PoolHealth, ServiceHealth, State};
-use warren_shared::ids::InstanceId;
-use warren_shared::queue::JobQueue;
-use warren_shared::time::fractional_millis;
+use warren_protocol::health::{HealthReport, PoolHealth, ServiceHealth, State};
+use warren_protocol::ids::InstanceId;
+use warren_protocol::time::fractional_millis;
+use warren_queue::JobQueue;
 
 use crate::engine::Engine;
 use crate::pool::Pool;

@@ -12,16 +12,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tracing::Instrument;
 use warren_http::{ApiError, Budget, MAX_WAIT, alive, body, readiness, with_fallbacks};
-use warren_shared::contract::{ExecuteRequest, ExecuteResponse, Problem};
-use warren_shared::health;
-use warren_shared::ids::RoomId;
-use warren_shared::job::Job;
-use warren_shared::languages::{Languages, PolicyMode};
-use warren_shared::limits::Limits;
-use warren_shared::queue::JobClass;
-use warren_shared::reply::{FailureCode, JobFailure};
-use warren_shared::submission::Submission;
-use warren_shared::telemetry;
+use warren_languages::{Languages, PolicyMode};
+use warren_protocol::contract::{ExecuteRequest, ExecuteResponse, Problem};
+use warren_protocol::health;
+use warren_protocol::ids::RoomId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::reply::{FailureCode, JobFailure};
+use warren_protocol::submission::Submission;
+use warren_queue::JobClass;
 
 use crate::access::Access;
 use crate::execute::Executor;
@@ -99,7 +98,7 @@ async fn execute(
     );
     let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
     let trace = parts.headers.get("traceparent");
-    telemetry::join(&span, trace.and_then(|value| value.to_str().ok()));
+    warren_telemetry::join(&span, trace.and_then(|value| value.to_str().ok()));
     let run = context
         .executor
         .execute(&job, JobClass::Interactive)

@@ -1,7 +1,7 @@
 //! The verdicts of one job, run by run as they are reported.
 
-use warren_shared::outcome::{CaseResult, Run, Status};
-use warren_shared::submission::{OnFailure, Submission};
+use warren_protocol::outcome::{CaseResult, Run, Status};
+use warren_protocol::submission::{OnFailure, Submission};
 
 use crate::conversation::{Next, Reported};
 use crate::{Error, Result, verdict};
@@ -90,9 +90,9 @@ mod tests {
     use std::time::Duration;
 
     use serde_json::{Value, json};
+    use warren_languages::{Languages, PolicyMode};
+    use warren_protocol::contract::ExecuteRequest;
     use warren_runner::wire::{Ending, Exit, RunReport, Stream};
-    use warren_shared::contract::ExecuteRequest;
-    use warren_shared::languages::{Languages, PolicyMode};
 
     use super::*;
 

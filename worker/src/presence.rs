@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use warren_shared::ids::InstanceId;
-use warren_shared::presence::{ANNOUNCE_EVERY, WorkerState, WorkerStatus};
-use warren_shared::queue::JobQueue;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::presence::{ANNOUNCE_EVERY, WorkerState, WorkerStatus};
+use warren_protocol::time::EpochMillis;
+use warren_queue::JobQueue;
 
 use crate::readiness::State;
 use crate::slots::Slots;
@@ -80,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::timeout;
-    use warren_shared::queue::MemoryQueue;
+    use warren_queue::MemoryQueue;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! The spans of a job's stages: its sandbox, then each run.
 
 use tracing::Span;
-use warren_shared::job::Job;
+use warren_protocol::job::Job;
 
 use crate::conversation::Next;
 use crate::pool::Source;

@@ -2,7 +2,7 @@
 //! runs beside it: if this worker dies as well, nobody else is blamed.
 
 use tokio_util::sync::CancellationToken;
-use warren_shared::queue::{Delivery, Turn};
+use warren_queue::{Delivery, Turn};
 
 use crate::slots::{Slot, Slots};
 

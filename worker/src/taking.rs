@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_shared::queue::JobQueue;
+use warren_queue::JobQueue;
 
 use crate::Result;
 use crate::consume::consume;

@@ -1,9 +1,9 @@
 //! That a job runs, told to every API.
 
-use warren_shared::event::{Happened, JobEvent, TOLD_AFTER};
-use warren_shared::ids::InstanceId;
-use warren_shared::job::Job;
-use warren_shared::queue::JobQueue;
+use warren_protocol::event::{Happened, JobEvent, TOLD_AFTER};
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_queue::JobQueue;
 
 /// Tells every API that this worker runs the job, and goes on for ever. While its caller waits,
 /// that is worth telling only of one that takes its time.

@@ -1,11 +1,11 @@
 //! From what PID 1 saw to the verdict that the caller reads.
 
+use warren_protocol::compare::Compare;
+use warren_protocol::comparing::first_difference;
+use warren_protocol::outcome::{Captured, CaseResult, Run, Status};
+use warren_protocol::signal;
+use warren_protocol::submission::TestCase;
 use warren_runner::wire::{Ending, Exit, RunReport, Stream};
-use warren_shared::compare::Compare;
-use warren_shared::comparing::first_difference;
-use warren_shared::outcome::{Captured, CaseResult, Run, Status};
-use warren_shared::signal;
-use warren_shared::submission::TestCase;
 
 /// The verdict on one run.
 #[must_use]

@@ -8,10 +8,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use warren_http::{Bounds, Drained, serve};
-use warren_shared::ids::InstanceId;
-use warren_shared::languages::Languages;
-use warren_shared::limits::Limits;
-use warren_shared::queue::JobQueue;
+use warren_languages::Languages;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::limits::Limits;
+use warren_queue::JobQueue;
 
 use crate::config::Config;
 use crate::drain::for_jobs;

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use warren_shared::ids::RoomId;
-use warren_shared::queue::JobQueue;
+use warren_protocol::ids::RoomId;
+use warren_queue::JobQueue;
 
 use model::Model;
 use order::{Order, Ticket, Window};

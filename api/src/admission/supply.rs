@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warren_shared::presence::{WorkerState, WorkerStatus};
+use warren_protocol::presence::{WorkerState, WorkerStatus};
 
 /// The ready workers together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +41,8 @@ impl Supply {
 
 #[cfg(test)]
 mod tests {
-    use warren_shared::ids::InstanceId;
-    use warren_shared::time::EpochMillis;
+    use warren_protocol::ids::InstanceId;
+    use warren_protocol::time::EpochMillis;
 
     use super::*;
 

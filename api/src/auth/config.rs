@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use warren_shared::config::Env;
+use warren_config::Env;
 
 use super::keys::Keys;
 use super::provider::Provider;

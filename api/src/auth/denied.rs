@@ -7,8 +7,8 @@ use axum::http::header::WWW_AUTHENTICATE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use warren_http::ApiError;
-use warren_shared::contract::Problem;
-use warren_shared::ids::RoomId;
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::RoomId;
 
 /// When to try again while the issuer's keys cannot be had.
 const RETRY_AFTER: Duration = Duration::from_secs(2);

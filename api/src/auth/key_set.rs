@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use warren_http::client::{ClientError, client_builder, read_bounded};
-use warren_shared::limits::ByteSize;
+use warren_protocol::limits::ByteSize;
 
 use super::jwks::{Jwks, JwksFault};
 use super::pace::Pace;

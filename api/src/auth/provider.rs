@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use url::{Host, Url};
-use warren_shared::config::Env;
+use warren_config::Env;
 
 use super::pace::Pace;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use warren_shared::ids::RoomId;
+use warren_protocol::ids::RoomId;
 
 use crate::store::Execution;
 

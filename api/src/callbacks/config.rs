@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use warren_shared::config::Env;
+use warren_config::Env;
 
 use super::guard::Guard;
 use super::schedule::Schedule;

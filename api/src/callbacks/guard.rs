@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use url::Host;
-use warren_shared::callback::CallbackUrl;
+use warren_protocol::callback::CallbackUrl;
 
 use super::ports::BAD_PORTS;
 

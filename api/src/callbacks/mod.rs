@@ -28,9 +28,9 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use warren_shared::callback::CallbackUrl;
-use warren_shared::contract::Refusal;
-use warren_shared::queue::{JobQueue, Prefetch, QueueError};
+use warren_protocol::callback::CallbackUrl;
+use warren_protocol::contract::Refusal;
+use warren_queue::{JobQueue, Prefetch, QueueError};
 
 use crate::store::Store;
 use lookup::System;
@@ -78,7 +78,7 @@ impl Callbacks {
         let refused = |reason: String| Refusal::InvalidCallbackUrl { reason };
         let url: CallbackUrl =
             url.parse()
-                .map_err(|invalid: warren_shared::callback::InvalidCallbackUrl| {
+                .map_err(|invalid: warren_protocol::callback::InvalidCallbackUrl| {
                     refused(invalid.to_string())
                 })?;
         let checked = config.guard.check_url(&url);

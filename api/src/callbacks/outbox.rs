@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_shared::queue::{Callback, JobQueue, QueueError};
+use warren_queue::{Callback, JobQueue, QueueError};
 
 use super::tally::Tally;
 
@@ -111,8 +111,8 @@ fn lost(callback: &Callback, tally: &Tally) {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use warren_shared::ids::JobId;
-    use warren_shared::queue::MemoryQueue;
+    use warren_protocol::ids::JobId;
+    use warren_queue::MemoryQueue;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use mongodb::bson::DateTime;
 use serde::Serialize;
 use serde_json::Value;
-use warren_shared::limits::ByteSize;
+use warren_protocol::limits::ByteSize;
 
 use crate::routes::executions::ExecutionResponse;
 use crate::store::Execution;

@@ -12,9 +12,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use url::{Host, Url};
 use warren_http::client::{ClientError, client_builder};
-use warren_shared::ids::JobId;
-use warren_shared::queue::{Callback, CallbackDelivery};
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
+use warren_queue::{Callback, CallbackDelivery};
 
 use super::config::CallbackConfig;
 use super::guard::Denied;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warren_shared::queue::{Callback, LONGEST_CALLBACK_PAUSE};
+use warren_queue::{Callback, LONGEST_CALLBACK_PAUSE};
 
 /// A callback that could not be posted for this long is given up, whatever it was that failed.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -98,7 +98,7 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use warren_shared::ids::JobId;
+    use warren_protocol::ids::JobId;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
-use warren_shared::languages::Languages;
+use warren_languages::Languages;
 
 use crate::callbacks::Callbacks;
 use crate::guard::is_open;

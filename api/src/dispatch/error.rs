@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use warren_shared::contract::Problem;
-use warren_shared::ids::JobId;
-use warren_shared::queue::{QueueError, SubmitError};
-use warren_shared::reply::{FailureCode, JobFailure};
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::JobId;
+use warren_protocol::reply::{FailureCode, JobFailure};
+use warren_queue::{QueueError, SubmitError};
 
 use super::WayName;
 use super::fault::{Fault, Taken};

@@ -9,11 +9,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{timeout, timeout_at};
 use tracing::Instrument;
-use warren_shared::health::{ServiceHealth, State};
-use warren_shared::job::Job;
-use warren_shared::outcome::Outcome;
-use warren_shared::reply::{FailureCode, JobFailure, Reply};
-use warren_shared::time::fractional_millis;
+use warren_protocol::health::{ServiceHealth, State};
+use warren_protocol::job::Job;
+use warren_protocol::outcome::Outcome;
+use warren_protocol::reply::{FailureCode, JobFailure, Reply};
+use warren_protocol::time::fractional_millis;
 
 use super::breaker::{Breaker, Leave, Standing};
 use super::fault::{Blame, Fault};

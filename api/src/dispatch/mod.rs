@@ -18,9 +18,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use warren_http::client::ClientError;
-use warren_shared::job::Job;
-use warren_shared::queue::JobQueue;
-use warren_shared::reply::Reply;
+use warren_protocol::job::Job;
+use warren_protocol::reply::Reply;
+use warren_queue::JobQueue;
 
 use crate::store::Recorder;
 use executor::Executor;

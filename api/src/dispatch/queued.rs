@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
-use warren_shared::job::Job;
-use warren_shared::queue::{JobQueue, PendingReply, WaitError};
-use warren_shared::reply::Reply;
-use warren_shared::time::Deadline;
+use warren_protocol::job::Job;
+use warren_protocol::reply::Reply;
+use warren_protocol::time::Deadline;
+use warren_queue::{JobQueue, PendingReply, WaitError};
 
 use super::DispatchError;
 use crate::store::{Execution, Recorder};

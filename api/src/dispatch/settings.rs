@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use reqwest::header::HeaderValue;
 use url::{Host, Url};
-use warren_shared::config::Env;
+use warren_config::Env;
 
 use super::judge0::Pace;
 

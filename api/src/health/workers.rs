@@ -1,7 +1,7 @@
 //! What `/api/health` says of the workers.
 
-use warren_shared::health::{ServiceHealth, State};
-use warren_shared::presence::{WorkerState, WorkerStatus};
+use warren_protocol::health::{ServiceHealth, State};
+use warren_protocol::presence::{WorkerState, WorkerStatus};
 
 /// The most workers that are named with what is wrong with them.
 const NAMED: usize = 5;
@@ -71,8 +71,8 @@ fn told(announced: &[WorkerStatus]) -> (State, String) {
 
 #[cfg(test)]
 mod tests {
-    use warren_shared::ids::InstanceId;
-    use warren_shared::time::EpochMillis;
+    use warren_protocol::ids::InstanceId;
+    use warren_protocol::time::EpochMillis;
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
-use warren_shared::contract::Problem;
-use warren_shared::ids::RoomId;
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::RoomId;
 
 use crate::caller::Caller;
 use crate::store::{ClaimKey, Fingerprint};

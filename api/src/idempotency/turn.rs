@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
-use warren_shared::contract::Problem;
-use warren_shared::ids::JobId;
-use warren_shared::job::Job;
-use warren_shared::reply::FailureCode;
-use warren_shared::time::EpochMillis;
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::reply::FailureCode;
+use warren_protocol::time::EpochMillis;
 
 use super::Keyed;
 use crate::state::AppState;

@@ -7,7 +7,7 @@ use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, sleep, timeout_at};
 use warren_http::ApiError;
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 use super::IDEMPOTENCY_REPLAYED;
 use super::turn::store_away;

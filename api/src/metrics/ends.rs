@@ -6,7 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use warren_shared::reply::FailureCode;
+use warren_protocol::reply::FailureCode;
 
 use super::{DURATIONS, Metrics};
 use crate::store::{End, Execution};

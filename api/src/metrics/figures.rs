@@ -7,7 +7,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use warren_shared::presence::{WorkerState, WorkerStatus};
+use warren_protocol::presence::{WorkerState, WorkerStatus};
 
 /// One metric, read when it is asked for. For [`Metrics::add`](super::Metrics::add).
 pub(crate) struct Figures<F> {

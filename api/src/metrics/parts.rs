@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use warren_shared::queue::JobQueue;
+use warren_queue::JobQueue;
 
 use super::{Figures, Kind, Metrics, by_state};
 use crate::callbacks::Callbacks;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use warren_shared::config::Env;
+use warren_config::Env;
 
 use super::address::TrustedProxies;
 use super::limit::Limit;

@@ -11,8 +11,8 @@ use axum::http::header::{HeaderName, HeaderValue};
 use axum::http::request::Parts;
 use serde_json::json;
 use warren_http::ApiError;
-use warren_shared::contract::Problem;
-use warren_shared::ids::RoomId;
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::RoomId;
 
 use super::Rates;
 use super::limit::Limit;

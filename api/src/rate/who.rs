@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use warren_shared::ids::RoomId;
+use warren_protocol::ids::RoomId;
 
 use crate::caller::{Caller, KeyName, Subject};
 

@@ -17,10 +17,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use warren_http::{ApiError, Budget, body};
-use warren_shared::contract::{BatchRequest, Problem, Refusal};
-use warren_shared::limits::MAX_BATCH_BODY;
+use warren_protocol::contract::{BatchRequest, Problem, Refusal};
+use warren_protocol::limits::MAX_BATCH_BODY;
 
-use warren_shared::ids::RoomId;
+use warren_protocol::ids::RoomId;
 
 use crate::description::{BadRequest, NoRoom, OurFault};
 use crate::intake::{Order, Received, accept, receive_within, room_name};

@@ -9,12 +9,12 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use serde_json::json;
 use warren_http::ApiError;
-use warren_shared::contract::Problem;
-use warren_shared::event::{Happened, JobEvent};
-use warren_shared::reply::{FailureCode, JobFailure, Progress};
-use warren_shared::time::{Deadline, EpochMillis};
+use warren_protocol::contract::Problem;
+use warren_protocol::event::{Happened, JobEvent};
+use warren_protocol::reply::{FailureCode, JobFailure, Progress};
+use warren_protocol::time::{Deadline, EpochMillis};
 
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 use crate::auth::Rooms;
 use crate::description::ErrorAnswer;

@@ -12,7 +12,7 @@ use futures_util::{Stream, stream};
 use tokio::time::Instant;
 use warren_http::ApiError;
 
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 use crate::auth::Rooms;
 use crate::description::ErrorAnswer;

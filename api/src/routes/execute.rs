@@ -13,8 +13,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use warren_http::{ApiError, Budget, body};
-use warren_shared::contract::{ExecuteRequest, ExecuteResponse};
-use warren_shared::ids::{JobId, RoomId};
+use warren_protocol::contract::{ExecuteRequest, ExecuteResponse};
+use warren_protocol::ids::{JobId, RoomId};
 
 use crate::attended;
 use crate::auth::Rooms;

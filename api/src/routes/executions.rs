@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use utoipa::ToSchema;
-use warren_shared::contract::{ExecuteResponse, Problem};
-use warren_shared::ids::{JobId, RoomId};
-use warren_shared::languages::LanguageName;
-use warren_shared::telemetry::Environment;
-use warren_shared::time::EpochMillis;
+use warren_languages::LanguageName;
+use warren_protocol::contract::{ExecuteResponse, Problem};
+use warren_protocol::ids::{JobId, RoomId};
+use warren_protocol::time::EpochMillis;
+use warren_telemetry::Environment;
 
 use crate::auth::Rooms;
 use crate::description::ErrorAnswer;

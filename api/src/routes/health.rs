@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use warren_http::readiness;
-use warren_shared::health::{self, HealthReport};
+use warren_protocol::health::{self, HealthReport};
 
 use crate::state::AppState;
 

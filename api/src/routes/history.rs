@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use warren_http::ApiError;
-use warren_shared::contract::{Problem, Refusal};
-use warren_shared::ids::{JobId, RoomId};
-use warren_shared::languages::LanguageName;
-use warren_shared::outcome::Status;
-use warren_shared::time::EpochMillis;
+use warren_languages::LanguageName;
+use warren_protocol::contract::{Problem, Refusal};
+use warren_protocol::ids::{JobId, RoomId};
+use warren_protocol::outcome::Status;
+use warren_protocol::time::EpochMillis;
 
 use crate::description::ErrorAnswer;
 use crate::intake::room_name;

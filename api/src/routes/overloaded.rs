@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use warren_http::ApiError;
-use warren_shared::contract::Problem;
+use warren_protocol::contract::Problem;
 
 use crate::dispatch::OVERLOADED;
 

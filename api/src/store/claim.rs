@@ -2,8 +2,8 @@
 //! sent twice run once.
 
 use sha2::{Digest, Sha256};
-use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
 
 /// Whose claim it is, as a hash: what callers choose as names is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
 
 /// Where a page of a room's history ended. Callers need not know what is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use warren_shared::callback::CallbackUrl;
-use warren_shared::contract::ExecuteResponse;
-use warren_shared::ids::{JobId, RoomId};
-use warren_shared::job::Job;
-use warren_shared::languages::LanguageName;
-use warren_shared::limits::ByteSize;
-use warren_shared::reply::{JobFailure, Reply};
-use warren_shared::time::EpochMillis;
+use warren_languages::LanguageName;
+use warren_protocol::callback::CallbackUrl;
+use warren_protocol::contract::ExecuteResponse;
+use warren_protocol::ids::{JobId, RoomId};
+use warren_protocol::job::Job;
+use warren_protocol::limits::ByteSize;
+use warren_protocol::reply::{JobFailure, Reply};
+use warren_protocol::time::EpochMillis;
 
 use super::Standing;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 use super::Execution;
 

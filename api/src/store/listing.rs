@@ -1,9 +1,9 @@
 //! The history of a room: what can be asked for, and what is told.
 
-use warren_shared::ids::{JobId, RoomId};
-use warren_shared::languages::LanguageName;
-use warren_shared::time::EpochMillis;
-use warren_shared::time::millis;
+use warren_languages::LanguageName;
+use warren_protocol::ids::{JobId, RoomId};
+use warren_protocol::time::EpochMillis;
+use warren_protocol::time::millis;
 
 use super::{CodeHash, Cursor, OVERDUE, Standing};
 

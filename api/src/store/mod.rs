@@ -26,7 +26,7 @@ pub use standing::{InvalidStanding, Standing};
 use async_trait::async_trait;
 use std::path::PathBuf;
 use std::time::Duration;
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 /// How long one operation on a store may take; then it counts as away.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -9,10 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use warren_shared::event::MAX_EVENTS_BEHIND;
-use warren_shared::ids::JobId;
-use warren_shared::limits::ByteSize;
-use warren_shared::queue::{Callback, Unclaimed};
+use warren_protocol::event::MAX_EVENTS_BEHIND;
+use warren_protocol::ids::JobId;
+use warren_protocol::limits::ByteSize;
+use warren_queue::{Callback, Unclaimed};
 
 use super::hand::{Hand, Held};
 use super::{CodeKeeping, End, Execution, Store, StoreError};

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use warren_shared::outcome::Status;
-use warren_shared::time::EpochMillis;
+use warren_protocol::outcome::Status;
+use warren_protocol::time::EpochMillis;
 
 use super::{End, OVERDUE};
 

@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use warren_shared::ids::InstanceId;
-use warren_shared::presence::{WorkerState, WorkerStatus};
-use warren_shared::queue::{JobQueue, Prefetch};
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::presence::{WorkerState, WorkerStatus};
+use warren_protocol::time::EpochMillis;
+use warren_queue::{JobQueue, Prefetch};
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, send};
 

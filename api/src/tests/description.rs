@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
-use warren_shared::limits::{MAX_CODE, MAX_EXPECTED_OUTPUT, MAX_INPUT, MAX_TEST_CASES};
+use warren_protocol::limits::{MAX_CODE, MAX_EXPECTED_OUTPUT, MAX_INPUT, MAX_TEST_CASES};
 
 use super::bench::{Bench, Does, post, request, send};
 

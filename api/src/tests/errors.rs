@@ -6,9 +6,9 @@ use axum::Router;
 use axum::routing::get;
 use serde_json::Value;
 use tokio::time::Instant;
-use warren_shared::queue::{JobQueue, MemoryQueue};
-use warren_shared::reply::FailureCode;
-use warren_shared::telemetry::Environment;
+use warren_protocol::reply::FailureCode;
+use warren_queue::{JobQueue, MemoryQueue};
+use warren_telemetry::Environment;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, request, send};
 use crate::origin::Origins;

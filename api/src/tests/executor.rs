@@ -8,8 +8,8 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use warren_config::Env;
 use warren_http::{Bounds, serve};
-use warren_shared::config::Env;
 
 use super::bench::{Answer, Bench, HELLO};
 use crate::config::FallbackConfig;

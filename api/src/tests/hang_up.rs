@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower::ServiceExt;
-use warren_shared::queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
-use warren_shared::reply::{Progress, Reply};
+use warren_protocol::reply::{Progress, Reply};
+use warren_queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
 
 use super::bench::{Bench, EXECUTE, HELLO, outcome, post};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use warren_shared::queue::JobQueue;
+use warren_queue::JobQueue;
 
 use crate::config::DATABASE_FILE;
 

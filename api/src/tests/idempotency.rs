@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use warren_shared::ids::{InstanceId, JobId};
-use warren_shared::languages::Languages;
-use warren_shared::queue::JobQueue;
-use warren_shared::reply::FailureCode;
-use warren_shared::time::EpochMillis;
+use warren_languages::Languages;
+use warren_protocol::ids::{InstanceId, JobId};
+use warren_protocol::reply::FailureCode;
+use warren_protocol::time::EpochMillis;
+use warren_queue::JobQueue;
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, send};
 use crate::caller::Caller;
@@ -36,7 +36,7 @@ async fn many_at_once_at_two_instances_are_one_execution() {
         .await;
     let path = bench.directory.path().join(DATABASE_FILE);
     let other = Api::new(
-        Config::from_env(&mut warren_shared::config::Env::default()),
+        Config::from_env(&mut warren_config::Env::default()),
         Arc::new(bench.queue.sibling()) as Arc<dyn JobQueue>,
         "in-process queue",
         Arc::new(SqliteStore::open(&path).await.unwrap()),

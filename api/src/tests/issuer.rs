@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use warren_config::Env;
 use warren_http::{Bounds, Drained, serve};
-use warren_shared::config::Env;
 
 use crate::auth::{AuthConfig, Provider};
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tower::ServiceExt;
-use warren_shared::contract::ExecuteRequest;
-use warren_shared::ids::JobId;
-use warren_shared::job::Job;
-use warren_shared::languages::{Languages, PolicyMode};
-use warren_shared::limits::Limits;
-use warren_shared::queue::{JobQueue, Prefetch};
-use warren_shared::reply::Reply;
-use warren_shared::submission::Submission;
-use warren_shared::time::{Deadline, EpochMillis};
+use warren_languages::{Languages, PolicyMode};
+use warren_protocol::contract::ExecuteRequest;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::reply::Reply;
+use warren_protocol::submission::Submission;
+use warren_protocol::time::{Deadline, EpochMillis};
+use warren_queue::{JobQueue, Prefetch};
 
 use crate::store::{End, Execution};
 

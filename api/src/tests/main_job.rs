@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
-use warren_shared::queue::{JobQueue, Prefetch};
-use warren_shared::time::EpochMillis;
+use warren_protocol::time::EpochMillis;
+use warren_queue::{JobQueue, Prefetch};
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, request, send};
 
@@ -90,7 +90,7 @@ async fn the_job_carries_what_was_asked_for() {
     assert_eq!(job.submission.language().as_str(), "javascript");
     assert_eq!(job.submission.code(), "1");
     assert_eq!(job.submission.input(), Some("in"));
-    assert_eq!(job.limits, warren_shared::limits::Limits::default());
+    assert_eq!(job.limits, warren_protocol::limits::Limits::default());
     assert_eq!(job.traceparent.as_deref(), Some(trace));
     let given = job.deadline.at().since(before);
     assert!(

@@ -3,7 +3,7 @@
 use axum::body::{Body, to_bytes};
 use axum::http::Method;
 use tower::ServiceExt;
-use warren_shared::reply::FailureCode;
+use warren_protocol::reply::FailureCode;
 
 use super::bench::{Bench, Does, HELLO, post, request, send};
 

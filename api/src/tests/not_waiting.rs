@@ -9,10 +9,10 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tower::ServiceExt;
-use warren_shared::event::{Happened, JobEvent};
-use warren_shared::ids::{InstanceId, JobId};
-use warren_shared::queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
-use warren_shared::reply::Reply;
+use warren_protocol::event::{Happened, JobEvent};
+use warren_protocol::ids::{InstanceId, JobId};
+use warren_protocol::reply::Reply;
+use warren_queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, outcome, post, request, send};
 

@@ -6,8 +6,8 @@ use axum::body::{Body, Bytes};
 use axum::http::Method;
 use futures_util::stream;
 use serde_json::{Value, json};
-use warren_shared::languages::PolicyMode;
-use warren_shared::limits::MAX_BODY;
+use warren_languages::PolicyMode;
+use warren_protocol::limits::MAX_BODY;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, request, send};
 

@@ -8,8 +8,8 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use warren_shared::ids::JobId;
-use warren_shared::queue::{Callback, CallbackDelivery, JobQueue, Prefetch, QueueError};
+use warren_protocol::ids::JobId;
+use warren_queue::{Callback, CallbackDelivery, JobQueue, Prefetch, QueueError};
 
 use super::fixture::{A_WHILE, Fixture, SOON, until};
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::time::timeout;
-use warren_shared::ids::JobId;
-use warren_shared::job::Job;
-use warren_shared::queue::{Delivery, JobQueue, PendingReply};
-use warren_shared::reply::FailureCode;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::reply::FailureCode;
+use warren_queue::{Delivery, JobQueue, PendingReply};
 
 use super::fixture::{Fixture, OnRabbitMq, SOON, answer, job, reply_to, submit};
 

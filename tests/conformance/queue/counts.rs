@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use warren_shared::queue::{STATUS_TIMEOUT, SubmitError, WaitError};
+use warren_queue::{STATUS_TIMEOUT, SubmitError, WaitError};
 
 use super::fixture::{Fixture, SOON, answer, job, job_for, reply_to, submit, until};
 

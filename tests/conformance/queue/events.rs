@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
-use warren_shared::event::{Happened, JobEvent};
-use warren_shared::ids::JobId;
-use warren_shared::queue::JobQueue;
+use warren_protocol::event::{Happened, JobEvent};
+use warren_protocol::ids::JobId;
+use warren_queue::JobQueue;
 
 use super::fixture::{Fixture, SOON};
 

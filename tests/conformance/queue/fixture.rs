@@ -9,16 +9,16 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use warren_shared::ids::InstanceId;
-use warren_shared::job::Job;
-use warren_shared::limits::Limits;
-use warren_shared::queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
-use warren_shared::queue::{
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::reply::{FailureCode, JobFailure, Reply};
+use warren_protocol::time::Deadline;
+use warren_queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
+use warren_queue::{
     Deliveries, Delivery, JobClass, JobQueue, MemoryQueue, Offer, PendingReply, Prefetch,
     QueueError, QueueStatus, RabbitConfig, RabbitQueue, SubmitError, Turn,
 };
-use warren_shared::reply::{FailureCode, JobFailure, Reply};
-use warren_shared::time::Deadline;
 
 use crate::harness::rabbitmq::{Management, Vhost};
 

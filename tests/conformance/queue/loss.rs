@@ -1,6 +1,6 @@
 //! A worker that dies while it holds a job.
 
-use warren_shared::queue::MAX_TRIES;
+use warren_protocol::reply::MAX_TRIES;
 
 use super::fixture::{Fixture, answer, given_up, job, reply_to, submit, until};
 

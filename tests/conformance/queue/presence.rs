@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use warren_shared::presence::{FORGOTTEN_AFTER, WorkerState, WorkerStatus};
-use warren_shared::queue::JobQueue;
-use warren_shared::time::EpochMillis;
+use warren_protocol::presence::{FORGOTTEN_AFTER, WorkerState, WorkerStatus};
+use warren_protocol::time::EpochMillis;
+use warren_queue::JobQueue;
 
 use super::fixture::{Fixture, SOON, Worker};
 

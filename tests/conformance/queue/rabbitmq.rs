@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use warren_shared::queue::rabbit::topology::{
-    self, DEAD_JOBS, INTERACTIVE_JOBS, JOBS, SUSPECTS, TURNS,
-};
-use warren_shared::queue::{JobQueue, MAX_TRIES, Prefetch, QueueError, WaitError};
-use warren_shared::time::Deadline;
+use warren_protocol::reply::MAX_TRIES;
+use warren_protocol::time::Deadline;
+use warren_queue::rabbit::topology::{self, DEAD_JOBS, INTERACTIVE_JOBS, JOBS, SUSPECTS, TURNS};
+use warren_queue::{JobQueue, Prefetch, QueueError, WaitError};
 
 use super::fixture::{
     Fixture, Jobs, OnRabbitMq, SOON, answer, given_up, job, job_for, reply_to, submit, until,

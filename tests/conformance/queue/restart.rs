@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use warren_shared::queue::{JobQueue, QueueError, SubmitError, WaitError};
-use warren_shared::time::Deadline;
+use warren_protocol::time::Deadline;
+use warren_queue::{JobQueue, QueueError, SubmitError, WaitError};
 
 use super::callbacks::{callback, next, take_callbacks};
 use super::fixture::{SOON, api_on, job, job_for, reply_to, submit, until, worker_on};

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use tokio_util::sync::CancellationToken;
-use warren_shared::queue::{MAX_TRIES, QueueError, SubmitError, WaitError};
-use warren_shared::time::Deadline;
+use warren_protocol::reply::MAX_TRIES;
+use warren_protocol::time::Deadline;
+use warren_queue::{QueueError, SubmitError, WaitError};
 
 use super::fixture::{Fixture, SOON, answer, given_up, job, reply_to, submit, until};
 

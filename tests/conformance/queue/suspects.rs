@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
-use warren_shared::queue::rabbit::topology::{DEAD_JOBS, SUSPECTS, TURNS};
-use warren_shared::queue::{Delivery, MAX_TRIES, QueueStatus};
+use warren_protocol::reply::MAX_TRIES;
+use warren_queue::rabbit::topology::{DEAD_JOBS, SUSPECTS, TURNS};
+use warren_queue::{Delivery, QueueStatus};
 
 use super::fixture::{Fixture, OnRabbitMq, answer, given_up, job, reply_to, submit, until};
 use super::rabbitmq::works;

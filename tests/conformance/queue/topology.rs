@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde_json::Value;
-use warren_shared::queue::rabbit::{definitions, topology};
+use warren_queue::rabbit::{definitions, topology};
 
 use super::fixture::{Fixture, OnRabbitMq, SOON, until};
 

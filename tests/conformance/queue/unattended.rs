@@ -8,16 +8,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::{OnceCell, broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use warren_shared::event::JobEvent;
-use warren_shared::ids::JobId;
-use warren_shared::job::Job;
-use warren_shared::presence::WorkerStatus;
-use warren_shared::queue::{
+use warren_protocol::event::JobEvent;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::presence::WorkerStatus;
+use warren_protocol::reply::Reply;
+use warren_protocol::time::Deadline;
+use warren_queue::{
     Callback, CallbackDelivery, Deliveries, JobClass, JobQueue, PendingReply, Prefetch, QueueError,
     QueueStatus, SubmitError, Unclaimed,
 };
-use warren_shared::reply::Reply;
-use warren_shared::time::Deadline;
 
 use super::fixture::{Fixture, Worker};
 

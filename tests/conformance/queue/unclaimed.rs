@@ -7,8 +7,8 @@ use anyhow::Context;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use warren_shared::queue::{QueueError, Unclaimed};
-use warren_shared::reply::FailureCode;
+use warren_protocol::reply::FailureCode;
+use warren_queue::{QueueError, Unclaimed};
 
 use super::fixture::{A_WHILE, Fixture, SOON, answer, job, job_for, reply_to, submit, until};
 

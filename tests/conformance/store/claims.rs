@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use warren_api::store::{Claim, ClaimKey, Claimed, Fingerprint, Store};
-use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
 
 use super::Opener;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use warren_api::store::{
     Cursor, End, Execution, Listing, Origin, PageSize, Standing, Store, Summary,
 };
-use warren_shared::ids::{JobId, RoomId};
-use warren_shared::outcome::Status;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::{JobId, RoomId};
+use warren_protocol::outcome::Status;
+use warren_protocol::time::EpochMillis;
 
 use super::sample::{failed, job, ran};
 use super::{Opener, record};

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use warren_api::store::{
     CodeKeeping, MongoStore, Origin, Recorder, STORE_TIMEOUT, Store, StoreError,
 };
-use warren_shared::job::Job;
-use warren_shared::queue::{JobQueue, MemoryQueue, Prefetch};
-use warren_shared::reply::Reply;
+use warren_protocol::job::Job;
+use warren_protocol::reply::Reply;
+use warren_queue::{JobQueue, MemoryQueue, Prefetch};
 
 use super::find;
 use super::sample::{job, outcome, ran};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use warren_api::store::{Execution, Retention, Store};
-use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
 
 use super::sample::{failed, job};
 use super::{Opener, record};

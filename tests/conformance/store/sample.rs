@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use warren_api::store::{End, Execution};
-use warren_shared::contract::{ExecuteRequest, ExecuteResponse};
-use warren_shared::ids::InstanceId;
-use warren_shared::job::Job;
-use warren_shared::languages::{Languages, PolicyMode};
-use warren_shared::limits::Limits;
-use warren_shared::outcome::{
+use warren_languages::{Languages, PolicyMode};
+use warren_protocol::contract::{ExecuteRequest, ExecuteResponse};
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::outcome::{
     Captured, CaseResult, Difference, EngineName, Outcome, Run, Status, Timings,
 };
-use warren_shared::reply::{FailureCode, JobFailure};
-use warren_shared::submission::Submission;
-use warren_shared::time::{Deadline, EpochMillis};
+use warren_protocol::reply::{FailureCode, JobFailure};
+use warren_protocol::submission::Submission;
+use warren_protocol::time::{Deadline, EpochMillis};
 
 /// What must not be recorded.
 pub(super) const CODE: &str = "print('a secret of the author')";

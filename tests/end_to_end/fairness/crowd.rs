@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use warren_shared::contract::ExecuteRequest;
-use warren_shared::ids::InstanceId;
-use warren_shared::job::Job;
-use warren_shared::languages::{Languages, PolicyMode};
-use warren_shared::limits::Limits;
-use warren_shared::queue::{JobQueue, RabbitConfig, RabbitQueue};
-use warren_shared::submission::Submission;
-use warren_shared::time::Deadline;
+use warren_languages::{Languages, PolicyMode};
+use warren_protocol::contract::ExecuteRequest;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::submission::Submission;
+use warren_protocol::time::Deadline;
+use warren_queue::{JobQueue, RabbitConfig, RabbitQueue};
 
 use crate::harness::http::program;
 use crate::harness::{wait::until, warren::Warren};

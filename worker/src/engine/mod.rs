@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::io::AsyncWrite;
-use warren_shared::ids::JobId;
-use warren_shared::languages::LanguageName;
-use warren_shared::limits::Limits;
+use warren_languages::LanguageName;
+use warren_protocol::ids::JobId;
+use warren_protocol::limits::Limits;
 
 use crate::Result;
 pub use report::EngineReport;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use warren_shared::languages::LanguageName;
+use warren_languages::LanguageName;
 
 /// An engine that answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use warren_shared::job::Job;
-use warren_shared::outcome::Outcome;
-use warren_shared::reply::JobFailure;
+use warren_protocol::job::Job;
+use warren_protocol::outcome::Outcome;
+use warren_protocol::reply::JobFailure;
 
 /// From a parked container's few milliseconds to the whole of a caller's wait, in seconds.
 const DURATIONS: [f64; 13] = [

@@ -1,7 +1,7 @@
 //! A container in one job's hands.
 
+use warren_languages::Language;
 use warren_runner::wire::Start;
-use warren_shared::languages::Language;
 
 use super::shelf::{Interpreter, Parked};
 use crate::conversation::Conversation;

@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use warren_shared::health::PoolHealth;
-use warren_shared::job::Job;
-use warren_shared::languages::{LanguageName, Languages};
-use warren_shared::limits::Limits;
+use warren_languages::{LanguageName, Languages};
+use warren_protocol::health::PoolHealth;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
 
 pub use lease::Lease;
 pub use settings::PoolSettings;

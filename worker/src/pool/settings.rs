@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use warren_shared::config::Env;
+use warren_config::Env;
 
 /// The most parked containers of a language: each holds memory, and the users that containers run
 /// as are a thousand.

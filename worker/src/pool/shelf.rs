@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 use tokio::time::Instant;
-use warren_shared::health::PoolHealth;
-use warren_shared::languages::LanguageName;
+use warren_languages::LanguageName;
+use warren_protocol::health::PoolHealth;
 
 use super::policy::Stock;
 use crate::Error;
@@ -193,7 +193,7 @@ impl Shelf {
             parked: self.parked.len(),
             starting: self.starting,
             oldest_age_ms: oldest
-                .map(|since| warren_shared::time::millis(now.saturating_duration_since(since))),
+                .map(|since| warren_protocol::time::millis(now.saturating_duration_since(since))),
             handed_out: self.tally.handed_out,
             cold_starts: self.tally.cold_starts,
             died: self.tally.died,

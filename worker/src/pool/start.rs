@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warren_http::MAX_WAIT;
+use warren_languages::Language;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
 use warren_runner::wire::{Command, Park};
-use warren_shared::job::Job;
-use warren_shared::languages::Language;
-use warren_shared::limits::Limits;
 
 use super::policy::PATIENCE;
 use super::settings::PoolSettings;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
-use warren_shared::contract::ExecuteRequest;
-use warren_shared::ids::RoomId;
-use warren_shared::job::Job;
-use warren_shared::languages::{Language, Languages, PolicyMode};
-use warren_shared::limits::Limits;
-use warren_shared::outcome::{Outcome, Status};
-use warren_shared::submission::Submission;
-use warren_shared::time::Deadline;
+use warren_languages::{Language, Languages, PolicyMode};
+use warren_protocol::contract::ExecuteRequest;
+use warren_protocol::ids::RoomId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::outcome::{Outcome, Status};
+use warren_protocol::submission::Submission;
+use warren_protocol::time::Deadline;
 
 use crate::execute::Executor;
 

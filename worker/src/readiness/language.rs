@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::ExponentialBackoff;
 use tokio::time::Instant;
-use warren_shared::languages::LanguageName;
+use warren_languages::LanguageName;
 
 use crate::pauses::pauses;
 
@@ -90,7 +90,7 @@ mod tests {
 
     fn watched() -> Watched {
         Watched::new(
-            warren_shared::languages::Languages::embedded()
+            warren_languages::Languages::embedded()
                 .iter()
                 .next()
                 .unwrap()

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use warren_shared::languages::LanguageName;
+use warren_languages::LanguageName;
 
 pub(crate) use canary::Canary;
 pub(crate) use monitor::Monitor;

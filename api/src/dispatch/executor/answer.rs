@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use warren_shared::contract::{ExecuteResponse, TestResult};
-use warren_shared::outcome::{Captured, CaseResult, Outcome, Run, Status, Timings};
-use warren_shared::submission::Submission;
+use warren_protocol::contract::{ExecuteResponse, TestResult};
+use warren_protocol::outcome::{Captured, CaseResult, Outcome, Run, Status, Timings};
+use warren_protocol::submission::Submission;
 
 /// The outcome; `None` if this cannot be an answer to that submission. What an answer does not
 /// have (each case's exit code and memory) is not there either.
@@ -107,11 +107,11 @@ fn span(millis: f64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use warren_shared::contract::ExecuteRequest;
-    use warren_shared::ids::{InstanceId, JobId};
-    use warren_shared::languages::{Languages, PolicyMode};
-    use warren_shared::outcome::EngineName;
-    use warren_shared::time::EpochMillis;
+    use warren_languages::{Languages, PolicyMode};
+    use warren_protocol::contract::ExecuteRequest;
+    use warren_protocol::ids::{InstanceId, JobId};
+    use warren_protocol::outcome::EngineName;
+    use warren_protocol::time::EpochMillis;
 
     use super::*;
 

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 use url::Url;
 use warren_http::MAX_WAIT;
 use warren_http::client::{ClientError, client_builder, read_bounded};
-use warren_shared::compare::Compare;
-use warren_shared::contract::ExecuteResponse;
-use warren_shared::job::Job;
-use warren_shared::limits::ByteSize;
-use warren_shared::outcome::Outcome;
-use warren_shared::submission::{OnFailure, Submission};
+use warren_protocol::compare::Compare;
+use warren_protocol::contract::ExecuteResponse;
+use warren_protocol::job::Job;
+use warren_protocol::limits::ByteSize;
+use warren_protocol::outcome::Outcome;
+use warren_protocol::submission::{OnFailure, Submission};
 
 use super::WayName;
 use super::fallback::{Checked, Remote};
@@ -190,8 +190,8 @@ fn body_of(submission: &Submission) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use warren_shared::contract::ExecuteRequest;
-    use warren_shared::languages::{Languages, PolicyMode};
+    use warren_languages::{Languages, PolicyMode};
+    use warren_protocol::contract::ExecuteRequest;
 
     use super::*;
 

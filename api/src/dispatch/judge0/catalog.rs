@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use warren_shared::languages::LanguageName;
-use warren_shared::limits::Limits;
+use warren_languages::LanguageName;
+use warren_protocol::limits::Limits;
 
 /// The oldest major version that is still the language: Python 2 is another.
 const OLDEST: [(&str, u32); 1] = [("python", 3)];
@@ -111,7 +111,7 @@ fn version(text: &str) -> Option<Vec<u32>> {
 
 #[cfg(test)]
 mod tests {
-    use warren_shared::limits::ByteSize;
+    use warren_protocol::limits::ByteSize;
 
     use super::*;
 

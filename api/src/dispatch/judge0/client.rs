@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 use warren_http::client::{ClientError, client_builder, read_bounded};
-use warren_shared::limits::ByteSize;
+use warren_protocol::limits::ByteSize;
 
 use super::CODE;
 use super::report::{FIELDS, Report};
@@ -228,7 +228,7 @@ fn told(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use warren_shared::config::Env;
+    use warren_config::Env;
 
     use super::*;
     use crate::dispatch::settings::FallbackConfig;

@@ -4,8 +4,8 @@ use mongodb::Collection;
 use mongodb::bson::{self, DateTime, Document, doc};
 use mongodb::error::Error as MongoError;
 use serde::Deserialize;
-use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
 
 use super::super::{Claim, ClaimKey, Fingerprint};
 use super::document::{from_bson, to_bson};

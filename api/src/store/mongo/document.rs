@@ -2,10 +2,10 @@
 
 use mongodb::bson::DateTime;
 use serde::{Deserialize, Serialize};
-use warren_shared::contract::ExecuteResponse;
-use warren_shared::ids::JobId;
-use warren_shared::reply::JobFailure;
-use warren_shared::time::EpochMillis;
+use warren_protocol::contract::ExecuteResponse;
+use warren_protocol::ids::JobId;
+use warren_protocol::reply::JobFailure;
+use warren_protocol::time::EpochMillis;
 
 use super::super::{End, Execution, Origin};
 

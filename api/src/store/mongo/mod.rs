@@ -15,7 +15,7 @@ use mongodb::error::{Error as MongoError, ErrorKind, WriteFailure};
 use mongodb::options::ConnectionString;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 use self::collections::{Collections, connect};
 use self::document::Fields;

@@ -1,8 +1,8 @@
 //! Claims as rows of the table `claims`.
 
 use rusqlite::{Connection, named_params};
-use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
 
 use super::super::{Claim, ClaimKey, Fingerprint};
 use super::row::{from_sql, to_sql};

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use warren_shared::ids::JobId;
+use warren_protocol::ids::JobId;
 
 use self::row::{NewRow, OldRow};
 use self::schema::SCHEMA_VERSION;

@@ -1,8 +1,8 @@
 //! Executions as rows of the table `executions`.
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
-use warren_shared::ids::JobId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::JobId;
+use warren_protocol::time::EpochMillis;
 
 use super::super::{End, Execution, Origin};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, named_params};
 use tokio::sync::{mpsc, oneshot};
-use warren_shared::time::{EpochMillis, millis};
+use warren_protocol::time::{EpochMillis, millis};
 
 use super::super::Retention;
 use super::Operation;

@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use warren_shared::config::Env;
-use warren_shared::ids::JobId;
-use warren_shared::queue::{Callback, JobQueue};
+use warren_config::Env;
+use warren_protocol::ids::JobId;
+use warren_queue::{Callback, JobQueue};
 
 use super::bench::{Bench, Does};
 use crate::callbacks::{CallbackConfig, CallbackFigures, Lookup, Posting};

@@ -11,7 +11,7 @@ use ring::hmac;
 use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use warren_shared::time::EpochMillis;
+use warren_protocol::time::EpochMillis;
 
 use super::receiver::{Received, Receiver, Rude, RudeReceiver};
 use super::{LOOPBACK, Names, SECRET, bench, post_by, queue, submit, until};

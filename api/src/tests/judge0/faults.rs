@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-use warren_shared::config::Env;
-use warren_shared::queue::JobQueue;
+use warren_config::Env;
+use warren_queue::JobQueue;
 
 use super::server::{CREATE, Fault, Judge0};
 use super::{bench, bench_with, cat, python};

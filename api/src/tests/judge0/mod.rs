@@ -7,7 +7,7 @@ mod server;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use warren_shared::config::Env;
+use warren_config::Env;
 
 use super::bench::Bench;
 use crate::Config;

@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use warren_shared::ids::InstanceId;
-use warren_shared::presence::{WorkerState, WorkerStatus};
-use warren_shared::queue::{JobQueue, Prefetch};
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::presence::{WorkerState, WorkerStatus};
+use warren_protocol::time::EpochMillis;
+use warren_queue::{JobQueue, Prefetch};
 
 use super::server::{CREATE, Fault, Judge0, decoded};
 use super::{bench, bench_with, cat, python};

@@ -234,7 +234,7 @@ async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
             created.push(Value::Object(errors));
             continue;
         }
-        let token = warren_shared::ids::JobId::new().to_string();
+        let token = warren_protocol::ids::JobId::new().to_string();
         let mut state = shared.lock();
         let ahead = VecDeque::from([1, 2]);
         let submission = Submission {

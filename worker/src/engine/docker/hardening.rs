@@ -8,7 +8,7 @@ use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
     RestartPolicyNameEnum,
 };
-use warren_shared::limits::Limits;
+use warren_protocol::limits::Limits;
 
 use super::runtime::RuntimeName;
 use super::seccomp;

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use warren_shared::ids::InstanceId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::time::EpochMillis;
 
 use crate::engine::{Launch, Purpose};
 

@@ -22,8 +22,8 @@ use bollard::container::LogOutput;
 use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder};
 use futures_util::{StreamExt, future};
 use uuid::Uuid;
-use warren_shared::ids::InstanceId;
-use warren_shared::languages::LanguageName;
+use warren_languages::LanguageName;
+use warren_protocol::ids::InstanceId;
 
 use crate::engine::{Container, ContainerId, Engine, EngineReport, Launch, Swept};
 use crate::{Error, Result};

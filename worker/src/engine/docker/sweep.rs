@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State};
 use bollard::query_parameters::ListContainersOptionsBuilder;
-use warren_shared::ids::InstanceId;
-use warren_shared::time::EpochMillis;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::time::EpochMillis;
 
 use super::client::{Client, is_going};
 use super::labels::{INSTANCE, Labels};
@@ -109,7 +109,7 @@ fn is_orphan(container: &ContainerSummary, instance: &InstanceId, held: bool) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use warren_shared::time::millis;
+    use warren_protocol::time::millis;
 
     fn container(instance: &InstanceId, state: State, deadline: EpochMillis) -> ContainerSummary {
         let labels = HashMap::from([

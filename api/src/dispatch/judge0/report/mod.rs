@@ -9,9 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
-use warren_shared::limits::Limits;
-use warren_shared::outcome::{Captured, Run, Status};
-use warren_shared::signal;
+use warren_protocol::limits::Limits;
+use warren_protocol::outcome::{Captured, Run, Status};
+use warren_protocol::signal;
 
 /// What is asked for.
 pub(super) const FIELDS: &str =

@@ -13,7 +13,7 @@ use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuil
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future};
 use tokio::sync::{OnceCell, Semaphore};
-use warren_shared::languages::LanguageName;
+use warren_languages::LanguageName;
 
 use self::attempts::Attempts;
 use self::recipe::{context, derived_tag};

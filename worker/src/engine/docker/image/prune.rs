@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::models::ImageSummary;
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
-use warren_shared::time::EpochMillis;
+use warren_protocol::time::EpochMillis;
 
 use super::super::client::Client;
 use super::recipe::{LABEL, REPOSITORY};

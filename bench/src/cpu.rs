@@ -1,0 +1,129 @@
+//! The CPU time of the whole machine, whoever spends it: Warren, the engine, the kernel, the broker.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use warren_protocol::time::fractional_millis;
+
+use super::context::Bench;
+
+/// The kernel counts in hundredths of a second, whatever its own clock (`USER_HZ`).
+const TICK_MS: u64 = 10;
+/// The columns of `/proc/stat` in which CPUs work: user, nice, system, irq, softirq. The others
+/// are idle, iowait, steal, and guests, which are counted in the first two.
+const WORKING: [usize; 5] = [0, 1, 2, 5, 6];
+
+/// What an idle machine may spend of each core, in milliseconds a second: heartbeats, probes.
+const USUAL_IDLE: f64 = 50.0;
+
+/// Tells what was spent above what the machine spends when it has nothing to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    idle_ms_per_s: f64,
+}
+
+/// A point in time.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    at: Instant,
+    busy: Duration,
+}
+
+impl Mark {
+    /// Now.
+    pub fn now() -> anyhow::Result<Self> {
+        Ok(Self {
+            at: Instant::now(),
+            busy: busy()?,
+        })
+    }
+
+    /// When it was.
+    pub fn at(self) -> Instant {
+        self.at
+    }
+}
+
+impl Meter {
+    /// Watches the machine while nothing is asked of it.
+    pub fn calibrate(bench: &Bench, span: Duration) -> anyhow::Result<Self> {
+        let unadjusted = Self { idle_ms_per_s: 0.0 };
+        let before = Mark::now()?;
+        bench.pause(span)?;
+        let spent = unadjusted.between(before, Mark::now()?);
+        Ok(Self {
+            idle_ms_per_s: spent / before.at.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// What an idle machine spends, in milliseconds a second.
+    pub fn idle_ms_per_s(&self) -> f64 {
+        self.idle_ms_per_s
+    }
+
+    /// Whether something else ran when nothing was asked of the machine.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers of cores are far below 2^52"
+    )]
+    pub fn was_busy(&self) -> bool {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.idle_ms_per_s > USUAL_IDLE * cores as f64
+    }
+
+    /// What was spent between two points in time, in milliseconds. Below zero if the machine was
+    /// more idle than when it was idle; the mean of many is what counts.
+    pub fn between(&self, before: Mark, after: Mark) -> f64 {
+        let spent = fractional_millis(after.busy.saturating_sub(before.busy));
+        spent - self.idle_ms_per_s * (after.at - before.at).as_secs_f64()
+    }
+}
+
+fn busy() -> anyhow::Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")
+        .context("CPU time is read from /proc/stat; run the benchmark on Linux")?;
+    parse(&text)
+        .context("/proc/stat does not look as expected; please report it with the kernel's version")
+}
+
+fn parse(text: &str) -> Option<Duration> {
+    let all = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let columns: Vec<u64> = all
+        .split_whitespace()
+        .map_while(|n| n.parse().ok())
+        .collect();
+    let ticks = WORKING
+        .iter()
+        .map(|column| columns.get(*column))
+        .sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * TICK_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn working_columns_alone_are_summed() {
+        let text = "cpu  1 20 300 9999 9999 4000 50000 9999 9999 9999\ncpu0 7 7 7 7 7 7 7 7 7 7\n";
+        assert_eq!(parse(text), Some(Duration::from_millis(543_210)));
+        assert_eq!(parse("cpu  1 2 3\n"), None);
+        assert_eq!(parse("intr 1\n"), None);
+    }
+
+    #[test]
+    fn what_an_idle_machine_spends_is_taken_off() {
+        let meter = Meter {
+            idle_ms_per_s: 30.0,
+        };
+        let (at, busy) = (Instant::now(), Duration::from_secs(100));
+        let before = Mark { at, busy };
+        let after = Mark {
+            at: at + Duration::from_secs(2),
+            busy: busy + Duration::from_millis(200),
+        };
+        assert!((meter.between(before, after) - 140.0).abs() < 1e-9);
+    }
+}

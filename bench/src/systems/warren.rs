@@ -1,0 +1,140 @@
+//! Warren, through its API, as its users meet it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+use warren_protocol::contract::ExecuteResponse;
+
+use super::{Sample, System, SystemName};
+use crate::Setup;
+use crate::context::Bench;
+use crate::process::Process;
+use crate::workload::{Kind, Workload};
+
+/// The room that jobs are submitted to.
+const ROOM: &str = "bench";
+/// How long to wait for an answer: the contract's five seconds, and the way.
+const ANSWER: Duration = Duration::from_secs(8);
+/// The most connections that are kept open: as many as jobs at a time.
+const CONNECTIONS: usize = 256;
+/// The largest answer that is read.
+const MAX_ANSWER: u64 = 4 << 20;
+
+/// Warren's processes: API and worker, or both in one if there is no broker. Dropping it ends them,
+/// the API first, whose last callers wait for the worker.
+pub struct Server {
+    api: Process,
+    worker: Option<Process>,
+}
+
+impl Server {
+    /// Starts them and waits until they are well.
+    ///
+    /// # Errors
+    /// They cannot be started.
+    pub fn start(bench: &Bench, setup: &Setup) -> anyhow::Result<Self> {
+        let agent = agent();
+        if setup.rabbitmq_url.is_none() {
+            let api = Process::start(bench, &agent, "up")?;
+            return Ok(Self { api, worker: None });
+        }
+        let worker = Process::start(bench, &agent, "worker")?;
+        // Started last, it is well as soon as it sees the worker.
+        let api = Process::start(bench, &agent, "api")?;
+        Ok(Self {
+            api,
+            worker: Some(worker),
+        })
+    }
+
+    /// Ends them in order.
+    ///
+    /// # Errors
+    /// One did not end well.
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.api.stop()?;
+        self.worker.map_or(Ok(()), Process::stop)
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> anyhow::Result<Warren> {
+        let api = self.api.api().context("the API does not listen")?;
+        Ok(Warren {
+            agent: agent(),
+            url: format!("{api}/api/rooms/{ROOM}/execute"),
+        })
+    }
+}
+
+/// A client of Warren.
+pub struct Warren {
+    agent: ureq::Agent,
+    url: String,
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(ANSWER))
+        .http_status_as_error(false)
+        .max_idle_connections(CONNECTIONS)
+        .max_idle_connections_per_host(CONNECTIONS)
+        .build()
+        .into()
+}
+
+impl System for Warren {
+    fn name(&self) -> SystemName {
+        SystemName::Warren
+    }
+
+    fn run(&self, job: &Workload) -> anyhow::Result<Sample> {
+        let request = serde_json::to_vec(&body(job))?;
+        let begun = Instant::now();
+        let mut answer = self
+            .agent
+            .post(&self.url)
+            .header("content-type", "application/json")
+            .send(&request[..])
+            .context("no answer")?;
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(MAX_ANSWER)
+            .read_to_vec()
+            .context("the answer broke off")?;
+        let took = begun.elapsed();
+        if !answer.status().is_success() {
+            let problem: Value = serde_json::from_slice(&text).unwrap_or_default();
+            bail!("{}: {}", answer.status(), problem["error"]["message"]);
+        }
+        let answer: ExecuteResponse =
+            serde_json::from_slice(&text).context("the answer is not of the contract")?;
+        ensure!(answer.success, "the job ended in {:?}", answer.status);
+        let printed = match job.kind {
+            Kind::TenCases => {
+                answer.test_results.len() == job.runs.len()
+                    && answer.test_results.iter().all(|case| case.passed)
+            }
+            Kind::Hello | Kind::Cpu => job.runs.iter().all(|run| run.expected == answer.stdout),
+        };
+        ensure!(printed, "it printed something else");
+        Ok(Sample {
+            took,
+            timings: Some(answer.timings),
+        })
+    }
+}
+
+fn body(job: &Workload) -> Value {
+    match job.kind {
+        Kind::TenCases => {
+            let cases = job
+                .runs
+                .iter()
+                .map(|run| json!({ "input": run.input, "expectedOutput": run.expected }));
+            json!({ "language": job.language, "code": job.code, "testCases": cases.collect::<Vec<_>>() })
+        }
+        Kind::Hello | Kind::Cpu => json!({ "language": job.language, "code": job.code }),
+    }
+}

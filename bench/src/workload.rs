@@ -1,0 +1,138 @@
+//! The jobs that every system is given.
+
+use serde::Serialize;
+
+/// How many cases the job with test cases has.
+const CASES: u32 = 10;
+
+/// What a job is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// Prints a word.
+    Hello,
+    /// Needs a good 100 ms of CPU time.
+    Cpu,
+    /// Ten runs of one program, each on an input of its own.
+    TenCases,
+}
+
+impl Kind {
+    /// What tables call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "hello",
+            Self::Cpu => "CPU-bound",
+            Self::TenCases => "ten cases",
+        }
+    }
+
+    /// In how many of the rounds it takes part: the longer it takes, the fewer.
+    pub fn rounds(self, of: u32) -> u32 {
+        let part = match self {
+            Self::Hello => 1,
+            Self::Cpu => 4,
+            Self::TenCases => 10,
+        };
+        (of / part).max(1)
+    }
+
+    /// Whether it takes part in this round, counted from 0: evenly spread over all of them.
+    pub fn takes_part(self, round: u32, of: u32) -> bool {
+        let (round, of, times) = (u64::from(round), u64::from(of), u64::from(self.rounds(of)));
+        round * times / of != (round + 1) * times / of
+    }
+}
+
+/// One job.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// What it is about.
+    pub kind: Kind,
+    /// The language's name.
+    pub language: &'static str,
+    /// The program.
+    pub code: &'static str,
+    /// What it is run on.
+    pub runs: Vec<Run>,
+}
+
+/// One run of a program.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its standard input.
+    pub input: String,
+    /// What it must print.
+    pub expected: String,
+}
+
+impl Workload {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        let python = [
+            include_str!("programs/hello.py"),
+            include_str!("programs/cpu.py"),
+            include_str!("programs/double.py"),
+        ];
+        let javascript = [
+            include_str!("programs/hello.js"),
+            include_str!("programs/cpu.js"),
+            include_str!("programs/double.js"),
+        ];
+        let mut all = Vec::new();
+        for (language, [hello, cpu, double], sum) in [
+            ("python", python, "235197\n"),
+            ("javascript", javascript, "936082\n"),
+        ] {
+            let job = |kind, code, runs| Self {
+                kind,
+                language,
+                code,
+                runs,
+            };
+            all.push(job(Kind::Hello, hello, vec![Run::printing("hello\n")]));
+            all.push(job(Kind::Cpu, cpu, vec![Run::printing(sum)]));
+            let cases = (1..=CASES).map(|number| Run {
+                input: format!("{number}\n"),
+                expected: format!("{}\n", number * 2),
+            });
+            all.push(job(Kind::TenCases, double, cases.collect()));
+        }
+        all
+    }
+}
+
+impl Run {
+    fn printing(expected: &str) -> Self {
+        Self {
+            input: String::new(),
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_languages::Languages;
+
+    use super::*;
+
+    #[test]
+    fn every_program_is_allowed() {
+        let languages = Languages::embedded();
+        for workload in Workload::all() {
+            let language = languages.get(workload.language).unwrap();
+            assert!(language.check(workload.code).is_empty(), "{workload:?}");
+        }
+    }
+
+    #[test]
+    fn each_takes_part_as_often_as_it_says() {
+        for kind in [Kind::Hello, Kind::Cpu, Kind::TenCases] {
+            for of in [1, 2, 5, 39, 100] {
+                let times = (0..of).filter(|round| kind.takes_part(*round, of)).count();
+                assert_eq!(times, kind.rounds(of) as usize, "{kind:?} of {of}");
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The two classes of jobs, by who waits for their reply. Each has a queue of its own.
+
+use std::num::NonZeroU16;
+
+/// Which queue a job waits in. [`JobQueue::submit`](crate::JobQueue::submit) and
+/// [`JobQueue::submit_unattended`](crate::JobQueue::submit_unattended) choose it, since
+/// they differ in what their caller gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobClass {
+    /// A caller waits, and is told of any loss by the end of its wait or of its deadline. So the
+    /// job need not survive the broker, and pays for no disk.
+    Interactive,
+    /// Nobody waits, so nobody would notice a loss: the job is on disk before it is accepted.
+    Unattended,
+}
+
+impl JobClass {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Interactive, Self::Unattended];
+}
+
+/// How many unsettled interactive deliveries a worker holds: its execution slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefetch(pub NonZeroU16);
+
+impl Prefetch {
+    /// How many unsettled deliveries of that class. Of the unattended ones as many as a worker may run
+    /// while nobody waits: all but one slot, if it has more than one. When it begins them is its own
+    /// decision.
+    #[must_use]
+    pub fn of(self, class: JobClass) -> u16 {
+        match class {
+            JobClass::Interactive => self.0.get(),
+            JobClass::Unattended => (self.0.get() - 1).max(1),
+        }
+    }
+
+    /// How many unsettled deliveries altogether, with one suspect's turn.
+    pub(crate) fn total(self) -> usize {
+        let held = JobClass::ALL.map(|class| usize::from(self.of(class)));
+        held.into_iter().sum::<usize>() + 1
+    }
+}

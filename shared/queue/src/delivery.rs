@@ -1,0 +1,122 @@
+//! A job as a worker holds it: to be settled exactly once, by value.
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::cancellations::Hold;
+use crate::{JobClass, QueueError};
+use warren_protocol::job::Job;
+use warren_protocol::reply::{Progress, Reply};
+
+/// One job, held by one worker until it is settled. Dropped unsettled (a panic, say), it goes
+/// back to the queue, or is put aside if that happened too often.
+pub struct Delivery {
+    /// What to run.
+    pub job: Job,
+    /// Whether anybody waits for it.
+    pub class: JobClass,
+    /// Whether it was delivered before.
+    pub redelivered: bool,
+    hold: Hold,
+    settle: Option<Box<dyn Settle>>,
+}
+
+/// How an implementation of the queue settles a delivery.
+#[async_trait]
+pub trait Settle: Send {
+    /// Whether the queue still counts the job as ours. Once the connection that brought it is
+    /// lost, it does not: the job will be, or already is, somebody else's.
+    fn is_ours(&self) -> bool;
+    /// Sends the reply, waits until it is confirmed, then acknowledges the job.
+    async fn reply(self: Box<Self>, reply: Reply) -> Result<(), QueueError>;
+    /// Gives `job` back for another worker. Does not count as a try.
+    async fn requeue(self: Box<Self>, job: &Job) -> Result<(), QueueError>;
+    /// The delivery was dropped unsettled: gives the job back without waiting. Counts as a try,
+    /// as a worker's death does.
+    fn abandon(self: Box<Self>);
+    /// As [`Settle::reply`], without waiting. If it fails, the job goes back.
+    fn reply_in_background(self: Box<Self>, reply: Reply);
+    /// The deadline of `job` passed before a worker took it: puts it aside without waiting, or
+    /// answers it, if nobody would notice otherwise.
+    fn expire(self: Box<Self>, job: Job);
+}
+
+impl Delivery {
+    /// A delivery that `settle` will settle, and whose cancellation `hold` learns of.
+    #[must_use]
+    pub(super) fn new(
+        job: Job,
+        class: JobClass,
+        redelivered: bool,
+        hold: Hold,
+        settle: Box<dyn Settle>,
+    ) -> Self {
+        Self {
+            job,
+            class,
+            redelivered,
+            hold,
+            settle: Some(settle),
+        }
+    }
+
+    /// Cancelled once nobody wants the job any more: it is then not to be begun, or to be ended,
+    /// and answered with [`JobFailure::cancelled`](warren_protocol::reply::JobFailure::cancelled).
+    #[must_use]
+    pub fn cancelled(&self) -> CancellationToken {
+        self.hold.token().clone()
+    }
+
+    /// Sends the reply and, once it is confirmed, acknowledges the job.
+    ///
+    /// # Errors
+    /// The reply may not have arrived; the job is then delivered again.
+    pub async fn reply(mut self, reply: Reply) -> Result<(), QueueError> {
+        match self.settle.take() {
+            Some(settle) => settle.reply(reply).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the job back for another worker. Unlike a drop, this does not count as one of the
+    /// job's [`MAX_TRIES`](warren_protocol::reply::MAX_TRIES).
+    ///
+    /// # Errors
+    /// The connection is lost, which gives the job back as well.
+    pub async fn requeue(mut self) -> Result<(), QueueError> {
+        match self.settle.take() {
+            Some(settle) => settle.requeue(&self.job).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The delivery, if it is still worth running: a job that is no longer ours is forgotten, one
+    /// that was cancelled is answered, one whose deadline passed is put aside.
+    #[must_use]
+    pub fn if_worth_running(mut self) -> Option<Self> {
+        let settle = self.settle.take()?;
+        if !settle.is_ours() {
+            tracing::debug!(job.id = %self.job.id, "job was lost to its queue before it was taken");
+            None
+        } else if self.hold.token().is_cancelled() {
+            tracing::info!(job.id = %self.job.id, "job not run: nobody wants it any more");
+            settle.reply_in_background(Reply::cancelled(self.job.clone(), Progress::NotBegun));
+            None
+        } else if self.job.deadline.has_passed() {
+            tracing::info!(job.id = %self.job.id, "job not run: its deadline had passed");
+            settle.expire(self.job.clone());
+            None
+        } else {
+            self.settle = Some(settle);
+            Some(self)
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(settle) = self.settle.take() {
+            settle.abandon();
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! What the handles of one in-process queue share: the jobs that wait, those that are held, and
+//! the replies that nobody took.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::callbacks::Callbacks;
+use crate::bulletin::Bulletin;
+use crate::cancellations::Cancellations;
+use crate::roll::Roll;
+use crate::waiters::Waiters;
+use crate::{JobClass, QueueStatus, SubmitError};
+use warren_protocol::job::Job;
+use warren_protocol::reply::MAX_TRIES;
+use warren_protocol::reply::Reply;
+
+/// One handle of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HandleId(u64);
+
+/// One delivery of one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tag(u64);
+
+pub(super) struct Hub {
+    capacity: usize,
+    /// One for all workers: what is in it reaches each of them.
+    pub(super) cancellations: Arc<Cancellations>,
+    pub(super) callbacks: Arc<Callbacks>,
+    state: Mutex<State>,
+    interactive_waits: Notify,
+    unattended_waits: Notify,
+    reply_waits: Notify,
+    roll: Roll,
+    events: Bulletin,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    handles: HashMap<HandleId, Arc<Waiters>>,
+    interactive: VecDeque<Queued>,
+    unattended: VecDeque<Queued>,
+    held: HashMap<Tag, Held>,
+    consumers: u32,
+    unclaimed: VecDeque<Reply>,
+}
+
+struct Queued {
+    job: Job,
+    class: JobClass,
+    reply_to: Option<HandleId>,
+    tries: u32,
+    delivered: bool,
+}
+
+/// How a held job comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Return {
+    /// Its worker gives it to another.
+    HandedBack,
+    /// Its worker lost it, which counts as a try.
+    Lost,
+}
+
+struct Held {
+    queued: Queued,
+    by: HandleId,
+}
+
+/// A job as a consumer gets it.
+pub(super) struct Taken {
+    pub(super) tag: Tag,
+    pub(super) job: Job,
+    pub(super) redelivered: bool,
+    pub(super) reply_to: Option<HandleId>,
+}
+
+/// Counts as a consumer until it is dropped.
+pub(super) struct Consumer(Arc<Hub>);
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.0.lock().consumers -= 1;
+    }
+}
+
+impl Hub {
+    pub(super) fn new(capacity: u32) -> Self {
+        Self {
+            capacity: usize::try_from(capacity).unwrap_or(usize::MAX),
+            cancellations: Arc::default(),
+            callbacks: Arc::default(),
+            state: Mutex::default(),
+            interactive_waits: Notify::new(),
+            unattended_waits: Notify::new(),
+            reply_waits: Notify::new(),
+            roll: Roll::default(),
+            events: Bulletin::default(),
+        }
+    }
+
+    /// Who works here.
+    pub(super) fn roll(&self) -> &Roll {
+        &self.roll
+    }
+
+    /// What happens to jobs.
+    pub(super) fn events(&self) -> &Bulletin {
+        &self.events
+    }
+
+    pub(super) fn attach(&self, waiters: &Arc<Waiters>) -> HandleId {
+        let mut state = self.lock();
+        let id = HandleId(state.next_id());
+        state.handles.insert(id, Arc::clone(waiters));
+        id
+    }
+
+    /// The handle is gone: what it held goes back, what is meant for it stays unclaimed.
+    pub(super) fn detach(&self, id: HandleId) {
+        let tags: Vec<Tag> = {
+            let mut state = self.lock();
+            state.handles.remove(&id);
+            let held = state.held.iter().filter(|(_, held)| held.by == id);
+            held.map(|(tag, _)| *tag).collect()
+        };
+        for tag in tags {
+            self.give_back(tag, Return::Lost);
+        }
+    }
+
+    pub(super) fn consumer(self: &Arc<Self>) -> Consumer {
+        self.lock().consumers += 1;
+        Consumer(Arc::clone(self))
+    }
+
+    /// How it is, for who asked at that time.
+    pub(super) fn status(&self, asked: Instant) -> QueueStatus {
+        let state = self.lock();
+        let count = |queue: &VecDeque<Queued>| u32::try_from(queue.len()).unwrap_or(u32::MAX);
+        QueueStatus {
+            waiting: count(&state.interactive),
+            unattended: count(&state.unattended),
+            consumers: state.consumers,
+            latency: asked.elapsed(),
+        }
+    }
+
+    /// Queues the job of a caller that waits at `reply_to`.
+    pub(super) fn submit(&self, job: Job, reply_to: HandleId) -> Result<(), SubmitError> {
+        if self.lock().consumers == 0 {
+            return Err(SubmitError::NoWorkers);
+        }
+        self.enqueue(job, JobClass::Interactive, Some(reply_to))
+    }
+
+    /// Queues a job that nobody waits for.
+    pub(super) fn submit_unattended(&self, job: Job) -> Result<(), SubmitError> {
+        self.enqueue(job, JobClass::Unattended, None)
+    }
+
+    fn enqueue(
+        &self,
+        job: Job,
+        class: JobClass,
+        reply_to: Option<HandleId>,
+    ) -> Result<(), SubmitError> {
+        let mut state = self.lock();
+        let waiting = state.waiting(class);
+        if waiting.len() >= self.capacity {
+            let (alive, expired): (_, VecDeque<_>) = std::mem::take(waiting)
+                .into_iter()
+                .partition(Queued::is_alive);
+            *waiting = alive;
+            for queued in expired {
+                self.put_aside(&mut state, queued);
+            }
+        }
+        let waiting = state.waiting(class);
+        if waiting.len() >= self.capacity {
+            return Err(SubmitError::Full);
+        }
+        waiting.push_back(Queued {
+            job,
+            class,
+            reply_to,
+            tries: 0,
+            delivered: false,
+        });
+        drop(state);
+        self.waits(class).notify_one();
+        Ok(())
+    }
+
+    /// The next job of that class, held by `by` until it is settled.
+    pub(super) async fn take(&self, class: JobClass, by: HandleId) -> Taken {
+        loop {
+            let notified = self.waits(class).notified();
+            if let Some(taken) = self.try_take(class, by) {
+                return taken;
+            }
+            notified.await;
+        }
+    }
+
+    fn waits(&self, class: JobClass) -> &Notify {
+        match class {
+            JobClass::Interactive => &self.interactive_waits,
+            JobClass::Unattended => &self.unattended_waits,
+        }
+    }
+
+    fn try_take(&self, class: JobClass, by: HandleId) -> Option<Taken> {
+        let mut state = self.lock();
+        loop {
+            let mut queued = state.waiting(class).pop_front()?;
+            if !queued.is_alive() {
+                self.put_aside(&mut state, queued);
+                continue;
+            }
+            let redelivered = std::mem::replace(&mut queued.delivered, true);
+            let tag = Tag(state.next_id());
+            let taken = Taken {
+                tag,
+                job: queued.job.clone(),
+                redelivered,
+                reply_to: queued.reply_to,
+            };
+            state.held.insert(tag, Held { queued, by });
+            return Some(taken);
+        }
+    }
+
+    pub(super) fn holds(&self, tag: Tag) -> bool {
+        self.lock().held.contains_key(&tag)
+    }
+
+    /// The job is done with.
+    pub(super) fn forget(&self, tag: Tag) {
+        self.lock().held.remove(&tag);
+    }
+
+    /// The deadline of a job that was taken passed before it could be run.
+    pub(super) fn expire(&self, tag: Tag) {
+        let mut state = self.lock();
+        if let Some(Held { queued, .. }) = state.held.remove(&tag) {
+            self.put_aside(&mut state, queued);
+        }
+    }
+
+    /// Forgets a job whose deadline passed; nobody would notice that of one that nobody waits for,
+    /// so it is answered.
+    fn put_aside(&self, state: &mut State, queued: Queued) {
+        tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
+        if queued.class == JobClass::Unattended {
+            self.keep_in(state, Reply::deadline_passed(queued.job));
+        }
+    }
+
+    /// The job goes back to where it came from, unless it was tried often enough. `false` if it
+    /// went back already.
+    pub(super) fn give_back(&self, tag: Tag, how: Return) -> bool {
+        let mut state = self.lock();
+        let Some(Held { mut queued, .. }) = state.held.remove(&tag) else {
+            return false;
+        };
+        if how == Return::Lost {
+            queued.tries += 1;
+        }
+        if queued.tries >= MAX_TRIES {
+            drop(state);
+            tracing::error!(
+                job.id = %queued.job.id, tries = queued.tries,
+                "job given up: every worker that took it lost it"
+            );
+            self.reply(Reply::worker_crashed(queued.job), queued.reply_to);
+        } else {
+            let class = queued.class;
+            state.waiting(class).push_front(queued);
+            drop(state);
+            self.waits(class).notify_one();
+        }
+        true
+    }
+
+    /// Hands the reply to the waiter at `reply_to`, or keeps it as unclaimed.
+    pub(super) fn reply(&self, reply: Reply, reply_to: Option<HandleId>) {
+        let waiters = reply_to.and_then(|id| self.lock().handles.get(&id).cloned());
+        let unclaimed = match waiters {
+            Some(waiters) => waiters.claim(reply),
+            None => Some(reply),
+        };
+        if let Some(reply) = unclaimed {
+            self.keep(reply);
+        }
+    }
+
+    /// Keeps an unclaimed reply, as many as jobs may wait; past that the oldest goes.
+    pub(super) fn keep(&self, reply: Reply) {
+        self.keep_in(&mut self.lock(), reply);
+    }
+
+    fn keep_in(&self, state: &mut State, reply: Reply) {
+        if state.unclaimed.len() >= self.capacity
+            && let Some(oldest) = state.unclaimed.pop_front()
+        {
+            tracing::error!(job.id = %oldest.job_id, "reply dropped: nobody records results");
+        }
+        state.unclaimed.push_back(reply);
+        self.reply_waits.notify_one();
+    }
+
+    /// The next reply that nobody took.
+    pub(super) async fn take_unclaimed(&self) -> Reply {
+        loop {
+            let notified = self.reply_waits.notified();
+            if let Some(reply) = self.lock().unclaimed.pop_front() {
+                return reply;
+            }
+            notified.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn waiting(&mut self, class: JobClass) -> &mut VecDeque<Queued> {
+        match class {
+            JobClass::Interactive => &mut self.interactive,
+            JobClass::Unattended => &mut self.unattended,
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+impl Queued {
+    fn is_alive(&self) -> bool {
+        !self.job.deadline.has_passed()
+    }
+}

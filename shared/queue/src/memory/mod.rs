@@ -1,0 +1,223 @@
+//! The in-process queue: what `warren up` runs on. Same semantics as RabbitMQ's, held to the same
+//! conformance suite; what it holds is lost with the process.
+
+mod callbacks;
+mod hub;
+mod streams;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::waiters::{Epoch, Waiters};
+use crate::{
+    Callback, CallbackDelivery, Deliveries, JobQueue, MAX_QUEUED_JOBS, PendingReply, Prefetch,
+    QueueError, QueueStatus, SubmitError, Unclaimed,
+};
+use hub::{HandleId, Hub};
+use warren_protocol::event::JobEvent;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::presence::WorkerStatus;
+use warren_protocol::time::Deadline;
+
+/// A handle never loses its connection, so it has one epoch.
+const EPOCH: Epoch = Epoch(0);
+
+/// One process's (in tests: one instance's) handle of an in-process queue.
+pub struct MemoryQueue {
+    hub: Arc<Hub>,
+    id: HandleId,
+    waiters: Arc<Waiters>,
+    closed: CancellationToken,
+    taken: Taken,
+}
+
+#[derive(Default)]
+struct Taken {
+    jobs: Arc<AtomicBool>,
+    unclaimed: AtomicBool,
+    callbacks: AtomicBool,
+}
+
+impl MemoryQueue {
+    /// An empty queue for at most [`MAX_QUEUED_JOBS`] waiting jobs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(MAX_QUEUED_JOBS)
+    }
+
+    /// An empty queue for at most `capacity` waiting jobs.
+    #[must_use]
+    pub fn with_capacity(capacity: u32) -> Self {
+        Self::attached(Arc::new(Hub::new(capacity)))
+    }
+
+    /// Another instance's handle of the same queue.
+    #[must_use]
+    pub fn sibling(&self) -> Self {
+        Self::attached(Arc::clone(&self.hub))
+    }
+
+    fn attached(hub: Arc<Hub>) -> Self {
+        let waiters = Arc::new(Waiters::default());
+        waiters.open(EPOCH);
+        Self {
+            id: hub.attach(&waiters),
+            hub,
+            waiters,
+            closed: CancellationToken::new(),
+            taken: Taken::default(),
+        }
+    }
+
+    /// A token that ends with `stop` or with this handle, whichever comes first.
+    fn until(&self, stop: CancellationToken) -> CancellationToken {
+        let either = self.closed.child_token();
+        let ended = either.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => ended.cancel(),
+                () = ended.cancelled() => {}
+            }
+        });
+        either
+    }
+
+    fn let_go(&self) {
+        self.closed.cancel();
+        self.hub.detach(self.id);
+        self.waiters.fail_all();
+    }
+}
+
+impl Default for MemoryQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for MemoryQueue {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
+#[async_trait]
+impl JobQueue for MemoryQueue {
+    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
+        if job.deadline.has_passed() {
+            return Err(SubmitError::DeadlinePassed);
+        }
+        let pending = self.waiters.register(EPOCH, job.id)?;
+        self.hub.submit(job.clone(), self.id)?;
+        Ok(pending)
+    }
+
+    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError> {
+        if job.deadline.has_passed() {
+            return Err(SubmitError::DeadlinePassed);
+        }
+        if self.closed.is_cancelled() {
+            return Err(SubmitError::Unavailable);
+        }
+        self.hub.submit_unattended(job.clone())
+    }
+
+    async fn withdraw(&self, job: JobId, deadline: Deadline) {
+        self.hub.cancellations.cancel(job, deadline);
+    }
+
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        if self.taken.jobs.swap(true, Ordering::SeqCst) {
+            return Err(QueueError::AlreadyTaken("the stream of jobs"));
+        }
+        let until = self.until(stop.clone());
+        let taken = Arc::clone(&self.taken.jobs);
+        let fetched = streams::jobs(&self.hub, self.id, prefetch, until, taken);
+        Ok(Deliveries::new(fetched, stop, self.closed.clone()))
+    }
+
+    async fn unclaimed(
+        &self,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        if self.taken.unclaimed.swap(true, Ordering::SeqCst) {
+            return Err(QueueError::AlreadyTaken("the stream of unclaimed replies"));
+        }
+        let stop = self.until(stop);
+        Ok(streams::unclaimed(&self.hub, stop))
+    }
+
+    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        self.hub.callbacks.queue(callback.clone())
+    }
+
+    async fn callbacks(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        if self.taken.callbacks.swap(true, Ordering::SeqCst) {
+            return Err(QueueError::AlreadyTaken("the stream of callbacks"));
+        }
+        let stop = self.until(stop);
+        Ok(callbacks::stream(&self.hub.callbacks, prefetch, stop))
+    }
+
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        let asked = Instant::now();
+        Ok(self.hub.status(asked))
+    }
+
+    async fn announce(&self, status: &WorkerStatus) {
+        if !self.closed.is_cancelled() {
+            self.hub.roll().heard(status.clone(), Instant::now());
+        }
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        self.hub.roll().at(Instant::now())
+    }
+
+    async fn tell(&self, event: &JobEvent) {
+        if !self.closed.is_cancelled() {
+            self.hub.events().tell(event.clone());
+        }
+    }
+
+    fn events(&self) -> broadcast::Receiver<JobEvent> {
+        self.hub.events().listen()
+    }
+
+    fn waiting(&self) -> Option<u32> {
+        (!self.closed.is_cancelled()).then(|| self.hub.status(Instant::now()).waiting)
+    }
+
+    async fn close(&self, _grace: Duration) {
+        self.let_go();
+    }
+}

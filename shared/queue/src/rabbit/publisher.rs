@@ -1,0 +1,270 @@
+//! Publishing with confirms, over a bounded number of channels, one message on each at a time.
+//!
+//! One at a time, because the library attributes a returned message to whichever confirm of the
+//! channel comes next: with several under way, a reply that was returned could count as delivered,
+//! and be lost.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Channel, Confirmation};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::connected::Connected;
+use super::supervisor::{Built, Unit};
+use super::topology::MAX_MESSAGE;
+use crate::QueueError;
+
+/// How many messages may be on their way at a time. The broker writes to disk for those of many
+/// channels at once, so this, over the time of one write, is the throughput.
+const LANES: usize = 32;
+/// The broker says that it blocks us on the message that it still takes, whose confirm comes right
+/// after that. Later messages stay unread until its alarm is over.
+const LAST_CONFIRMS: Duration = Duration::from_millis(50);
+/// How often an idle connection publishes something, since the broker tells of its alarm only
+/// those who do.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// The name of no queue: the broker drops what is sent to it.
+const PROBE_KEY: &str = "warren.nowhere";
+
+/// A message and where it goes.
+pub(super) struct Message<'a> {
+    pub(super) exchange: &'a str,
+    pub(super) routing_key: &'a str,
+    pub(super) properties: BasicProperties,
+    pub(super) body: &'a [u8],
+}
+
+/// What the broker made of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    /// It is in its queue.
+    Confirmed,
+    /// Its queue takes no more.
+    Refused,
+    /// No queue takes messages with its routing key.
+    Returned,
+}
+
+/// Why it is not known what the broker made of a message.
+#[derive(Debug)]
+pub(super) enum PublishError {
+    /// Nothing was sent.
+    NotSent(QueueError),
+    /// It was sent, at least in part.
+    Unconfirmed(QueueError),
+}
+
+/// For those to whom both are the same: it has to be published again, or need not be.
+impl From<PublishError> for QueueError {
+    fn from(error: PublishError) -> Self {
+        match error {
+            PublishError::NotSent(error) | PublishError::Unconfirmed(error) => error,
+        }
+    }
+}
+
+/// A connection to publish on.
+pub(super) struct Publisher {
+    connected: Arc<Connected>,
+    lanes: Semaphore,
+    idle: Mutex<Vec<Channel>>,
+}
+
+impl Publisher {
+    pub(super) fn connected(&self) -> &Connected {
+        &self.connected
+    }
+
+    /// Publishes, and waits for the broker's word.
+    pub(super) async fn publish(
+        &self,
+        message: Message<'_>,
+        within: Duration,
+    ) -> Result<Published, PublishError> {
+        let deadline = Instant::now() + within;
+        check_size(message.body).map_err(PublishError::NotSent)?;
+        self.connected
+            .check_publishable()
+            .map_err(PublishError::NotSent)?;
+        let lane = tokio::select! {
+            lane = timeout_at(deadline, self.lane()) => lane
+                .map_err(|_elapsed| PublishError::NotSent(TIMED_OUT))?
+                .map_err(PublishError::NotSent)?,
+            () = self.connected.until_blocked() => {
+                return Err(PublishError::NotSent(QueueError::Blocked));
+            }
+        };
+        let confirmation = tokio::select! {
+            biased;
+            sent = timeout_at(deadline, send(&lane.channel, message)) => {
+                sent.map_err(|_elapsed| PublishError::Unconfirmed(TIMED_OUT))??
+            }
+            // Part of it may be under way, and what is with us goes out when the alarm is over.
+            () = self.long_blocked() => {
+                return Err(PublishError::Unconfirmed(QueueError::Blocked));
+            }
+        };
+        let published = match confirmation {
+            Confirmation::Ack(None) => Published::Confirmed,
+            Confirmation::Ack(Some(_)) => Published::Returned,
+            Confirmation::Nack(_) => Published::Refused,
+            Confirmation::NotRequested => {
+                tracing::error!("published on a channel without confirms; this is a bug in Warren");
+                return Err(PublishError::Unconfirmed(TIMED_OUT));
+            }
+        };
+        lane.keep();
+        Ok(published)
+    }
+
+    async fn long_blocked(&self) {
+        self.connected.until_blocked().await;
+        tokio::time::sleep(LAST_CONFIRMS).await;
+    }
+
+    async fn lane(&self) -> Result<Lane<'_>, QueueError> {
+        let permit = self
+            .lanes
+            .acquire()
+            .await
+            .map_err(|_closed| QueueError::Closed)?;
+        let idle = self.idle().pop();
+        let channel = match idle {
+            Some(channel) => channel,
+            None => open(&self.connected).await?,
+        };
+        Ok(Lane {
+            publisher: self,
+            channel,
+            _permit: permit,
+        })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Channel>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn check_size(body: &[u8]) -> Result<(), QueueError> {
+    if body.len() > MAX_MESSAGE.as_len() {
+        return Err(QueueError::TooLarge {
+            bytes: body.len(),
+            limit: MAX_MESSAGE.get(),
+        });
+    }
+    Ok(())
+}
+
+const TIMED_OUT: QueueError = QueueError::TimedOut {
+    context: "publishing",
+};
+
+/// A channel with nothing under way. It is used again only if its message was settled: otherwise
+/// a late confirm could be taken for the next message's.
+struct Lane<'a> {
+    publisher: &'a Publisher,
+    channel: Channel,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Lane<'_> {
+    fn keep(self) {
+        self.publisher.idle().push(self.channel.clone());
+    }
+}
+
+async fn open(connected: &Connected) -> Result<Channel, QueueError> {
+    let channel = connected.channel().await?;
+    channel
+        .confirm_select(ConfirmSelectOptions::default())
+        .await
+        .map_err(QueueError::while_doing("ask for publisher confirms"))?;
+    Ok(channel)
+}
+
+async fn send(channel: &Channel, message: Message<'_>) -> Result<Confirmation, PublishError> {
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..BasicPublishOptions::default()
+    };
+    let confirm = channel
+        .basic_publish(
+            message.exchange.into(),
+            message.routing_key.into(),
+            options,
+            message.body,
+            message.properties,
+        )
+        .await
+        // The library resolves this once the last frame is written, so an error here means that
+        // the broker cannot have seen the whole message.
+        .map_err(QueueError::while_doing("publish"))
+        .map_err(PublishError::NotSent)?;
+    confirm
+        .await
+        .map_err(QueueError::while_doing("learn whether a message arrived"))
+        .map_err(PublishError::Unconfirmed)
+}
+
+/// The unit that publishes.
+pub(super) struct Publishing;
+
+#[async_trait]
+impl Unit for Publishing {
+    type Session = Publisher;
+    const PURPOSE: &'static str = "publish";
+
+    async fn build(
+        &self,
+        connected: &Arc<Connected>,
+        _number: u64,
+        stop: &CancellationToken,
+    ) -> Result<Built<Publisher>, QueueError> {
+        let first = open(connected).await?;
+        let (stop, probed) = (stop.clone(), Arc::clone(connected));
+        Ok(Built {
+            session: Publisher {
+                connected: Arc::clone(connected),
+                lanes: Semaphore::new(LANES),
+                idle: Mutex::new(vec![first]),
+            },
+            work: Box::pin(async move {
+                tokio::select! {
+                    () = stop.cancelled() => QueueError::Closed,
+                    error = probe(&probed) => error,
+                }
+            }),
+        })
+    }
+}
+
+/// Publishes to nowhere, now and then, as long as that can be done. Only so does the broker tell an
+/// idle API of its alarm, and health with it.
+async fn probe(connected: &Connected) -> QueueError {
+    let channel = match connected.lasting_channel().await {
+        Ok(channel) => channel,
+        Err(error) => return error,
+    };
+    loop {
+        tokio::time::sleep(PROBE_EVERY).await;
+        if connected.check_publishable().is_err() {
+            // Blocked, or lost, which others notice.
+            continue;
+        }
+        let published = channel.basic_publish(
+            "".into(),
+            PROBE_KEY.into(),
+            BasicPublishOptions::default(),
+            &[],
+            BasicProperties::default(),
+        );
+        if let Err(error) = published.await {
+            return QueueError::while_doing("probe the connection")(error);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Traces: sent to a collector over OTLP, if one is named (`OTEL_EXPORTER_OTLP_ENDPOINT`), and
+//! passed on from hop to hop as W3C Trace Context, whether they are sent or not.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
+use opentelemetry::{Context, TraceId};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tracing::{Level, Span, Subscriber};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::registry::LookupSpan;
+
+use warren_config::Env;
+
+const TRACEPARENT: &str = "traceparent";
+/// The field of a span, and so of its log lines, that says which trace it is of.
+const TRACE_ID: &str = "trace_id";
+/// The only way of sending that is built in.
+const PROTOCOL: &str = "http/protobuf";
+const ENDPOINTS: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
+
+/// How long one batch may take on its way to the collector, unless `OTEL_EXPORTER_OTLP_TIMEOUT`
+/// says otherwise. For whoever makes the client.
+pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whether and how traces are sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TraceConfig {
+    /// The part of traces that begin here that is sent (`OTEL_TRACES_SAMPLER_ARG`). `None`: the
+    /// library reads `OTEL_TRACES_SAMPLER`, and sends all without it. A trace that comes from
+    /// outside is sent if whoever began it sends it.
+    ratio: Option<f64>,
+}
+
+impl TraceConfig {
+    /// What the environment wants; `None` if no traces are to be sent.
+    pub fn from_env(env: &mut Env) -> Option<Self> {
+        let is = |name: &str, value: &str| env.text(name).as_deref() == Some(value);
+        let named = ENDPOINTS
+            .into_iter()
+            .find(|name| env.text(name).is_some())?;
+        if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
+            return None;
+        }
+        let endpoint = env.text(named)?;
+        let usable = url::Url::parse(&endpoint)
+            .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+        if !usable {
+            env.fault(
+                named,
+                "is not an address that traces can be sent to; give the collector's, like http://127.0.0.1:4318, or unset it to send none",
+            );
+        }
+        for name in [
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+        ] {
+            if env.text(name).is_some_and(|protocol| protocol != PROTOCOL) {
+                env.fault(
+                    name,
+                    format!("traces are sent by {PROTOCOL} alone; unset it, and name the collector's port for that (4318)"),
+                );
+            }
+        }
+        let sampler = env.text("OTEL_TRACES_SAMPLER");
+        let ratio = match sampler {
+            Some(_) => None,
+            None => env.parse::<f64>("OTEL_TRACES_SAMPLER_ARG"),
+        };
+        if ratio.is_some_and(|ratio| !(0.0..=1.0).contains(&ratio)) {
+            env.fault(
+                "OTEL_TRACES_SAMPLER_ARG",
+                "is the part of traces that is sent, from 0 to 1",
+            );
+        }
+        Some(Self { ratio })
+    }
+}
+
+/// Sends traces, in batches and from a thread of its own. What the collector does not take in time
+/// is dropped: at most 2,048 spans wait (`OTEL_BSP_…` changes that), and nobody waits for them.
+#[derive(Debug)]
+pub struct Traces(SdkTracerProvider);
+
+impl Traces {
+    /// Sends as `service` (unless `OTEL_SERVICE_NAME` says otherwise) by `client`.
+    ///
+    /// # Errors
+    /// What `OTEL_…` says cannot be used.
+    pub fn start(
+        config: TraceConfig,
+        service: &'static str,
+        client: reqwest::blocking::Client,
+    ) -> Result<Self, ExporterBuildError> {
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(client)
+            .build()?;
+        let mut resource = Resource::builder();
+        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+            resource = resource.with_service_name(service);
+        }
+        let mut provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(resource.build());
+        if let Some(ratio) = config.ratio {
+            let ratio = Box::new(Sampler::TraceIdRatioBased(ratio));
+            provider = provider.with_sampler(Sampler::ParentBased(ratio));
+        }
+        Ok(Self(provider.build()))
+    }
+
+    /// Sends what is left, within `grace`. Not to be called on an async runtime.
+    pub fn finish(self, grace: Duration) {
+        if let Err(error) = self.0.shutdown_with_timeout(grace) {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
+    }
+
+    /// What makes spans of Warren's own, and nothing that libraries or log lines say, into traces.
+    pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        tracing_opentelemetry::layer()
+            .with_tracer(self.0.tracer("warren"))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_level(false)
+            .with_tracked_inactivity(false)
+            .with_filter(filter_fn(|metadata| {
+                metadata.is_span()
+                    && *metadata.level() <= Level::INFO
+                    && metadata.target().starts_with("warren")
+            }))
+    }
+}
+
+/// Makes a span that was not entered yet part of the trace that `traceparent` names; if traces are
+/// sent and it names none, of a new one. Its field `trace_id` then says which it is.
+pub fn join(span: &Span, traceparent: Option<&str>) {
+    let remote = traceparent.map(context_of);
+    let mut trace = remote.as_ref().map_or(TraceId::INVALID, trace_id);
+    if let Some(remote) = remote {
+        // Without anybody who sends traces there is nothing to be set.
+        drop(span.set_parent(remote));
+    }
+    let own = trace_id(&span.context());
+    if own != TraceId::INVALID {
+        trace = own;
+    }
+    if trace != TraceId::INVALID {
+        span.record(TRACE_ID, tracing::field::display(trace));
+    }
+}
+
+/// What to pass on for spans that are to be this one's children; `None` if no traces are sent.
+#[must_use]
+pub fn traceparent_of(span: &Span) -> Option<String> {
+    let context = span.context();
+    if !context.span().span_context().is_valid() {
+        return None;
+    }
+    let mut headers = HashMap::new();
+    TraceContextPropagator::new().inject_context(&context, &mut headers);
+    headers.remove(TRACEPARENT)
+}
+
+/// Notes a fact on a span for the trace alone. Never code, input or output.
+pub fn note(span: &Span, name: &'static str, value: impl Into<opentelemetry::Value>) {
+    span.set_attribute(name, value);
+}
+
+fn context_of(traceparent: &str) -> Context {
+    let headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &headers)
+}
+
+fn trace_id(context: &Context) -> TraceId {
+    context.span().span_context().trace_id()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> (Option<TraceConfig>, Vec<String>) {
+        let variables = variables.iter();
+        let mut env: Env = variables
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let config = TraceConfig::from_env(&mut env);
+        let faults = env.finish().err().map_or_else(Vec::new, |faults| faults.0);
+        let faults = faults.into_iter().map(|fault| fault.variable).collect();
+        (config, faults)
+    }
+
+    const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318");
+
+    #[test]
+    fn traces_are_sent_only_if_a_collector_is_named() {
+        assert_eq!(read(&[]), (None, vec![]));
+        assert_eq!(read(&[("OTEL_TRACES_SAMPLER_ARG", "0.5")]), (None, vec![]));
+        assert_eq!(read(&[ENDPOINT, ("OTEL_SDK_DISABLED", "true")]).0, None);
+        assert_eq!(read(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]).0, None);
+        assert_eq!(read(&[ENDPOINT]).0, Some(TraceConfig { ratio: None }));
+        let half = read(&[ENDPOINT, ("OTEL_TRACES_SAMPLER_ARG", "0.5")]);
+        assert_eq!(half.0, Some(TraceConfig { ratio: Some(0.5) }));
+        let named = [
+            ENDPOINT,
+            ("OTEL_TRACES_SAMPLER", "always_off"),
+            ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
+        ];
+        assert_eq!(read(&named).0, Some(TraceConfig { ratio: None }));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told() {
+        for (name, value) in [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_TRACES_SAMPLER_ARG", "2"),
+            ("OTEL_TRACES_SAMPLER_ARG", "half"),
+        ] {
+            let (_, faults) = read(&[ENDPOINT, (name, value)]);
+            let unset = read(&[(name, value)]).1;
+            let expected = name.to_owned();
+            assert!(
+                faults.contains(&expected) || unset.contains(&expected),
+                "{name}={value}: {faults:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_collector_there_is_nothing_to_pass_on() {
+        let span = tracing::info_span!("request", trace_id = tracing::field::Empty);
+        let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        join(&span, Some(given));
+        assert_eq!(traceparent_of(&span), None);
+    }
+}
