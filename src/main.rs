@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         }
         Command::Health(arguments) => client::health::health(&arguments),
         Command::Bench(arguments) => {
-            Settings::of_process().and_then(|settings| bench(&arguments, &settings.to_measure()))
+            Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))
         }
         Command::Key(command) => key::key(&command),
     };

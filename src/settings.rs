@@ -58,7 +58,7 @@ impl Settings {
 
     /// The installation that they describe, for `warren bench`.
     #[must_use]
-    pub fn to_measure(self) -> Setup {
+    pub fn into_setup(self) -> Setup {
         let images = self.worker.images.into_iter();
         Setup {
             languages: self.languages,
