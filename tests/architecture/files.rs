@@ -12,6 +12,22 @@ pub struct File {
     pub text: String,
 }
 
+impl File {
+    pub fn new(path: &str, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    /// Returns true for code that runs in tests alone.
+    pub fn is_test(&self) -> bool {
+        self.path
+            .split('/')
+            .any(|part| part == "tests" || part == "tests.rs")
+    }
+}
+
 /// The repository's root.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -53,4 +69,15 @@ fn collect(root: &Path, folder: &Path, extensions: &[&str], found: &mut Vec<File
             });
         }
     }
+}
+
+/// The folders of the workspace's crates, from the root; the root's own is empty.
+pub fn crate_folders() -> Vec<String> {
+    below("", &["toml"])
+        .into_iter()
+        .filter_map(|file| {
+            let folder = file.path.strip_suffix("Cargo.toml")?.trim_end_matches('/');
+            Some(folder.to_owned())
+        })
+        .collect()
 }
