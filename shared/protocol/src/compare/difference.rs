@@ -1,15 +1,15 @@
-//! How a difference is told.
+//! Excerpts of the two lines that differ.
 
 use crate::outcome::Difference;
 
 use super::lines::Line;
 
-/// The longest piece of a line that is told, in characters.
+/// The longest excerpt of a line, in characters.
 pub(super) const MAX_LINE: usize = 200;
-/// How much of it stands before the place where long lines part.
+/// The part of an excerpt before the place where two long lines begin to differ.
 const LEAD: usize = 40;
 
-/// Two lines that are not the same, or the one that has no other.
+/// Describes two lines that differ, or a line that has no counterpart.
 pub(super) fn differ(expected: Option<Line<'_>>, actual: Option<Line<'_>>) -> Difference {
     let number = actual.or(expected).map_or(1, |line| line.number);
     let (want, got) = (expected.map(|line| line.text), actual.map(|line| line.text));
@@ -20,7 +20,7 @@ pub(super) fn differ(expected: Option<Line<'_>>, actual: Option<Line<'_>>) -> Di
         }
         _ => 0,
     };
-    // Lines that are alike for longer than is told are told from shortly before they part.
+    // If long lines differ only behind the excerpt, it begins shortly before the difference.
     let from = if alike < MAX_LINE { 0 } else { alike - LEAD };
     Difference {
         line: u32::try_from(number).unwrap_or(u32::MAX),
@@ -29,7 +29,7 @@ pub(super) fn differ(expected: Option<Line<'_>>, actual: Option<Line<'_>>) -> Di
     }
 }
 
-/// What is told of a line from that character on, with an ellipsis for each part that is not.
+/// Cuts an excerpt that begins at the given character, with an ellipsis for each part left out.
 fn excerpt(line: &str, from: usize) -> String {
     let at = |n| line.char_indices().nth(n).map_or(line.len(), |(at, _)| at);
     let (start, end) = (at(from), at(from + MAX_LINE));

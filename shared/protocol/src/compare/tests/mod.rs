@@ -1,3 +1,6 @@
+//! Tests of the comparisons.
+
+mod choice;
 mod examples;
 mod properties;
 

@@ -1,11 +1,11 @@
-//! Word by word: what stands between white space, wherever the lines end.
+//! Compares word by word, whatever white space separates them.
 
 use crate::outcome::Difference;
 
 use super::difference::differ;
 use super::lines::{Line, lines};
 
-/// The lines of the first two words that are not the `same`.
+/// Finds the lines of the first two words that are not the `same`.
 pub(super) fn first_difference(
     expected: &str,
     actual: &str,
@@ -26,7 +26,7 @@ pub(super) fn first_difference(
     }
 }
 
-/// Every word, with the line that it stands in.
+/// Iterates over the words, each with its line.
 fn words(text: &str) -> impl Iterator<Item = (Line<'_>, &str)> {
     lines(text).flat_map(|line| line.text.split_whitespace().map(move |word| (line, word)))
 }

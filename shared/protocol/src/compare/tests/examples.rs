@@ -1,9 +1,9 @@
-//! What each way takes for the same, and what it tells of what is not.
+//! Examples of what each comparison takes as equal, and how it reports a difference.
 
 use super::super::difference::MAX_LINE;
 use super::{compare, first_difference, float, same};
 
-/// The line, and the expected and the printed text that are told.
+/// The line, and the expected and the printed text that are reported.
 type Told<'a> = (u32, Option<&'a str>, Option<&'a str>);
 
 #[track_caller]

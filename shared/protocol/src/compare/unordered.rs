@@ -1,5 +1,6 @@
-//! The same lines, each as often, in any order. White space at their ends does not count, nor do
-//! blank lines, which could stand anywhere.
+//! Compares lines in any order, each as often as expected.
+//!
+//! White space at their ends does not count, nor do blank lines, which could be anywhere.
 
 use std::collections::HashMap;
 
@@ -8,7 +9,7 @@ use crate::outcome::Difference;
 use super::difference::differ;
 use super::lines::{Line, lines};
 
-/// The first line that is missing, and the first that is too many.
+/// Finds the first line that is missing, and the first that is too many.
 pub(super) fn first_difference(expected: &str, actual: &str) -> Option<Difference> {
     match (
         first_without(expected, actual),
@@ -19,9 +20,9 @@ pub(super) fn first_difference(expected: &str, actual: &str) -> Option<Differenc
     }
 }
 
-/// The first line that has none left among the others to go with it.
+/// Finds the first line of `text` that has no counterpart left among the others.
 fn first_without<'a>(text: &'a str, others: &str) -> Option<Line<'a>> {
-    // The standard hasher is keyed at random: no program can make lines that collide.
+    // The standard hasher has a random key, so no program can produce lines that collide.
     let mut left: HashMap<&str, usize> = HashMap::new();
     for line in written(others) {
         *left.entry(line.text).or_default() += 1;
@@ -35,6 +36,7 @@ fn first_without<'a>(text: &'a str, others: &str) -> Option<Line<'a>> {
     })
 }
 
+/// Iterates over the lines that are not blank.
 fn written(text: &str) -> impl Iterator<Item = Line<'_>> {
     lines(text).filter(|line| !line.text.is_empty())
 }

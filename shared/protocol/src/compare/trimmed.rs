@@ -1,11 +1,13 @@
-//! Line by line. White space at the end of a line does not count, nor do blank lines at the end of
-//! the output.
+//! Compares line by line.
+//!
+//! White space at the end of a line does not count, nor do blank lines at the end of the output.
 
 use crate::outcome::Difference;
 
 use super::difference::differ;
 use super::lines::lines;
 
+/// Finds the first line that differs.
 pub(super) fn first_difference(expected: &str, actual: &str) -> Option<Difference> {
     let mut expected = lines(expected.trim_end());
     let mut actual = lines(actual.trim_end());

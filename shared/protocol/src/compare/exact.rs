@@ -1,10 +1,11 @@
-//! Byte for byte, so that neither a final line feed nor a byte that is no text goes unseen.
+//! Compares byte for byte, final line feeds and bytes that are no text included.
 
 use crate::outcome::Difference;
 
 use super::difference::differ;
 use super::lines::Line;
 
+/// Finds the first line that differs in any byte.
 pub(super) fn first_difference(expected: &[u8], actual: &[u8]) -> Option<Difference> {
     let newline = |byte: &u8| *byte == b'\n';
     let mut lines = expected.split(newline);

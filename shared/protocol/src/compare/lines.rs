@@ -7,8 +7,8 @@ pub(super) struct Line<'a> {
     pub(super) text: &'a str,
 }
 
-/// Every line, without the white space at its end. Only a line feed ends one; a carriage return
-/// before it is white space. None follows the last line feed.
+/// Iterates over the lines, without the white space at their ends. Only a line feed ends a line; a
+/// carriage return before it is white space. No line follows the last line feed.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     text.lines().enumerate().map(|(index, line)| Line {
         number: index + 1,

@@ -1,11 +1,11 @@
-//! What holds for every two outputs.
+//! Properties that hold for every two outputs.
 
 use crate::compare::Compare;
 use proptest::prelude::*;
 
 use super::{compare, first_difference, float, same};
 
-/// From the strictest on; each takes for the same what the one before does.
+/// The comparisons from the strictest on; each takes as equal what the one before does.
 const WAYS: [&str; 5] = ["exact", "trimmed", "tokens", "float", "unordered"];
 
 /// Outputs that are often nearly alike.

@@ -1,13 +1,13 @@
-//! Every way a request can be wrong, each with its own code, status and advice.
+//! Refusals of wrong requests, each with its own code, status and advice.
 
 use serde_json::{Number, Value, json};
 
-use crate::contract::{MAX_BATCH, Problem};
 use crate::ids::InvalidId;
-use crate::limits::{ByteSize, MAX_CODE, MAX_TEST_CASES};
+use crate::limits::{ByteSize, MAX_BATCH, MAX_CODE, MAX_TEST_CASES};
+use crate::problem::Problem;
 use warren_languages::Violation;
 
-/// What is wrong with a request. Always the caller's to mend.
+/// A fault in a request, which the caller can always correct.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The body is not JSON.
@@ -15,11 +15,11 @@ pub enum Refusal {
         "The body is not valid JSON ({reason}, line {line} column {column}). Send one JSON object."
     )]
     InvalidJson {
-        /// What the parser stumbled over.
+        /// The parser's complaint.
         reason: String,
-        /// Where, from 1.
+        /// The line of the fault, from 1.
         line: usize,
-        /// Where, from 1.
+        /// The column of the fault, from 1.
         column: usize,
     },
     /// The body is JSON of another shape: a missing field, a wrong type.
@@ -28,17 +28,17 @@ pub enum Refusal {
         at(path)
     )]
     InvalidField {
-        /// Where in the body (`testCases[0].input`), empty for the body itself.
+        /// The path within the body (`testCases[0].input`), empty for the body itself.
         path: String,
-        /// What is wrong there.
+        /// The fault at that path.
         reason: String,
     },
-    /// The body has a field that is not of the contract.
-    #[error("Unknown field {field:?}. Remove it or correct its name; known are {}.", known.join(", "))]
+    /// The body has a field that the contract does not know.
+    #[error("Unknown field {field:?}. Remove it or correct its name; the known fields are: {}.", known.join(", "))]
     UnknownField {
         /// The field, with its path.
         field: String,
-        /// The fields that are known at that place.
+        /// The known fields at that path.
         known: Vec<String>,
     },
     /// The body is not sent as JSON.
@@ -46,113 +46,113 @@ pub enum Refusal {
         "The Content-Type must be application/json, not {given:?}. Send the body as JSON with that header."
     )]
     NotJson {
-        /// What it was sent as.
+        /// The media type it was sent with.
         given: String,
     },
     /// The body is over its cap.
     #[error("The body is larger than {} bytes. Send less code, input or test cases.", limit.get())]
     BodyTooLarge {
-        /// The most it may have.
+        /// The cap.
         limit: ByteSize,
     },
     /// The body is no batch, or has too few or too many submissions.
     #[error(
-        "The body is not a batch ({reason}). Send {{\"submissions\": [...]}} with 1 to {MAX_BATCH} of what POST /api/rooms/{{roomId}}/execute takes."
+        "The body is not a batch ({reason}). Send {{\"submissions\": [...]}} with 1 to {MAX_BATCH} bodies of POST /api/rooms/{{roomId}}/execute."
     )]
     InvalidBatch {
-        /// What is wrong with it.
+        /// The fault of the batch.
         reason: String,
     },
-    /// The room id is not of its form.
+    /// The room id has the wrong form.
     #[error("The room id is not valid: {0}. Correct it in the path.")]
     InvalidRoom(#[from] InvalidId),
-    /// No such language.
+    /// The language is unknown.
     #[error("Unknown language {given:?}. Use one of: {}.", known.join(", "))]
     UnknownLanguage {
-        /// What was asked for.
+        /// The requested name.
         given: String,
-        /// What there is.
+        /// The known names.
         known: Vec<String>,
     },
-    /// No such way to compare.
-    #[error("Unknown way to compare {given:?}. Use one of: {}.", known.join(", "))]
+    /// The comparison is unknown.
+    #[error("Unknown comparison {given:?}. Use one of: {}.", known.join(", "))]
     UnknownCompare {
-        /// What was asked for.
+        /// The requested name.
         given: String,
-        /// What there is.
+        /// The known names.
         known: Vec<String>,
     },
-    /// A tolerance out of its bounds.
-    #[error("The tolerance {given} is not above 0 and below 1. Leave it out for 1e-6.")]
+    /// The tolerance is out of its bounds.
+    #[error(
+        "The tolerance {given} is not above 0 and below 1. Correct it, or omit it to use 1e-6."
+    )]
     InvalidTolerance {
-        /// What was asked for.
+        /// The requested tolerance.
         given: Number,
     },
-    /// A tolerance where no numbers are compared.
+    /// There is a tolerance, but the comparison compares no numbers.
     #[error(
-        "A tolerance has no meaning with \"compare\": {compare:?}. Remove it, or compare as \"float\"."
+        "A tolerance has no meaning with \"compare\": {compare:?}. Remove it, or use \"compare\": \"float\"."
     )]
     StrayTolerance {
-        /// How the outputs are compared instead.
+        /// The requested comparison.
         compare: String,
     },
-    /// An address that no result is posted to.
-    #[error(
-        "The result cannot be posted to the callbackUrl: {reason}. Correct it, or leave it out."
-    )]
+    /// Results may not be posted to the callbackUrl.
+    #[error("The result cannot be posted to the callbackUrl: {reason}. Correct it, or omit it.")]
     InvalidCallbackUrl {
-        /// Why, without the address, which may hold a secret.
+        /// The reason, without the address, which may hold a secret.
         reason: String,
     },
-    /// A callbackUrl where no results are posted.
+    /// There is a callbackUrl, but this server posts no results.
     #[error("Results are not posted here. {instead}")]
     CallbacksOff {
-        /// What to do.
+        /// The advice to the caller.
         instead: &'static str,
     },
-    /// There is nothing to run.
+    /// The code is empty or blank.
     #[error("The code is empty. Send the source of a program in \"code\".")]
     EmptyCode,
     /// The code is over its cap.
     #[error("The code has {bytes} bytes; at most {} are allowed. Shorten it.", MAX_CODE.get())]
     CodeTooLarge {
-        /// Its size.
+        /// The size of the code.
         bytes: usize,
     },
-    /// The code has a NUL byte, which no interpreter takes.
+    /// The code has a NUL byte, which no interpreter accepts.
     #[error("The code has a NUL character on line {line}. Remove it.")]
     NulInCode {
-        /// Where, from 1.
+        /// The line of the first one, from 1.
         line: usize,
     },
-    /// More test cases than are run.
+    /// There are too many test cases.
     #[error(
         "There are {given} test cases; at most {MAX_TEST_CASES} are allowed. Split them over several requests."
     )]
     TooManyTestCases {
-        /// How many there are.
+        /// The number of test cases.
         given: usize,
     },
     /// An input or an expected output is over its cap.
     #[error("{field} has {bytes} bytes; at most {limit} are allowed. Shorten it.")]
     FieldTooLarge {
-        /// Which one.
+        /// The path of the field.
         field: String,
-        /// Its size.
+        /// The size of its text.
         bytes: usize,
-        /// The most it may have.
+        /// The cap.
         limit: usize,
     },
-    /// The code uses what is not allowed.
+    /// The code uses something forbidden.
     #[error("{}", describe(violations))]
     ForbiddenCode {
-        /// Every place, in order.
+        /// Every violation, in the order of the code.
         violations: Vec<Violation>,
     },
 }
 
 impl Refusal {
-    /// What happened, for programs.
+    /// Returns the error code, which programs may rely on.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -240,7 +240,7 @@ fn describe(violations: &[Violation]) -> String {
         .map(|v| format!("line {} column {}: {}", v.line, v.column, v.message))
         .collect();
     format!(
-        "The code uses what is not allowed here. {}",
+        "The code uses something that is not allowed here. {}",
         places.join(" ")
     )
 }

@@ -1,4 +1,4 @@
-//! An error as a caller sees it, on whichever of our HTTP servers.
+//! An error as a caller sees it, from any of Warren's HTTP servers.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 pub struct Problem {
     /// The HTTP status.
     pub status: u16,
-    /// What happened, for programs: `snake_case`, never changes.
+    /// The error code for programs: `snake_case`, never changes.
     pub code: &'static str,
-    /// What happened and what to do, for people.
+    /// The explanation and the advice for people.
     pub message: String,
-    /// Particulars, by code; `null` if there are none.
+    /// Details, whose form depends on the code; `null` if there are none.
     pub details: Value,
-    /// When to try again: the `Retry-After` header, rounded up to whole seconds.
+    /// The time after which to retry: the `Retry-After` header, rounded up to whole seconds.
     pub retry_after: Option<Duration>,
 }
 
 impl Problem {
-    /// An error with neither details nor `Retry-After`.
+    /// Creates an error with neither details nor `Retry-After`.
     #[must_use]
     pub fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self {
@@ -32,21 +32,21 @@ impl Problem {
         }
     }
 
-    /// The same with details.
+    /// Adds details.
     #[must_use]
     pub fn with_details(mut self, details: Value) -> Self {
         self.details = details;
         self
     }
 
-    /// The same with `Retry-After`.
+    /// Adds `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, span: Duration) -> Self {
         self.retry_after = Some(span);
         self
     }
 
-    /// The value of the `Retry-After` header: whole seconds, at least 1.
+    /// Returns the value of the `Retry-After` header: whole seconds, at least 1.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(|span| {
@@ -58,7 +58,7 @@ impl Problem {
         })
     }
 
-    /// The body.
+    /// Returns the JSON body.
     #[must_use]
     pub fn body(&self) -> Value {
         json!({
