@@ -1,4 +1,4 @@
-//! Which programs a parked interpreter can read.
+//! Programs that a parked interpreter can read, and those that it cannot.
 
 use crate::Languages;
 

@@ -1,16 +1,16 @@
-//! From a byte's offset to the line and column a person would look at.
+//! Converts byte offsets to lines and columns.
 
-/// Walks through a text, telling the line and column of offsets in rising order. One pass in all.
-pub(super) struct Places<'a> {
+/// A reader of positions: converts offsets in rising order, in one pass over the text.
+pub(super) struct Positions<'a> {
     text: &'a str,
-    /// How far it is, in bytes.
+    /// The bytes already passed.
     at: usize,
     line: usize,
     column: usize,
 }
 
-impl<'a> Places<'a> {
-    /// At the start of `text`.
+impl<'a> Positions<'a> {
+    /// Starts at the beginning of `text`.
     pub(super) fn new(text: &'a str) -> Self {
         Self {
             text,
@@ -20,8 +20,8 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The line and the column, both from 1, of an offset that is not before the last one asked
-    /// for. Lines end at `\n`, `\r\n` or `\r`; columns count characters.
+    /// Returns the line and the column, both from 1, of an offset that is not before the previous
+    /// one. Lines end at `\n`, `\r\n` or `\r`; columns count characters.
     pub(super) fn of(&mut self, offset: usize) -> (usize, usize) {
         let rest = &self.text[self.at..];
         for (i, c) in rest.char_indices() {
