@@ -12,7 +12,7 @@ use warren_queue::{JobQueue, MemoryQueue, RabbitConfig, RabbitQueue};
 use warren_worker::engine::Engine;
 use warren_worker::engine::docker::{DockerConfig, DockerEngine};
 
-use crate::serve::Roles;
+use crate::roles::Roles;
 use crate::settings::Settings;
 
 /// Containers that exist for each slot: the one in use, one that waits for its removal, and those

@@ -1,9 +1,10 @@
-//! The one binary `warren`: reads the command line and hands over to the command.
+//! The binary `warren`: reads the command line and runs the command.
 
 mod cli;
 mod client;
 mod compose;
 mod key;
+mod roles;
 mod serve;
 mod settings;
 
@@ -13,16 +14,16 @@ use clap::Parser;
 use warren_bench::bench;
 
 use cli::{Cli, Command};
-use serve::Roles;
+use roles::Roles;
 use settings::Settings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A missing .env is as good as an empty one; a broken one is not.
+    // A missing .env counts as an empty one; a broken one is an error.
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
             cli::complain(&anyhow::anyhow!(
-                "the file .env cannot be read: {error}; correct or remove it"
+                "cannot read the file .env: {error}; correct or remove it"
             ));
             return ExitCode::from(cli::EXIT_TROUBLE);
         }

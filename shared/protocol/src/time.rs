@@ -4,8 +4,8 @@
 //!
 //! | time | set by | counts | ends |
 //! |---|---|---|---|
-//! | `warren_http::Budget` | the HTTP server, at the first byte of a request | the whole request on one server: reading the body, queueing, running, answering | the request, with an answer or an error |
-//! | [`Job::deadline`] | the API, at admission, from that budget | until the caller stops waiting; for an unattended job, until a worker must have begun it | a waiting job, which is then not begun; a running one |
+//! | `warren_http::Budget` | the HTTP server, when a request begins | the whole request on one server: reading the body, queueing, running, answering | the request, with an answer or an error |
+//! | [`Job::deadline`] | the same server, from what is left of that budget, less reserves for reply and answer; for an unattended job, the longest wait that the operator permits | until the caller stops waiting; for an unattended job, until a worker must have begun it | a waiting job, which is then not begun; a running one |
 //! | [`Job::budget`] | the API, for unattended jobs alone | all runs of the job together, from the moment a worker begins it | the runs that are left, as [`Status::NotRun`] |
 //! | `warren_runner::wire::Execute::budget` | the worker, when it sends the job to PID 1 | the time left at that moment | the same runs, measured inside the container |
 //!

@@ -1,4 +1,4 @@
-//! What is answered where no handler does: an unknown path, a wrong method, a panic.
+//! Default responses: unknown path, wrong method, panic.
 
 use std::any::Any;
 
@@ -14,9 +14,9 @@ use crate::api_error::ApiError;
 use crate::body;
 use crate::budget::BODY_TIME;
 
-/// The routes, with the contract's errors for whatever they do not answer. `advice` tells whoever
-/// asks for an unknown path what there is.
-pub fn with_fallbacks<S>(routes: Router<S>, advice: &'static str) -> Router<S>
+/// Adds the contract's errors for requests that no route answers. `advice` tells the caller of an
+/// unknown path which paths exist.
+pub fn with_default_responses<S>(routes: Router<S>, advice: &'static str) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -42,7 +42,7 @@ async fn method_not_allowed(request: Request) -> ApiError {
     Problem::new(
         405,
         "method_not_allowed",
-        "This path does not take this method. Use one of those in the Allow header.",
+        "This path does not accept this method. Use a method of the Allow header.",
     )
     .with_details(json!({ "method": method }))
     .into()
@@ -53,13 +53,13 @@ async fn drain(request: Request) {
     body::discard(&parts.headers, body, Instant::now() + BODY_TIME).await;
 }
 
-// The panic's own words may quote code or output; they go to the panic hook only.
-fn panicked(_words: Box<dyn Any + Send + 'static>) -> Response {
-    tracing::error!("a request's handler panicked");
+// The panic's message may quote code or output, so it goes to the panic hook only.
+fn panicked(_message: Box<dyn Any + Send + 'static>) -> Response {
+    tracing::error!("request handler panicked; answering with 500");
     ApiError::from(Problem::new(
         500,
         "internal_error",
-        "Something went wrong on our side. Send the request again; if it fails again, please report it.",
+        "An internal error occurred. Send the request again; if it fails again, please report it.",
     ))
     .into_response()
 }
