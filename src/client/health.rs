@@ -1,4 +1,4 @@
-//! `warren health`: for a container's health check, and for people.
+//! `warren health`: checks a server, for containers and for people.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use anyhow::Context;
 
 use crate::cli::HealthArguments;
 
-/// How long to wait for the answer.
+/// The longest wait for the answer.
 const ANSWER: Duration = Duration::from_secs(8);
 
-/// Asks the address and prints its answer.
+/// Queries the address and prints its answer.
 ///
 /// # Errors
-/// Nothing answers there.
+/// The address does not answer.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
     let mut answer = super::agent(ANSWER)
@@ -23,7 +23,7 @@ pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
     let body = answer
         .body_mut()
         .read_to_string()
-        .context("its answer cannot be read")?;
+        .context("cannot read its answer")?;
     println!("{body}");
     Ok(if answer.status().is_success() {
         ExitCode::SUCCESS

@@ -13,7 +13,7 @@ mod server;
 
 use std::time::Duration;
 
-/// An HTTP client that takes every status as an answer.
+/// Creates an HTTP client that returns every status as an answer.
 fn agent(within: Duration) -> ureq::Agent {
     ureq::Agent::config_builder()
         .timeout_global(Some(within))

@@ -231,7 +231,7 @@ fn a_rule_stated_twice_is_a_fault() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("this id is used twice"), "{error}");
-    assert!(error.contains("forbidden by another rule"), "{error}");
+    assert!(error.contains("already forbids this"), "{error}");
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn what_cannot_be_is_told() {
     assert!(
         broken
             .to_string()
-            .contains("park_unless is no regular expression"),
+            .contains("park_unless is not a usable regular expression"),
         "{broken}"
     );
 }
