@@ -38,10 +38,15 @@ async fn a_batch_is_done_soon_alone_and_beside_callers() {
     let beside = site.timed(BATCH).await;
     callers.abort();
 
-    println!("batch: one job {one:.2?}; {BATCH} jobs {idle:.2?} alone, {beside:.2?} beside one caller a second");
+    println!(
+        "batch: one job {one:.2?}; {BATCH} jobs {idle:.2?} alone, {beside:.2?} beside one caller a second"
+    );
     assert!(idle < IDLE.max(one * BATCH), "{idle:?}; one: {one:?}");
     // Beside callers a quarter of the slots' time: one of four slots.
-    assert!(beside < BESIDE.max(2 * one * BATCH), "{beside:?}; one: {one:?}");
+    assert!(
+        beside < BESIDE.max(2 * one * BATCH),
+        "{beside:?}; one: {one:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,10 +64,15 @@ async fn a_room_that_sends_little_is_not_behind_one_that_sends_much() {
     let begun = site.worker.begun();
     let position = |job: &String| begun.iter().position(|begun| begun.job == *job);
     let last = few.iter().filter_map(position).max().expect("it was begun");
-    let before = begun[..last].iter().filter(|begun| flood.contains(&begun.job));
+    let before = begun[..last]
+        .iter()
+        .filter(|begun| flood.contains(&begun.job));
     // Some had begun when the few came. From then on there is one of the flood for each of the few.
     let before = before.count();
-    println!("batch: {before} of {} jobs of the flood were begun before the last of the few", flood.len());
+    println!(
+        "batch: {before} of {} jobs of the flood were begun before the last of the few",
+        flood.len()
+    );
     assert!(before < flood.len() / 2, "{before} of {}", flood.len());
 }
 

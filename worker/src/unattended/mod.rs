@@ -1,10 +1,9 @@
 //! The scheduler of unattended jobs: holds each, fetched and not begun, until its turn has come.
 //!
-//! `turns` says which job is next, `policy` when it begins.
+//! [`RoomTurns`] says which job is next, `policy` when it begins.
 
 mod policy;
 mod share;
-mod turns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,11 +12,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use warren_protocol::ids::RoomId;
+use warren_queue::RoomTurns;
 
 use crate::slots::{Slot, Slots};
 use policy::{Begun, Decision, Inputs};
 pub use share::Share;
-use turns::{RoomTurns, Ticket};
 
 /// How long to wait when only a change can matter. A bound, should a change go unnoticed.
 const UNTIL_A_CHANGE: Duration = Duration::from_secs(60);
@@ -27,7 +26,7 @@ const UNTIL_A_CHANGE: Duration = Duration::from_secs(60);
 pub struct UnattendedScheduler {
     slots: Slots,
     share: Share,
-    turns: Arc<watch::Sender<RoomTurns>>,
+    turns: Arc<watch::Sender<RoomTurns<Ticket>>>,
     last: Arc<Mutex<Option<Run>>>,
 }
 
@@ -114,34 +113,42 @@ impl UnattendedScheduler {
     }
 }
 
+/// A waiting job, told from all others by being one allocation.
+type Ticket = Arc<()>;
+
 /// A job that waits for its turn; leaves when dropped.
 struct Waiting<'a> {
-    turns: &'a watch::Sender<RoomTurns>,
+    turns: &'a watch::Sender<RoomTurns<Ticket>>,
     ticket: Ticket,
 }
 
 impl<'a> Waiting<'a> {
-    fn enter(turns: &'a watch::Sender<RoomTurns>, room: &RoomId) -> Self {
-        let mut ticket = Ticket::default();
-        turns.send_modify(|turns| ticket = turns.enter(room));
+    fn enter(turns: &'a watch::Sender<RoomTurns<Ticket>>, room: &RoomId) -> Self {
+        let ticket = Ticket::default();
+        turns.send_modify(|turns| turns.push(room, Arc::clone(&ticket)));
         Self { turns, ticket }
     }
 
     async fn until_next(&self) {
         let mut turns = self.turns.subscribe();
         // The sender outlives this wait, so it cannot fail.
-        let next = turns.wait_for(|turns| turns.next() == Some(self.ticket));
+        let next = turns.wait_for(|turns| turns.next().is_some_and(|next| self.is(next)));
         drop(next.await);
     }
 
     fn begin(self) {
-        self.turns.send_modify(RoomTurns::begin);
+        self.turns.send_modify(|turns| drop(turns.take()));
+    }
+
+    fn is(&self, ticket: &Ticket) -> bool {
+        Arc::ptr_eq(ticket, &self.ticket)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.turns.send_modify(|turns| turns.leave(self.ticket));
+        self.turns
+            .send_modify(|turns| drop(turns.remove(|ticket| self.is(ticket))));
     }
 }
 

@@ -62,7 +62,16 @@ mod tests {
         for good in ["0.01", "0.25", "1", "1.0"] {
             assert!(good.parse::<Share>().is_ok(), "{good}");
         }
-        for bad in ["0", "0.009", "1.01", "-0.5", "NaN", "inf", "a quarter", "25%"] {
+        for bad in [
+            "0",
+            "0.009",
+            "1.01",
+            "-0.5",
+            "NaN",
+            "inf",
+            "a quarter",
+            "25%",
+        ] {
             assert_eq!(bad.parse::<Share>(), Err(InvalidShare), "{bad}");
         }
     }
