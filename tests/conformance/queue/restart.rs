@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use warren_protocol::time::Deadline;
-use warren_queue::{JobQueue, QueueError, SubmitError, WaitError};
+use warren_queue::{ApiQueue, QueueError, SubmitError, WaitError};
 
 use super::callbacks::{callback, next, take_callbacks};
 use super::fixture::{SOON, api_on, job, job_for, reply_to, submit, until, worker_on};
@@ -21,7 +21,7 @@ const CALLBACK_PAUSE: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Submits until the answer is as wanted, and makes sure that it comes at once.
-async fn refuses_at_once(api: &Arc<dyn JobQueue>, within: Duration) -> anyhow::Result<()> {
+async fn refuses_at_once(api: &Arc<dyn ApiQueue>, within: Duration) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         let asked = Instant::now();
@@ -144,7 +144,7 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
 
 /// Submits into an alarm: whichever wait that comes into is over long before a confirm that never
 /// comes would have been given up (two seconds).
-async fn submits_until_refused(api: Arc<dyn JobQueue>) -> anyhow::Result<()> {
+async fn submits_until_refused(api: Arc<dyn ApiQueue>) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         let asked = Instant::now();
