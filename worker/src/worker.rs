@@ -25,7 +25,7 @@ use crate::presence::Presence;
 use crate::readiness::{Canary, Monitor, Readiness};
 use crate::slots::Slots;
 use crate::taking::Taking;
-use crate::unattended::Gate;
+use crate::unattended::UnattendedScheduler;
 use crate::{Error, Result, upkeep};
 
 /// A worker, ready to be run.
@@ -129,12 +129,12 @@ impl Worker {
             readiness: self.readiness.clone(),
         };
         let mut monitor = tokio::spawn(monitor.run(stop.clone()));
-        let (gated, pool, keeping) = (self.pool.clone(), self.pool, stop.clone());
+        let (pool, keeping) = (self.pool, stop.clone());
         let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
         let taking = Taking {
             queue: self.queue,
             executor: self.executor,
-            gate: Gate::new(self.slots.clone(), gated),
+            scheduler: UnattendedScheduler::new(self.slots.clone(), self.config.unattended_share),
             slots: self.slots,
             readiness: self.readiness,
             running: running.clone(),

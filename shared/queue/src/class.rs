@@ -24,14 +24,12 @@ impl JobClass {
 pub struct Prefetch(pub NonZeroU16);
 
 impl Prefetch {
-    /// How many unsettled deliveries of that class. Of the unattended ones as many as a worker may run
-    /// while nobody waits: all but one slot, if it has more than one. When it begins them is its own
-    /// decision.
+    /// The most unsettled deliveries of that class. As many of the unattended ones as there are
+    /// slots, which they have while no caller comes. The worker decides when it begins them.
     #[must_use]
     pub fn of(self, class: JobClass) -> u16 {
         match class {
-            JobClass::Interactive => self.0.get(),
-            JobClass::Unattended => (self.0.get() - 1).max(1),
+            JobClass::Interactive | JobClass::Unattended => self.0.get(),
         }
     }
 

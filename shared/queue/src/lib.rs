@@ -12,6 +12,7 @@ pub mod memory;
 mod pending;
 pub mod rabbit;
 mod roll;
+mod room_turns;
 mod turn;
 mod unclaimed;
 mod waiters;
@@ -25,6 +26,7 @@ pub use delivery::{Delivery, Settle};
 pub use memory::MemoryQueue;
 pub use pending::{PendingReply, WaitError};
 pub use rabbit::{RabbitConfig, RabbitQueue};
+pub use room_turns::RoomTurns;
 pub use turn::{Fetch, Offer, Turn};
 pub use unclaimed::{Fate, Unclaimed};
 
