@@ -14,7 +14,8 @@ pub struct Variable {
     pub unset: Unset,
     /// The meaning, in one line of plain English without a full stop.
     pub meaning: &'static str,
-    /// A usable value, where the default is none or would be a poor example.
+    /// A usable value, where the default is none or would be a poor example; for a family, a whole
+    /// assignment.
     pub example: Option<&'static str>,
     /// Whether a value may hold a password or a key, so that nothing ever prints it.
     pub secret: bool,
@@ -175,12 +176,15 @@ impl Variable {
         lines.join("\n")
     }
 
-    /// What a commented-out line of `.env` shows: the example, else the default value, else nothing.
+    /// The assignment that `.env.example` shows: of the example, else of the default.
     #[must_use]
-    pub fn sample(&self) -> &'static str {
-        match (self.example, self.unset) {
-            (Some(value), _) | (None, Unset::Value(value)) => value,
-            (None, Unset::Effect(_) | Unset::Required) => "",
+    pub fn assignment(&self) -> String {
+        match (self.family(), self.example, self.unset) {
+            (Some(_), Some(assignment), _) => assignment.to_owned(),
+            (None, Some(value), _) | (_, None, Unset::Value(value)) => {
+                format!("{}={value}", self.name)
+            }
+            (_, None, Unset::Effect(_) | Unset::Required) => format!("{}=", self.name),
         }
     }
 

@@ -72,7 +72,7 @@ pub(super) const LANGUAGES: Group = Group {
              letter nor digit",
         )
         .unset("the language file's, built in: python:3.10-alpine and node:18-alpine")
-        .example("python:3.12-alpine"),
+        .example("WARREN_IMAGE_PYTHON=python:3.12-alpine"),
         Variable::both(
             "WARREN_LANGUAGES",
             "Language file to use instead of the built-in one; under docker-compose the path inside the \
