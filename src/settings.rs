@@ -144,4 +144,38 @@ mod tests {
         let other = read([("WARREN_WAIT_MS".to_owned(), "2500".to_owned())]);
         assert_ne!(other, unset, "a setting shows in what is compared");
     }
+
+    /// What a manifest of deploy/kubernetes sets itself (`- { name: NAME, value: "VALUE" }`).
+    fn set_by(manifest: &str) -> Vec<(String, String)> {
+        let lines = manifest.lines().filter_map(|line| {
+            let entry = line.trim().strip_prefix("- { name: ")?;
+            let (name, value) = entry.strip_suffix(" }")?.split_once(", value: ")?;
+            Some((name.to_owned(), value.trim_matches('"').to_owned()))
+        });
+        let listed = lines.filter(|(name, _)| variables::find(name).is_some());
+        listed.collect()
+    }
+
+    #[test]
+    fn a_worker_may_start_as_kubernetes_starts_it() {
+        let manifest = include_str!("../deploy/kubernetes/worker.yaml");
+        let mut variables = set_by(manifest);
+        assert!(
+            variables
+                .iter()
+                .any(|(name, _)| name == "WARREN_WORKER_ADDR")
+        );
+        // The secret that its head asks for.
+        let secret = "0123456789abcdef".to_owned();
+        variables.push(("WARREN_WORKER_SECRET".to_owned(), secret));
+        let faults = |variables: Vec<(String, String)>| {
+            let mut env: Env = variables.into_iter().collect();
+            Settings::read(&mut env).worker.check(&mut env);
+            env.finish().err().map(|faults| faults.to_string())
+        };
+        assert_eq!(faults(variables.clone()), None);
+        variables.pop();
+        let without = faults(variables).expect("without the secret it may not");
+        assert!(without.contains("WARREN_WORKER_SECRET"), "{without}");
+    }
 }

@@ -29,7 +29,7 @@ pub(super) const WORKER: Group = Group {
         .default("1"),
         Variable::worker(
             "WARREN_UNATTENDED_SHARE",
-            "Share of a worker's slot time that jobs nobody waits for may take while callers come",
+            "Share of a worker's slot time that jobs nobody waits for may take while callers come, 0.01 to 1",
         )
         .default("0.25"),
         Variable::worker(
