@@ -13,7 +13,7 @@ use crate::time::EpochMillis;
 /// The most events an API may lag behind before it misses some.
 pub const MAX_EVENTS_BEHIND: usize = 4_096;
 /// The longest that publishing an event may take.
-pub const TELL_TIMEOUT: Duration = Duration::from_secs(1);
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time a caller's job runs before its worker publishes `running`. Most jobs are done by then
 /// and cost no event.
 pub const TOLD_AFTER: Duration = Duration::from_millis(250);
