@@ -1,4 +1,4 @@
-//! The command line: commands, arguments, exit statuses.
+//! The command line: commands, arguments, help.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,6 @@ use warren_config::Reader;
 use warren_protocol::ids::{JobId, RoomId};
 
 use crate::environment;
-
-/// The exit status if Warren itself failed to carry out a command (1 is a program's failure).
-pub const EXIT_TROUBLE: u8 = 2;
-/// The exit status of a server whose grace period ended before everything was finished.
-pub const EXIT_OUT_OF_TIME: u8 = 3;
-/// The exit status after a second SIGINT: that of a process which the signal killed.
-pub const EXIT_INTERRUPTED: i32 = 130;
-/// The exit status after a second SIGTERM, as [`EXIT_INTERRUPTED`].
-pub const EXIT_TERMINATED: i32 = 143;
 
 /// The part of `--help` on exit statuses.
 const EXIT_STATUSES: &str = "\
@@ -199,15 +190,6 @@ pub struct HealthArguments {
     /// The health address, such as http://127.0.0.1:5000/api/health or http://127.0.0.1:5001/health
     #[arg(default_value = "http://127.0.0.1:5000/api/health")]
     pub url: String,
-}
-
-/// Prints an error with its causes to standard error.
-#[expect(
-    clippy::print_stderr,
-    reason = "standard error is where a command reports its errors"
-)]
-pub fn complain(error: &anyhow::Error) {
-    eprintln!("warren: {error:#}");
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use warren_config::{Env, Reader, Unset, VARIABLES, Variable};
 
-use crate::cli;
+use crate::exit;
 use crate::settings::Settings;
 
 /// The exit status of a configuration that cannot be used.
@@ -21,7 +21,7 @@ pub fn config() -> ExitCode {
     match Settings::of_process() {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::complain(&error);
+            exit::complain(&error);
             ExitCode::from(EXIT_FAULTS)
         }
     }

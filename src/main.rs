@@ -4,6 +4,7 @@ mod cli;
 mod client;
 mod compose;
 mod environment;
+mod exit;
 mod key;
 mod roles;
 mod serve;
@@ -23,10 +24,10 @@ fn main() -> ExitCode {
     // A missing .env counts as an empty one; a broken one is an error.
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
-            cli::complain(&anyhow::anyhow!(
+            exit::complain(&anyhow::anyhow!(
                 "cannot read the file .env: {error}; correct or remove it"
             ));
-            return ExitCode::from(cli::EXIT_TROUBLE);
+            return ExitCode::from(exit::EXIT_TROUBLE);
         }
         Ok(_) | Err(_) => {}
     }
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Command::Key(command) => key::key(&command),
     };
     result.unwrap_or_else(|error| {
-        cli::complain(&error);
-        ExitCode::from(cli::EXIT_TROUBLE)
+        exit::complain(&error);
+        ExitCode::from(exit::EXIT_TROUBLE)
     })
 }

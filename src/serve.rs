@@ -17,8 +17,8 @@ use warren_queue::{ApiQueue, WorkerQueue};
 use warren_telemetry::{EXPORT_TIMEOUT, Traces};
 use warren_worker::Worker;
 
-use crate::cli;
 use crate::compose::{self, Queue, Queues};
+use crate::exit;
 use crate::roles::Roles;
 use crate::settings::Settings;
 
@@ -52,7 +52,7 @@ pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     }
     ended.map(|drained| match drained {
         Drained::InOrder => ExitCode::SUCCESS,
-        Drained::OutOfTime => ExitCode::from(cli::EXIT_OUT_OF_TIME),
+        Drained::OutOfTime => ExitCode::from(exit::EXIT_OUT_OF_TIME),
     })
 }
 
@@ -203,8 +203,8 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
     tokio::spawn(async move {
         for time in 1.. {
             let status = tokio::select! {
-                _ = terminate.recv() => cli::EXIT_TERMINATED,
-                _ = interrupt.recv() => cli::EXIT_INTERRUPTED,
+                _ = terminate.recv() => exit::EXIT_TERMINATED,
+                _ = interrupt.recv() => exit::EXIT_INTERRUPTED,
             };
             if time > 1 {
                 tracing::warn!("second signal; exiting immediately");

@@ -11,7 +11,8 @@ use warren_protocol::contract::ExecuteResponse;
 use super::progress::Progress;
 use super::server::{Answer, Server};
 use super::{output, render, run};
-use crate::cli::{CancelArguments, EXIT_TROUBLE, ResultArguments};
+use crate::cli::{CancelArguments, ResultArguments};
+use crate::exit::EXIT_TROUBLE;
 
 /// The longest wait to ask of the server at a time.
 const POLL: Duration = Duration::from_secs(20);

@@ -13,7 +13,8 @@ use warren_protocol::limits::{MAX_CODE, MAX_INPUT};
 use super::progress::Progress;
 use super::server::{Answer, Server};
 use super::{cases, language, output, render};
-use crate::cli::{EXIT_TROUBLE, RunArguments};
+use crate::cli::RunArguments;
+use crate::exit::EXIT_TROUBLE;
 
 /// Submits the file and prints the program's output, with the verdict on standard error.
 ///

@@ -11,7 +11,8 @@ use ureq::{Body, Error};
 use warren_protocol::limits::MAX_BODY;
 
 use super::output;
-use crate::cli::{EXIT_TROUBLE, ServerArguments};
+use crate::cli::ServerArguments;
+use crate::exit::EXIT_TROUBLE;
 
 /// The longest wait for an answer, beyond the wait that was asked for: the server's own 5 seconds, and
 /// a margin for the network.
