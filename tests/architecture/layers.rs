@@ -5,10 +5,89 @@ use super::rust::graph::Graph;
 use super::rust::imports::imports;
 use super::rust::modules::Modules;
 
-/// The crates whose rooms are laid in layers: folder, then the layers from the top down. A room is
-/// a module right below the crate's root, or `lib` for the items in the root's own file. Rooms in
-/// one layer do not know one another.
-const LAYERS: [(&str, &[&[&str]]); 0] = [];
+/// The layers of one crate, from the top down. Each is a list of rooms that do not know one another.
+type Layers = &'static [&'static [&'static str]];
+
+/// The crates and their layers, by folder. A room is a module right below the crate's root, or `lib`
+/// for the items in the root's own file.
+const LAYERS: &[(&str, Layers)] = &[
+    (
+        "",
+        &[
+            &["client", "key"],
+            &["cli", "serve"],
+            &["compose", "environment"],
+            &["settings"],
+            &["exit", "roles"],
+        ],
+    ),
+    (
+        "bench",
+        &[
+            &["render"],
+            &["report"],
+            &["latency", "sustained"],
+            &["systems"],
+            &["broker", "cpu", "process"],
+            &["context"],
+            &["plan"],
+            &[
+                "arguments",
+                "machine",
+                "progress",
+                "setup",
+                "statistics",
+                "table",
+                "workload",
+            ],
+        ],
+    ),
+    (
+        "shared/config",
+        &[&["env"], &["variables"], &["secret", "variable"]],
+    ),
+    (
+        "shared/http",
+        &[
+            &["default_responses"],
+            &["body"],
+            &["api_error", "budget", "client", "probes", "server"],
+        ],
+    ),
+    (
+        "shared/languages",
+        &[
+            &["catalogue"],
+            &["file"],
+            &["language"],
+            &["rules"],
+            &["mask", "parking", "rule", "uses"],
+            &["fault", "lexer"],
+            &[
+                "escapes",
+                "name",
+                "policy",
+                "position",
+                "syntax",
+                "violation",
+            ],
+        ],
+    ),
+    (
+        "shared/protocol",
+        &[
+            &["reply"],
+            &["contract", "job"],
+            &["submission"],
+            &["clip", "compare"],
+            &["event", "outcome", "presence", "refusal"],
+            &[
+                "callback", "health", "ids", "limits", "problem", "signal", "time",
+            ],
+        ],
+    ),
+    ("shared/telemetry", &[&["traces"]]),
+];
 
 /// The imports within a crate: between its files, and between its rooms.
 struct Within {

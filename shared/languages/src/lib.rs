@@ -5,8 +5,8 @@
 //! through a program that builds a name while it runs (`globalThis['ev' + 'al']`).
 //!
 //! The modules form layers, and each imports from those below it alone: `catalogue` · `file` ·
-//! `language` · `rules` · `rule`, `uses`, `mask` · `parking`, `lexer` · `fault`, `syntax`,
-//! `escapes` · `name`, `policy`, `position`, `violation`.
+//! `language` · `rules` · `mask`, `parking`, `rule`, `uses` · `fault`, `lexer` · `escapes`, `name`,
+//! `policy`, `position`, `syntax`, `violation`.
 
 mod catalogue;
 mod escapes;

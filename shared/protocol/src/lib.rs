@@ -2,10 +2,9 @@
 //!
 //! This crate knows no broker, no HTTP server, no container engine and no database.
 //!
-//! The modules form layers, and each imports from those below it alone:
-//! [`contract`] · [`reply`] · [`job`] · [`submission`], [`clip`] · [`compare`] · `refusal` ·
-//! `problem`, [`outcome`], [`event`], [`presence`] · [`callback`], [`health`], [`ids`], [`limits`],
-//! [`signal`], [`time`].
+//! The modules form layers, and each imports from those below it alone: [`reply`] · [`contract`],
+//! [`job`] · [`submission`] · [`clip`], [`compare`] · [`event`], [`outcome`], [`presence`], `refusal` ·
+//! [`callback`], [`health`], [`ids`], [`limits`], `problem`, [`signal`], [`time`].
 
 pub mod callback;
 pub mod clip;
