@@ -45,7 +45,10 @@ fn unused_exports(folder: &str, files: &[File]) -> Vec<String> {
 #[test]
 fn the_worker_exports_what_outsiders_use() {
     let unused = unused_exports("worker", &files::rust());
-    assert!(unused.is_empty(), "nobody outside uses {unused:?}");
+    assert!(
+        unused.is_empty(),
+        "no outsider uses {unused:?}; make it private"
+    );
 }
 
 #[test]

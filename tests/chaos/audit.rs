@@ -1,4 +1,4 @@
-//! What the API has recorded in the end, held against what callers were told.
+//! Compares what the API recorded with what callers were answered.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,6 @@
-//! Callers: so many requests a second whatever comes back, and each answer held to the contract.
+//! Callers: a fixed rate of requests, each answer held to the contract.
+//!
+//! The rate stays the same whatever comes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

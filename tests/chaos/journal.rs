@@ -1,4 +1,4 @@
-//! What was done to the system and when, and what went wrong.
+//! The journal: faults and failures, with their times.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

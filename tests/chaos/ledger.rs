@@ -1,4 +1,4 @@
-//! What callers sent and what came back.
+//! The ledger: requests that callers sent, and the answers to them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,7 @@
-//! What is left on the machine: containers, processes, cgroups, mounts, volumes, disk. Of what is
-//! not ours to look at (another user's containers on the same engine) nothing is counted.
+//! Finds what is left on the machine.
+//!
+//! Containers, processes, cgroups, mounts, volumes, disk. Objects of other users on the same engine do
+//! not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,6 @@
-//! How long it takes after a fault until verdicts come again, and as many as they should.
+//! Measures how long verdicts take to come again after a fault.
+//!
+//! Recovery is complete once they come at the full rate.
 
 use std::fmt::Write;
 use std::sync::Arc;

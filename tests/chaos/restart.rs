@@ -1,4 +1,6 @@
-//! A broker that restarts while 50 requests come in a second: how soon all is as before.
+//! Measures how soon all is well after a broker restarts under load.
+//!
+//! 50 requests a second come in meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

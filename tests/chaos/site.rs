@@ -1,4 +1,6 @@
-//! The system under test: a broker of its own, and API and worker processes, each behind a proxy.
+//! The system under test: a broker, APIs and workers behind proxies.
+//!
+//! The broker is its own; each API and worker process has a proxy.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What the Docker Engine holds of ours, asked of it directly.
+//! Reads Warren's objects from the Docker Engine directly.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};

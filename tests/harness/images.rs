@@ -1,5 +1,7 @@
-//! The base images that the tests run on: those of the environment, else those that
-//! `scripts/provision` wrote into `.env`, else the defaults.
+//! The base images that the tests run on.
+//!
+//! They are those of the environment, else those that `scripts/provision` wrote into `.env`, else the
+//! defaults.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,6 @@
-//! Who has the machine: tests that load it take turns, however many of them run at a time.
+//! A lock on the machine: tests that load it take turns.
+//!
+//! This holds however many of them run at a time.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 

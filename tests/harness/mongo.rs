@@ -1,5 +1,6 @@
-//! A database of its own for each test, on the real MongoDB that `scripts/provision test` starts,
-//! and a line to it that a test can cut.
+//! A database of its own for each test, on a connection it can cut.
+//!
+//! It is on the real MongoDB that `scripts/provision test` starts.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

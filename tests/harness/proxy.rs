@@ -1,4 +1,6 @@
-//! A TCP proxy that can do to connections what networks do: go deaf in one direction or both, cut, delay.
+//! A TCP proxy that fails as networks do: deaf, cut, slow.
+//!
+//! It can go deaf in one direction or both.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! A RabbitMQ broker as its management API shows it, and virtual hosts on it for one test each.
+//! RabbitMQ through its management API, with a virtual host for each test.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What operators see: metrics, traces, dashboards and alerts, from running processes.
+//! The operators' view of running processes: metrics, traces, dashboards, alerts.
 
 mod collector;
 mod exposition;

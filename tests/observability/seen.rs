@@ -1,4 +1,4 @@
-//! One job as operators see it: in a trace, in the log, and in the metrics.
+//! One job in a trace, in the log and in the metrics.
 
 use std::time::Duration;
 

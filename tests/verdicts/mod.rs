@@ -1,5 +1,6 @@
-//! The programs of `tests/corpus/verdicts` through the whole of Warren with all its slots taken:
-//! for each the verdict that it says of itself.
+//! The programs of `tests/corpus/verdicts`, each with the verdict it names.
+//!
+//! They run through the whole of Warren, with all its slots taken.
 
 mod program;
 

@@ -87,7 +87,7 @@ fn is_used(modules: &Modules, module: &ModulePath, mention: &Mention) -> bool {
 }
 
 /// The module that defines what `mention` names; `None` for other crates' items, and for a module
-/// that is named as such: whoever uses what is in it names that too.
+/// that is named as such, because the paths to its items are read too.
 fn resolve(
     modules: &Modules,
     names: &BTreeMap<ModulePath, BTreeMap<String, ModulePath>>,

@@ -2,7 +2,7 @@
 
 /// A Rust file, taken apart.
 pub struct Separated {
-    /// The code, without comments and without what stands in literals.
+    /// The code, without comments and without the content of literals.
     pub code: String,
     /// The text of each comment and the number of its line, from 1.
     pub comments: Vec<(usize, String)>,

@@ -1,4 +1,4 @@
-//! What the suite runs on: a queue with as many API instances and workers as a test asks for.
+//! The fixture of the suite: a queue with any number of APIs and workers.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What has been kept long enough is deleted.
+//! Executions past their retention are deleted.
 
 use std::time::{Duration, Instant};
 

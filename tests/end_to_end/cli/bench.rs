@@ -1,4 +1,6 @@
-//! `warren bench`: that it measures everything it should and says so; never what the figures are.
+//! `warren bench` measures everything it should and reports it.
+//!
+//! The figures themselves are not tested.
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,4 +1,4 @@
-//! The engine fails under a worker's feet: it tells, takes no jobs, and resumes by itself.
+//! The engine fails under a worker, which reports, pauses and resumes by itself.
 
 use std::fs;
 use std::process::Command;

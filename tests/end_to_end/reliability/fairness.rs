@@ -1,5 +1,7 @@
-//! Who waits for whom: jobs that nobody waits for do not delay those that somebody waits for, and one
-//! room's do not delay another's.
+//! Fairness between attended and unattended jobs, and between rooms.
+//!
+//! Unattended jobs do not delay those that a caller waits for, and the jobs of one room do not delay
+//! those of another.
 
 mod batch;
 mod crowd;

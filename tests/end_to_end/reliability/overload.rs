@@ -1,5 +1,6 @@
-//! Ten times as many requests as can be served: what is accepted is answered in time, the rest is
-//! refused at once, and the API does not grow.
+//! Ten times as many requests as can be served.
+//!
+//! What is accepted is answered in time, the rest is refused at once, and the API does not grow.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Who may call, as an operator sets it up: what does not start, and what a key and a secret let in.
+//! Access as an operator configures it: faults at the start, keys and secrets.
 
 use std::process::{Command, Output};
 

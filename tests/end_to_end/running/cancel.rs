@@ -1,4 +1,4 @@
-//! Callers who hang up: what they no longer wait for is not begun, and what runs is ended.
+//! Callers who hang up: queued jobs do not begin, running ones stop.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A request that is sent again and again, to two APIs at once: it is run once.
+//! A request repeated at two APIs at once runs once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

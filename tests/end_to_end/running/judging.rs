@@ -1,4 +1,4 @@
-//! How test cases are judged: each way to compare, and where the caller wants it to end.
+//! Judging of test cases: each comparison, and stopping at the first failure.
 
 use serde_json::{Value, json};
 

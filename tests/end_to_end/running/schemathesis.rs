@@ -1,6 +1,7 @@
-//! The service keeps to its description: schemathesis asks whatever the description allows and
-//! forbids, and finds nothing. `WARREN_SOAK_SCHEMATHESIS` is how many requests it makes at least,
-//! `WARREN_SCHEMATHESIS_SEED` where it begins.
+//! The service keeps to its description.
+//!
+//! Schemathesis sends what the description allows and forbids, and finds no fault.
+//! `WARREN_SOAK_SCHEMATHESIS` is the least number of requests, `WARREN_SCHEMATHESIS_SEED` the seed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A batch that nobody waits for is done soon, whatever callers there are, and rooms take turns.
+//! An unattended batch is done soon beside any callers, and rooms take turns.
 
 use std::time::{Duration, Instant};
 

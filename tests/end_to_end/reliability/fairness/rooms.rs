@@ -1,4 +1,4 @@
-//! One room sends far more than can be done; another room's jobs are answered all the same.
+//! One room floods the service; another room's jobs are answered all the same.
 
 use std::time::{Duration, Instant};
 
