@@ -7,7 +7,6 @@
 mod figures;
 mod line;
 
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use lapin::options::QueueDeclareOptions;
@@ -23,7 +22,7 @@ use super::context::Bench;
 use figures::Times;
 use line::{ANSWER, Line, next};
 
-pub use figures::{Broker, MESSAGE, QueueKind};
+pub use figures::{Broker, QueueKind};
 
 /// Round trips at the start that do not count.
 const WARM_UP: u32 = 10;
