@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
             cli::complain(&anyhow::anyhow!(
-                "the file .env cannot be read: {error}; correct or remove it"
+                "cannot read the file .env: {error}; correct or remove it"
             ));
             return ExitCode::from(cli::EXIT_TROUBLE);
         }
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             cli::completions(&arguments);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Config => Ok(environment::config()),
+        Command::Config => environment::config(),
         Command::Health(arguments) => client::health::health(&arguments),
         Command::Bench(arguments) => {
             Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))
