@@ -10,7 +10,7 @@ use super::rules::{ROOT, cache};
 #[test]
 fn kubernetes_knows_every_field_and_pods_are_hardened() {
     let output = Command::new("python3")
-        .args(["-W", "ignore", "tests/operators/manifests.py"])
+        .args(["-W", "ignore", "tests/observability/manifests.py"])
         .arg(schemas())
         .arg("deploy/kubernetes")
         .current_dir(ROOT)

@@ -124,7 +124,7 @@ fn prometheus_takes_rules_and_configuration() {
         &["check", "config", "--syntax-only", "prometheus.yml"],
         &directory,
     );
-    let tests = Path::new(ROOT).join("tests/operators");
+    let tests = Path::new(ROOT).join("tests/observability");
     promtool(&["test", "rules", "alerts_test.yml"], &tests);
 }
 

@@ -21,7 +21,7 @@ const ANSWERED: Duration = Duration::from_secs(5);
 /// How long clearing up may lag behind.
 const GONE: Duration = Duration::from_secs(30);
 
-const LANGUAGES: &str = include_str!("../../shared/languages.toml");
+const LANGUAGES: &str = include_str!("../../../shared/languages.toml");
 
 /// The language file with Python alone.
 fn python_alone() -> &'static str {

@@ -1,4 +1,4 @@
-//! The programs of `tests/fixtures/labelled` through the whole of Warren with all its slots taken:
+//! The programs of `tests/corpus/verdicts` through the whole of Warren with all its slots taken:
 //! for each the verdict that it says of itself.
 
 mod program;

@@ -8,7 +8,7 @@ use bollard::models::ContainerSummaryStateEnum;
 use futures_util::{StreamExt, stream};
 
 use crate::harness::http::{self, program};
-use crate::harness::{docker, fixtures, machine, warren::Warren};
+use crate::harness::{corpus, docker, machine, warren::Warren};
 
 /// How long a killed process may be seen.
 const GONE: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
     });
     // As many callers at a time as there are slots.
     let answers = stream::iter(jobs).map(|(url, fixture, status)| async move {
-        let submission = program(fixtures::language(fixture), &fixtures::source(fixture));
+        let submission = program(corpus::language(fixture), &corpus::source(fixture));
         (fixture, status, http::submit(url, &submission).await)
     });
     let mut answers = answers.buffer_unordered(4);
@@ -99,7 +99,7 @@ async fn workers_killed_at_any_moment_leave_nothing() {
         });
         let url = warren.execute_url();
         let long = tokio::spawn(async move {
-            let endless = program("python", &fixtures::source("python/endless_sleep.py"));
+            let endless = program("python", &corpus::source("python/endless_sleep.py"));
             while http::submit(url.clone(), &endless).await.is_ok() {}
         });
         let phase = Duration::from_millis(random.u64(0..PHASES));

@@ -50,7 +50,7 @@ async fn round(api: &str, seed: u32, examples: u32, within: Duration) -> u32 {
     let directory = tempfile::tempdir().expect("a directory for its notes");
     let config = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/schemathesis/schemathesis.toml"
+        "/tests/end_to_end/running/schemathesis.toml"
     );
     let mut command = Command::new("timeout");
     command

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::fixtures;
+use crate::harness::corpus;
 use crate::harness::http::{Answer, program};
 
 /// No run is shown with more memory than its container has.
@@ -26,8 +26,8 @@ impl Labelled {
         let only = std::env::var("WARREN_LABELLED").unwrap_or_default();
         let mut all = Vec::new();
         for language in ["python", "javascript"] {
-            let folder = format!("labelled/{language}");
-            for name in file_names(&fixtures::path_of(&folder)) {
+            let folder = format!("verdicts/{language}");
+            for name in file_names(&corpus::path_of(&folder)) {
                 let path = format!("{folder}/{name}");
                 if path.contains(&only) {
                     all.extend(Self::read(path));
@@ -38,7 +38,7 @@ impl Labelled {
     }
 
     fn read(path: String) -> Vec<Self> {
-        let code = fixtures::source(&path);
+        let code = corpus::source(&path);
         let one = Self {
             path,
             code,
@@ -90,7 +90,7 @@ impl Labelled {
     }
 
     pub fn language(&self) -> &'static str {
-        fixtures::language(&self.path)
+        corpus::language(&self.path)
     }
 
     fn verdict(&self) -> &str {

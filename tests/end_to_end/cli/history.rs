@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{fixtures, machine, warren::Warren};
+use crate::harness::{corpus, machine, warren::Warren};
 
 async fn warren(server: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
@@ -27,7 +27,7 @@ async fn a_job_that_nobody_waits_for_is_found_again() {
     let _machine = machine::shared().await;
     let served = Warren::start("up", &[]).await.expect("warren up starts");
     let server = served.api.clone().expect("an API");
-    let hello = fixtures::path_of("python/hello.py");
+    let hello = corpus::path_of("python/hello.py");
     let hello = hello.to_str().expect("text");
 
     let run = warren(&server, &["run", hello, "--async", "--room", "cli-test"]).await;

@@ -1,9 +1,9 @@
-//! The programs under `tests/fixtures`, each named for what it does.
+//! The programs under `tests/corpus`, each named for what it does.
 
 use std::fs;
 use std::path::PathBuf;
 
-/// A fixture's source, by its path below `tests/fixtures`.
+/// A fixture's source, by its path below `tests/corpus`.
 pub fn source(path: &str) -> String {
     let file = path_of(path);
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
@@ -12,7 +12,7 @@ pub fn source(path: &str) -> String {
 /// Where a fixture is.
 pub fn path_of(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
+        .join("tests/corpus")
         .join(path)
 }
 

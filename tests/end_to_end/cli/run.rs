@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use crate::harness::{fixtures, machine, warren::Warren};
+use crate::harness::{corpus, machine, warren::Warren};
 
 async fn run(server: &str, fixture: &str, arguments: &[&str], stdin: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
     command
         .args(["run", "--server", server])
-        .arg(fixtures::path_of(fixture))
+        .arg(corpus::path_of(fixture))
         .args(arguments)
         .current_dir(std::env::temp_dir())
         .env_remove("WARREN_SERVER")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::http::{Answer, program};
-use crate::harness::{fixtures, machine, warren::Warren};
+use crate::harness::{corpus, machine, warren::Warren};
 
 /// An endless program must be answered within this, cold container included.
 const TIME_LIMIT_ANSWER: Duration = Duration::from_millis(3_600);
@@ -15,7 +15,7 @@ async fn up() -> Warren {
 }
 
 async fn run(warren: &Warren, fixture: &str, input: Option<&str>) -> Answer {
-    let mut submission = program(fixtures::language(fixture), &fixtures::source(fixture));
+    let mut submission = program(corpus::language(fixture), &corpus::source(fixture));
     submission["input"] = json!(input);
     let answer = warren.submit(&submission).await.expect("an answer");
     assert_eq!(
