@@ -28,6 +28,14 @@ async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_u
         ("RABBITMQ_URL", url.as_str()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),
         ("OTEL_BSP_SCHEDULE_DELAY", BATCH_MS),
+        // Empty counts as unset, also for what the library reads: so docker-compose passes them on.
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""),
+        ("OTEL_EXPORTER_OTLP_HEADERS", ""),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", ""),
+        ("OTEL_TRACES_SAMPLER", ""),
+        ("OTEL_SERVICE_NAME", ""),
+        ("OTEL_RESOURCE_ATTRIBUTES", ""),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", ""),
     ];
     let (worker, api) = tokio::join!(
         Warren::start("worker", &variables),
