@@ -100,7 +100,7 @@ impl Plan {
             rolls: 2,
             apis: 2,
             workers: 3,
-            limit: Duration::from_secs(230),
+            limit: Duration::from_secs(900),
             length: Length::Bounded,
         }
     }

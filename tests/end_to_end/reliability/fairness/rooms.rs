@@ -6,11 +6,9 @@ use tokio::task::JoinSet;
 
 use crate::harness::http::{self, Answer, program};
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::{load, machine, warren::Warren};
 
-/// How long an API may take to hear of its worker.
-const SOON: Duration = Duration::from_secs(30);
 /// What the one room sends at once.
 const FLOOD: usize = 1_000;
 /// So many of it are sent again once they are answered, or when a refusal says so, so that it does not
