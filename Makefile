@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build test soak soak-exactness soak-chaos soak-overload soak-poison soak-fairness soak-schemathesis bench lint audit
+.PHONY: help up build test soak soak-exactness soak-chaos soak-overload soak-poison soak-fairness soak-schemathesis bench lint audit docs-config
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
@@ -68,3 +68,6 @@ audit: ## known vulnerabilities in dependencies (fetches the advisory database, 
 
 .env: ## the environment of docker-compose, with a random password
 	@scripts/make-env
+
+docs-config: ## docs/CONFIGURATION.md and .env.example, written from the list of variables in code
+	@WARREN_WRITE_DOCS=1 cargo test --quiet --locked -p warren-config --test configuration documents

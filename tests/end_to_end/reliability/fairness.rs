@@ -1,6 +1,7 @@
 //! Who waits for whom: jobs that nobody waits for do not delay those that somebody waits for, and one
 //! room's do not delay another's.
 
+mod batch;
 mod crowd;
 mod rooms;
 

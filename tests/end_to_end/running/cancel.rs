@@ -9,7 +9,7 @@ use warren_protocol::ids::InstanceId;
 use warren_protocol::job::Job;
 use warren_protocol::limits::Limits;
 use warren_protocol::time::Deadline;
-use warren_queue::{JobQueue, RabbitConfig, RabbitQueue, SubmitError};
+use warren_queue::{ApiQueue, QueueLink, RabbitApi, RabbitConfig, SubmitError};
 
 use crate::harness::http::{self, program};
 use crate::harness::rabbitmq::Vhost;
@@ -195,7 +195,7 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
         .await
         .expect("the API starts");
     let config = RabbitConfig::new(&url, InstanceId::new("callers")).expect("an address");
-    let queue = RabbitQueue::for_api(config, &CancellationToken::new());
+    let queue = RabbitApi::new(config, &CancellationToken::new());
     let sleeper = job(SLEEPER);
     until(SOON, "the sleeper to be queued", async || {
         let submitted = queue.submit(&sleeper).await;
@@ -240,7 +240,7 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
 }
 
 /// Callers who hang up once their jobs wait; which jobs these were. One that was refused is none.
-async fn hang_up_over_http(api: &Warren, queue: &RabbitQueue) -> Vec<String> {
+async fn hang_up_over_http(api: &Warren, queue: &RabbitApi) -> Vec<String> {
     let url = api.api.as_ref().expect("an API");
     let mut callers = Vec::new();
     for _ in 0..OVER_HTTP {
@@ -278,7 +278,7 @@ async fn in_flight(api: &str) -> usize {
 }
 
 /// What an API does for callers who hang up, for that many; which jobs these were.
-async fn hang_up_in_the_queue(queue: &RabbitQueue, count: usize) -> Vec<String> {
+async fn hang_up_in_the_queue(queue: &RabbitApi, count: usize) -> Vec<String> {
     let hanging_up = (0..count).map(|_| async {
         let job = job("print(1)");
         drop(queue.submit(&job).await?);

@@ -13,7 +13,7 @@ use warren_protocol::job::Job;
 use warren_protocol::limits::Limits;
 use warren_protocol::submission::Submission;
 use warren_protocol::time::Deadline;
-use warren_queue::{JobQueue, RabbitConfig, RabbitQueue};
+use warren_queue::{ApiQueue, QueueLink, RabbitApi, RabbitConfig};
 
 use crate::harness::http::program;
 use crate::harness::wait::{SOON, until};
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 64;
 
 /// An API's end of the queue, without the API.
 pub struct Crowd {
-    queue: RabbitQueue,
+    queue: RabbitApi,
     submitted: Mutex<HashSet<String>>,
     _stop: DropGuard,
 }
@@ -37,7 +37,7 @@ impl Crowd {
         let stop = CancellationToken::new();
         let config = RabbitConfig::new(url, InstanceId::new("crowd")).expect("an address");
         Self {
-            queue: RabbitQueue::for_api(config, &stop),
+            queue: RabbitApi::new(config, &stop),
             submitted: Mutex::default(),
             _stop: stop.drop_guard(),
         }
