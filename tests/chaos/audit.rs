@@ -1,4 +1,4 @@
-//! What the API has recorded in the end, held against what callers were told.
+//! Compares the API's records with the answers that callers had.
 
 use std::collections::HashMap;
 use std::sync::Arc;

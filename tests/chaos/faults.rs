@@ -1,5 +1,7 @@
-//! The faults, each at a random moment. Those of one lane come one after another; the lanes go on
-//! side by side, so that a worker dies while the broker is away and a connection is slow.
+//! The faults, each at a random moment.
+//!
+//! Those of one lane come one after another; the lanes go on side by side, so that a worker dies while
+//! the broker is away and a connection is slow.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! What is left on the machine: containers, processes, cgroups, mounts, volumes, disk. Of what is
-//! not ours to look at (another user's containers on the same engine) nothing is counted.
+//! Looks for leftovers: containers, processes, cgroups, mounts, volumes, disk.
+//!
+//! It does not count what belongs to others, such as another user's containers on the same engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! How much of what: numbers of jobs and faults, from `WARREN_CHAOS*`, and the seed of it all.
+//! The numbers of jobs and faults, from `WARREN_CHAOS*`, and the seed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,6 @@
-//! One place in the site: an API or a worker behind a proxy of its own, which gets a successor as
-//! soon as it dies. The logs of the dead are kept.
+//! One process of the site behind its own proxy, replaced when it dies.
+//!
+//! It is an API or a worker. The logs of the dead are kept.
 
 use std::fs;
 use std::path::PathBuf;

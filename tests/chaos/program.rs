@@ -1,4 +1,6 @@
-//! Programs whose output is computed by them alone, and what each must print.
+//! Programs with output of their own, and the expected answer to each.
+//!
+//! No other program prints what one of them computes.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! A broker that restarts while 50 requests come in a second: how soon all is as before.
+//! Restarts the broker at 50 requests a second and measures the recovery.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

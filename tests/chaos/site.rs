@@ -1,4 +1,4 @@
-//! The system under test: a broker of its own, and API and worker processes, each behind a proxy.
+//! The system under test: its own broker, and APIs and workers behind proxies.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

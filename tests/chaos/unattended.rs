@@ -1,4 +1,4 @@
-//! Jobs that nobody waits for, submitted from the test's own process.
+//! Submits unattended jobs from the test's own process.
 
 use std::time::{Duration, Instant};
 

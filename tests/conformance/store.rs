@@ -1,4 +1,4 @@
-//! What every store promises, held against the SQLite file and a real MongoDB.
+//! The promises of every store, held against the SQLite file and a real MongoDB.
 
 mod claims;
 mod listing;

@@ -1,5 +1,7 @@
-//! The hostile programs of `tests/corpus/hostile` through the whole of Warren: an honest verdict
-//! for each, and the next job is fine. (`runner/tests/container` holds PID 1 to the same alone.)
+//! Runs the hostile programs of `tests/corpus/hostile` through the whole of Warren.
+//!
+//! Each gets an honest verdict, and the job after it is fine. (`runner/tests/container` holds PID 1 to
+//! the same alone.)
 
 use futures_util::{StreamExt, stream};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Every limit of the contract, verified as effective from inside a container.
+//! Verifies every limit of the contract from inside a container.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What the Docker Engine holds of ours, asked of it directly.
+//! Reads from the Docker Engine which containers and volumes a worker has.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! A caller of Warren's HTTP.
+//! An HTTP client of Warren.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A caller that costs little: many of it fit on the machine that they load.
+//! A light HTTP client, of which many fit on the machine that they load.
 
 use std::time::Instant;
 

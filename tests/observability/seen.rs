@@ -1,4 +1,4 @@
-//! One job as operators see it: in a trace, in the log, and in the metrics.
+//! Follows one job through trace, log and metrics.
 
 use crate::harness::http;
 use crate::harness::rabbitmq::Vhost;

@@ -1,5 +1,6 @@
-//! The programs of `tests/corpus/verdicts` through the whole of Warren with all its slots taken:
-//! for each the verdict that it says of itself.
+//! Runs the programs of `tests/corpus/verdicts` through the whole of Warren.
+//!
+//! All slots are taken, and each program gets the verdict that it states of itself.
 
 mod program;
 

@@ -1,4 +1,6 @@
-//! Recording through outages of MongoDB: a real one, behind a line that the test cuts.
+//! Recording through outages of MongoDB.
+//!
+//! It is a real one, behind a line that the test cuts.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;

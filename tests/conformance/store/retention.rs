@@ -1,4 +1,4 @@
-//! What has been kept long enough is deleted.
+//! Deletes what has been kept long enough.
 
 use warren_api::store::{Execution, Retention, Store};
 use warren_protocol::ids::JobId;

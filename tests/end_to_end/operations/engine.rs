@@ -1,4 +1,6 @@
-//! The engine fails under a worker's feet: it tells, takes no jobs, and resumes by itself.
+//! Failures of the engine under a worker.
+//!
+//! The worker reports them, takes no jobs, and resumes by itself.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The images that Warren makes do not pile up on its host.
+//! Checks that the images made by Warren do not pile up on its host.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Stopping Warren while it works.
+//! Stops Warren while it works.
 
 use tokio_util::sync::CancellationToken;
 

@@ -1,4 +1,4 @@
-//! A job that is run twice, to the end, has one result.
+//! A job that is run twice to its end has one result.
 
 use warren_queue::rabbit::topology::RESULTS;
 

@@ -1,5 +1,6 @@
-//! Who waits for whom: jobs that nobody waits for do not delay those that somebody waits for, and one
-//! room's do not delay another's.
+//! Fairness between callers and unattended jobs, and between rooms.
+//!
+//! Unattended jobs do not delay those of callers, and one room's do not delay another's.
 
 mod batch;
 mod crowd;

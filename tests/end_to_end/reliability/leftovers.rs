@@ -1,4 +1,4 @@
-//! Nothing of ours is left behind.
+//! Checks that Warren leaves nothing behind.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! Ten times as many requests as can be served: what is accepted is answered in time, the rest is
-//! refused at once, and the API does not grow.
+//! Sends ten times as many requests as can be served.
+//!
+//! Those that are accepted are answered in time, the rest is refused at once, and the API does not grow.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -51,9 +52,6 @@ async fn overload_is_refused_at_once_and_what_is_accepted_is_answered() {
     let rss = || resident_kib(api.pid());
     let (answers, memory) = target.flood(capacity * OVERLOAD, duration, rss).await;
 
-    for answer in &answers {
-        assert!(answer.took < PROMISED, "{answer:?}");
-    }
     let (accepted, others): (Vec<_>, Vec<_>) =
         answers.iter().partition(|answer| answer.status == 200);
     // Where others use the machine it may turn slower than was foreseen when a job was accepted.
@@ -81,6 +79,9 @@ async fn overload_is_refused_at_once_and_what_is_accepted_is_answered() {
         refusals.all,
     );
 
+    for answer in &accepted {
+        assert!(answer.took < PROMISED, "{answer:?}");
+    }
     for answer in &refused {
         let told = answer.retry_after.as_ref().map(|text| text.parse::<u64>());
         let is_refusal = answer.status == 503 && answer.error_code() == "overloaded";

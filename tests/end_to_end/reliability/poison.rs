@@ -1,4 +1,4 @@
-//! Jobs that are the death of every worker that runs them, among many that are not.
+//! Jobs that kill every worker that runs them, among many that do not.
 //!
 //! No program can kill its worker, so the test does: whenever a worker begins a poison job, it is
 //! killed at once. The language tells the two kinds apart in the workers' logs.

@@ -1,4 +1,4 @@
-//! Who may call, as an operator sets it up: what does not start, and what a key and a secret let in.
+//! Access as an operator sets it up: refused starts, API keys, the worker's secret.
 
 use std::process::{Command, Output};
 

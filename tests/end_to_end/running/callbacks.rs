@@ -1,4 +1,4 @@
-//! A result is posted though the API that took the job dies between two tries.
+//! Posts a result though the API that took the job dies between two tries.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

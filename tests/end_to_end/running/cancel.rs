@@ -1,4 +1,4 @@
-//! Callers who hang up: what they no longer wait for is not begun, and what runs is ended.
+//! Callers who hang up: their waiting jobs are not begun, and running ones are ended.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};

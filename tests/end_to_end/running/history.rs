@@ -1,4 +1,6 @@
-//! MongoDB is killed and started again under load: nobody notices, and nothing is missing.
+//! Kills MongoDB and starts it again under load.
+//!
+//! No caller notices, and no record is missing.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

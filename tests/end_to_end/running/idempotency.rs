@@ -1,4 +1,4 @@
-//! A request that is sent again and again, to two APIs at once: it is run once.
+//! Sends one request many times to two APIs at once: it is run once.
 
 use std::collections::BTreeSet;
 

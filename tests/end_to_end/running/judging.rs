@@ -1,4 +1,4 @@
-//! How test cases are judged: each way to compare, and where the caller wants it to end.
+//! Test cases judged by each way to compare, and ended at the first failure.
 
 use serde_json::{Value, json};
 

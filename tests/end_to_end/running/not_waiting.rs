@@ -1,5 +1,6 @@
-//! Callers who do not wait for their results where they submitted: two APIs that share a broker and
-//! a history, and one worker with one slot.
+//! Callers who do not wait for their results where they submitted.
+//!
+//! Two APIs share a broker and a history, and there is one worker with one slot.
 
 use std::time::{Duration, Instant};
 

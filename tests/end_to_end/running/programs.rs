@@ -1,4 +1,4 @@
-//! Real programs in both languages, and the verdict that each must get.
+//! Real programs in both languages, and the verdict on each.
 
 use std::time::{Duration, Instant};
 

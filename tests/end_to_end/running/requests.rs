@@ -1,4 +1,4 @@
-//! What callers send wrongly, and how they are told.
+//! Wrong requests, and the error for each.
 
 use serde_json::{Value, json};
 

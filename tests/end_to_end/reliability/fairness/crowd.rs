@@ -1,4 +1,4 @@
-//! Jobs that nobody waits for, queued from the test's own process.
+//! Queues unattended jobs from the test's own process.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard};
