@@ -1,8 +1,13 @@
-//! A caller of Warren's HTTP.
+//! An HTTP client of Warren.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+
+use super::wait::SOON;
+
+/// Between two tries of what a busy machine had no time for.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// An answer, and how long it took.
 #[derive(Clone, Debug)]
@@ -31,12 +36,28 @@ impl Answer {
     pub fn error_code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
+
+    /// Whether the job was refused or given up for want of time, so that there is no verdict.
+    pub fn is_late(&self) -> bool {
+        matches!(self.error_code(), "overloaded" | "timed_out")
+    }
+
+    /// Whether a busy machine may have made the difference: the job was late, or a run was not ended
+    /// by the program. (Programs that take their whole time are not asked about.)
+    fn is_cut_short(&self, stops_on_failure: bool) -> bool {
+        let statuses = self.body["testResults"].as_array().into_iter().flatten();
+        let mut statuses = statuses.chain([&self.body]).map(|run| &run["status"]);
+        self.is_late()
+            || statuses.any(|status| {
+                status == "time_limit_exceeded" || (status == "not_run" && !stops_on_failure)
+            })
+    }
 }
 
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(30)))
+        .timeout_global(Some(SOON))
         .build()
         .into()
 }
@@ -83,6 +104,26 @@ pub async fn post(
 /// Posts a submission to `url`.
 pub async fn submit(url: String, submission: &Value) -> anyhow::Result<Answer> {
     post(url, "application/json", submission.to_string().into_bytes()).await
+}
+
+/// Posts a submission to `url` until the machine has time for it; returns the answer to that. It is
+/// for programs that end by themselves: on a machine that others keep busy any of them may meet the
+/// contract's limits of time, which is an honest answer and says nothing of the program.
+pub async fn judged(url: &str, submission: &Value) -> Answer {
+    let stops_on_failure = submission["stopOnFailure"] == true;
+    let started = Instant::now();
+    loop {
+        let answer = submit(url.to_owned(), submission).await;
+        let answer = answer.expect("an answer");
+        if !answer.is_cut_short(stops_on_failure) || started.elapsed() > SOON {
+            return answer;
+        }
+        eprintln!(
+            "no time for it yet ({}): {:.300}",
+            answer.status, answer.raw
+        );
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// A submission of `code` alone.

@@ -6,10 +6,7 @@ use anyhow::Context;
 use lapin::uri::{AMQPAuthority, AMQPUri};
 use serde_json::{Value, json};
 
-/// How long the management API may take to answer. It is slow while many virtual hosts are made.
-const ANSWER: Duration = Duration::from_secs(30);
-/// How long to wait for what a broker is about to show.
-const SOON: Duration = Duration::from_secs(20);
+use super::wait::SOON;
 
 /// A broker's management API.
 #[derive(Clone, Debug)]
@@ -95,7 +92,7 @@ impl Management {
             .header("content-type", "application/json")
             .body(body.map(|body| body.to_string()).unwrap_or_default())?;
         let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(ANSWER))
+            .timeout_global(Some(SOON))
             .allow_non_standard_methods(true)
             .build()
             .into();
