@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod compose;
+mod greeting;
 mod key;
 mod serve;
 mod settings;

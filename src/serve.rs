@@ -19,6 +19,7 @@ use warren_worker::Worker;
 
 use crate::cli;
 use crate::compose::{self, Queue, Queues};
+use crate::greeting::Greeting;
 use crate::settings::Settings;
 
 /// How long connections may take to close once everything else has stopped.
@@ -120,7 +121,9 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<Drained> {
         None => None,
     };
     let api = match &queues.api {
-        Some(queue) => Some(tokio::spawn(api(&settings, queue, stop.clone()).await?)),
+        Some(queue) => Some(tokio::spawn(
+            api(roles, &settings, queue, stop.clone()).await?,
+        )),
         None => None,
     };
 
@@ -159,6 +162,7 @@ async fn join(task: JoinHandle<anyhow::Result<Drained>>) -> anyhow::Result<Drain
 }
 
 async fn api(
+    roles: Roles,
     settings: &Settings,
     queue: &Queue,
     stop: CancellationToken,
@@ -174,6 +178,14 @@ async fn api(
         queue = queue.name,
         "the API listens"
     );
+    if roles == Roles::Both {
+        let greeting = Greeting {
+            api: listener.local_addr()?,
+            auth: config.auth.is_on(),
+            rabbitmq_url: settings.rabbitmq_url.clone(),
+        };
+        tokio::spawn(greeting.once_ready(stop.clone()));
+    }
     let api = Api::new(
         config,
         Arc::clone(&queue.handle),

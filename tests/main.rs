@@ -14,5 +14,6 @@ mod conformance;
 mod containment;
 mod end_to_end;
 mod harness;
+mod kit;
 mod labelled;
 mod operators;
