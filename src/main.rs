@@ -5,6 +5,7 @@ mod client;
 mod compose;
 mod environment;
 mod exit;
+mod greeting;
 mod key;
 mod roles;
 mod serve;
