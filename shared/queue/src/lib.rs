@@ -143,6 +143,11 @@ pub trait JobQueue: Send + Sync + 'static {
     /// within reach, about a second ago at most. `None` if nobody knows, and on a worker's handle.
     fn waiting(&self) -> Option<u32>;
 
+    /// The pool of connections to publish on; `None` if this queue has none.
+    fn broker_pool(&self) -> Option<BrokerPool> {
+        None
+    }
+
     /// Lets go of connections and waiters, within `grace`.
     async fn close(&self, grace: Duration);
 }
@@ -164,6 +169,17 @@ pub struct QueueStatus {
     pub consumers: u32,
     /// How long it took to ask.
     pub latency: Duration,
+}
+
+/// The state of a pool of connections to publish on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokerPool {
+    /// Connections in the pool, in use or not.
+    pub size: usize,
+    /// Connections that are not in use.
+    pub available: usize,
+    /// Messages that wait for a connection.
+    pub waiting: usize,
 }
 
 /// Why a job was not queued.

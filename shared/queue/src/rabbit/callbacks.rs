@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::connected::Connected;
 use super::message::{callback_properties, correlation, decode, encode};
-use super::publisher::{Message, Published, Publisher};
+use super::pool::PooledPublisher;
+use super::publisher::QueueMessage;
 use super::streams::{Slot, Subscription, cancel, consume};
-use super::supervisor::{Built, Link, Unit};
+use super::supervisor::{Built, Unit};
 use super::tags::{Settlement, settle};
-use super::topology::{CALLBACK_RETRIES, CALLBACKS, EXCHANGE};
+use super::topology::{CALLBACK_RETRIES, CALLBACKS};
 use crate::callback::CALLBACK_RETURN;
 use crate::{Callback, CallbackDelivery, QueueError, SettleCallback};
 use warren_protocol::ids::InstanceId;
@@ -42,7 +43,7 @@ fn retry_queue(pause: Duration) -> &'static str {
 
 /// Queues a callback; `Ok` once it would survive the broker's restart.
 pub(super) async fn queue(
-    publisher: &Link<Publisher>,
+    publisher: &PooledPublisher,
     callback: &Callback,
     due: Due,
 ) -> Result<(), QueueError> {
@@ -54,30 +55,20 @@ pub(super) async fn queue(
         tracing::error!(job.id = %callback.job, %error, "callback cannot be written as JSON");
         QueueError::Refused(queue)
     })?;
-    let message = Message {
-        exchange: EXCHANGE,
-        routing_key: queue,
+    let message = QueueMessage {
+        queue,
         properties: callback_properties(callback.job, pause),
         body: &body,
     };
-    let publisher = publisher.now()?;
-    match publisher.publish(message, CONFIRM_TIMEOUT).await? {
-        Published::Confirmed => Ok(()),
-        Published::Refused => Err(QueueError::Refused(queue)),
-        Published::Returned => {
-            // Somebody deleted the queue or its binding. Building anew declares it again.
-            tracing::error!(queue, "the queue is gone; declaring it again");
-            publisher.connected().give_up(QueueError::Disconnected);
-            Err(QueueError::Disconnected)
-        }
-    }
+    publisher.to_queue(message, CONFIRM_TIMEOUT).await?;
+    Ok(())
 }
 
 /// The unit that consumes callbacks.
 pub(super) struct Calling {
     pub(super) instance: InstanceId,
     pub(super) poster: Slot<CallbackDelivery>,
-    pub(super) publisher: Link<Publisher>,
+    pub(super) publisher: PooledPublisher,
 }
 
 #[async_trait]
@@ -117,7 +108,7 @@ async fn pass_on(
     channel: &Channel,
     tag: &str,
     subscription: Subscription<CallbackDelivery>,
-    publisher: Link<Publisher>,
+    publisher: PooledPublisher,
 ) -> Result<(), QueueError> {
     let mut consumer = consume(channel, CALLBACKS, tag, subscription.prefetch).await?;
     while let Some(delivered) = subscription
@@ -154,7 +145,7 @@ async fn pass_on(
 /// A callback by its delivery tag. Dropped unsettled, it comes again.
 struct Tagged {
     acker: Option<Acker>,
-    publisher: Link<Publisher>,
+    publisher: PooledPublisher,
     // It may be dropped outside of the runtime.
     runtime: Handle,
 }

@@ -1,6 +1,7 @@
 //! Where the broker is and who we are there.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 
 use lapin::types::LongString;
 use lapin::uri::AMQPUri;
@@ -12,11 +13,15 @@ use warren_protocol::ids::InstanceId;
 /// long is gone; our own probes notice sooner.
 const HEARTBEAT: u16 = 10;
 
+/// The most connections in the pool for durable messages, unless configured otherwise.
+const POOLED: NonZeroUsize = NonZeroUsize::new(4).expect("it is not zero");
+
 /// A checked broker address and the name of this process.
 #[derive(Clone)]
 pub struct RabbitConfig {
     uri: AMQPUri,
     instance: InstanceId,
+    pooled: Option<NonZeroUsize>,
 }
 
 impl RabbitConfig {
@@ -41,13 +46,31 @@ impl RabbitConfig {
             uri.vhost = "/".to_owned();
         }
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        Ok(Self { uri, instance })
+        Ok(Self {
+            uri,
+            instance,
+            pooled: Some(POOLED),
+        })
+    }
+
+    /// The same, but everything is published on one connection, as if there were no pool.
+    #[must_use]
+    pub fn without_pool(self) -> Self {
+        Self {
+            pooled: None,
+            ..self
+        }
     }
 
     /// The address, with its defaults filled in. It may hold a password.
     #[must_use]
     pub fn uri(&self) -> &AMQPUri {
         &self.uri
+    }
+
+    /// The most connections in the pool for durable messages; `None`: there is no pool.
+    pub(super) fn pooled(&self) -> Option<NonZeroUsize> {
+        self.pooled
     }
 
     pub(super) fn instance(&self) -> &InstanceId {

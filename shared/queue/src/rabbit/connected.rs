@@ -28,7 +28,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// A connection that does not answer a probe for this long is lost.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the broker may take to acknowledge that a connection closes.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A connection, with a channel for questions.
 pub(super) struct Connected {

@@ -12,6 +12,7 @@ mod jobs;
 mod losses;
 mod message;
 mod news;
+mod pool;
 mod presence;
 mod publisher;
 mod replier;
@@ -41,6 +42,7 @@ use self::callbacks::{Calling, Due};
 use self::cancelling::cancel;
 use self::connected::Connected;
 use self::jobs::Consuming;
+use self::pool::PooledPublisher;
 use self::publisher::{Publisher, Publishing};
 use self::replier::Replier;
 use self::replies::Listening;
@@ -52,7 +54,7 @@ use crate::bulletin::Bulletin;
 use crate::roll::Roll;
 use crate::waiters::Waiters;
 use crate::{
-    Callback, CallbackDelivery, Deliveries, JobQueue, Offer, PendingReply, Prefetch, QueueError,
+    BrokerPool, Callback, CallbackDelivery, Deliveries, JobQueue, Offer, PendingReply, Prefetch, QueueError,
     QueueStatus, STATUS_TIMEOUT, SubmitError, Unclaimed,
 };
 use warren_protocol::event::JobEvent;
@@ -95,7 +97,7 @@ impl RabbitQueue {
     #[must_use]
     pub fn for_api(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);
-        let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
+        let (publisher, durable) = life.publishers(&config);
         let waiters = Arc::new(Waiters::default());
         let (roll, events) = (Arc::new(Roll::default()), Bulletin::default());
         let listening = Listening {
@@ -103,7 +105,10 @@ impl RabbitQueue {
             waiters: Arc::clone(&waiters),
             roll: Arc::clone(&roll),
             events: events.clone(),
-            replier: Replier(publisher.clone()),
+            replier: Replier {
+                publisher: publisher.clone(),
+                durable: durable.clone(),
+            },
         };
         let replies = supervise(
             listening,
@@ -113,6 +118,7 @@ impl RabbitQueue {
         );
         let submitter = Submitter {
             publisher,
+            durable,
             replies,
             waiters,
         };
@@ -133,13 +139,16 @@ impl RabbitQueue {
     #[must_use]
     pub fn for_worker(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);
-        let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
+        let (publisher, durable) = life.publishers(&config);
         let subscriber = Slot::new(After::Another);
         let consuming = Consuming {
             instance: config.instance().clone(),
             subscriber: subscriber.clone(),
             cancellations: Arc::default(),
-            replier: Replier(publisher.clone()),
+            replier: Replier {
+                publisher: publisher.clone(),
+                durable: durable.clone(),
+            },
         };
         let consumer = supervise(consuming, config, life.stop.clone(), &life.consuming);
         Self {
@@ -168,6 +177,15 @@ impl Life {
             tasks: TaskTracker::new(),
             consuming: TaskTracker::new(),
         }
+    }
+
+    /// The supervised publisher and the pool beside it.
+    fn publishers(&self, config: &RabbitConfig) -> (Link<Publisher>, PooledPublisher) {
+        let last = self.publishing();
+        let publisher = supervise(Publishing, config.clone(), last.clone(), &self.tasks);
+        let durable = PooledPublisher::new(config, publisher.clone());
+        self.tasks.spawn(durable.clone().sweep(last));
+        (publisher, durable)
     }
 
     /// Ends once the consuming side has: its last messages have to be passed on.
@@ -281,7 +299,7 @@ impl JobQueue for RabbitQueue {
         let Side::Api { submitter, .. } = &self.side else {
             return Err(QueueError::WrongSide("queueing a callback"));
         };
-        callbacks::queue(&submitter.publisher, callback, Due::Now).await
+        callbacks::queue(&submitter.durable, callback, Due::Now).await
     }
 
     async fn callbacks(
@@ -310,7 +328,7 @@ impl JobQueue for RabbitQueue {
         let calling = Calling {
             instance: config.instance().clone(),
             poster: poster.clone(),
-            publisher: submitter.publisher.clone(),
+            publisher: submitter.durable.clone(),
         };
         supervise(calling, config.clone(), life.stop.clone(), &life.consuming);
         Ok(receiver)
@@ -371,6 +389,13 @@ impl JobQueue for RabbitQueue {
         };
         let replies = submitter.replies.now().ok()?;
         replies.connected.last_status().map(|status| status.waiting)
+    }
+
+    fn broker_pool(&self) -> Option<BrokerPool> {
+        match &self.side {
+            Side::Api { submitter, .. } => submitter.durable.status(),
+            Side::Worker { .. } => None,
+        }
     }
 
     async fn close(&self, grace: Duration) {

@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::connected::Connected;
 use super::supervisor::{Built, Unit};
-use super::topology::MAX_MESSAGE;
+use super::message::correlation;
+use super::topology::{EXCHANGE, MAX_MESSAGE};
 use crate::QueueError;
 
 /// How many messages may be on their way at a time. The broker writes to disk for those of many
@@ -39,6 +40,46 @@ pub(super) struct Message<'a> {
     pub(super) body: &'a [u8],
 }
 
+/// A message for one of the durable queues, by way of [`EXCHANGE`].
+pub(super) struct QueueMessage<'a> {
+    pub(super) queue: &'static str,
+    pub(super) properties: BasicProperties,
+    pub(super) body: &'a [u8],
+}
+
+impl<'a> QueueMessage<'a> {
+    /// The message with its route.
+    pub(super) fn routed(&self) -> Message<'a> {
+        Message {
+            exchange: EXCHANGE,
+            routing_key: self.queue,
+            properties: self.properties.clone(),
+            body: self.body,
+        }
+    }
+
+    /// Whether the queue has the message. If the queue is gone, `connected` is given up.
+    pub(super) fn queued(
+        &self,
+        published: Published,
+        connected: &Connected,
+    ) -> Result<(), PublishError> {
+        match published {
+            Published::Confirmed => Ok(()),
+            Published::Refused => Err(PublishError::NotSent(QueueError::Refused(self.queue))),
+            Published::Returned => {
+                // The queue or its binding was deleted. Rebuilding the connection declares both.
+                tracing::error!(
+                    job.id = correlation(&self.properties), queue = self.queue,
+                    "queue or binding is missing; reconnecting to declare it again"
+                );
+                connected.give_up(QueueError::Disconnected);
+                Err(PublishError::NotSent(QueueError::Disconnected))
+            }
+        }
+    }
+}
+
 /// What the broker made of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Published {
@@ -53,7 +94,7 @@ pub(super) enum Published {
 /// Why it is not known what the broker made of a message.
 #[derive(Debug)]
 pub(super) enum PublishError {
-    /// Nothing was sent.
+    /// No queue has it: nothing was sent, or the broker took none of it.
     NotSent(QueueError),
     /// It was sent, at least in part.
     Unconfirmed(QueueError),
@@ -80,51 +121,26 @@ impl Publisher {
         &self.connected
     }
 
-    /// Publishes, and waits for the broker's word.
+    /// Publishes `message` and waits until the broker confirms, refuses or returns it.
     pub(super) async fn publish(
         &self,
         message: Message<'_>,
         within: Duration,
     ) -> Result<Published, PublishError> {
-        let deadline = Instant::now() + within;
-        check_size(message.body).map_err(PublishError::NotSent)?;
-        self.connected
-            .check_publishable()
-            .map_err(PublishError::NotSent)?;
-        let lane = tokio::select! {
-            lane = timeout_at(deadline, self.lane()) => lane
-                .map_err(|_elapsed| PublishError::NotSent(TIMED_OUT))?
-                .map_err(PublishError::NotSent)?,
-            () = self.connected.until_blocked() => {
-                return Err(PublishError::NotSent(QueueError::Blocked));
-            }
-        };
-        let confirmation = tokio::select! {
-            biased;
-            sent = timeout_at(deadline, send(&lane.channel, message)) => {
-                sent.map_err(|_elapsed| PublishError::Unconfirmed(TIMED_OUT))??
-            }
-            // Part of it may be under way, and what is with us goes out when the alarm is over.
-            () = self.long_blocked() => {
-                return Err(PublishError::Unconfirmed(QueueError::Blocked));
-            }
-        };
-        let published = match confirmation {
-            Confirmation::Ack(None) => Published::Confirmed,
-            Confirmation::Ack(Some(_)) => Published::Returned,
-            Confirmation::Nack(_) => Published::Refused,
-            Confirmation::NotRequested => {
-                tracing::error!("published on a channel without confirms; this is a bug in Warren");
-                return Err(PublishError::Unconfirmed(TIMED_OUT));
-            }
-        };
+        let publishing = publish_on(&self.connected, self.lane(), message, within);
+        let (lane, published) = publishing.await?;
         lane.keep();
         Ok(published)
     }
 
-    async fn long_blocked(&self) {
-        self.connected.until_blocked().await;
-        tokio::time::sleep(LAST_CONFIRMS).await;
+    /// Publishes to a durable queue and waits until the broker has it.
+    pub(super) async fn to_queue(
+        &self,
+        message: QueueMessage<'_>,
+        within: Duration,
+    ) -> Result<(), PublishError> {
+        let published = self.publish(message.routed(), within).await?;
+        message.queued(published, &self.connected)
     }
 
     async fn lane(&self) -> Result<Lane<'_>, QueueError> {
@@ -136,7 +152,7 @@ impl Publisher {
         let idle = self.idle().pop();
         let channel = match idle {
             Some(channel) => channel,
-            None => open(&self.connected).await?,
+            None => confirming(self.connected.channel().await?).await?,
         };
         Ok(Lane {
             publisher: self,
@@ -172,14 +188,69 @@ struct Lane<'a> {
     _permit: SemaphorePermit<'a>,
 }
 
+impl AsRef<Channel> for Lane<'_> {
+    fn as_ref(&self) -> &Channel {
+        &self.channel
+    }
+}
+
 impl Lane<'_> {
     fn keep(self) {
         self.publisher.idle().push(self.channel.clone());
     }
 }
 
-async fn open(connected: &Connected) -> Result<Channel, QueueError> {
-    let channel = connected.channel().await?;
+/// Publishes on the lane that `opening` resolves to, which is fit for another message only if the
+/// result has it. `connected` is the supervised connection to the same broker: its alarm holds for
+/// all connections.
+pub(super) async fn publish_on<L: AsRef<Channel>>(
+    connected: &Connected,
+    opening: impl Future<Output = Result<L, QueueError>>,
+    message: Message<'_>,
+    within: Duration,
+) -> Result<(L, Published), PublishError> {
+    let deadline = Instant::now() + within;
+    check_size(message.body).map_err(PublishError::NotSent)?;
+    connected
+        .check_publishable()
+        .map_err(PublishError::NotSent)?;
+    let lane = tokio::select! {
+        lane = timeout_at(deadline, opening) => lane
+            .map_err(|_elapsed| PublishError::NotSent(TIMED_OUT))?
+            .map_err(PublishError::NotSent)?,
+        () = connected.until_blocked() => {
+            return Err(PublishError::NotSent(QueueError::Blocked));
+        }
+    };
+    let confirmation = tokio::select! {
+        biased;
+        sent = timeout_at(deadline, send(lane.as_ref(), message)) => {
+            sent.map_err(|_elapsed| PublishError::Unconfirmed(TIMED_OUT))??
+        }
+        // Part of it may be under way, and what is with us goes out when the alarm is over.
+        () = long_blocked(connected) => {
+            return Err(PublishError::Unconfirmed(QueueError::Blocked));
+        }
+    };
+    let published = match confirmation {
+        Confirmation::Ack(None) => Published::Confirmed,
+        Confirmation::Ack(Some(_)) => Published::Returned,
+        Confirmation::Nack(_) => Published::Refused,
+        Confirmation::NotRequested => {
+            tracing::error!("published on a channel without confirms; this is a bug in Warren");
+            return Err(PublishError::Unconfirmed(TIMED_OUT));
+        }
+    };
+    Ok((lane, published))
+}
+
+async fn long_blocked(connected: &Connected) {
+    connected.until_blocked().await;
+    tokio::time::sleep(LAST_CONFIRMS).await;
+}
+
+/// Switches `channel` to publisher confirms.
+pub(super) async fn confirming(channel: Channel) -> Result<Channel, QueueError> {
     channel
         .confirm_select(ConfirmSelectOptions::default())
         .await
@@ -225,7 +296,7 @@ impl Unit for Publishing {
         _number: u64,
         stop: &CancellationToken,
     ) -> Result<Built<Publisher>, QueueError> {
-        let first = open(connected).await?;
+        let first = confirming(connected.channel().await?).await?;
         let (stop, probed) = (stop.clone(), Arc::clone(connected));
         Ok(Built {
             session: Publisher {

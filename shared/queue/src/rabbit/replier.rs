@@ -1,6 +1,7 @@
 //! What a consumer publishes: a reply to where it is awaited, or else to where it is recorded; and
 //! a job that it hands back or that came back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::BasicProperties;
@@ -9,7 +10,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::message::{
     Journey, dead_job_properties, encode, job_properties, reply_properties, turn_properties,
 };
-use super::publisher::{Message, PublishError, Published, Publisher};
+use super::pool::PooledPublisher;
+use super::publisher::{Message, PublishError, Published, Publisher, QueueMessage};
 use super::supervisor::Link;
 use super::topology::{DEAD_JOBS, EXCHANGE, RESULTS, SUSPECTS, TURNS, queue_of};
 use super::tries::Tries;
@@ -29,7 +31,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Publishes replies.
 #[derive(Clone)]
-pub(super) struct Replier(pub(super) Link<Publisher>);
+pub(super) struct Replier {
+    pub(super) publisher: Link<Publisher>,
+    /// For what is put aside.
+    pub(super) durable: PooledPublisher,
+}
 
 impl Replier {
     /// Sends `reply` to the queue `reply_to`, or if that is gone, to [`RESULTS`].
@@ -97,8 +103,15 @@ impl Replier {
         tries: Tries,
         reason: &str,
     ) -> Result<(), QueueError> {
-        let properties = dead_job_properties(job, tries, reason);
-        self.publish_job(DEAD_JOBS, job, properties).await
+        let message = QueueMessage {
+            queue: DEAD_JOBS,
+            properties: dead_job_properties(job, tries, reason),
+            body: &job_body(job, DEAD_JOBS)?,
+        };
+        // It may come just after the loss of a connection.
+        drop(self.connected().await?);
+        self.durable.to_queue(message, CONFIRM_TIMEOUT).await?;
+        Ok(())
     }
 
     async fn publish_job(
@@ -107,11 +120,8 @@ impl Replier {
         job: &Job,
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
-        let body = encode(job).map_err(|error| {
-            tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
-            QueueError::Refused(queue)
-        })?;
-        self.publish(queue, properties, &body).await
+        self.publish(queue, properties, &job_body(job, queue)?)
+            .await
     }
 
     async fn publish(
@@ -120,25 +130,21 @@ impl Replier {
         properties: BasicProperties,
         body: &[u8],
     ) -> Result<(), QueueError> {
-        let message = Message {
-            exchange: EXCHANGE,
-            routing_key: queue,
+        let message = QueueMessage {
+            queue,
             properties,
             body,
         };
-        let publisher = timeout(HAND_BACK_WAIT, self.0.soon())
+        let publisher = self.connected().await?;
+        publisher.to_queue(message, CONFIRM_TIMEOUT).await?;
+        Ok(())
+    }
+
+    /// The publisher, if it is connected soon.
+    async fn connected(&self) -> Result<Arc<Publisher>, QueueError> {
+        timeout(HAND_BACK_WAIT, self.publisher.soon())
             .await
-            .map_err(|_elapsed| QueueError::Disconnected)??;
-        match publisher.publish(message, CONFIRM_TIMEOUT).await? {
-            Published::Confirmed => Ok(()),
-            Published::Refused => Err(QueueError::Refused(queue)),
-            Published::Returned => {
-                // Somebody deleted the queue or its binding. Building anew declares it again.
-                tracing::error!(queue, "the queue is gone; declaring it again");
-                publisher.connected().give_up(QueueError::Disconnected);
-                Err(QueueError::Disconnected)
-            }
-        }
+            .map_err(|_elapsed| QueueError::Disconnected)?
     }
 
     /// Publishes until the broker says what it made of it.
@@ -151,7 +157,7 @@ impl Replier {
     ) -> Result<Published, QueueError> {
         let deadline = Instant::now() + REPLY_TIMEOUT;
         loop {
-            let publisher = timeout_at(deadline, self.0.soon())
+            let publisher = timeout_at(deadline, self.publisher.soon())
                 .await
                 .map_err(|_elapsed| QueueError::Disconnected)??;
             let message = Message {
@@ -174,4 +180,11 @@ impl Replier {
             tokio::time::sleep(PAUSE).await;
         }
     }
+}
+
+fn job_body(job: &Job, queue: &'static str) -> Result<Vec<u8>, QueueError> {
+    encode(job).map_err(|error| {
+        tracing::error!(job.id = %job.id, %error, "failed to write a job as JSON");
+        QueueError::Refused(queue)
+    })
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::{Journey, Origin, encode, job_properties};
-use super::publisher::{Message, PublishError, Published, Publisher};
+use super::pool::PooledPublisher;
+use super::publisher::{PublishError, Publisher, QueueMessage};
 use super::replies::ReplyQueue;
 use super::supervisor::Link;
-use super::topology::{EXCHANGE, queue_of};
+use super::topology::queue_of;
 use crate::waiters::Waiters;
 use crate::{JobClass, PendingReply, QueueError, STATUS_TIMEOUT, SubmitError};
 use warren_protocol::job::Job;
@@ -19,6 +20,8 @@ const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 /// What it takes to submit.
 pub(super) struct Submitter {
     pub(super) publisher: Link<Publisher>,
+    /// For jobs that nobody waits for.
+    pub(super) durable: PooledPublisher,
     pub(super) replies: Link<ReplyQueue>,
     pub(super) waiters: Arc<Waiters>,
 }
@@ -36,9 +39,11 @@ impl Submitter {
             reply_to: Some(&replies.name),
             origin: Origin::Submitted,
         };
+        let body = body_of(job)?;
+        let (message, within) = message(job, journey, &body)?;
         tokio::select! {
             biased;
-            published = publish(&publisher, job, journey) => published?,
+            sent = publisher.to_queue(message, within) => sent.map_err(|error| unpublished(job, error))?,
             // Then the queue has had the job, whatever becomes of the confirm.
             () = pending.arrived() => {}
         }
@@ -49,13 +54,16 @@ impl Submitter {
         if job.deadline.has_passed() {
             return Err(SubmitError::DeadlinePassed);
         }
-        let publisher = self.publisher().map_err(|error| unreachable(job, &error))?;
+        self.publisher().map_err(|error| unreachable(job, &error))?;
         let journey = Journey {
             class: JobClass::Unattended,
             reply_to: None,
             origin: Origin::Submitted,
         };
-        publish(&publisher, job, journey).await
+        let body = body_of(job)?;
+        let (message, within) = message(job, journey, &body)?;
+        let sent = self.durable.to_queue(message, within).await;
+        sent.map_err(|error| unpublished(job, error))
     }
 
     /// Both connections, if a job can be submitted now.
@@ -70,41 +78,29 @@ impl Submitter {
     }
 }
 
-/// Publishes the job, and waits for the broker's word.
-async fn publish(
-    publisher: &Publisher,
+fn body_of(job: &Job) -> Result<Vec<u8>, SubmitError> {
+    encode(job).map_err(|error| {
+        tracing::error!(job.id = %job.id, %error, "failed to write a job as JSON");
+        SubmitError::Unavailable
+    })
+}
+
+/// The message that submits the job, and how long the broker may take to confirm it.
+fn message<'a>(
     job: &Job,
     journey: Journey<'_>,
-) -> Result<(), SubmitError> {
-    let queue = queue_of(journey.class);
-    let body = encode(job).map_err(|error| {
-        tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
-        SubmitError::Unavailable
-    })?;
+    body: &'a [u8],
+) -> Result<(QueueMessage<'a>, Duration), SubmitError> {
     let left = job.deadline.remaining();
     if left.is_zero() {
         return Err(SubmitError::DeadlinePassed);
     }
-    let message = Message {
-        exchange: EXCHANGE,
-        routing_key: queue,
+    let message = QueueMessage {
+        queue: queue_of(journey.class),
         properties: job_properties(job, journey),
-        body: &body,
+        body,
     };
-    let published = publisher
-        .publish(message, left.min(CONFIRM_TIMEOUT))
-        .await
-        .map_err(|error| unpublished(job, error))?;
-    match published {
-        Published::Confirmed => Ok(()),
-        Published::Refused => Err(SubmitError::Full),
-        Published::Returned => {
-            // Somebody deleted the queue or its binding. Building anew declares it again.
-            tracing::error!(job.id = %job.id, queue, "the queue is gone; declaring it again");
-            publisher.connected().give_up(QueueError::Disconnected);
-            Err(SubmitError::Unavailable)
-        }
-    }
+    Ok((message, left.min(CONFIRM_TIMEOUT)))
 }
 
 fn unreachable(job: &Job, error: &QueueError) -> SubmitError {
@@ -132,6 +128,7 @@ async fn find_worker(replies: &ReplyQueue, job: &Job) -> Result<(), SubmitError>
 
 fn unpublished(job: &Job, error: PublishError) -> SubmitError {
     match error {
+        PublishError::NotSent(QueueError::Refused(_)) => SubmitError::Full,
         PublishError::NotSent(error) => {
             tracing::warn!(job.id = %job.id, %error, "job not queued");
             SubmitError::Unavailable
