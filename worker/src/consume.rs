@@ -8,7 +8,7 @@ use tracing::{Instrument, Span};
 use warren_protocol::job::Job;
 use warren_protocol::outcome::Outcome;
 use warren_protocol::reply::{FailureCode, JobFailure, Progress, Reply};
-use warren_queue::{Delivery, JobClass, JobQueue, Offer, Prefetch};
+use warren_queue::{Delivery, JobClass, Offer, Prefetch, WorkerQueue};
 
 use crate::Result;
 use crate::execute::Executor;
@@ -24,7 +24,7 @@ use crate::unattended::{UnattendedScheduler, UnattendedSlot};
 /// # Errors
 /// The queue cannot deliver to this worker at all.
 pub async fn consume(
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn WorkerQueue>,
     executor: Arc<Executor>,
     (slots, scheduler): (Slots, UnattendedScheduler),
     running: TaskTracker,
@@ -83,7 +83,7 @@ pub async fn consume(
 #[derive(Clone)]
 struct Means {
     executor: Arc<Executor>,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn WorkerQueue>,
     /// When whatever still runs goes back.
     enough: CancellationToken,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::Result;
 use crate::consume::consume;
@@ -16,7 +16,7 @@ use crate::unattended::UnattendedScheduler;
 
 /// What taking jobs needs.
 pub(crate) struct Taking {
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn WorkerQueue>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) slots: Slots,
     pub(crate) scheduler: UnattendedScheduler,

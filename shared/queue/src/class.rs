@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU16;
 
-/// Which queue a job waits in. [`JobQueue::submit`](crate::JobQueue::submit) and
-/// [`JobQueue::submit_unattended`](crate::JobQueue::submit_unattended) choose it, since
+/// Which queue a job waits in. [`ApiQueue::submit`](crate::ApiQueue::submit) and
+/// [`ApiQueue::submit_unattended`](crate::ApiQueue::submit_unattended) choose it, since
 /// they differ in what their caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {

@@ -11,20 +11,20 @@ use warren_protocol::ids::InstanceId;
 use warren_protocol::job::Job;
 use warren_protocol::limits::Limits;
 use warren_protocol::time::Deadline;
-use warren_queue::{JobClass, JobQueue, RabbitConfig, RabbitQueue, SubmitError};
+use warren_queue::{ApiQueue, JobClass, RabbitApi, RabbitConfig, SubmitError};
 
 use super::fixture::{Fixture, OnRabbitMq, answer, job, reply_to, submit, until};
 
 /// How many batches are sent at a time: more than the lanes of one connection.
 const BATCHES: usize = 64;
 /// How many callers' jobs are timed.
-const SAMPLES: usize = 300;
+const SAMPLES: usize = 200;
 /// The pause between two of these.
 const BETWEEN: Duration = Duration::from_millis(5);
 /// The most jobs of a flood: fewer than the queue takes.
 const FLOOD: u64 = 9_000;
 /// The input of each of them, which is what makes a batch large.
-const INPUT: usize = 16 * 1024;
+const INPUT: usize = 64 * 1024;
 
 /// What callers saw, and how fast the flood was.
 struct Seen {
@@ -42,7 +42,7 @@ fn of_a_batch() -> anyhow::Result<Job> {
 }
 
 async fn times(
-    api: &Arc<dyn JobQueue>,
+    api: &Arc<dyn ApiQueue>,
     flood_is_over: impl Fn() -> bool,
 ) -> anyhow::Result<(Duration, Duration)> {
     let mut took = Vec::with_capacity(SAMPLES);
@@ -56,7 +56,10 @@ async fn times(
     }
     took.sort();
     let count = took.len();
-    anyhow::ensure!(count >= SAMPLES / 2, "the flood was over after {count} jobs");
+    anyhow::ensure!(
+        count >= SAMPLES / 2,
+        "the flood was over after {count} jobs"
+    );
     Ok((took[count / 2], took[count * 99 / 100]))
 }
 
@@ -64,9 +67,12 @@ async fn times(
 async fn seen(pooled: bool, flooded: bool) -> anyhow::Result<Seen> {
     let fixture = OnRabbitMq::new().await?;
     let config = RabbitConfig::new(&fixture.0.amqp_url(), InstanceId::new("api"))?;
-    let config = if pooled { config } else { config.without_pool() };
-    let api: Arc<dyn JobQueue> =
-        Arc::new(RabbitQueue::for_api(config, &CancellationToken::new()));
+    let config = if pooled {
+        config
+    } else {
+        config.without_pool()
+    };
+    let api: Arc<dyn ApiQueue> = Arc::new(RabbitApi::new(config, &CancellationToken::new()));
     let worker = fixture.worker()?;
     let mut jobs = worker.take_jobs(4).await?;
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();

@@ -11,7 +11,7 @@ use warren_api::store::{
 };
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
-use warren_queue::{JobQueue, MemoryQueue, Prefetch};
+use warren_queue::{ApiQueue, MemoryQueue, Prefetch, QueueLink, WorkerQueue};
 
 use super::find;
 use super::sample::{job, outcome, ran};

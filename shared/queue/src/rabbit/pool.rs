@@ -49,7 +49,10 @@ impl PooledPublisher {
     /// An empty pool; it connects when there is something to publish.
     pub(super) fn new(config: &RabbitConfig, supervised: Link<Publisher>) -> Self {
         let pool = build(config).unwrap_or_else(|problem| {
-            tracing::warn!(problem, "no pool of connections to RabbitMQ; using one for all");
+            tracing::warn!(
+                problem,
+                "no pool of connections to RabbitMQ; using one for all"
+            );
             None
         });
         Self { supervised, pool }
@@ -131,7 +134,8 @@ fn build(config: &RabbitConfig) -> Result<Option<Pool>, &'static str> {
             Ok(())
         }))
         .build();
-    pool.map(Some).map_err(|_unconfigured| "its configuration is incomplete; this is a bug in Warren")
+    pool.map(Some)
+        .map_err(|_unconfigured| "its configuration is incomplete; this is a bug in Warren")
 }
 
 /// A channel for one message on a connection that was checked out. The channel comes first, since

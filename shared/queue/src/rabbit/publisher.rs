@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::connected::Connected;
-use super::supervisor::{Built, Unit};
 use super::message::correlation;
+use super::supervisor::{Built, Unit};
 use super::topology::{EXCHANGE, MAX_MESSAGE};
 use crate::QueueError;
 
@@ -70,7 +70,8 @@ impl<'a> QueueMessage<'a> {
             Published::Returned => {
                 // The queue or its binding was deleted. Rebuilding the connection declares both.
                 tracing::error!(
-                    job.id = correlation(&self.properties), queue = self.queue,
+                    job.id = correlation(&self.properties),
+                    queue = self.queue,
                     "queue or binding is missing; reconnecting to declare it again"
                 );
                 connected.give_up(QueueError::Disconnected);
