@@ -1,4 +1,4 @@
-//! That a job came to its end, on its way to where its caller wants that posted.
+//! A queued callback: asks an API to post a finished job to its `callbackUrl`.
 
 use std::time::Duration;
 

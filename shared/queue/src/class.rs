@@ -1,4 +1,4 @@
-//! The two classes of jobs, by who waits for their reply. Each has a queue of its own.
+//! The two classes of jobs, by whether a caller waits for the reply. Each has a queue of its own.
 
 use std::num::NonZeroU16;
 

@@ -13,7 +13,7 @@ use warren_protocol::reply::{Progress, Reply};
 pub struct Delivery {
     /// What to run.
     pub job: Job,
-    /// Whether anybody waits for it.
+    /// Whether a caller waits for it.
     pub class: JobClass,
     /// Whether it was delivered before.
     pub redelivered: bool,
@@ -96,7 +96,7 @@ impl Delivery {
     pub fn if_worth_running(mut self) -> Option<Self> {
         let settle = self.settle.take()?;
         if !settle.is_ours() {
-            tracing::debug!(job.id = %self.job.id, "job was lost to its queue before it was taken");
+            tracing::debug!(job.id = %self.job.id, "a job went back to its queue before it was taken");
             None
         } else if self.hold.token().is_cancelled() {
             tracing::info!(job.id = %self.job.id, "job not run: nobody wants it any more");

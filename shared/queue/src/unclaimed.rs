@@ -14,7 +14,7 @@ pub struct Unclaimed {
     settle: Option<Box<dyn FnOnce(Fate) + Send>>,
 }
 
-/// What became of an [`Unclaimed`].
+/// The end of an [`Unclaimed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It is recorded and must not come again.

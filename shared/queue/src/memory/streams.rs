@@ -1,4 +1,4 @@
-//! The two streams out of an in-process queue: jobs to a worker, unclaimed replies to a recorder.
+//! The streams out of an in-process queue: jobs to a worker, unclaimed replies to a recorder.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::hub::{HandleId, Hub, Return, Tag, Taken};
+use super::hub::{HandleId, Hub, Return, Tag, TakenJob};
 use crate::unclaimed::UNCLAIMED_RETRY;
 use crate::{Delivery, Fate, JobClass, Offer, Prefetch, QueueError, Settle, Unclaimed};
 use warren_protocol::job::Job;
@@ -73,15 +73,20 @@ async fn fetch(
     }
 }
 
-fn delivery(hub: &Arc<Hub>, class: JobClass, taken: Taken, slot: OwnedSemaphorePermit) -> Delivery {
-    let Taken {
+fn delivery(
+    hub: &Arc<Hub>,
+    class: JobClass,
+    taken: TakenJob,
+    slot: OwnedSemaphorePermit,
+) -> Delivery {
+    let TakenJob {
         tag,
         job,
         redelivered,
         reply_to,
     } = taken;
     let hold = hub.cancellations.hold(job.id);
-    let settle = HeldJob {
+    let settle = HubDelivery {
         hub: Arc::clone(hub),
         tag,
         reply_to,
@@ -90,7 +95,7 @@ fn delivery(hub: &Arc<Hub>, class: JobClass, taken: Taken, slot: OwnedSemaphoreP
     Delivery::new(job, class, redelivered, hold, Box::new(settle))
 }
 
-struct HeldJob {
+struct HubDelivery {
     hub: Arc<Hub>,
     tag: Tag,
     reply_to: Option<HandleId>,
@@ -98,7 +103,7 @@ struct HeldJob {
 }
 
 #[async_trait]
-impl Settle for HeldJob {
+impl Settle for HubDelivery {
     fn is_ours(&self) -> bool {
         self.hub.holds(self.tag)
     }
