@@ -1,4 +1,4 @@
-//! The cancellations that one worker knows of, and the jobs they are for, held now or later.
+//! One worker's register of cancelled jobs, whether it holds them now or later.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -12,12 +12,12 @@ use warren_protocol::ids::JobId;
 use warren_protocol::time::Deadline;
 
 /// For how long a cancelled job is remembered at least that has not come yet. One whose caller hung
-/// up waits for seconds; one that nobody waits for is remembered for as long as it may wait.
+/// up waits for seconds; an unattended one is remembered for as long as it may wait.
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// How many are remembered: as many as may wait, of either class. Past that those go first whose
 /// jobs are the next to expire.
 const MAX_REMEMBERED: usize = 2 * MAX_QUEUED_JOBS as usize;
-/// The longest that one is remembered, whatever somebody's clock says.
+/// The longest that one is remembered, however wrong a clock is.
 const MAX_REMEMBERED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
 
 /// The register of one worker.

@@ -71,7 +71,7 @@ impl Waiters {
         ))
     }
 
-    /// Hands the reply to its waiter; gives it back if nobody waits.
+    /// Hands the reply to its waiter; gives it back if there is none.
     #[must_use]
     pub(super) fn claim(&self, reply: Reply) -> Option<Reply> {
         let waiter = self.lock().waiting.remove(&reply.job_id);

@@ -1,4 +1,4 @@
-//! The state that the handles of one in-process queue share: waiting jobs, held jobs, and replies.
+//! The state that all handles of one in-process queue share: jobs and unclaimed replies.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -158,7 +158,7 @@ impl Hub {
         self.enqueue(job, JobClass::Interactive, Some(reply_to))
     }
 
-    /// Queues a job that nobody waits for.
+    /// Queues an unattended job.
     pub(super) fn submit_unattended(&self, job: Job) -> Result<(), SubmitError> {
         self.enqueue(job, JobClass::Unattended, None)
     }
@@ -246,8 +246,8 @@ impl Hub {
         }
     }
 
-    /// Forgets a job whose deadline passed; nobody would notice that of one that nobody waits for,
-    /// so it is answered.
+    /// Forgets a job whose deadline passed. An unattended one is answered, since its end would go
+    /// unnoticed otherwise.
     fn put_aside(&self, state: &mut State, queued: Queued) {
         tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
         if queued.class == JobClass::Unattended {
@@ -302,13 +302,13 @@ impl Hub {
         if state.unclaimed.len() >= self.capacity
             && let Some(oldest) = state.unclaimed.pop_front()
         {
-            tracing::error!(job.id = %oldest.job_id, "reply dropped: nobody records results");
+            tracing::error!(job.id = %oldest.job_id, "dropped the oldest unclaimed reply: too many wait to be recorded");
         }
         state.unclaimed.push_back(reply);
         self.reply_waits.notify_one();
     }
 
-    /// The next reply that nobody took.
+    /// The next unclaimed reply.
     pub(super) async fn take_unclaimed(&self) -> Reply {
         loop {
             let notified = self.reply_waits.notified();

@@ -1,5 +1,7 @@
-//! The in-process queue: what `warren up` runs on. Same semantics as RabbitMQ's, held to the same
-//! conformance suite; what it holds is lost with the process.
+//! The in-process queue, which `warren up` runs on.
+//!
+//! It has the semantics of RabbitMQ's, and is held to the same conformance suite; its jobs are lost
+//! with the process.
 
 mod callbacks;
 mod hub;

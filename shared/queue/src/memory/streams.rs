@@ -38,7 +38,7 @@ pub(super) fn jobs(
     tokio::spawn(async move {
         let ended = async {
             until.cancelled().await;
-            // Before the senders go: whoever sees the stream's end may take another at once.
+            // Before the senders are dropped: the reader may take another stream once this one ends.
             taken.store(false, Ordering::SeqCst);
         };
         // The end comes first: what is let go of at that moment must not be taken once more.
@@ -64,7 +64,7 @@ async fn fetch(
             () = sender.closed() => return,
             taken = hub.take(class, by) => taken,
         };
-        // No suspects: a job that is dropped here has no neighbours to be told from.
+        // No suspects: a job that is dropped here was lost on its own.
         let offer = Offer::Job(delivery(&hub, class, taken, slot));
         if let Err(SendError(Offer::Job(untaken))) = sender.send(offer).await {
             // It fails only if the job went back already.

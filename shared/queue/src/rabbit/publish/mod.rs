@@ -13,12 +13,12 @@ use super::link::life::Life;
 use super::link::supervisor::{Link, supervise};
 use publisher::PublishingUnit;
 
-/// What one handle of the queue publishes on.
+/// The connections that one handle of the queue publishes on.
 #[derive(Clone)]
 pub(crate) struct Publishers {
-    /// The supervised connection, for what somebody waits for.
+    /// The supervised connection, for messages that cannot wait.
     pub(crate) interactive: Link<Publisher>,
-    /// The pool, for what is durable and sporadic.
+    /// The pool, for messages that are durable and sporadic.
     pub(crate) durable: PooledPublisher,
 }
 

@@ -2,10 +2,10 @@
 //!
 //! RabbitMQ throttles a connection as a whole, and its socket and its lanes are shared by all that
 //! is published on it. So a flood of unattended jobs or callbacks must not go out on the connection
-//! that callers' jobs use. These messages can wait for a connection, have no consumer beside them
-//! and are retried by whoever sends them, which is what a pool is good for: it connects when there
-//! is something to send, and checks at checkout. Consumers and the interactive publisher need more
-//! (a rebuild as one unit, a bounded handshake, a probe), and stay supervised.
+//! that callers' jobs use. These messages can wait for a connection, have no consumer on it, and are
+//! retried by their senders, which is what a pool is good for: it connects when there is something to
+//! send, and checks at checkout. Consumers and the interactive publisher need more (a rebuild as one
+//! unit, a bounded handshake, a probe), and stay supervised.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Publishes durable messages on pooled connections, while the supervised connection is up.
 #[derive(Clone)]
 pub(crate) struct PooledPublisher {
-    /// The supervised connection. It tells whether the broker is there and takes messages, so that
-    /// an absent broker is not dialled at each message, and declares what a message misses.
+    /// The supervised connection. It knows whether the broker is there and takes messages, so that an
+    /// absent broker is not dialled at each message; rebuilt, it declares a queue that was deleted.
     supervised: Link<Publisher>,
     /// `None`: everything is published on the supervised connection.
     pool: Option<Pool>,
@@ -75,7 +75,7 @@ impl PooledPublisher {
         message.queued(published, supervised)
     }
 
-    /// The number of connections in the pool and of those who wait for one; `None` without a pool.
+    /// The state of the pool; `None` without a pool.
     pub(crate) fn status(&self) -> Option<BrokerPool> {
         let status = self.pool.as_ref()?.status();
         Some(BrokerPool {
@@ -85,8 +85,8 @@ impl PooledPublisher {
         })
     }
 
-    /// Closes idle connections until `stop`, then the pool. What is being published then still is,
-    /// within its bound.
+    /// Closes idle connections until `stop`, then the pool. Messages that are being published then
+    /// still are, within their bounds.
     pub(crate) async fn sweep(self, stop: CancellationToken) {
         let Some(pool) = self.pool else { return };
         let pause = || stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY));

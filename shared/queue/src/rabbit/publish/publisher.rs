@@ -1,4 +1,4 @@
-//! Publishing with confirms over a bounded number of channels, one message on each at a time.
+//! Publishing with confirms over a bounded number of channels, one message on each.
 //!
 //! One at a time, because the library attributes a returned message to whichever confirm of the
 //! channel comes next: with several under way, a reply that was returned could count as delivered,

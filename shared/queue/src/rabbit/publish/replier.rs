@@ -1,4 +1,4 @@
-//! Publishing of what consumers pass on: replies, and jobs that are handed back or put aside.
+//! Publishes what consumers pass on: replies, jobs handed back, jobs put aside.
 
 use std::sync::Arc;
 use std::time::Duration;

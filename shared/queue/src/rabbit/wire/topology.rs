@@ -1,6 +1,6 @@
-//! The topology on the broker, as one table, declared over AMQP by every process that connects.
+//! The topology on the broker, as one table.
 //!
-//! [`definitions`](super::definitions) has it as a file.
+//! Every process that connects declares it over AMQP; [`definitions`](super::definitions) has it as a file.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
