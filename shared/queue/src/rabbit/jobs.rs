@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use lapin::Channel;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::cancelling::Hearing;
 use super::connected::Connected;
+use super::lanes::LANES;
 use super::losses::{Loss, Remedy};
 use super::message::{correlation, decode};
 use super::replier::Replier;
@@ -17,7 +19,7 @@ use super::streams::{Slot, Subscription, cancel, consume};
 use super::supervisor::{Built, Unit};
 use super::tagged::{Place, TaggedJob};
 use super::tags::{Settlement, settle};
-use super::topology::queue_of;
+use super::topology::{INTERACTIVE_JOBS, class_in};
 use super::tries::{Tries, came_back};
 use super::turns::{Suspects, Turns};
 use crate::cancellations::Cancellations;
@@ -48,10 +50,11 @@ impl Unit for Consuming {
         let hearing =
             Hearing::begin(connected, &self.instance, number, &self.cancellations).await?;
         // A quorum queue has a prefetch for a whole channel only.
-        let (mut interactive, mut unattended) = (
-            self.pump(JobClass::Interactive, connected.lasting_channel().await?),
-            self.pump(JobClass::Unattended, connected.lasting_channel().await?),
-        );
+        let mut pumps = Vec::new();
+        pumps.push(self.pump(INTERACTIVE_JOBS, connected.lasting_channel().await?));
+        for lane in LANES {
+            pumps.push(self.pump(lane, connected.lasting_channel().await?));
+        }
         let turns = Turns {
             suspects: Suspects {
                 connected: Arc::clone(connected),
@@ -66,12 +69,13 @@ impl Unit for Consuming {
             let consuming = async {
                 loop {
                     let subscription = subscriber.subscribed().await;
-                    let pumps = tokio::try_join!(
-                        Box::pin(interactive.run(subscription.clone())),
-                        Box::pin(unattended.run(subscription.clone())),
-                        Box::pin(turns.run(subscription))
+                    let pumping = pumps.iter_mut().map(|pump| pump.run(subscription.clone()));
+                    let all = tokio::try_join!(
+                        Box::pin(try_join_all(pumping)),
+                        Box::pin(turns.run(subscription.clone()))
                     );
-                    if let Err(error) = pumps {
+                    drop(subscription);
+                    if let Err(error) = all {
                         return error;
                     }
                 }
@@ -94,9 +98,10 @@ impl Unit for Consuming {
 }
 
 impl Consuming {
-    fn pump(&self, class: JobClass, channel: Channel) -> Pump {
+    fn pump(&self, queue: &'static str, channel: Channel) -> Pump {
         Pump {
-            class,
+            queue,
+            class: class_in(queue),
             channel,
             tag: self.instance.as_str().to_owned(),
             cancellations: Arc::clone(&self.cancellations),
@@ -109,6 +114,7 @@ impl Consuming {
 
 /// From one queue into the stream.
 struct Pump {
+    queue: &'static str,
     class: JobClass,
     channel: Channel,
     tag: String,
@@ -121,8 +127,8 @@ struct Pump {
 impl Pump {
     /// Passes jobs on until the subscription ends.
     async fn run(&mut self, subscription: Subscription<Offer, Prefetch>) -> Result<(), QueueError> {
-        let queue = queue_of(self.class);
-        let prefetch = subscription.prefetch.of(self.class);
+        let queue = self.queue;
+        let prefetch = subscription.prefetch.0.get();
         self.remedies.reopen();
         self.subscriptions += 1;
         // A quorum queue remembers a consumer until its last job is settled, by its tag.
@@ -162,7 +168,7 @@ impl Pump {
         &self,
         delivered: lapin::message::Delivery,
     ) -> Result<Option<Delivery>, QueueError> {
-        let Some(job) = job_in(&delivered, queue_of(self.class)).await? else {
+        let Some(job) = job_in(&delivered, self.queue).await? else {
             return Ok(None);
         };
         let tries = Tries::before(&delivered);

@@ -12,6 +12,7 @@ pub mod definitions;
 mod events;
 mod fuse;
 mod jobs;
+pub mod lanes;
 mod life;
 mod losses;
 mod message;

@@ -76,7 +76,7 @@ async fn publish(
     job: &Job,
     journey: Journey<'_>,
 ) -> Result<(), SubmitError> {
-    let queue = queue_of(journey.class);
+    let queue = queue_of(job, journey.class);
     let body = encode(job).map_err(|error| {
         tracing::error!(job.id = %job.id, %error, "job cannot be written as JSON");
         SubmitError::Unavailable

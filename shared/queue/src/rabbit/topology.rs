@@ -5,8 +5,10 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
 
+use super::lanes::{LANES, lane_of};
 use crate::{JobClass, MAX_QUEUED_CALLBACKS, MAX_QUEUED_JOBS, QueueError};
 use warren_protocol::event::MAX_EVENTS_BEHIND;
+use warren_protocol::job::Job;
 use warren_protocol::limits::ByteSize;
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
@@ -17,7 +19,8 @@ pub const CANCELLATIONS: &str = "warren.cancellations";
 pub const PRESENCE: &str = "warren.presence";
 /// What workers and APIs tell all APIs: what happens to jobs.
 pub const EVENTS: &str = "warren.events";
-/// Jobs that wait for a worker and that nobody waits for: [`JobClass::Unattended`].
+/// Jobs that wait for a worker and that nobody waits for ([`JobClass::Unattended`]): the first of
+/// the [`LANES`].
 pub const JOBS: &str = "warren.jobs";
 /// Jobs that wait for a worker while their caller waits: [`JobClass::Interactive`].
 pub const INTERACTIVE_JOBS: &str = "warren.jobs.interactive";
@@ -57,11 +60,20 @@ const DEAD_JOB_TTL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// [`SUSPECTS`]. This is for jobs that even that is the death of; here they end without an answer.
 const DELIVERY_LIMIT: i64 = 20;
 
-/// The queue in which jobs of that class wait.
-pub(super) const fn queue_of(class: JobClass) -> &'static str {
+/// The class of the jobs that wait in that queue.
+pub(super) fn class_in(queue: &str) -> JobClass {
+    if queue == INTERACTIVE_JOBS {
+        JobClass::Interactive
+    } else {
+        JobClass::Unattended
+    }
+}
+
+/// The queue in which that job waits, being of that class.
+pub(super) fn queue_of(job: &Job, class: JobClass) -> &'static str {
     match class {
         JobClass::Interactive => INTERACTIVE_JOBS,
-        JobClass::Unattended => JOBS,
+        JobClass::Unattended => lane_of(&job.room),
     }
 }
 
@@ -112,6 +124,14 @@ pub(super) struct Queue {
     pub(super) arguments: &'static [(&'static str, Argument)],
 }
 
+/// One of the queues of unattended jobs.
+const fn lane(number: usize) -> Queue {
+    Queue {
+        name: LANES[number],
+        arguments: &DURABLE_JOBS,
+    }
+}
+
 /// Jobs that survive the broker.
 const DURABLE_JOBS: [(&str, Argument); 6] = [
     ("x-queue-type", Argument::Text("quorum")),
@@ -154,11 +174,15 @@ const fn paused(pause_ms: i64) -> [(&'static str, Argument); 7] {
     ]
 }
 
-pub(super) const QUEUES: [Queue; 12] = [
-    Queue {
-        name: JOBS,
-        arguments: &DURABLE_JOBS,
-    },
+pub(super) const QUEUES: [Queue; 19] = [
+    lane(0),
+    lane(1),
+    lane(2),
+    lane(3),
+    lane(4),
+    lane(5),
+    lane(6),
+    lane(7),
     // Durable, so that it is there after a restart; what is in it is transient.
     Queue {
         name: INTERACTIVE_JOBS,
