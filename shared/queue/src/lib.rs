@@ -27,6 +27,7 @@ pub use api_queue::{ApiQueue, BrokerPool, CANCEL_TIMEOUT, MAX_QUEUED_JOBS};
 pub use callback::{
     Callback, CallbackDelivery, LONGEST_CALLBACK_PAUSE, MAX_QUEUED_CALLBACKS, SettleCallback,
 };
+pub(crate) use class::LANE_COUNT;
 pub use class::{JobClass, Prefetch};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settle};

@@ -28,7 +28,7 @@ pub(super) fn jobs(
     let (sender, fetched) = mpsc::channel(prefetch.total());
     let consumer = hub.consumer();
     let [interactive, unattended] = JobClass::ALL.map(|class| {
-        let slots = Arc::new(Semaphore::new(usize::from(prefetch.of(class))));
+        let slots = Arc::new(Semaphore::new(usize::from(prefetch.0.get())));
         fetch(Arc::clone(hub), class, by, slots, sender.clone())
     });
     let fetching = async move {
