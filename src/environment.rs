@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use warren_config::{Env, Reader, Unset, VARIABLES, Variable};
 
-use crate::cli;
+use crate::exit;
 use crate::settings::Settings;
 
 /// The exit status of a configuration that cannot be used.
@@ -29,7 +29,7 @@ pub fn config() -> anyhow::Result<ExitCode> {
     Ok(match Settings::of_process() {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::complain(&error);
+            exit::complain(&error);
             ExitCode::from(EXIT_FAULTS)
         }
     })

@@ -1,4 +1,6 @@
-//! A batch that nobody waits for is done soon, whatever callers there are, and rooms take turns.
+//! A batch of unattended jobs, alone and beside callers.
+//!
+//! It is done soon whatever callers there are, and rooms take turns.
 
 use std::time::{Duration, Instant};
 
