@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use reqwest::blocking::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -41,15 +42,11 @@ impl Process {
     ///
     /// # Errors
     /// It stops, or is not healthy in time.
-    pub fn start(
-        bench: &Bench,
-        agent: &ureq::Agent,
-        command: &'static str,
-    ) -> anyhow::Result<Self> {
+    pub fn start(bench: &Bench, client: &Client, command: &'static str) -> anyhow::Result<Self> {
         bench.progress.say(&format!("starting warren {command}"));
         let mut process = Self::spawn(command)?;
         let started = Instant::now();
-        while !process.is_well(agent) {
+        while !process.is_well(client) {
             if let Some(status) = process.child.try_wait()? {
                 bail!(
                     "warren {command} ended with {status}:\n{}",
@@ -102,13 +99,13 @@ impl Process {
     }
 
     /// Returns true if every part that it should have answers `ok`.
-    fn is_well(&mut self, agent: &ureq::Agent) -> bool {
+    fn is_well(&mut self, client: &Client) -> bool {
         self.read_addresses();
         let api = self.api.as_ref().map(|url| format!("{url}/api/health"));
         let worker = self.worker.as_ref().map(|url| format!("{url}/health"));
         let parts = if self.command == "up" { 2 } else { 1 };
         let addresses: Vec<String> = api.into_iter().chain(worker).collect();
-        addresses.len() == parts && addresses.iter().all(|url| says_ok(agent, url))
+        addresses.len() == parts && addresses.iter().all(|url| says_ok(client, url))
     }
 
     fn read_addresses(&mut self) {
@@ -182,10 +179,10 @@ impl Drop for Process {
     }
 }
 
-fn says_ok(agent: &ureq::Agent, url: &str) -> bool {
-    let Ok(mut answer) = agent.get(url).call() else {
+fn says_ok(client: &Client, url: &str) -> bool {
+    let Ok(answer) = client.get(url).send() else {
         return false;
     };
-    let health: Value = answer.body_mut().read_json().unwrap_or_default();
+    let health: Value = answer.json().unwrap_or_default();
     health["status"] == "ok"
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
 use serde_json::Value;
-use ureq::http::StatusCode;
 use warren_protocol::contract::ExecuteResponse;
 
 use super::progress::Progress;

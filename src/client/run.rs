@@ -5,8 +5,8 @@ use std::io::{Read, stdin};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
-use ureq::http::StatusCode;
 use warren_protocol::contract::ExecuteResponse;
 use warren_protocol::limits::{MAX_CODE, MAX_INPUT};
 

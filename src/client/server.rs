@@ -1,16 +1,19 @@
 //! The client of a Warren server, with advice when a request fails.
 
-use std::io::ErrorKind;
+use std::io::Read;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
+use reqwest::blocking::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use ureq::http::{HeaderMap, StatusCode};
-use ureq::{Body, Error};
 use warren_protocol::limits::MAX_BODY;
 
 use super::output;
+use super::unanswered::{SystemResolver, unanswered};
 use crate::cli::ServerArguments;
 use crate::exit::EXIT_TROUBLE;
 
@@ -44,14 +47,11 @@ impl Server {
 
     /// Posts a body; `prefer` is its `Prefer` header.
     pub fn post(&self, path: &str, body: &Value, prefer: Option<&str>) -> anyhow::Result<Answer> {
-        let mut request = super::agent(ANSWER).post(format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
+        let mut request = self.request(Method::POST, path, ANSWER)?.json(body);
         if let Some(prefer) = prefer {
             request = request.header("prefer", prefer);
         }
-        self.read(request.send_json(body))
+        self.read(request)
     }
 
     /// Gets a path; the server may take `wait` longer than usual.
@@ -61,35 +61,47 @@ impl Server {
         query: &[(&str, String)],
         wait: Duration,
     ) -> anyhow::Result<Answer> {
-        let mut request = super::agent(ANSWER + wait).get(format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        for (name, value) in query {
-            request = request.query(*name, value);
-        }
-        self.read(request.call())
+        let request = self.request(Method::GET, path, ANSWER + wait)?;
+        self.read(request.query(query))
     }
 
     /// Deletes a path.
     pub fn delete(&self, path: &str) -> anyhow::Result<Answer> {
-        let mut request = super::agent(ANSWER).delete(format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        self.read(request.call())
+        self.read(self.request(Method::DELETE, path, ANSWER)?)
     }
 
-    fn read(&self, answer: Result<ureq::http::Response<Body>, Error>) -> anyhow::Result<Answer> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        within: Duration,
+    ) -> anyhow::Result<RequestBuilder> {
+        let client = warren_http::client::command_builder(within)?
+            .dns_resolver(Arc::new(SystemResolver))
+            .build()?;
+        let mut request = client.request(method, format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        Ok(request)
+    }
+
+    fn read(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
         let server = self.base.clone();
-        let mut answer = answer.map_err(|error| unanswered(&server, error))?;
-        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let body = body
-            .read_to_vec()
+        let answer = request.send().map_err(|error| unanswered(&server, error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = Vec::new();
+        answer
+            .take(MAX_ANSWER + 1)
+            .read_to_end(&mut body)
             .with_context(|| format!("the answer of {server} is incomplete"))?;
+        ensure!(
+            body.len() as u64 <= MAX_ANSWER,
+            "the answer of {server} is longer than {MAX_ANSWER} bytes"
+        );
         Ok(Answer {
-            status: answer.status(),
-            headers: answer.headers().clone(),
+            status,
+            headers,
             body,
             server,
         })
@@ -121,29 +133,11 @@ impl Answer {
         if self.status == StatusCode::UNAUTHORIZED {
             text.push_str("warren: set a key with --key or WARREN_KEY\n");
         }
-        let retry_after = self.headers.get("retry-after");
+        let retry_after = self.headers.get(RETRY_AFTER);
         if let Some(seconds) = retry_after.and_then(|value| value.to_str().ok()) {
             text.push_str(&format!("warren: retry in {seconds} s\n"));
         }
         output::to_stderr(&text)?;
         Ok(ExitCode::from(EXIT_TROUBLE))
     }
-}
-
-fn unanswered(server: &str, error: Error) -> anyhow::Error {
-    let advice = match &error {
-        Error::Io(io) if io.kind() == ErrorKind::ConnectionRefused => {
-            "nothing listens there; start a server with `warren up`, or name another with --server"
-        }
-        Error::HostNotFound => "there is no such host; correct --server",
-        Error::BadUri(_) | Error::Http(_) => {
-            "that is no address; give --server like http://127.0.0.1:5000"
-        }
-        Error::Timeout(_) => "it took too long; is it overloaded? see `warren health`",
-        Error::Tls(_) | Error::Rustls(_) => {
-            "its certificate or its TLS cannot be used; for a server without TLS use http:// in --server"
-        }
-        _ => "is it running? Start one with `warren up`",
-    };
-    anyhow::Error::new(error).context(format!("no answer from {server}: {advice}"))
 }

@@ -37,17 +37,14 @@ async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_u
 
     let asked = api.execute_url();
     let answer = tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(30)))
-            .http_status_as_error(false)
-            .build()
-            .into();
         let traceparent = format!("00-{TRACE}-{CALLER}-01");
-        let request = agent.post(&asked).header("traceparent", traceparent);
+        let request = http::client()
+            .post(&asked)
+            .header("traceparent", traceparent);
         let request = request.header("content-type", "application/json");
-        let mut answer = request.send(PROGRAM).expect("an answer");
+        let answer = request.body(PROGRAM).send().expect("an answer");
         let status = answer.status().as_u16();
-        let body = answer.body_mut().read_json::<serde_json::Value>();
+        let body = answer.json::<serde_json::Value>();
         (status, body.expect("a body"))
     });
     let (status, body) = answer.await.expect("no panic");

@@ -1,8 +1,11 @@
 //! Warren, measured through its API as its users see it.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use reqwest::blocking::Client;
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use warren_protocol::contract::ExecuteResponse;
 
@@ -16,8 +19,6 @@ use crate::workload::{Kind, Workload};
 const ROOM: &str = "bench";
 /// The longest wait for an answer: the contract's five seconds, and a margin for the network.
 const ANSWER: Duration = Duration::from_secs(8);
-/// The most connections that stay open: as many as there are jobs at a time.
-const CONNECTIONS: usize = 256;
 /// The largest answer that is read.
 const MAX_ANSWER: u64 = 4 << 20;
 
@@ -34,14 +35,14 @@ impl Server {
     /// # Errors
     /// They cannot be started.
     pub fn start(bench: &Bench, setup: &Setup) -> anyhow::Result<Self> {
-        let agent = agent();
+        let client = warren_http::client::blocking_client(ANSWER)?;
         if setup.rabbitmq_url.is_none() {
-            let api = Process::start(bench, &agent, "up")?;
+            let api = Process::start(bench, &client, "up")?;
             return Ok(Self { api, worker: None });
         }
-        let worker = Process::start(bench, &agent, "worker")?;
+        let worker = Process::start(bench, &client, "worker")?;
         // Started last, it is healthy as soon as it sees the worker.
-        let api = Process::start(bench, &agent, "api")?;
+        let api = Process::start(bench, &client, "api")?;
         Ok(Self {
             api,
             worker: Some(worker),
@@ -61,7 +62,7 @@ impl Server {
     pub fn client(&self) -> anyhow::Result<Warren> {
         let api = self.api.api().context("the API does not listen")?;
         Ok(Warren {
-            agent: agent(),
+            client: warren_http::client::blocking_client(ANSWER)?,
             url: format!("{api}/api/rooms/{ROOM}/execute"),
         })
     }
@@ -69,18 +70,8 @@ impl Server {
 
 /// A client of Warren.
 pub struct Warren {
-    agent: ureq::Agent,
+    client: Client,
     url: String,
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER))
-        .http_status_as_error(false)
-        .max_idle_connections(CONNECTIONS)
-        .max_idle_connections_per_host(CONNECTIONS)
-        .build()
-        .into()
 }
 
 impl System for Warren {
@@ -91,22 +82,23 @@ impl System for Warren {
     fn run(&self, job: &Workload) -> anyhow::Result<Sample> {
         let request = serde_json::to_vec(&body(job))?;
         let begun = Instant::now();
-        let mut answer = self
-            .agent
+        let answer = self
+            .client
             .post(&self.url)
-            .header("content-type", "application/json")
-            .send(&request[..])
+            .header(CONTENT_TYPE, "application/json")
+            .body(request)
+            .send()
             .context("no answer")?;
-        let text = answer
-            .body_mut()
-            .with_config()
-            .limit(MAX_ANSWER)
-            .read_to_vec()
+        let status = answer.status();
+        let mut text = Vec::new();
+        answer
+            .take(MAX_ANSWER)
+            .read_to_end(&mut text)
             .context("the answer broke off")?;
         let took = begun.elapsed();
-        if !answer.status().is_success() {
+        if !status.is_success() {
             let problem: Value = serde_json::from_slice(&text).unwrap_or_default();
-            bail!("{}: {}", answer.status(), problem["error"]["message"]);
+            bail!("{status}: {}", problem["error"]["message"]);
         }
         let answer: ExecuteResponse =
             serde_json::from_slice(&text).context("the answer is not of the contract")?;
