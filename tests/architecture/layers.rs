@@ -51,7 +51,7 @@ const LAYERS: &[(&str, Layers)] = &[
         &[
             &["default_responses"],
             &["body"],
-            &["api_error", "budget", "client", "probes", "server"],
+            &["api_error", "budget", "probes", "server"],
         ],
     ),
     (

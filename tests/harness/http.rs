@@ -41,7 +41,7 @@ impl Answer {
 /// get the port of another's.
 pub fn client() -> &'static Client {
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-        let builder = warren_http::client::command_builder(Duration::from_secs(30));
+        let builder = warren_outbound::command_builder(Duration::from_secs(30));
         let builder = builder.expect("TLS").pool_max_idle_per_host(0);
         builder.no_proxy().build().expect("a client")
     });
