@@ -5,6 +5,7 @@ mod client;
 mod compose;
 mod environment;
 mod exit;
+mod greeting;
 mod key;
 mod roles;
 mod serve;
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
             cli::completions(&arguments);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Config => Ok(environment::config()),
+        Command::Config => environment::config(),
         Command::Health(arguments) => client::health::health(&arguments),
         Command::Bench(arguments) => {
             Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))

@@ -19,6 +19,7 @@ use warren_worker::Worker;
 
 use crate::compose::{self, Queue, Queues};
 use crate::exit;
+use crate::greeting::Greeting;
 use crate::roles::Roles;
 use crate::settings::Settings;
 
@@ -99,7 +100,9 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<Drained> {
         None => None,
     };
     let api = match &queues.api {
-        Some(queue) => Some(tokio::spawn(api(&settings, queue, stop.clone()).await?)),
+        Some(queue) => Some(tokio::spawn(
+            api(roles, &settings, queue, stop.clone()).await?,
+        )),
         None => None,
     };
 
@@ -138,6 +141,7 @@ async fn join(task: JoinHandle<anyhow::Result<Drained>>) -> anyhow::Result<Drain
 }
 
 async fn api(
+    roles: Roles,
     settings: &Settings,
     queue: &Queue<dyn ApiQueue>,
     stop: CancellationToken,
@@ -153,6 +157,14 @@ async fn api(
         queue = queue.name,
         "the API listens"
     );
+    if roles == Roles::Both {
+        let greeting = Greeting {
+            api: listener.local_addr()?,
+            auth: config.auth.is_on(),
+            rabbitmq_url: settings.rabbitmq_url.clone(),
+        };
+        tokio::spawn(greeting.once_ready(stop.clone()));
+    }
     let api = Api::new(
         config,
         Arc::clone(&queue.handle),

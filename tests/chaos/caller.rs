@@ -1,6 +1,6 @@
-//! Callers: a fixed rate of requests, each answer held to the contract.
+//! Callers at a fixed rate, with each answer held to the contract.
 //!
-//! The rate stays the same whatever comes back.
+//! They send whatever comes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

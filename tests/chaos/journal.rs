@@ -1,4 +1,4 @@
-//! The journal: faults and failures, with their times.
+//! A record of the faults done to the system, their times, and the violations.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The ledger: requests that callers sent, and the answers to them.
+//! The requests that callers sent, and the answer to each.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Reads the processes' logs: how often each job began, and on which worker.
+//! Reads the processes' logs: how often each job was begun, and by whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

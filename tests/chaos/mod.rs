@@ -1,7 +1,7 @@
-//! Faults at random moments under load.
+//! Faults at random moments under load, and the promises that hold all the same.
 //!
-//! Whatever dies, nothing is lost, nothing is doubled, every request is answered in time, and nothing is
-//! left behind. `docs/RELIABILITY.md` explains.
+//! Nothing is lost or doubled, every request is answered in time, and nothing is left behind.
+//! `docs/RELIABILITY.md` explains.
 
 mod audit;
 mod caller;

@@ -1,6 +1,4 @@
-//! Measures how long verdicts take to come again after a fault.
-//!
-//! Recovery is complete once they come at the full rate.
+//! Measures the time from a fault to the first verdict and to full throughput.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Checks the hardening by `docker inspect` and by the kernel in each container.
+//! Checks the hardening by `docker inspect` and inside each container.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

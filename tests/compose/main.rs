@@ -27,9 +27,9 @@ use stack::Stack;
 use tools::{compose, config, succeed, text};
 
 /// Time limit until API and workers are healthy, once the broker is.
-const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
+const HEALTHY_WITHIN: Duration = Duration::from_secs(180);
 /// The broker's figures are up to five seconds old.
-const COUNTED_WITHIN: Duration = Duration::from_secs(20);
+const COUNTED_WITHIN: Duration = Duration::from_secs(180);
 const WORKERS: usize = 2;
 
 #[test]
@@ -157,7 +157,7 @@ fn workers_that_answer(port: u16) -> BTreeSet<String> {
 }
 
 fn client() -> Client {
-    warren_outbound::blocking_client(Duration::from_secs(10)).unwrap()
+    warren_outbound::blocking_client(Duration::from_secs(60)).unwrap()
 }
 
 fn get(url: &str) -> Value {

@@ -1,6 +1,6 @@
-//! The base images that the tests run on.
+//! The base images of the tests.
 //!
-//! They are those of the environment, else those that `scripts/provision` wrote into `.env`, else the
+//! They come from the environment, else from what `scripts/provision` wrote into `.env`, else from the
 //! defaults.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,4 @@
-//! A lock on the machine: tests that load it take turns.
-//!
-//! This holds however many of them run at a time.
+//! Turns of the tests that load the machine, however many run at a time.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 

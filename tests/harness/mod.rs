@@ -1,4 +1,4 @@
-//! The tests' common ground: real services, Warren's processes, and a client.
+//! The harness of the system tests: real services, Warren's processes, and a client.
 
 pub mod broker;
 pub mod corpus;

@@ -1,6 +1,6 @@
-//! A TCP proxy that fails as networks do: deaf, cut, slow.
+//! A TCP proxy that does to connections what networks do.
 //!
-//! It can go deaf in one direction or both.
+//! It goes deaf in one direction or both, cuts, and delays.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

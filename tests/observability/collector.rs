@@ -1,4 +1,4 @@
-//! A collector of traces that takes `POST /v1/traces` of OTLP over HTTP.
+//! A collector of traces that takes `POST /v1/traces`, OTLP over HTTP.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,6 +1,6 @@
 //! Reads `GET /metrics` strictly as OpenMetrics.
 //!
-//! It refuses anything that could grow with what callers send.
+//! It refuses labels that could grow with what callers send.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The operators' view of running processes: metrics, traces, dashboards, alerts.
+//! Observability of running processes: metrics, traces, dashboards and alerts.
 
 mod collector;
 mod exposition;

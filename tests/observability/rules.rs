@@ -1,6 +1,6 @@
-//! The dashboard and the alert rules in deploy/observability.
+//! Checks the dashboard and the alert rules of deploy/observability.
 //!
-//! Each figure that they use is exported, and docs/OPERATIONS.md explains every alert.
+//! Some process reports every figure that they use, and docs/OPERATIONS.md explains every alert.
 
 use std::collections::BTreeSet;
 use std::fs;

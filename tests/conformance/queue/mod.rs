@@ -9,6 +9,7 @@ mod counts;
 mod events;
 mod fixture;
 mod loss;
+mod pool;
 mod presence;
 mod rabbitmq;
 mod restart;

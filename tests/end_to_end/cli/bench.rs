@@ -1,6 +1,6 @@
-//! `warren bench` measures everything it should and reports it.
+//! Checks that `warren bench` measures and reports everything.
 //!
-//! The figures themselves are not tested.
+//! The figures themselves are not checked.
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,7 +1,6 @@
-//! Fairness between attended and unattended jobs, and between rooms.
+//! Fairness between callers and unattended jobs, and between rooms.
 //!
-//! Unattended jobs do not delay those that a caller waits for, and the jobs of one room do not delay
-//! those of another.
+//! Unattended jobs do not delay those of callers, and one room's do not delay another's.
 
 mod batch;
 mod crowd;
@@ -10,7 +9,8 @@ mod rooms;
 use std::time::Duration;
 
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::{machine, wait::until, warren::Warren};
+use crate::harness::wait::{SOON, until};
+use crate::harness::{machine, warren::Warren};
 use crowd::Crowd;
 use rooms::Caller;
 
@@ -25,8 +25,6 @@ const GAP: Duration = Duration::from_millis(100);
 const ROUNDS: usize = 3;
 /// How many times as long a job may take beside the crowd.
 const BOUND: f64 = 2.0;
-/// How soon one of the crowd is begun, whatever else there is, on a machine that is very slow.
-const SHARE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
@@ -51,7 +49,7 @@ async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
         crowd.submit(many).await;
         let crowded = Series::of(&caller, MEASURED).await;
         assert!(crowd.waiting().await > 0, "the crowd was gone too soon");
-        let begun = until(SHARE, "the crowd's share", async || {
+        let begun = until(SOON, "the crowd's share", async || {
             Series::of(&caller, 1).await;
             crowd.begun(&worker) > 0
         });

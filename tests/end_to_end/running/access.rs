@@ -1,4 +1,4 @@
-//! Access as an operator configures it: faults at the start, keys and secrets.
+//! Access as an operator sets it up: refused starts, API keys, the worker's secret.
 
 use std::process::{Command, Output};
 

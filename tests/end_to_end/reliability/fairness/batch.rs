@@ -1,4 +1,6 @@
-//! An unattended batch is done soon beside any callers, and rooms take turns.
+//! A batch of unattended jobs, alone and beside callers.
+//!
+//! It is done soon whatever callers there are, and rooms take turns.
 
 use std::time::{Duration, Instant};
 
