@@ -4,6 +4,10 @@
 
 use std::num::NonZeroU16;
 
+/// The most jobs of one class that wait; one more is refused
+/// ([`SubmitError::Full`](crate::SubmitError::Full)).
+pub const MAX_QUEUED_JOBS: u32 = 10_000;
+
 /// Which queue a job waits in. [`ApiQueue::submit`](crate::ApiQueue::submit) and
 /// [`ApiQueue::submit_unattended`](crate::ApiQueue::submit_unattended) choose it, since
 /// they differ in what their caller gets.

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
-use warren_http::client::ClientError;
+use warren_outbound::ClientError;
 use warren_protocol::clip::clip;
 use warren_protocol::compare::first_difference;
 use warren_protocol::ids::InstanceId;

@@ -1,4 +1,4 @@
-//! The streams out of an in-process queue: jobs to a worker, unclaimed replies to a recorder.
+//! The in-process queue's streams: jobs to a worker, unclaimed replies to a recorder.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,7 @@
-//! A client for the requests that Warren itself sends, with bounded answers.
+//! The HTTP client of requests that Warren itself sends.
+//!
+//! The API sends callbacks and asks its fallbacks and key servers, every process sends traces, and the
+//! commands ask a server. Each request is bounded in time, each answer in length.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,26 +12,26 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use warren_protocol::limits::ByteSize;
 
-/// How long a connection may take to come about.
+/// The longest that establishing a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const USER_AGENT: &str = concat!("warren/", env!("CARGO_PKG_VERSION"));
 
-/// Why no client could be made, or no answer read.
+/// A failure to create a client or to read an answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The cryptography cannot be set up.
-    #[error("TLS cannot be set up")]
+    #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
-    /// The library refuses, or the exchange failed.
+    /// The library rejected the settings, or the exchange failed.
     #[error(transparent)]
     Http(#[from] reqwest::Error),
-    /// The answer is longer than it may be.
+    /// The answer is longer than allowed.
     #[error("the answer is longer than {} bytes", .0.get())]
     TooLong(ByteSize),
 }
 
-/// A client that trusts Mozilla's roots, follows no redirects and heeds no proxy variables. Each
-/// request ends within `timeout`, body and all. More can be set on the builder.
+/// Begins a client that trusts Mozilla's roots, follows no redirects and ignores proxy variables. Each
+/// request, body included, ends within `timeout`. The caller can set more on the builder.
 ///
 /// # Errors
 /// [`ClientError::Tls`].
@@ -42,10 +45,10 @@ pub fn client_builder(timeout: Duration) -> Result<ClientBuilder, ClientError> {
         .user_agent(USER_AGENT))
 }
 
-/// The same for a thread of its own; not to be made or used on an async runtime.
+/// Creates the same client for a thread of its own. It must not be created or used on an async runtime.
 ///
 /// # Errors
-/// [`ClientError::Tls`], or the library refuses.
+/// [`ClientError::Tls`], or the library rejects the settings.
 pub fn blocking_client(timeout: Duration) -> Result<reqwest::blocking::Client, ClientError> {
     let builder = command_builder(timeout)?
         .redirect(Policy::none())
@@ -54,8 +57,8 @@ pub fn blocking_client(timeout: Duration) -> Result<reqwest::blocking::Client, C
     Ok(builder.build()?)
 }
 
-/// A blocking client for a person's command. It trusts Mozilla's roots, follows redirects and
-/// heeds proxy variables, since the person chose the address.
+/// Begins a blocking client for a person's command. It trusts Mozilla's roots, follows redirects and
+/// obeys proxy variables, because the person chose the address.
 ///
 /// # Errors
 /// [`ClientError::Tls`].
@@ -74,10 +77,10 @@ fn tls() -> Result<ClientConfig, ClientError> {
     Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The whole body of an answer, of at most `limit`.
+/// Reads the whole body of an answer, of at most `limit`.
 ///
 /// # Errors
-/// [`ClientError::TooLong`], or whatever broke it off.
+/// [`ClientError::TooLong`], or the error that interrupted it.
 pub async fn read_bounded(mut answer: Response, limit: ByteSize) -> Result<Vec<u8>, ClientError> {
     let mut read = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
