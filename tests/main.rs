@@ -16,5 +16,6 @@ mod conformance;
 mod containment;
 mod end_to_end;
 mod harness;
+mod kit;
 mod observability;
 mod verdicts;

@@ -174,10 +174,6 @@ fn was_refused(error: &anyhow::Error) -> bool {
         io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
     };
     error.chain().any(refused)
-        || matches!(
-            error.downcast_ref::<ureq::Error>(),
-            Some(ureq::Error::Io(io)) if io.kind() == std::io::ErrorKind::ConnectionRefused
-        )
 }
 
 impl Run {

@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
 use stack::Stack;
@@ -155,23 +156,18 @@ fn workers_that_answer(port: u16) -> BTreeSet<String> {
     workers
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(60)))
-        .http_status_as_error(false)
-        .build()
-        .into()
+fn client() -> Client {
+    warren_http::client::blocking_client(Duration::from_secs(60)).unwrap()
 }
 
 fn get(url: &str) -> Value {
-    let mut answer = agent().get(url).call().unwrap();
-    answer.body_mut().read_json().unwrap()
+    client().get(url).send().unwrap().json().unwrap()
 }
 
 fn post(url: &str, body: &Value) -> (u16, Value) {
-    let mut answer = agent().post(url).send_json(body).unwrap();
+    let answer = client().post(url).json(body).send().unwrap();
     let status = answer.status().as_u16();
-    (status, answer.body_mut().read_json().unwrap())
+    (status, answer.json().unwrap())
 }
 
 /// Checks a condition every half second, and panics if it does not hold in time.

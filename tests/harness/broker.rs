@@ -1,4 +1,4 @@
-//! A RabbitMQ broker of a test's own, to be stopped and started under what runs on it.
+//! A RabbitMQ broker of a test's own, which it can stop and start.
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! A Docker Engine of a test's own, to be stopped, wedged and started under what runs on it.
+//! A Docker Engine of a test's own, which it can stop, wedge and start.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

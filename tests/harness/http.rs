@@ -1,7 +1,11 @@
 //! An HTTP client of Warren.
 
+use std::io::Read;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use reqwest::blocking::{Client, Response};
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use super::wait::SOON;
@@ -54,17 +58,20 @@ impl Answer {
     }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(SOON))
-        .build()
-        .into()
+/// The client of all tests. It keeps no connection for the next request: a server of one test may
+/// get the port of another's.
+pub fn client() -> &'static Client {
+    static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+        let builder = warren_http::client::command_builder(SOON);
+        let builder = builder.expect("TLS").pool_max_idle_per_host(0);
+        builder.no_proxy().build().expect("a client")
+    });
+    &CLIENT
 }
 
 /// Gets `url`.
 pub async fn get(url: String) -> anyhow::Result<Answer> {
-    blocking(move || agent().get(&url).call()).await
+    blocking(move || client().get(&url).send()).await
 }
 
 /// Submits to `url` with one more header.
@@ -75,15 +82,16 @@ pub async fn with_header(
 ) -> anyhow::Result<Answer> {
     let body = submission.to_string();
     blocking(move || {
-        let request = agent().post(&url).header(name, value);
-        request.content_type("application/json").send(&body)
+        let request = client().post(&url).header(name, value);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        request.body(body).send()
     })
     .await
 }
 
 /// Deletes `url`.
 pub async fn delete(url: String) -> anyhow::Result<Answer> {
-    blocking(move || agent().delete(&url).call()).await
+    blocking(move || client().delete(&url).send()).await
 }
 
 /// Posts `body` to `url` as it is.
@@ -93,10 +101,8 @@ pub async fn post(
     body: Vec<u8>,
 ) -> anyhow::Result<Answer> {
     blocking(move || {
-        agent()
-            .post(&url)
-            .header("content-type", content_type)
-            .send(&body[..])
+        let request = client().post(&url).header(CONTENT_TYPE, content_type);
+        request.body(body).send()
     })
     .await
 }
@@ -132,23 +138,21 @@ pub fn program(language: &str, code: &str) -> Value {
 }
 
 async fn blocking(
-    call: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error> + Send + 'static,
+    call: impl FnOnce() -> reqwest::Result<Response> + Send + 'static,
 ) -> anyhow::Result<Answer> {
     let asking = tokio::task::spawn_blocking(move || {
         let asked = Instant::now();
-        let mut response = call()?;
-        let bytes = response
-            .body_mut()
-            .with_config()
-            .limit(64 << 20)
-            .read_to_vec()?;
+        let response = call()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut bytes = Vec::new();
+        response.take(64 << 20).read_to_end(&mut bytes)?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         let header = |name| {
-            let value = response.headers().get(name);
+            let value = headers.get(name);
             value.and_then(|v| v.to_str().ok()).map(str::to_owned)
         };
         anyhow::Ok(Answer {
-            status: response.status().as_u16(),
+            status,
             raw: String::from_utf8_lossy(&bytes).into_owned(),
             body,
             retry_after: header("retry-after"),

@@ -1,4 +1,4 @@
-//! A MongoDB of a test's own, to be killed and started under what runs on it.
+//! A MongoDB of a test's own, which it can kill and start.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -41,11 +41,11 @@ pub async fn consume(
     while let Some(offer) = deliveries.recv().await {
         let delivery = match offer {
             Offer::Job(delivery) => delivery,
-            Offer::Suspect(turn) => {
+            Offer::Suspect(token) => {
                 let (means, slots, stop) = (means.clone(), slots.clone(), stop.clone());
                 // Takes its time, in which jobs go on being taken.
                 running.spawn(async move {
-                    if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
+                    if let Some((suspect, slots)) = alone(token, &slots, &stop).await {
                         means.executor.metrics().again(Again::Suspect);
                         run(suspect, slots, &means).await;
                     }

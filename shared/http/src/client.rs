@@ -1,5 +1,4 @@
-//! Requests that Warren itself sends: one way to make a client, and to read an answer within
-//! bounds.
+//! A client for the requests that Warren itself sends, with bounded answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,14 +47,23 @@ pub fn client_builder(timeout: Duration) -> Result<ClientBuilder, ClientError> {
 /// # Errors
 /// [`ClientError::Tls`], or the library refuses.
 pub fn blocking_client(timeout: Duration) -> Result<reqwest::blocking::Client, ClientError> {
-    let builder = reqwest::blocking::Client::builder()
-        .tls_backend_preconfigured(tls()?)
+    let builder = command_builder(timeout)?
         .redirect(Policy::none())
         .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(timeout)
-        .user_agent(USER_AGENT);
+        .connect_timeout(CONNECT_TIMEOUT);
     Ok(builder.build()?)
+}
+
+/// A blocking client for a person's command. It trusts Mozilla's roots, follows redirects and
+/// heeds proxy variables, since the person chose the address.
+///
+/// # Errors
+/// [`ClientError::Tls`].
+pub fn command_builder(timeout: Duration) -> Result<reqwest::blocking::ClientBuilder, ClientError> {
+    Ok(reqwest::blocking::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .timeout(timeout)
+        .user_agent(USER_AGENT))
 }
 
 fn tls() -> Result<ClientConfig, ClientError> {

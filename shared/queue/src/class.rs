@@ -1,4 +1,6 @@
-//! The two classes of jobs, by who waits for their reply. Each has a queue of its own.
+//! The two classes of jobs, by whether a caller waits for the reply.
+//!
+//! Each has a queue of its own.
 
 use std::num::NonZeroU16;
 
@@ -7,10 +9,10 @@ use std::num::NonZeroU16;
 /// they differ in what their caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {
-    /// A caller waits, and is told of any loss by the end of its wait or of its deadline. So the
-    /// job need not survive the broker, and pays for no disk.
+    /// A caller waits, and notices any loss by the end of its wait or of its deadline. So the job need
+    /// not survive the broker, and pays for no disk.
     Interactive,
-    /// Nobody waits, so nobody would notice a loss: the job is on disk before it is accepted.
+    /// No caller waits, so a loss would go unnoticed: the job is on disk before it is accepted.
     Unattended,
 }
 

@@ -75,7 +75,7 @@ async fn a_second_signal_ends_it_at_once() {
         let cut = tokio::spawn(async move { http::submit(url, &endless).await });
         warren.until_a_job_runs().await;
         warren.signal(signal);
-        warren.until_logged("stopping: no new work is taken").await;
+        warren.until_logged("stopping; taking no new work").await;
         warren.signal(signal);
         let ended = warren.wait().expect("it ends");
         assert_eq!(ended.code(), Some(status), "{ended}");
@@ -103,7 +103,7 @@ async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
     let (answer, ()) = tokio::join!(api.submit(&slow), async {
         worker.until_a_job_runs().await;
         worker.terminate();
-        worker.until_logged("stopping: no new work is taken").await;
+        worker.until_logged("stopping; taking no new work").await;
         loop {
             let told = http::get(probe.clone()).await;
             let told = told.expect("it serves while its job runs");

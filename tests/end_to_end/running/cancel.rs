@@ -225,7 +225,7 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
         assert!(!begun.contains(job), "{job} was begun");
     }
     // What its deadline took before the worker came to it is not among these.
-    let refused = jobs_of(&worker, "job not run: nobody wants it any more");
+    let refused = jobs_of(&worker, "job not run: it was cancelled");
     assert!(
         refused.len() >= others.len(),
         "{} of {} were refused",

@@ -93,11 +93,11 @@ fn docker_compose_passes_on_every_variable() {
         let entries = environment(&compose, service);
         for name in expected(role, &COMPOSE) {
             let value = entries.get(name.as_str());
-            let reference = format!("${{{name}");
+            let reference = format!("${{{name}:-");
             assert!(
-                value.is_some_and(|value| value.is_empty() || value.starts_with(&reference)),
-                "docker-compose.yml does not pass {name} on to {service} ({value:?}): write `{name}:` \
-                 without a value, or add an exception with its reason here"
+                value.is_some_and(|value| value.starts_with(&reference)),
+                "docker-compose.yml does not pass {name} on to {service} ({value:?}): write \
+                 `{name}: ${{{name}:-}}`, or add an exception with its reason here"
             );
         }
         for name in entries.keys() {
