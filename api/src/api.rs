@@ -12,18 +12,19 @@ use warren_languages::Languages;
 use warren_protocol::ids::InstanceId;
 use warren_queue::JobQueue;
 
-use crate::admission::{Admission, InFlight};
+use crate::access::middleware::Gate;
 use crate::callbacks::{Callbacks, Posting};
 use crate::config::Config;
-use crate::dispatch::Dispatch;
 use crate::error::Result;
-use crate::guard::Gate;
+use crate::execution::admission::{Admission, InFlight};
+use crate::execution::dispatch::Dispatch;
 use crate::health::Health;
+use crate::history::Recorder;
+use crate::history::watch::{Watch, tell};
 use crate::metrics::{Metrics, Present, Requests};
 use crate::router::router;
 use crate::state::{AppState, Places};
-use crate::store::{Recorder, Store};
-use crate::watch::{Watch, tell};
+use crate::store::Store;
 
 /// How long a drain waits for what is still to be recorded.
 pub const RECORD_GRACE: Duration = Duration::from_secs(3);

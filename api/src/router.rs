@@ -23,18 +23,18 @@ use utoipa_axum::routes;
 use warren_http::with_fallbacks;
 use warren_protocol::time::millis;
 
-use crate::auth::API_KEY_HEADER;
+use crate::access::auth::API_KEY_HEADER;
+use crate::access::cors::Origins;
+use crate::access::middleware::guard;
+use crate::access::rate::{LIMIT, REMAINING, RESET};
 use crate::description::{self, Description};
-use crate::guard::guard;
-use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
+use crate::execution::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
+use crate::execution::preference::{PREFER, PREFERENCE_APPLIED};
+use crate::execution::trace_context::received;
 use crate::metrics::count;
-use crate::origin::Origins;
-use crate::preference::{PREFER, PREFERENCE_APPLIED};
-use crate::rate::{LIMIT, REMAINING, RESET};
 use crate::routes::execute::JOB_ID_HEADER;
 use crate::routes::{batch, cancel, docs, events, execute, executions, health, history, metrics};
 use crate::state::AppState;
-use crate::trace_context::received;
 
 const HEALTH: &str = "/api/health";
 const LIVEZ: &str = "/livez";

@@ -9,14 +9,15 @@ use warren_languages::{Languages, PolicyMode};
 use warren_queue::JobQueue;
 use warren_telemetry::Environment;
 
-use crate::admission::{Admission, InFlight};
+use crate::access::middleware::Gate;
 use crate::callbacks::Callbacks;
-use crate::dispatch::Dispatch;
-use crate::guard::Gate;
+use crate::execution::admission::{Admission, InFlight};
+use crate::execution::dispatch::Dispatch;
 use crate::health::Health;
+use crate::history::Recorder;
+use crate::history::watch::Watch;
 use crate::metrics::{Metrics, Requests};
-use crate::store::{Recorder, Store};
-use crate::watch::Watch;
+use crate::store::Store;
 
 /// What all requests share.
 pub(crate) struct AppState {

@@ -2,22 +2,22 @@
 //! into the durable queue, and how it is posted out of it (docs/ARCHITECTURE.md, *Callbacks*).
 
 mod config;
+mod counters;
 mod guard;
 mod lookup;
 mod outbox;
 mod payload;
-mod places;
 mod ports;
 mod poster;
+mod receivers;
 mod schedule;
 mod signature;
-mod tally;
 
 pub use config::CallbackConfig;
+pub use counters::CallbackFigures;
 pub use guard::Guard;
 pub use schedule::{InvalidSchedule, Schedule};
 pub use signature::{InvalidSecrets, Secrets};
-pub use tally::CallbackFigures;
 
 pub(crate) use lookup::Lookup;
 pub(crate) use outbox::Outbox;
@@ -33,9 +33,9 @@ use warren_protocol::contract::Refusal;
 use warren_queue::{JobQueue, Prefetch, QueueError};
 
 use crate::store::Store;
+use counters::Tally;
 use lookup::System;
 use poster::{AT_A_TIME, Poster};
-use tally::Tally;
 
 /// What a caller is told where no callbacks are posted.
 const OFF: &str = "Leave callbackUrl out and read the result at GET /api/executions/{id}; if you operate this service, set WARREN_WEBHOOK_SECRET to have results posted.";

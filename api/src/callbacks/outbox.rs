@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warren_queue::{Callback, JobQueue, QueueError};
 
-use super::tally::Tally;
+use super::counters::Tally;
 
 /// The most callbacks that wait for the queue.
 const MAX_WAITING: usize = 10_000;

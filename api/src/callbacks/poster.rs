@@ -17,12 +17,12 @@ use warren_protocol::time::EpochMillis;
 use warren_queue::{Callback, CallbackDelivery};
 
 use super::config::CallbackConfig;
+use super::counters::Tally;
 use super::guard::Denied;
 use super::lookup::Lookup;
 use super::payload;
-use super::places::Places;
+use super::receivers::Places;
 use super::schedule::Next;
-use super::tally::Tally;
 use crate::store::{End, Store, StoreError};
 
 /// How many callbacks one API holds at a time.

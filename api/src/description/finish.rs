@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 use warren_languages::Languages;
 
+use crate::access::middleware::is_open;
 use crate::callbacks::Callbacks;
-use crate::guard::is_open;
 
 /// The whole description.
 pub(super) fn finish(gathered: OpenApi, languages: &Languages, callbacks: &Callbacks) -> Value {

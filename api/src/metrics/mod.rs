@@ -1,13 +1,11 @@
 //! What the API has done and how it is, for Prometheus. Labels have few values, each of them ours:
 //! never a room, a key, a job or a path.
 
-mod ends;
 mod figures;
 mod parts;
 mod present;
 mod requests;
 
-pub(crate) use ends::{Ends, Told};
 use figures::{Figures, Kind, by_state};
 pub(crate) use present::Present;
 pub(crate) use requests::{Requests, count};
@@ -22,7 +20,7 @@ use prometheus_client::registry::{Metric, Registry};
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// From what costs next to nothing to the whole of a caller's wait, in seconds.
-const DURATIONS: [f64; 13] = [
+pub(crate) const DURATIONS: [f64; 13] = [
     0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.5, 3.5, 5.0,
 ];
 

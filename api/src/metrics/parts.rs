@@ -6,7 +6,7 @@ use warren_queue::JobQueue;
 
 use super::{Figures, Kind, Metrics, by_state};
 use crate::callbacks::Callbacks;
-use crate::dispatch::{Dispatch, Standing, WayName};
+use crate::execution::dispatch::{Dispatch, Standing, WayName};
 
 impl Metrics {
     /// Tells how many workers announce themselves.

@@ -66,7 +66,7 @@ impl Present {
             (
                 "store_waiting_max",
                 "How many may wait before any is lost",
-                crate::store::RECORD_BUFFER,
+                crate::history::RECORD_BUFFER,
             ),
             (
                 "store_failing",

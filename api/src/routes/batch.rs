@@ -22,12 +22,12 @@ use warren_protocol::limits::MAX_BATCH_BODY;
 
 use warren_protocol::ids::RoomId;
 
+use crate::access::rate::Meter;
 use crate::description::{BadRequest, NoRoom, OurFault};
-use crate::intake::{Order, Received, accept, receive_within, room_name};
-use crate::rate::Meter;
-use crate::routes::overloaded::overloaded;
+use crate::execution::intake::{Order, Received, accept, receive_within, room_name};
+use crate::execution::overloaded::overloaded;
+use crate::execution::unattended::{self, ROOM_IN, Ticket};
 use crate::state::AppState;
-use crate::unattended::{self, ROOM_IN, Ticket};
 
 /// How many of a batch are queued at a time.
 const AT_A_TIME: usize = 8;

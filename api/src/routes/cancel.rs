@@ -16,7 +16,7 @@ use warren_protocol::time::{Deadline, EpochMillis};
 
 use warren_protocol::ids::JobId;
 
-use crate::auth::Rooms;
+use crate::access::auth::Rooms;
 use crate::description::ErrorAnswer;
 use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id, see, unavailable};
 use crate::state::AppState;

@@ -14,9 +14,9 @@ use warren_http::ApiError;
 
 use warren_protocol::ids::JobId;
 
-use crate::auth::Rooms;
+use crate::access::auth::Rooms;
 use crate::description::ErrorAnswer;
-use crate::follow::{Follower, Waited};
+use crate::history::follow::{Follower, Waited};
 use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id};
 use crate::state::AppState;
 

@@ -16,19 +16,19 @@ use warren_http::{ApiError, Budget, body};
 use warren_protocol::contract::{ExecuteRequest, ExecuteResponse};
 use warren_protocol::ids::{JobId, RoomId};
 
-use crate::attended;
-use crate::auth::Rooms;
-use crate::caller::Caller;
+use crate::access::auth::Rooms;
+use crate::access::caller::Caller;
 use crate::description::{BadRequest, ErrorAnswer, NoRoom, OurFault};
-use crate::dispatch::failure_problem;
-use crate::follow::Follower;
-use crate::idempotency::{self, Keyed, Turn, replayed};
-use crate::intake::{Order, order, receive, room_name};
-use crate::preference::Preference;
-use crate::routes::overloaded::overloaded;
+use crate::execution::attended;
+use crate::execution::dispatch::failure_problem;
+use crate::execution::idempotency::{self, Keyed, Turn, replayed};
+use crate::execution::intake::{Order, order, receive, room_name};
+use crate::execution::overloaded::overloaded;
+use crate::execution::preference::Preference;
+use crate::execution::unattended::{self, Ticket};
+use crate::history::follow::Follower;
 use crate::state::AppState;
 use crate::store::End;
-use crate::unattended::{self, Ticket};
 
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");

@@ -16,9 +16,9 @@ use warren_protocol::ids::{JobId, RoomId};
 use warren_protocol::time::EpochMillis;
 use warren_telemetry::Environment;
 
-use crate::auth::Rooms;
+use crate::access::auth::Rooms;
 use crate::description::ErrorAnswer;
-use crate::follow::Follower;
+use crate::history::follow::Follower;
 use crate::state::AppState;
 use crate::store::{CodeHash, End, Execution, Standing, StoreError};
 use warren_http::ApiError;

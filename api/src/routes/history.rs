@@ -18,7 +18,7 @@ use warren_protocol::outcome::Status;
 use warren_protocol::time::EpochMillis;
 
 use crate::description::ErrorAnswer;
-use crate::intake::room_name;
+use crate::execution::intake::room_name;
 use crate::routes::executions::unavailable;
 use crate::state::AppState;
 use crate::store::{CodeHash, Listing, Page, PageSize, Standing, Summary};

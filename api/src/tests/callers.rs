@@ -14,9 +14,9 @@ use tempfile::NamedTempFile;
 use tokio::time::{Instant, sleep};
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, request, send};
-use crate::auth::{ApiKey, AuthConfig};
-use crate::guard::{Gate, guard};
-use crate::rate::RateConfig;
+use crate::access::auth::{ApiKey, AuthConfig};
+use crate::access::middleware::{Gate, guard};
+use crate::access::rate::RateConfig;
 
 /// A file of keys.
 struct KeyFile(NamedTempFile);

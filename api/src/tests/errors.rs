@@ -11,7 +11,7 @@ use warren_queue::{JobQueue, MemoryQueue};
 use warren_telemetry::Environment;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, request, send};
-use crate::origin::Origins;
+use crate::access::cors::Origins;
 use crate::router::wrapped;
 
 #[tokio::test]

@@ -1,0 +1,11 @@
+//! Execution of jobs: from a request's body to a job's outcome.
+
+pub(crate) mod admission;
+pub(crate) mod attended;
+pub(crate) mod dispatch;
+pub(crate) mod idempotency;
+pub(crate) mod intake;
+pub(crate) mod overloaded;
+pub(crate) mod preference;
+pub(crate) mod trace_context;
+pub(crate) mod unattended;
