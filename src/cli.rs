@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use warren_bench::BenchArguments;
+use warren_config::Reader;
 use warren_protocol::ids::{JobId, RoomId};
+
+use crate::environment;
 
 /// The exit status when Warren itself could not do what was asked (1 is a program's failure).
 pub const EXIT_TROUBLE: u8 = 2;
@@ -38,10 +41,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run API and worker in this one process; needs only Docker (and RabbitMQ if RABBITMQ_URL is set)
+    #[command(after_help = environment::HINT, after_long_help = environment::help(Reader::Both))]
     Up,
     /// Run the REST API (port 5000); needs RABBITMQ_URL
+    #[command(after_help = environment::HINT, after_long_help = environment::help(Reader::Api))]
     Api,
     /// Run a worker (port 5001); needs RABBITMQ_URL and Docker. Start as many as you like
+    #[command(after_help = environment::HINT, after_long_help = environment::help(Reader::Worker))]
     Worker,
     /// Submit a file to a Warren server and print what it printed
     Run(RunArguments),
@@ -51,6 +57,8 @@ pub enum Command {
     History(HistoryArguments),
     /// Cancel a queued or running job
     Cancel(CancelArguments),
+    /// Print every environment variable, what it is set to, and what cannot be used (exit status 1)
+    Config,
     /// Ask a health address; exit status 0 only if it answers that it is not down
     Health(HealthArguments),
     /// Measure Warren against `docker run` and the bare interpreter on this machine
@@ -193,11 +201,40 @@ pub struct HealthArguments {
     pub url: String,
 }
 
-/// Tells a person what went wrong, cause by cause.
+/// Prints an error for a person, cause by cause.
 #[expect(
     clippy::print_stderr,
     reason = "standard error is where a command complains"
 )]
 pub fn complain(error: &anyhow::Error) {
     eprintln!("warren: {error:#}");
+}
+
+#[cfg(test)]
+mod tests {
+    use warren_config::{Unset, variables};
+
+    use super::*;
+
+    #[test]
+    fn options_that_read_a_variable_agree_with_the_list() {
+        let command = Cli::command();
+        let mut read = 0;
+        for subcommand in command.get_subcommands() {
+            for option in subcommand.get_arguments() {
+                let Some(name) = option.get_env() else {
+                    continue;
+                };
+                let name = name.to_str().unwrap();
+                let variable = variables::find(name).unwrap_or_else(|| panic!("{name} is listed"));
+                assert_eq!(variable.reader, Reader::Client, "{name}");
+                if let [default] = option.get_default_values() {
+                    let default = default.to_str().unwrap();
+                    assert!(matches!(variable.unset, Unset::Value(value) if value == default));
+                }
+                read += 1;
+            }
+        }
+        assert!(read > 0, "some options read variables");
+    }
 }

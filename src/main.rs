@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod compose;
+mod environment;
 mod key;
 mod serve;
 mod settings;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             cli::completions(&arguments);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Config => Ok(environment::config()),
         Command::Health(arguments) => client::health::health(&arguments),
         Command::Bench(arguments) => {
             Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))

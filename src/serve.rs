@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_api::Api;
 use warren_http::Drained;
+use warren_queue::{ApiQueue, WorkerQueue};
 use warren_telemetry::{EXPORT_TIMEOUT, Traces};
 use warren_worker::Worker;
 
@@ -160,7 +161,7 @@ async fn join(task: JoinHandle<anyhow::Result<Drained>>) -> anyhow::Result<Drain
 
 async fn api(
     settings: &Settings,
-    queue: &Queue,
+    queue: &Queue<dyn ApiQueue>,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<Drained>> + use<>> {
     let config = settings.api.clone();
@@ -187,7 +188,7 @@ async fn api(
 
 async fn worker(
     settings: &Settings,
-    queue: &Queue,
+    queue: &Queue<dyn WorkerQueue>,
     stop: CancellationToken,
 ) -> anyhow::Result<impl Future<Output = anyhow::Result<Drained>> + use<>> {
     let config = settings.worker.clone();

@@ -14,5 +14,5 @@ mod conformance;
 mod containment;
 mod end_to_end;
 mod harness;
-mod labelled;
-mod operators;
+mod observability;
+mod verdicts;

@@ -1,11 +1,11 @@
-//! The hostile programs of `tests/fixtures/hostile` through the whole of Warren: an honest verdict
+//! The hostile programs of `tests/corpus/hostile` through the whole of Warren: an honest verdict
 //! for each, and the next job is fine. (`runner/tests/container` holds PID 1 to the same alone.)
 
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use crate::harness::http::program;
-use crate::harness::{docker, fixtures, machine, warren::Warren};
+use crate::harness::{corpus, docker, machine, warren::Warren};
 
 /// A few at a time: a hostile program must not harm its neighbour either.
 const AT_A_TIME: usize = 3;
@@ -17,7 +17,7 @@ struct Hostile {
 
 impl Hostile {
     fn all() -> Vec<Self> {
-        let directory = std::fs::read_dir(fixtures::path_of("hostile")).expect("the fixtures");
+        let directory = std::fs::read_dir(corpus::path_of("hostile")).expect("the fixtures");
         let names = directory.map(|entry| {
             entry
                 .expect("an entry")
@@ -33,7 +33,7 @@ impl Hostile {
         paths
             .into_iter()
             .map(|path| Self {
-                code: fixtures::source(&path),
+                code: corpus::source(&path),
                 path,
             })
             .collect()
@@ -79,7 +79,7 @@ async fn hostile_programs_are_contained_and_judged_honestly() {
 /// Runs the program, and an ordinary one after it. Returns what was not as it must be.
 async fn judge(warren: &Warren, hostile: Hostile) -> Vec<String> {
     let mut faults = Vec::new();
-    let submission = program(fixtures::language(&hostile.path), &hostile.code);
+    let submission = program(corpus::language(&hostile.path), &hostile.code);
     let answer = warren.submit(&submission).await.expect("an answer");
     let expected = hostile.says("verdict").expect("a fixture says its verdict");
     if answer.status != 200 || answer.text("status") != expected {

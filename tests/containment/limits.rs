@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::harness::http::program;
-use crate::harness::{fixtures, machine, warren::Warren};
+use crate::harness::{corpus, machine, warren::Warren};
 
 async fn probe() -> Value {
     let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
         .await
         .expect("warren up starts");
-    let submission = program("python", &fixtures::source("python/probe_containment.py"));
+    let submission = program("python", &corpus::source("python/probe_containment.py"));
     let answer = warren.submit(&submission).await.expect("an answer");
     assert_eq!(answer.body["success"], true, "{}", answer.body);
     serde_json::from_str(answer.text("stdout")).expect("the probe prints JSON")
@@ -90,7 +90,7 @@ async fn a_busy_program_gets_half_a_cpu() {
     let _machine = machine::alone().await;
     let warren = Warren::start("up", &[]).await.expect("warren up starts");
     let answer = warren
-        .submit(&program("python", &fixtures::source("python/burn_cpu.py")))
+        .submit(&program("python", &corpus::source("python/burn_cpu.py")))
         .await
         .expect("an answer");
     let (wall, cpu) = (

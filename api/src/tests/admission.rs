@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::presence::{WorkerState, WorkerStatus};
 use warren_protocol::time::EpochMillis;
-use warren_queue::{JobQueue, Prefetch};
+use warren_queue::{Prefetch, WorkerQueue};
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, send};
 

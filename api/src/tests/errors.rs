@@ -7,7 +7,7 @@ use axum::routing::get;
 use serde_json::Value;
 use tokio::time::Instant;
 use warren_protocol::reply::FailureCode;
-use warren_queue::{JobQueue, MemoryQueue};
+use warren_queue::{MemoryQueue, QueueLink};
 use warren_telemetry::Environment;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, request, send};

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower::ServiceExt;
 use warren_protocol::reply::{Progress, Reply};
-use warren_queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
+use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink, WorkerQueue};
 
 use super::bench::{Bench, EXECUTE, HELLO, outcome, post};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use warren_queue::JobQueue;
+use warren_queue::QueueLink;
 
 use crate::config::DATABASE_FILE;
 

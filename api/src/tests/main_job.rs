@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
 use warren_protocol::time::EpochMillis;
-use warren_queue::{JobQueue, Prefetch};
+use warren_queue::{Prefetch, WorkerQueue};
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, request, send};
 

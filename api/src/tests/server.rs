@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use warren_queue::JobQueue;
+use warren_queue::QueueLink;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO};
 use crate::access::auth::Switch;

@@ -1,4 +1,4 @@
-//! The programs of `tests/fixtures/differential`, each run plainly and in a parked interpreter:
+//! The programs of `tests/corpus/differential`, each run plainly and in a parked interpreter:
 //! no program may be able to tell, and nobody who reads its output, errors and exit status.
 
 use std::path::{Path, PathBuf};
@@ -229,7 +229,7 @@ fn the_corpus_is_whole() {
     }
     for name in NOTICE_UNBUFFERED.iter().chain(NOT_THROUGH_THE_GATE) {
         let listed = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/fixtures/differential/python")
+            .join("../tests/corpus/differential/python")
             .join(name);
         assert!(listed.exists(), "{name} is listed and is not there");
     }

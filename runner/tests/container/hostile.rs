@@ -1,4 +1,4 @@
-//! The hostile programs of `tests/fixtures/hostile`: the right verdict for each, and nothing of it
+//! The hostile programs of `tests/corpus/hostile`: the right verdict for each, and nothing of it
 //! left for the run after it.
 
 use std::path::Path;

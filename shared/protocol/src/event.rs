@@ -11,7 +11,7 @@ use crate::time::EpochMillis;
 /// How many events an API may be behind with before it misses some.
 pub const MAX_EVENTS_BEHIND: usize = 4_096;
 /// How long telling of an event may take.
-pub const TELL_TIMEOUT: Duration = Duration::from_secs(1);
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a caller's job runs before its worker says so. Most are done by then, and cost nothing.
 pub const TOLD_AFTER: Duration = Duration::from_millis(250);
 

@@ -16,7 +16,7 @@ impl Default for Bulletin {
 
 impl Bulletin {
     /// Passes it on; nobody need be listening.
-    pub(super) fn tell(&self, event: JobEvent) {
+    pub(super) fn publish(&self, event: JobEvent) {
         drop(self.0.send(event));
     }
 

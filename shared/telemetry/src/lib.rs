@@ -100,6 +100,12 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_filter_is_the_documented_default() {
+        let variable = warren_config::variables::find(EnvFilter::DEFAULT_ENV).unwrap();
+        assert_eq!(variable.unset, warren_config::Unset::Value(USUAL));
+    }
+
+    #[test]
     fn a_filter_that_cannot_be_read_is_as_good_as_none() {
         let usual = filter(None).to_string();
         assert_eq!(filter(Some(" ")).to_string(), usual);

@@ -107,7 +107,7 @@ impl Traces {
             .with_http_client(client)
             .build()?;
         let mut resource = Resource::builder();
-        if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+        if std::env::var_os("OTEL_SERVICE_NAME").is_none_or(|name| name.is_empty()) {
             resource = resource.with_service_name(service);
         }
         let mut provider = SdkTracerProvider::builder()

@@ -10,7 +10,7 @@ use warren_api::history::Recorder;
 use warren_api::store::{CodeKeeping, MongoStore, Origin, STORE_TIMEOUT, Store, StoreError};
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
-use warren_queue::{JobQueue, MemoryQueue, Prefetch};
+use warren_queue::{ApiQueue, MemoryQueue, Prefetch, QueueLink, WorkerQueue};
 
 use super::find;
 use super::sample::{job, outcome, ran};

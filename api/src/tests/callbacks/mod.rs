@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warren_config::Env;
 use warren_protocol::ids::JobId;
-use warren_queue::{Callback, JobQueue};
+use warren_queue::{ApiQueue, Callback};
 
 use super::bench::{Bench, Does};
 use crate::callbacks::{CallbackConfig, CallbackFigures, Lookup, Posting};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use warren_config::Env;
-use warren_queue::JobQueue;
+use warren_queue::QueueLink;
 
 use super::server::{CREATE, Fault, Judge0};
 use super::{bench, bench_with, cat, python};

@@ -12,7 +12,7 @@ use crate::bulletin::Bulletin;
 use crate::cancellations::Cancellations;
 use crate::roll::Roll;
 use crate::waiters::Waiters;
-use crate::{JobClass, QueueStatus, SubmitError};
+use crate::{JobClass, QueueStatus, RoomTurns, SubmitError};
 use warren_protocol::job::Job;
 use warren_protocol::reply::MAX_TRIES;
 use warren_protocol::reply::Reply;
@@ -43,7 +43,8 @@ struct State {
     last_id: u64,
     handles: HashMap<HandleId, Arc<Waiters>>,
     interactive: VecDeque<Queued>,
-    unattended: VecDeque<Queued>,
+    /// Room by room in turn.
+    unattended: RoomTurns<Queued>,
     held: HashMap<Tag, Held>,
     consumers: u32,
     unclaimed: VecDeque<Reply>,
@@ -141,10 +142,10 @@ impl Hub {
     /// How it is, for who asked at that time.
     pub(super) fn status(&self, asked: Instant) -> QueueStatus {
         let state = self.lock();
-        let count = |queue: &VecDeque<Queued>| u32::try_from(queue.len()).unwrap_or(u32::MAX);
+        let count = |class| u32::try_from(state.waiting(class)).unwrap_or(u32::MAX);
         QueueStatus {
-            waiting: count(&state.interactive),
-            unattended: count(&state.unattended),
+            waiting: count(JobClass::Interactive),
+            unattended: count(JobClass::Unattended),
             consumers: state.consumers,
             latency: asked.elapsed(),
         }
@@ -170,21 +171,15 @@ impl Hub {
         reply_to: Option<HandleId>,
     ) -> Result<(), SubmitError> {
         let mut state = self.lock();
-        let waiting = state.waiting(class);
-        if waiting.len() >= self.capacity {
-            let (alive, expired): (_, VecDeque<_>) = std::mem::take(waiting)
-                .into_iter()
-                .partition(Queued::is_alive);
-            *waiting = alive;
-            for queued in expired {
+        if state.waiting(class) >= self.capacity {
+            for queued in state.remove_expired(class) {
                 self.put_aside(&mut state, queued);
             }
         }
-        let waiting = state.waiting(class);
-        if waiting.len() >= self.capacity {
+        if state.waiting(class) >= self.capacity {
             return Err(SubmitError::Full);
         }
-        waiting.push_back(Queued {
+        state.push(Queued {
             job,
             class,
             reply_to,
@@ -217,7 +212,7 @@ impl Hub {
     fn try_take(&self, class: JobClass, by: HandleId) -> Option<Taken> {
         let mut state = self.lock();
         loop {
-            let mut queued = state.waiting(class).pop_front()?;
+            let mut queued = state.take(class)?;
             if !queued.is_alive() {
                 self.put_aside(&mut state, queued);
                 continue;
@@ -280,7 +275,7 @@ impl Hub {
             self.reply(Reply::worker_crashed(queued.job), queued.reply_to);
         } else {
             let class = queued.class;
-            state.waiting(class).push_front(queued);
+            state.put_back(queued);
             drop(state);
             self.waits(class).notify_one();
         }
@@ -331,10 +326,45 @@ impl Hub {
 }
 
 impl State {
-    fn waiting(&mut self, class: JobClass) -> &mut VecDeque<Queued> {
+    /// How many jobs of that class wait.
+    fn waiting(&self, class: JobClass) -> usize {
         match class {
-            JobClass::Interactive => &mut self.interactive,
-            JobClass::Unattended => &mut self.unattended,
+            JobClass::Interactive => self.interactive.len(),
+            JobClass::Unattended => self.unattended.len(),
+        }
+    }
+
+    fn push(&mut self, queued: Queued) {
+        match queued.class {
+            JobClass::Interactive => self.interactive.push_back(queued),
+            JobClass::Unattended => self.unattended.push(&queued.job.room.clone(), queued),
+        }
+    }
+
+    /// Puts a job that was taken before the others of its kind.
+    fn put_back(&mut self, queued: Queued) {
+        match queued.class {
+            JobClass::Interactive => self.interactive.push_front(queued),
+            JobClass::Unattended => self.unattended.put_back(&queued.job.room.clone(), queued),
+        }
+    }
+
+    fn take(&mut self, class: JobClass) -> Option<Queued> {
+        match class {
+            JobClass::Interactive => self.interactive.pop_front(),
+            JobClass::Unattended => self.unattended.take(),
+        }
+    }
+
+    fn remove_expired(&mut self, class: JobClass) -> Vec<Queued> {
+        match class {
+            JobClass::Interactive => {
+                let all = std::mem::take(&mut self.interactive).into_iter();
+                let (alive, expired): (Vec<_>, Vec<_>) = all.partition(Queued::is_alive);
+                self.interactive = alive.into();
+                expired
+            }
+            JobClass::Unattended => self.unattended.remove(|queued| !queued.is_alive()),
         }
     }
 

@@ -9,11 +9,11 @@ use super::supervisor::Link;
 use super::topology::{EVENTS, declare_event_queue};
 use crate::QueueError;
 use crate::bulletin::Bulletin;
-use warren_protocol::event::{JobEvent, TELL_TIMEOUT};
+use warren_protocol::event::{JobEvent, PUBLISH_TIMEOUT};
 
 /// Tells every API; says nothing if that cannot be done now.
-pub(super) async fn tell(publisher: &Link<Publisher>, event: &JobEvent) {
-    let told = news::tell(publisher, (EVENTS, "warren.event"), event, TELL_TIMEOUT).await;
+pub(super) async fn publish(publisher: &Link<Publisher>, event: &JobEvent) {
+    let told = news::tell(publisher, (EVENTS, "warren.event"), event, PUBLISH_TIMEOUT).await;
     if let Err(error) = told {
         tracing::debug!(job.id = %event.job_id, %error, "an event could not be told");
     }
@@ -24,7 +24,7 @@ pub(super) async fn listen(connected: &Connected, name: &str, events: &Bulletin)
     let subscribe = || subscribe(connected, name);
     let heard = |event: JobEvent| {
         if event.version == JobEvent::VERSION {
-            events.tell(event);
+            events.publish(event);
         }
     };
     news::listen("job events", subscribe, heard).await
