@@ -1,7 +1,26 @@
-//! Warren's REST API: takes submissions, queues them, and answers with what became of them.
+//! Warren's REST API: takes submissions, queues them, and answers with their outcomes.
 //!
-//! A request's way: `routes::execute` reads and validates it, `dispatch` gets it run,
-//! [`store`] records what came of it. [`Api`] puts this together and serves it.
+//! A request's way: `access` lets it in, `routes::execute` reads it, `execution` validates it and has
+//! it run, [`history`] records the outcome in the [`store`]. [`Api`] puts this together and serves it.
+//!
+//! The modules are layers. Each imports only from layers below its own (`tests/architecture.rs`), so
+//! that `AppState`, which knows everything, is known to the routes alone:
+//!
+//! ```text
+//! api
+//! router  config  error
+//! routes
+//! state
+//! description
+//! health
+//! execution
+//! callbacks
+//! history
+//! access
+//! store
+//! metrics
+//! sync
+//! ```
 
 mod access;
 mod api;
@@ -17,6 +36,7 @@ mod router;
 mod routes;
 mod state;
 pub mod store;
+mod sync;
 #[cfg(test)]
 mod tests;
 

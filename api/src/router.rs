@@ -49,10 +49,14 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 /// The whole API.
 pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
     let (routes, gathered) = described().split_for_parts();
-    let description = Arc::new(Description::new(gathered, &state));
+    let description = Arc::new(Description::new(
+        gathered,
+        &state.intake.languages,
+        state.intake.callbacks.is_on(),
+    ));
     let routes = routes
         .layer(Extension(description))
-        .layer(from_fn_with_state(Arc::clone(&state.gate), guard))
+        .layer(from_fn_with_state(Arc::clone(&state.access), guard))
         .with_state(Arc::clone(&state));
     // Around all else, so that it counts whatever any layer answers.
     wrapped(routes, origins).layer(from_fn_with_state(state.requests.clone(), count))

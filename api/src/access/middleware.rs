@@ -30,8 +30,8 @@ const OPEN_BELOW: &str = "/api/docs/";
 /// For operators alone.
 const OPERATORS: &str = "/metrics";
 
-/// Tells who calls, and counts how often.
-pub(crate) struct Gate {
+/// Authenticates callers and limits how often they call.
+pub(crate) struct Access {
     auth: Option<Auth>,
     rates: Arc<Rates>,
 }
@@ -43,7 +43,7 @@ enum Route {
     Operators,
 }
 
-impl Gate {
+impl Access {
     /// Begins to follow keys; to be called on a Tokio runtime.
     pub(crate) fn start(auth: AuthConfig, rate: RateConfig) -> Self {
         let rates = Arc::new(Rates::new(rate));
@@ -95,9 +95,13 @@ impl Gate {
 }
 
 /// The middleware.
-pub(crate) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(
+    State(access): State<Arc<Access>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let (mut parts, body) = request.into_parts();
-    match gate.pass(&mut parts).await {
+    match access.pass(&mut parts).await {
         Ok(meter) => {
             let mut response = next.run(Request::from_parts(parts, body)).await;
             if let Some(meter) = meter {

@@ -32,6 +32,7 @@ use warren_protocol::callback::CallbackUrl;
 use warren_protocol::contract::Refusal;
 use warren_queue::{ApiQueue, Prefetch, QueueError};
 
+use crate::metrics::{Kind, Metrics, Readings};
 use crate::store::Store;
 use counters::Tally;
 use lookup::System;
@@ -116,7 +117,31 @@ impl Callbacks {
         Ok(Posting(Some(tokio::spawn(poster.run(deliveries)))))
     }
 
-    /// What became of callbacks here.
+    /// Registers what became of callbacks here.
+    pub(crate) fn register(&self, metrics: &Metrics) {
+        let tally = Arc::clone(&self.tally);
+        metrics.register_collector(Readings {
+            name: "callbacks",
+            help: "Callbacks: tries that were taken (posted) or not (failed), what followed from that, and what never was a try",
+            kind: Kind::Counter,
+            label: "result",
+            read: move || {
+                let figures = tally.figures();
+                vec![
+                    ("posted", figures.posted),
+                    ("failed", figures.failed),
+                    ("retried", figures.retried),
+                    ("put_off", figures.put_off),
+                    ("given_up", figures.given_up),
+                    ("refused", figures.refused),
+                    ("lost", figures.lost),
+                ]
+            },
+        });
+    }
+
+    /// Returns what became of callbacks here.
+    #[cfg(test)]
     pub(crate) fn figures(&self) -> CallbackFigures {
         self.tally.figures()
     }

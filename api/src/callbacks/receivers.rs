@@ -1,53 +1,23 @@
-//! How many callbacks are posted to one receiver at a time, so that a slow one holds up nobody else's.
+//! The bound on concurrent posts to one receiver, so that a slow one holds up no other.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The most at a time to one address, or to one network of 64 bits: that many addresses anybody has.
+use crate::sync::{KeyedPermits, Permit};
+
+/// The most posts at a time to one address, or to one network of 64 bits: that many addresses anybody
+/// has.
 const PER_RECEIVER: usize = 8;
 
-/// Who is being called.
-#[derive(Clone, Default)]
-pub(super) struct Places(Arc<Mutex<HashMap<IpAddr, usize>>>);
+/// The receivers that are being posted to.
+#[derive(Default)]
+pub(super) struct Receivers(KeyedPermits<IpAddr>);
 
-/// One call's place, given up when dropped.
-pub(super) struct Place {
-    places: Places,
-    receiver: IpAddr,
-}
-
-impl Places {
-    /// A place at that receiver, if it has one left.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Place> {
-        let receiver = receiver(address);
-        let mut taken = self.lock();
-        let here = taken.entry(receiver).or_default();
-        if *here >= PER_RECEIVER {
-            return None;
-        }
-        *here += 1;
-        drop(taken);
-        Some(Place {
-            places: self.clone(),
-            receiver,
+impl Receivers {
+    /// Takes a permit for that receiver, if it has one left.
+    pub(super) fn take(&self, address: IpAddr) -> Option<Permit<IpAddr>> {
+        self.0.take(receiver(address), |of_receiver, _total| {
+            of_receiver < PER_RECEIVER
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        if let Some(here) = taken.get_mut(&self.receiver) {
-            *here -= 1;
-            if *here == 0 {
-                taken.remove(&self.receiver);
-            }
-        }
     }
 }
 
@@ -63,17 +33,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_receiver_has_its_places_and_no_trace_is_left() {
-        let places = Places::default();
+    fn each_receiver_has_its_permits_and_no_trace_is_left() {
+        let receivers = Receivers::default();
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let held: Vec<_> = (0..PER_RECEIVER)
-            .map(|n| places.take(ip(&format!("2001:db8::{n}"))).unwrap())
+            .map(|n| receivers.take(ip(&format!("2001:db8::{n}"))).unwrap())
             .collect();
-        assert!(places.take(ip("2001:db8::ffff")).is_none());
-        assert!(places.take(ip("2001:db8:0:1::1")).is_some());
-        assert!(places.take(ip("1.1.1.1")).is_some());
+        assert!(receivers.take(ip("2001:db8::ffff")).is_none());
+        assert!(receivers.take(ip("2001:db8:0:1::1")).is_some());
+        assert!(receivers.take(ip("1.1.1.1")).is_some());
         drop(held);
-        assert!(places.lock().is_empty());
-        assert!(places.take(ip("2001:db8::ffff")).is_some());
+        assert_eq!(receivers.0.keys(), 0);
+        assert!(receivers.take(ip("2001:db8::ffff")).is_some());
     }
 }

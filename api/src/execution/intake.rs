@@ -1,5 +1,7 @@
-//! From a request for execution to the job that it asks for: read, validated, built. Each step
-//! says to the caller what is wrong.
+//! Intake of requests for execution: reading, validating, and building the job.
+//! Each step's error says to the caller what is wrong.
+
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Path;
@@ -7,6 +9,7 @@ use axum::extract::rejection::PathRejection;
 use axum::http::HeaderMap;
 use tokio::time::Instant;
 use warren_http::{ApiError, body};
+use warren_languages::{Languages, PolicyMode};
 use warren_protocol::callback::CallbackUrl;
 use warren_protocol::contract::{ExecuteRequest, Refusal};
 use warren_protocol::ids::RoomId;
@@ -15,8 +18,8 @@ use warren_protocol::limits::{ByteSize, Limits, MAX_BODY};
 use warren_protocol::submission::Submission;
 use warren_protocol::time::Deadline;
 
-use crate::execution::trace_context::traceparent;
-use crate::state::AppState;
+use super::trace_context::traceparent;
+use crate::callbacks::Callbacks;
 
 /// A request as it came, with nothing but its size and the room's name checked.
 pub(crate) struct Received {
@@ -24,12 +27,12 @@ pub(crate) struct Received {
     pub(crate) body: Vec<u8>,
 }
 
-/// The room that a path names. One that is not UTF-8 names none.
+/// Returns the room that a path names. A path that is not UTF-8 names none.
 pub(crate) fn room_name(room: Result<Path<String>, PathRejection>) -> String {
     room.map_or_else(|_rejected| String::new(), |Path(room)| room)
 }
 
-/// Takes the request in, to be here `by` then.
+/// Reads the request, which has to arrive by `by`.
 pub(crate) async fn receive(
     room: String,
     headers: &HeaderMap,
@@ -39,7 +42,7 @@ pub(crate) async fn receive(
     receive_within(room, headers, body, MAX_BODY, by).await
 }
 
-/// The same of at most `limit`.
+/// Reads a request of at most `limit`, which has to arrive by `by`.
 pub(crate) async fn receive_within(
     room: String,
     headers: &HeaderMap,
@@ -53,38 +56,47 @@ pub(crate) async fn receive_within(
     Ok(Received { room, body })
 }
 
-/// What is asked for, validated.
-pub(crate) struct Order {
+/// A request that is valid: the parts of the job that it asks for.
+pub(crate) struct ValidatedRequest {
     room: RoomId,
     submission: Submission,
     callback: Option<CallbackUrl>,
 }
 
-/// Reads and validates what was received.
-pub(crate) fn order(state: &AppState, received: Received) -> Result<Order, Refusal> {
-    let Received { room, body } = received;
-    let request = ExecuteRequest::from_json(&body)?;
-    drop(body);
-    accept(state, room, request)
+/// Everything that a request is validated against.
+pub(crate) struct Intake {
+    pub(crate) languages: Languages,
+    pub(crate) policy: PolicyMode,
+    pub(crate) callbacks: Arc<Callbacks>,
 }
 
-/// Validates one request.
-pub(crate) fn accept(
-    state: &AppState,
-    room: RoomId,
-    request: ExecuteRequest,
-) -> Result<Order, Refusal> {
-    let callback = state.callbacks.accept(request.callback_url.as_deref())?;
-    let submission = Submission::parse(request, &state.languages, state.policy)?;
-    Ok(Order {
-        room,
-        submission,
-        callback,
-    })
+impl Intake {
+    /// Reads and validates what was received.
+    pub(crate) fn validate(&self, received: Received) -> Result<ValidatedRequest, Refusal> {
+        let Received { room, body } = received;
+        let request = ExecuteRequest::from_json(&body)?;
+        drop(body);
+        self.accept(room, request)
+    }
+
+    /// Validates one request.
+    pub(crate) fn accept(
+        &self,
+        room: RoomId,
+        request: ExecuteRequest,
+    ) -> Result<ValidatedRequest, Refusal> {
+        let callback = self.callbacks.accept(request.callback_url.as_deref())?;
+        let submission = Submission::parse(request, &self.languages, self.policy)?;
+        Ok(ValidatedRequest {
+            room,
+            submission,
+            callback,
+        })
+    }
 }
 
-impl Order {
-    /// The job that it comes to.
+impl ValidatedRequest {
+    /// Builds the job that it asks for.
     pub(crate) fn into_job(self, headers: &HeaderMap, deadline: Deadline) -> Job {
         let mut job = Job::new(self.room, self.submission, Limits::default(), deadline);
         job.traceparent = traceparent(headers);

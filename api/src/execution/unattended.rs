@@ -1,5 +1,6 @@
-//! Jobs that nobody waits for: queued to be kept, and put on record so that they are found at once.
+//! Jobs without a waiting caller: queued durably, and recorded so that they are found at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -10,15 +11,17 @@ use warren_protocol::contract::Problem;
 use warren_protocol::ids::JobId;
 use warren_protocol::job::Job;
 use warren_protocol::time::Deadline;
+use warren_queue::ApiQueue;
 
-use crate::execution::dispatch::DispatchError;
-use crate::execution::intake::Order;
-use crate::state::AppState;
+use super::Acceptance;
+use super::dispatch::DispatchError;
+use super::intake::ValidatedRequest;
+use crate::history::Recorder;
 use crate::store::{End, Execution};
 
 /// How long the answer waits for the job to be on record. It is recorded in any case.
 const ON_RECORD: Duration = Duration::from_millis(40);
-/// When to try again if too many wait.
+/// `Retry-After` while too many jobs wait.
 pub(crate) const ROOM_IN: Duration = Duration::from_secs(5);
 
 /// What a caller is told of a job that was taken.
@@ -45,43 +48,54 @@ impl Ticket {
     }
 }
 
-/// The job that an order comes to if nobody waits. It may wait for long, and once it is begun has as
-/// much time as any, whatever callers' wait is set to.
-pub(crate) fn job(state: &AppState, order: Order, headers: &HeaderMap) -> Job {
-    let mut job = order.into_job(headers, Deadline::after(state.async_max_wait));
-    job.budget = Some(Budget::start(MAX_WAIT).job_deadline().remaining());
-    job
-}
-
 /// Why a job was not taken.
 pub(crate) struct NotTaken {
-    /// What its caller is told.
+    /// The answer to its caller.
     pub(crate) problem: Problem,
-    /// Whether it will certainly not be run.
-    pub(crate) is_certain: bool,
+    /// Whether it may run all the same.
+    pub(crate) acceptance: Acceptance,
 }
 
-/// Queues the job. Nothing but the queue's room decides: it need not be done soon.
-pub(crate) async fn submit(state: &AppState, job: &Job) -> Result<Ticket, NotTaken> {
-    let submitted = state.queue.submit_unattended(job).await;
-    if let Err(error) = submitted.map_err(DispatchError::from) {
-        tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "job not queued");
-        let is_certain = !error.is_pending();
-        if !is_certain {
-            record(state, job).await;
-        }
-        let problem = error.into_problem(job.id, || ROOM_IN);
-        return Err(NotTaken {
-            problem,
-            is_certain,
-        });
+/// Everything that queues a job whose caller does not wait.
+pub(crate) struct UnattendedJobs {
+    /// The queue that such jobs go into.
+    pub(crate) queue: Arc<dyn ApiQueue>,
+    pub(crate) recorder: Arc<Recorder>,
+    /// The longest that such a job waits in the queue.
+    pub(crate) max_wait: Duration,
+}
+
+impl UnattendedJobs {
+    /// Builds the job of a request. It may wait for long. Once it is begun it has as much time as any
+    /// other, whatever callers' wait is set to.
+    pub(crate) fn job(&self, request: ValidatedRequest, headers: &HeaderMap) -> Job {
+        let mut job = request.into_job(headers, Deadline::after(self.max_wait));
+        job.budget = Some(Budget::start(MAX_WAIT).job_deadline().remaining());
+        job
     }
-    record(state, job).await;
-    Ok(Ticket::of(job.id))
-}
 
-/// After it was queued: what is refused leaves no trace.
-async fn record(state: &AppState, job: &Job) {
-    let pending = Execution::of(job, End::Pending);
-    state.recorder.record(pending).within(ON_RECORD).await;
+    /// Queues the job. Only the queue's own bound decides: the job need not be done soon.
+    pub(crate) async fn submit(&self, job: &Job) -> Result<Ticket, NotTaken> {
+        let submitted = self.queue.submit_unattended(job).await;
+        if let Err(error) = submitted.map_err(DispatchError::from) {
+            tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "cannot queue the job");
+            let acceptance = error.acceptance();
+            if acceptance == Acceptance::Perhaps {
+                self.record(job).await;
+            }
+            let problem = error.into_problem(job.id, || ROOM_IN);
+            return Err(NotTaken {
+                problem,
+                acceptance,
+            });
+        }
+        self.record(job).await;
+        Ok(Ticket::of(job.id))
+    }
+
+    /// Records the job as pending. Called after it was queued: a refused job leaves no trace.
+    async fn record(&self, job: &Job) {
+        let pending = Execution::of(job, End::Pending);
+        self.recorder.record(pending).within(ON_RECORD).await;
+    }
 }

@@ -1,10 +1,11 @@
-//! How the API and the services behind it are, checked at most once a second.
+//! Health of the API and of the services behind it, checked at most once a second.
 
+mod metrics;
 mod workers;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -18,6 +19,7 @@ use warren_queue::{ApiQueue, MAX_QUEUED_JOBS, QueueStatus, STATUS_TIMEOUT};
 use crate::execution::dispatch::Dispatch;
 use crate::history::Recorder;
 use crate::store::Store;
+use crate::sync::Lock;
 
 /// How long a check's result stands: polling, however fast, costs the services one check in it.
 const FRESH: Duration = Duration::from_secs(1);
@@ -26,21 +28,42 @@ const CHECK_TIMEOUT: Duration = STATUS_TIMEOUT;
 
 /// The checks, and the last report.
 pub(crate) struct Health {
-    pub(crate) instance: InstanceId,
-    pub(crate) queue_name: &'static str,
-    pub(crate) queue: Arc<dyn ApiQueue>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) dispatch: Arc<Dispatch>,
-    // Held while checking, so that many askers at once make one check.
-    pub(crate) last: Mutex<Option<(Instant, HealthReport)>>,
-    /// What the queue said last; `None` while it says nothing.
-    pub(crate) queue_seen: std::sync::Mutex<Option<QueueStatus>>,
-    /// How each service was when it was checked last.
-    pub(crate) standings: std::sync::Mutex<BTreeMap<String, State>>,
+    instance: InstanceId,
+    queue_name: &'static str,
+    queue: Arc<dyn ApiQueue>,
+    store: Arc<dyn Store>,
+    recorder: Arc<Recorder>,
+    dispatch: Arc<Dispatch>,
+    // Held while checking, so that many requests at once make one check.
+    last: Mutex<Option<(Instant, HealthReport)>>,
+    /// The queue's last status; `None` while it does not answer.
+    queue_status: Lock<Option<QueueStatus>>,
+    /// The state of each service when it was checked last.
+    states: Lock<BTreeMap<String, State>>,
 }
 
 impl Health {
+    /// Checks these services. `queue_name` is the queue's name in reports.
+    pub(crate) fn new(
+        instance: InstanceId,
+        (queue_name, queue): (&'static str, Arc<dyn ApiQueue>),
+        store: Arc<dyn Store>,
+        recorder: Arc<Recorder>,
+        dispatch: Arc<Dispatch>,
+    ) -> Self {
+        Self {
+            instance,
+            queue_name,
+            queue,
+            store,
+            recorder,
+            dispatch,
+            last: Mutex::default(),
+            queue_status: Lock::default(),
+            states: Lock::default(),
+        }
+    }
+
     /// How everything is: `down` if no job can be queued, nor run in another way; `degraded` if jobs are not taken or not
     /// recorded, which this process cannot mend by being restarted or taken out of service.
     pub(crate) async fn report(&self) -> HealthReport {
@@ -80,7 +103,7 @@ impl Health {
             .collect(),
             pool: BTreeMap::new(),
         };
-        *lock(&self.standings) = report
+        *self.states.lock() = report
             .services
             .iter()
             .map(|(name, service)| (name.clone(), service.status))
@@ -90,7 +113,7 @@ impl Health {
     }
 
     /// Whether jobs are run even if the queue takes none, by the last report.
-    pub(crate) fn has_fallback(&self, report: &HealthReport) -> bool {
+    fn has_fallback(&self, report: &HealthReport) -> bool {
         let names = self.dispatch.fallbacks().map(|way| way.name().as_str());
         any_works(names.filter_map(|name| report.services.get(name)))
     }
@@ -103,19 +126,23 @@ impl Health {
         join_all(checks).await.into_iter().collect()
     }
 
-    /// What the queue said when it was asked last; `None` if it said nothing.
-    pub(crate) fn queue_status(&self) -> Option<QueueStatus> {
-        *lock(&self.queue_seen)
-    }
-
-    /// How each service was when it was checked last.
-    pub(crate) fn standings(&self) -> BTreeMap<String, State> {
-        lock(&self.standings).clone()
+    /// Returns why jobs sent here would not run, if they would not.
+    pub(crate) async fn unready(&self) -> Option<String> {
+        let report = self.report().await;
+        if self.has_fallback(&report) {
+            return None;
+        }
+        let needed = [self.queue_name, "workers"];
+        needed.into_iter().find_map(|name| {
+            let service = report.services.get(name)?;
+            let detail = service.detail.as_deref().unwrap_or_default();
+            (service.status == State::Down).then(|| format!("{name}: {detail}"))
+        })
     }
 
     async fn check_queue(&self) -> (ServiceHealth, ServiceHealth) {
         let (latency, status) = timed(self.queue.status()).await;
-        *lock(&self.queue_seen) = status
+        *self.queue_status.lock() = status
             .as_ref()
             .and_then(|status| status.as_ref().ok().copied());
         match status {
@@ -177,10 +204,6 @@ impl Health {
 
 fn any_works<'a>(mut services: impl Iterator<Item = &'a ServiceHealth>) -> bool {
     services.any(|service| service.status != State::Down)
-}
-
-fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn service(status: State, latency: Duration, detail: impl Into<String>) -> ServiceHealth {

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
-use warren_http::ApiError;
 use warren_protocol::contract::Problem;
 use warren_protocol::ids::JobId;
 
+use super::reader::HistoryReader;
+use super::view::Seen;
+use super::watch::Watcher;
 use crate::access::auth::Rooms;
-use crate::history::watch::Watcher;
-use crate::routes::executions::{Seen, see};
-use crate::state::AppState;
 
 /// How often is looked without any news.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -20,7 +19,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// One request that follows one execution.
 pub(crate) struct Follower {
-    state: Arc<AppState>,
+    history: Arc<HistoryReader>,
     rooms: Rooms,
     job: JobId,
     watcher: Watcher,
@@ -36,27 +35,30 @@ pub(crate) enum Waited {
 }
 
 impl Follower {
-    /// Follows this job from now on, if it is of these rooms.
-    pub(crate) fn of(state: &Arc<AppState>, rooms: Rooms, job: JobId) -> Result<Self, ApiError> {
-        let watcher = state.watch.job(job).ok_or_else(too_many)?;
+    pub(super) fn new(
+        history: Arc<HistoryReader>,
+        rooms: Rooms,
+        job: JobId,
+    ) -> Result<Self, Problem> {
+        let watcher = history.watch.job(job).ok_or_else(too_many)?;
         Ok(Self {
-            state: Arc::clone(state),
+            history,
             rooms,
             job,
             watcher,
         })
     }
 
-    /// How it is now.
-    pub(crate) async fn look(&self) -> Result<Seen, ApiError> {
-        see(&self.state, &self.rooms, self.job).await
+    /// Returns the execution as it is now.
+    pub(crate) async fn look(&self) -> Result<Seen, Problem> {
+        self.history.see(&self.rooms, self.job).await
     }
 
     /// Waits until there may be something new, at most until then.
     pub(crate) async fn wait(&mut self, until: Instant) -> Waited {
         tokio::select! {
             biased;
-            () = self.state.draining.cancelled() => Waited::Over,
+            () = self.history.draining.cancelled() => Waited::Over,
             () = sleep_until(until) => Waited::Over,
             () = self.watcher.news() => Waited::LookAgain,
             () = sleep(LOOK_AGAIN) => Waited::LookAgain,
@@ -64,7 +66,7 @@ impl Follower {
     }
 
     /// How it is once it has ended, or else how it is then.
-    pub(crate) async fn end(&mut self, until: Instant) -> Result<Seen, ApiError> {
+    pub(crate) async fn end(&mut self, until: Instant) -> Result<Seen, Problem> {
         let mut seen = self.look().await?;
         while !seen.has_ended() && self.wait(until).await == Waited::LookAgain {
             // What could be seen once can be seen again soon.
@@ -76,8 +78,8 @@ impl Follower {
     }
 }
 
-fn too_many() -> ApiError {
+fn too_many() -> Problem {
     let message = "Too many requests wait for results here. Ask without waiting, or again later; if you operate this service, start another API instance.";
     let problem = Problem::new(503, "too_many_waiting", message);
-    problem.retry_after(RETRY_AFTER).into()
+    problem.retry_after(RETRY_AFTER)
 }

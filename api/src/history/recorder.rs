@@ -16,8 +16,9 @@ use warren_queue::{Callback, Unclaimed};
 
 use super::outcome_metrics::{Ends, Told};
 use super::write_buffer::{Hand, Held};
-use crate::callbacks::Outbox;
+use crate::metrics::Metrics;
 use crate::store::{CodeKeeping, End, Execution, Store, StoreError};
+use crate::sync::pauses;
 
 /// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
 /// second this is an outage of five minutes.
@@ -47,6 +48,13 @@ pub struct Recorder {
     keeping: CodeKeeping,
     closing: CancellationToken,
     writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A destination of callbacks for executions that have been recorded.
+pub(crate) trait CallbackSink: Send + Sync + 'static {
+    /// Takes a callback over without waiting. Calls `queued` once the callback is queued or given up
+    /// because the queue is full; drops it if the queue cannot be reached.
+    fn send(&self, callback: Callback, queued: Box<dyn FnOnce() + Send>);
 }
 
 /// One execution to be written.
@@ -123,11 +131,11 @@ impl Recorder {
         Self::new(keeping, store, None)
     }
 
-    /// The same, and hands over to `outbox` what is to be posted.
+    /// The same, and hands what is to be posted over to `callbacks`.
     pub(crate) fn new(
         keeping: CodeKeeping,
         store: Arc<dyn Store>,
-        outbox: Option<Arc<Outbox>>,
+        callbacks: Option<Arc<dyn CallbackSink>>,
     ) -> Self {
         let (entries, queue) = mpsc::channel(RECORD_BUFFER);
         let state = Arc::new(State {
@@ -143,8 +151,8 @@ impl Recorder {
             let (state, store) = (Arc::clone(&state), Arc::clone(&store));
             waiting.for_each_concurrent(WRITERS, move |entry| {
                 let (store, state) = (Arc::clone(&store), Arc::clone(&state));
-                let outbox = outbox.clone();
-                async move { write(store.as_ref(), &state, outbox.as_deref(), entry).await }
+                let callbacks = callbacks.clone();
+                async move { write(store.as_ref(), &state, callbacks.as_deref(), entry).await }
             })
         };
         Self {
@@ -238,9 +246,36 @@ impl Recorder {
         }
     }
 
-    /// What has been handed over, to be told.
-    pub(crate) fn ends(&self) -> &Ends {
-        &self.state.ends
+    /// Registers the outcomes of jobs, and how the recorder is doing.
+    pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
+        self.state.ends.register(metrics);
+        let backlog = || {
+            let recorder = Arc::clone(self);
+            move || recorder.backlog()
+        };
+        let read = backlog();
+        metrics.register_gauge(
+            "store_waiting",
+            "Executions that wait to be recorded",
+            move || Some(read().waiting),
+        );
+        metrics.register_gauge(
+            "store_waiting_max",
+            "How many may wait before any is lost",
+            || Some(RECORD_BUFFER),
+        );
+        let read = backlog();
+        metrics.register_gauge(
+            "store_failing",
+            "1 while the store takes no executions",
+            move || Some(read().failing),
+        );
+        let read = backlog();
+        metrics.register_counter(
+            "store_lost",
+            "Executions that were never recorded",
+            move || read().lost,
+        );
     }
 
     /// The jobs whose unclaimed replies are recorded from now on.
@@ -301,10 +336,15 @@ fn until_closed(
 }
 
 /// Writes one execution, however long the store is away.
-async fn write(store: &dyn Store, state: &State, outbox: Option<&Outbox>, entry: Entry) {
+async fn write(
+    store: &dyn Store,
+    state: &State,
+    callbacks: Option<&dyn CallbackSink>,
+    entry: Entry,
+) {
     let execution = entry.held.execution();
     let job_id = execution.job_id;
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
     let is_recorded = loop {
         let asked = Instant::now();
         let recorded = store.record(execution).await;
@@ -335,8 +375,7 @@ async fn write(store: &dyn Store, state: &State, outbox: Option<&Outbox>, entry:
                         "cannot record executions; trying on"
                     );
                 }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LAST_PAUSE);
+                tokio::time::sleep(pauses.next().unwrap_or(LAST_PAUSE)).await;
             }
         }
     };
@@ -348,10 +387,10 @@ async fn write(store: &dyn Store, state: &State, outbox: Option<&Outbox>, entry:
             drop(written.send(job_id));
         }
     };
-    match (outbox, execution.callback.clone()) {
+    match (callbacks, execution.callback.clone()) {
         // An unclaimed reply is settled only when its callback is queued.
-        (Some(outbox), Some(url)) if is_recorded && execution.end != End::Pending => {
-            outbox.send(Callback::new(job_id, url), settle);
+        (Some(callbacks), Some(url)) if is_recorded && execution.end != End::Pending => {
+            callbacks.send(Callback::new(job_id, url), Box::new(settle));
         }
         _ => settle(),
     }

@@ -154,8 +154,8 @@ impl Watch {
     }
 }
 
-/// Tells every API of each end that was recorded of a job that nobody waited for, until `stop`.
-pub(crate) async fn tell(
+/// Publishes each end that is recorded of a job without a waiting caller to every API, until `stop`.
+pub(crate) async fn publish_ends(
     mut written: broadcast::Receiver<JobId>,
     queue: Arc<dyn ApiQueue>,
     stop: CancellationToken,

@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use warren_protocol::ids::RoomId;
 use warren_queue::ApiQueue;
 
+use crate::metrics::Metrics;
 use fair_queue::{Order, Ticket, Window};
 use model::Model;
 use supply::Supply;
@@ -99,6 +100,16 @@ impl Admission {
     pub(crate) fn forecast(&self) -> Option<Duration> {
         let forecast = self.state().model.forecast(0)?;
         Duration::try_from_secs_f64(forecast).ok()
+    }
+
+    /// Registers how long a new job would wait.
+    pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
+        let admission = Arc::clone(self);
+        metrics.register_gauge(
+            "admission_wait_seconds",
+            "For how long a new job would wait at most, as admission has it; absent while no worker is ready",
+            move || admission.forecast(),
+        );
     }
 
     /// When somebody should come again for whom there is no room at all.

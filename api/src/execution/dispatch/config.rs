@@ -1,12 +1,11 @@
 //! Which fallbacks an operator has configured: none unless told otherwise.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use url::{Host, Url};
 use warren_config::Env;
-
-use super::judge0::Pace;
 
 const EXECUTOR_URL: &str = "EXECUTOR_URL";
 const WORKER_SECRET: &str = "WARREN_WORKER_SECRET";
@@ -41,6 +40,24 @@ pub struct Judge0Config {
     /// Its key (`JUDGE0_API_KEY`). Never in a debug print.
     pub(super) key: Option<HeaderValue>,
     pub(crate) pace: Pace,
+}
+
+/// The pauses before each look at submissions that are not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    /// The first; each further one is half as long again.
+    pub(crate) first: Duration,
+    /// The longest.
+    pub(crate) last: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(250),
+            last: Duration::from_secs(1),
+        }
+    }
 }
 
 impl Judge0Config {

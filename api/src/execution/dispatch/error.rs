@@ -10,6 +10,7 @@ use warren_queue::{QueueError, SubmitError};
 
 use super::WayName;
 use super::fault::{Fault, Taken};
+use crate::execution::Acceptance;
 
 /// When to try again if something has to come back first: workers, brokers, container engines.
 const RETRY_LATER: Duration = Duration::from_secs(5);
@@ -93,6 +94,15 @@ impl DispatchError {
                 .get(*decisive)
                 .is_some_and(|(_, told)| told.is_pending()),
             _ => false,
+        }
+    }
+
+    /// Returns whether the job was taken, as far as that is known.
+    pub(crate) fn acceptance(&self) -> Acceptance {
+        if self.is_pending() || self.failure().is_some() {
+            Acceptance::Perhaps
+        } else {
+            Acceptance::CertainlyNot
         }
     }
 

@@ -10,7 +10,7 @@ pub(crate) mod judge0;
 mod queued;
 mod retry_after;
 
-pub(crate) use breaker::Standing;
+use breaker::Standing;
 pub(crate) use error::{DispatchError, OVERLOADED, failure_problem};
 pub(crate) use fallback::Fallback;
 
@@ -23,6 +23,7 @@ use warren_protocol::reply::Reply;
 use warren_queue::ApiQueue;
 
 use crate::history::Recorder;
+use crate::metrics::{Kind, Metrics, Readings};
 use config::FallbackConfig;
 use direct_worker::Executor;
 use judge0::Judge0;
@@ -160,6 +161,27 @@ impl Dispatch {
             .collect();
         let refused = vec![(WayName::Queue, DispatchError::Overloaded)];
         along(ways, refused, job, budget, recorder).await
+    }
+
+    /// Registers whose breaker is open.
+    pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
+        let dispatch = Arc::clone(self);
+        let is_open = move |way| {
+            let mut fallbacks = dispatch.fallbacks();
+            let found = fallbacks.find(|fallback| fallback.name() == way);
+            found.is_some_and(|fallback| matches!(fallback.standing(), Standing::Open { .. }))
+        };
+        metrics.register_collector(Readings {
+            name: "breaker_open",
+            help: "1 while this fallback is left alone, since it failed",
+            kind: Kind::Gauge,
+            label: "way",
+            read: move || {
+                let ways = [WayName::Executor, WayName::Judge0];
+                let open = ways.map(|way| (way.as_str(), u64::from(is_open(way))));
+                open.to_vec()
+            },
+        });
     }
 
     /// The ways beside the queue, in their order.

@@ -1,4 +1,4 @@
-//! Whose turn it is: the first with a key has its job run, any other is told about that job.
+//! Claims a request's key: the first request has its job run, any other is a replay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use warren_protocol::reply::FailureCode;
 use warren_protocol::time::EpochMillis;
 
 use super::Keyed;
-use crate::state::AppState;
+use crate::history::Recorder;
 use crate::store::{Claim, ClaimKey, Claimed, End, Execution, OVERDUE, Store, StoreError};
 
 /// How long a key stands for its job.
@@ -29,12 +29,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 static RELEASING: Semaphore = Semaphore::const_new(RELEASES);
 
-/// Whose turn it is.
-pub(crate) enum Turn {
-    /// This request's: its job is to be run.
+/// The first request with a key, or a replay of an earlier one.
+pub(crate) enum FirstOrReplay {
+    /// The first: its job is to be run.
     First(Held),
-    /// It was that job's.
-    Again(JobId),
+    /// A replay: to be answered about the job of an earlier request.
+    Replay(JobId),
 }
 
 /// A key that stands for this request's job; nothing, for a request without one.
@@ -42,6 +42,11 @@ pub(crate) enum Turn {
 pub(crate) struct Held(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
 
 impl Held {
+    /// Leaves the key to its job.
+    pub(crate) fn keep(self) {
+        drop(self);
+    }
+
     /// The job will certainly not be run: another may try under the key. What cannot be given
     /// back in a moment is given back later.
     pub(crate) async fn release(self) {
@@ -53,62 +58,73 @@ impl Held {
     }
 }
 
-/// Whose turn it is for this job of a request. Without a key, always its own. Settled `by` then.
-pub(crate) async fn begin(
-    state: &AppState,
-    keyed: Option<Keyed>,
-    job: &Job,
-    by: Instant,
-) -> Result<Turn, Problem> {
-    let Some(keyed) = keyed else {
-        return Ok(Turn::First(Held(None)));
-    };
-    let claim = Claim {
-        key: keyed.key.clone(),
-        fingerprint: keyed.fingerprint,
-        job: job.id,
-        due_at: job.deadline.at(),
-        lapses_at: EpochMillis::now() + LAPSES_AFTER,
-    };
-    // If the store is not heard, or the caller leaves, it may have our claim all the same.
-    let mut guard = Unsure(Some((Arc::clone(&state.store), claim.key.clone(), job.id)));
-    let turn = timeout_at(by, take(state, &claim)).await;
-    match turn {
-        Ok(Ok(None)) => Ok(Turn::First(Held(guard.0.take()))),
-        Ok(Ok(Some(theirs))) => {
-            guard.0 = None;
-            if theirs.fingerprint == claim.fingerprint {
-                Ok(Turn::Again(theirs.job))
-            } else {
-                Err(reused())
-            }
-        }
-        Ok(Err(error)) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "no claim");
-            Err(store_away())
-        }
-        Err(_elapsed) => Err(store_away()),
-    }
+/// The claims on keys, and the records of the jobs that they stand for.
+pub(crate) struct Idempotency {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
-/// Claims; `None` if it is ours, else whose it is.
-async fn take(state: &AppState, claim: &Claim) -> Result<Option<Box<Claim>>, StoreError> {
-    let mut instead_of = None;
-    let mut looks = LOOKS;
-    loop {
-        let theirs = match state.store.claim(claim, instead_of).await? {
-            Claimed::Won => return Ok(None),
-            Claimed::By(theirs) => theirs,
+impl Idempotency {
+    /// Returns whether a request is the first with its key, by `by` at the latest. A request without a
+    /// key always is.
+    pub(crate) async fn begin(
+        &self,
+        keyed: Option<Keyed>,
+        job: &Job,
+        by: Instant,
+    ) -> Result<FirstOrReplay, Problem> {
+        let Some(keyed) = keyed else {
+            return Ok(FirstOrReplay::First(Held(None)));
         };
-        looks -= 1;
-        if looks == 0 || theirs.fingerprint != claim.fingerprint {
-            return Ok(Some(theirs));
+        let claim = Claim {
+            key: keyed.key.clone(),
+            fingerprint: keyed.fingerprint,
+            job: job.id,
+            due_at: job.deadline.at(),
+            lapses_at: EpochMillis::now() + LAPSES_AFTER,
+        };
+        // If the store is not heard, or the caller leaves, it may have our claim all the same.
+        let mut guard = Unsure(Some((Arc::clone(&self.store), claim.key.clone(), job.id)));
+        match timeout_at(by, self.take(&claim)).await {
+            Ok(Ok(None)) => Ok(FirstOrReplay::First(Held(guard.0.take()))),
+            Ok(Ok(Some(theirs))) => {
+                guard.0 = None;
+                if theirs.fingerprint == claim.fingerprint {
+                    Ok(FirstOrReplay::Replay(theirs.job))
+                } else {
+                    Err(reused())
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot claim an idempotency key"
+                );
+                Err(store_away())
+            }
+            Err(_elapsed) => Err(store_away()),
         }
-        let record = state.recorder.find(theirs.job).await?;
-        if !gives_way(&theirs, record.as_ref()) {
-            return Ok(Some(theirs));
+    }
+
+    /// Claims the key. Returns `None` if the claim is this request's, else the claim that it lost to.
+    async fn take(&self, claim: &Claim) -> Result<Option<Box<Claim>>, StoreError> {
+        let mut instead_of = None;
+        let mut looks = LOOKS;
+        loop {
+            let theirs = match self.store.claim(claim, instead_of).await? {
+                Claimed::Won => return Ok(None),
+                Claimed::By(theirs) => theirs,
+            };
+            looks -= 1;
+            if looks == 0 || theirs.fingerprint != claim.fingerprint {
+                return Ok(Some(theirs));
+            }
+            let record = self.recorder.find(theirs.job).await?;
+            if !gives_way(&theirs, record.as_ref()) {
+                return Ok(Some(theirs));
+            }
+            instead_of = Some(theirs.job);
         }
-        instead_of = Some(theirs.job);
     }
 }
 
@@ -138,7 +154,7 @@ impl Drop for Unsure {
 
 /// Gives a key back; if that does not work, it is free again well after the job was due.
 async fn give_back(store: Arc<dyn Store>, key: ClaimKey, job: JobId) {
-    let Ok(_place) = RELEASING.try_acquire() else {
+    let Ok(_permit) = RELEASING.try_acquire() else {
         return;
     };
     for _ in 0..RELEASE_TRIES {

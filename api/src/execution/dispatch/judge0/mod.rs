@@ -25,7 +25,7 @@ use warren_protocol::submission::OnFailure;
 use warren_protocol::time::EpochMillis;
 
 use super::WayName;
-use super::config::Judge0Config;
+use super::config::{Judge0Config, Pace};
 use super::fallback::{Checked, Remote};
 use super::fault::Fault;
 use catalog::{Catalog, LanguageEntry};
@@ -39,24 +39,6 @@ const PLACES: usize = 16;
 const CATALOG_AGE: Duration = Duration::from_secs(12 * 60 * 60);
 /// How long a job may take there. Its caller has gone long before; the result is still recorded.
 const LATEST: Duration = Duration::from_secs(20);
-
-/// The pauses before each look at submissions that are not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
-    /// The first; each further one is half as long again.
-    pub(crate) first: Duration,
-    /// The longest.
-    pub(crate) last: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            first: Duration::from_millis(250),
-            last: Duration::from_secs(1),
-        }
-    }
-}
 
 /// The Judge0 at `JUDGE0_URL`.
 pub(super) struct Judge0 {
