@@ -2,8 +2,8 @@
 //! daemonless runtime can stand behind it later.
 
 pub mod docker;
-mod report;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -17,7 +17,6 @@ use warren_protocol::ids::JobId;
 use warren_protocol::limits::Limits;
 
 use crate::Result;
-pub use report::EngineReport;
 
 /// Makes hardened containers with the runner as PID 1, and clears away lost ones.
 #[async_trait]
@@ -143,4 +142,13 @@ pub struct Swept {
     pub seen: usize,
     /// Those removed.
     pub removed: usize,
+}
+
+/// The report of an engine that answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineReport {
+    /// The engine's description, in a few words.
+    pub description: String,
+    /// The languages whose images are missing, each with the reason and what to do.
+    pub faults: BTreeMap<LanguageName, String>,
 }

@@ -10,7 +10,8 @@ mod seccomp;
 mod sweep;
 mod uids;
 
-pub use hardening::{Blueprint, RUNNER, SCRATCH, UIDS, harden};
+use hardening::{Blueprint, harden};
+pub use image::BaseImage;
 pub use runtime::{RuntimeName, VARIABLE as RUNTIME_VARIABLE};
 
 use std::collections::BTreeMap;
@@ -48,15 +49,6 @@ pub struct DockerConfig {
     pub runtime: Option<RuntimeName>,
     /// The most containers that exist at a time, those being removed included.
     pub max_containers: usize,
-}
-
-/// A base image and where it was chosen.
-#[derive(Clone, Debug)]
-pub struct BaseImage {
-    /// The image's reference.
-    pub reference: String,
-    /// The variable that chooses it, for messages.
-    pub variable: String,
 }
 
 /// Containers on a Docker Engine.
@@ -199,7 +191,7 @@ impl Engine for DockerEngine {
         self.client.ping().await?;
         let runtime = self.runtime.found(&self.client).await?;
         Ok(EngineReport {
-            what: format!("runtime {runtime}"),
+            description: format!("runtime {runtime}"),
             faults: self.images.look().await?,
         })
     }

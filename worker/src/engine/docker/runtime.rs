@@ -91,6 +91,7 @@ fn choose(
         Some(name) => Err(Error::RuntimeMissing {
             runtime: name.to_string(),
             known: known.iter().cloned().collect::<Vec<_>>().join(", "),
+            variable: VARIABLE,
         }),
     }
 }

@@ -17,9 +17,17 @@ use warren_languages::LanguageName;
 
 use self::attempts::Attempts;
 use self::recipe::{context, derived_tag};
-use super::BaseImage;
 use super::client::{Client, is_gone};
 use crate::{Error, Result};
+
+/// A base image and where it was chosen.
+#[derive(Clone, Debug)]
+pub struct BaseImage {
+    /// The image's reference.
+    pub reference: String,
+    /// The variable that chooses it, for messages.
+    pub variable: String,
+}
 
 const INSPECT: Duration = Duration::from_secs(5);
 /// How long a pull may take; it goes on in the daemon when we stop waiting.
