@@ -1,5 +1,6 @@
-//! The programs of `tests/fixtures/differential`, each run plainly and in a parked interpreter:
-//! no program may be able to tell, and nobody who reads its output, errors and exit status.
+//! The programs of `tests/fixtures/differential`, each run plainly and in a parked interpreter.
+//!
+//! Neither the program nor a reader of its output, errors and exit status may see a difference.
 
 use std::path::{Path, PathBuf};
 

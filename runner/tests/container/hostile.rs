@@ -1,5 +1,6 @@
-//! The hostile programs of `tests/fixtures/hostile`: the right verdict for each, and nothing of it
-//! left for the run after it.
+//! The hostile programs of `tests/fixtures/hostile`: the right ending for each, and no traces.
+//!
+//! Nothing of one may be left for the run after it.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a program may have, and what it gets when it wants more.
+//! The limits of a program, and the ending that exceeding each one has.
 
 use std::time::Duration;
 

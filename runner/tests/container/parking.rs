@@ -1,5 +1,4 @@
-//! Interpreters that wait for their program: no program can tell, and nothing can go wrong that a
-//! fresh one would not mend.
+//! Parked interpreters: no program sees a difference, and a fresh one replaces any that fails.
 
 use std::time::{Duration, Instant};
 

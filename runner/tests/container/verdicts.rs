@@ -1,4 +1,4 @@
-//! Ends that look alike: each gets its own verdict.
+//! Endings that look alike, each of which must be told from the others.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! Execution slots: how many jobs this worker runs at a time, from the queue and over HTTP alike.
-//! Jobs that nobody waits for have what others leave, and may be asked for it back.
+//! Execution slots: bound how many jobs this worker runs at a time, from the queue and over HTTP.
+//!
+//! Unattended jobs get the slots that others leave, and may be asked to give them back.
 
 mod activity;
 
@@ -11,20 +12,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use activity::Activity;
+pub(crate) use activity::Activity;
 
-/// The slots. A job holds one from before its container is made until its reply is out.
+/// The slots. A job holds one from before its container is made until its reply is sent.
 #[derive(Clone)]
-pub struct Slots {
+pub(crate) struct Slots {
     free: Arc<Semaphore>,
     count: NonZeroU16,
     activity: watch::Sender<Activity>,
-    /// What asks for each slot back that is only lent, the last one that was lent at the end.
+    /// The signals that ask for lent slots back, in the order in which they were lent.
     lent: Arc<Mutex<Vec<CancellationToken>>>,
 }
 
 /// One slot, or all of them for one job that must run alone; freed when dropped.
-pub struct Slot {
+pub(crate) struct Slot {
     taken: Instant,
     permit: Option<OwnedSemaphorePermit>,
     slots: Slots,
@@ -32,21 +33,21 @@ pub struct Slot {
     wanted_back: CancellationToken,
 }
 
-/// On what terms a job has its slot.
+/// The terms on which a job has its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Terms {
-    /// Somebody waits for it.
+    /// A caller waits for the job.
     Attended,
-    /// Nobody does, and it is due all the same.
+    /// The job is unattended, and its turn has come.
     Due,
-    /// Nobody does, and nobody else needs the slot.
+    /// The job is unattended, and no other job needs the slot.
     Lent,
 }
 
 impl Slots {
-    /// That many slots.
+    /// Makes `count` slots.
     #[must_use]
-    pub fn new(count: NonZeroU16) -> Self {
+    pub(crate) fn new(count: NonZeroU16) -> Self {
         let slots = usize::from(count.get());
         Self {
             free: Arc::new(Semaphore::new(slots)),
@@ -56,61 +57,61 @@ impl Slots {
         }
     }
 
-    /// How many there are.
+    /// The number of slots.
     #[must_use]
-    pub fn count(&self) -> NonZeroU16 {
+    pub(crate) fn count(&self) -> NonZeroU16 {
         self.count
     }
 
-    /// How many are free now.
+    /// The number of slots that are free now.
     #[must_use]
-    pub fn free(&self) -> usize {
+    pub(crate) fn free(&self) -> usize {
         self.free.available_permits()
     }
 
-    /// How busy they are, now and whenever that changes.
+    /// Subscribes to how busy the slots are.
     #[must_use]
-    pub fn activity(&self) -> watch::Receiver<Activity> {
+    pub(crate) fn activity(&self) -> watch::Receiver<Activity> {
         self.activity.subscribe()
     }
 
-    /// A slot for a job that somebody waits for, as soon as one is free. If none is, one that was
-    /// lent is asked for.
-    pub async fn take(&self) -> Option<Slot> {
+    /// Takes a slot for a job that a caller waits for, as soon as one is free. If none is, asks for one
+    /// that was lent.
+    pub(crate) async fn take(&self) -> Option<Slot> {
         self.take_as(Terms::Attended).await
     }
 
-    /// All slots for one job, as soon as no other job runs. From when it is asked for, no other
+    /// Takes all slots for one job, as soon as no other job runs. From this call on no other job
     /// begins; meanwhile every slot counts as taken.
-    pub async fn take_all(&self) -> Option<Slot> {
+    pub(crate) async fn take_all(&self) -> Option<Slot> {
         let all = u32::from(self.count.get());
         while self.ask_back() {}
-        // Those that were set aside for this are free again if nobody waits for it any more.
+        // If the wait is dropped, the slots that were set aside for it are free again.
         let given_up = TellWhenDropped(self);
         let permit = self.free.clone().acquire_many_owned(all).await.ok()?;
         drop(given_up);
         Some(self.slot(permit, Terms::Attended))
     }
 
-    /// A slot, if one becomes free in time.
-    pub async fn take_within(&self, within: Duration) -> Option<Slot> {
+    /// Takes a slot, if one becomes free in time.
+    pub(crate) async fn take_within(&self, within: Duration) -> Option<Slot> {
         tokio::time::timeout(within, self.take())
             .await
             .ok()
             .flatten()
     }
 
-    /// A slot for a job that nobody waits for, but which is due: it is waited for like any other.
-    pub async fn take_due(&self) -> Option<Slot> {
+    /// Takes a slot for an unattended job whose turn has come: waits for it like any other job.
+    pub(crate) async fn take_due(&self) -> Option<Slot> {
         self.take_as(Terms::Due).await
     }
 
-    /// A slot for a job that nobody waits for, if one is free and nobody waits for a slot. It is to
-    /// be given back when that is asked for ([`Slot::wanted_back`]).
+    /// Lends a slot to an unattended job, if one is free and no job waits for one. The job must give
+    /// it back on request ([`Slot::wanted_back`]).
     #[must_use]
-    pub fn lend(&self) -> Option<Slot> {
+    pub(crate) fn lend(&self) -> Option<Slot> {
         let mut lent = None;
-        // In here, so that the job counts as what it is from its slot's first moment on.
+        // In here, so that the job counts as unattended from its slot's first moment on.
         self.activity.send_if_modified(|activity| {
             let Ok(permit) = self.free.clone().try_acquire_owned() else {
                 return false;
@@ -152,7 +153,7 @@ impl Slots {
         }
     }
 
-    /// Asks for the slot back that was lent last, if one is lent.
+    /// Asks for the slot that was lent last. Returns whether one was.
     fn ask_back(&self) -> bool {
         let last = self.lent().pop();
         last.is_some_and(|lent| {
@@ -167,7 +168,7 @@ impl Slots {
 
     fn tell(&self) {
         self.activity.send_modify(|activity| {
-            // Counted in here, so that the last to tell is right whoever else tells.
+            // Counted in here, so that the last of concurrent updates is right.
             let taken = activity.count.saturating_sub(self.free());
             activity.becomes(taken, activity.unattended, Instant::now());
         });
@@ -183,9 +184,9 @@ impl Drop for TellWhenDropped<'_> {
 }
 
 impl Slot {
-    /// Cancelled once somebody else needs it, if it was only lent.
+    /// A token that is cancelled once another job needs this slot, if it was only lent.
     #[must_use]
-    pub fn wanted_back(&self) -> CancellationToken {
+    pub(crate) fn wanted_back(&self) -> CancellationToken {
         self.wanted_back.clone()
     }
 }
@@ -193,19 +194,20 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if self.terms == Terms::Lent {
-            // What was asked for back is not there any more; the others are told apart by that.
+            // Those that were asked for back are off the list already. Cancelling this one marks it
+            // among the others.
             self.wanted_back.cancel();
             self.slots.lent().retain(|lent| !lent.is_cancelled());
         }
         let span = self.taken.elapsed();
         self.slots.activity.send_if_modified(|activity| {
-            // Together, so that no job counts as another than it was.
+            // Together, so that no job counts as one of the other kind.
             drop(self.permit.take());
             match self.terms {
                 Terms::Attended => activity.held(span),
                 Terms::Due | Terms::Lent => activity.unattended -= 1,
             }
-            // Told with what follows.
+            // The following call notifies the subscribers.
             false
         });
         self.slots.tell();

@@ -1,5 +1,7 @@
-//! Makes containers as the worker's engine does, over Docker's API: its command line has no word
-//! for leaving out the network altogether, which saves a third of a container's start.
+//! Makes containers as the worker's engine does, over Docker's API.
+//!
+//! Docker's command line has no option to leave out the network altogether, which saves a third of a
+//! container's start.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -19,7 +21,7 @@ pub(super) struct Wanted<'a> {
     pub(super) command: &'a [&'a str],
     /// `HOST:CONTAINER:ro`.
     pub(super) binds: &'a [String],
-    /// Further places that can be written, beside the scratch directory.
+    /// Further writable directories, besides the scratch directory.
     pub(super) writable: &'a [&'a str],
 }
 

@@ -1,35 +1,35 @@
-//! What the pool is told.
+//! The pool's configuration.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
 
 use warren_config::Env;
 
-/// The most parked containers of a language: each holds memory, and the users that containers run
-/// as are a thousand.
+/// The most parked containers of a language: each holds memory, and there are a thousand user ids for
+/// containers.
 const MAX_SIZE: u16 = 64;
-/// How long a container is parked: long enough that replacing it costs nothing, short enough that
-/// nothing of an engine's or an image's past stays around.
+/// The default maximum age of a parked container: long enough that replacing it costs little, short
+/// enough that no old state of an engine or image survives.
 const MAX_AGE: Duration = Duration::from_secs(10 * 60);
-/// The bounds of it, in milliseconds; PID 1 lives for a day at most.
+/// The bounds of that age, in milliseconds; PID 1 lives for a day at most.
 const MAX_AGES: std::ops::RangeInclusive<u64> = 1_000..=12 * 60 * 60 * 1_000;
-/// The most refills at a time that can be asked for.
+/// The highest number of concurrent refills that can be set.
 const MAX_REFILLS: u16 = 16;
 
-/// How many containers are parked, for how long, and how they are replaced.
+/// The pool's size, the age of its containers, and the pace of refills.
 #[derive(Clone, Debug)]
 pub struct PoolConfig {
-    /// Parked containers of each language; with none, every job starts its own.
+    /// The number of parked containers of each language. With 0, every job starts its own.
     pub size: u16,
-    /// How long one is kept at most.
+    /// The maximum age of a parked container.
     pub max_age: Duration,
-    /// How many are started at a time.
+    /// The number of concurrent refills.
     pub refills: NonZeroU16,
 }
 
 impl PoolConfig {
-    /// Reads the settings; faults are kept in `env`. The default size is that of a burst that
-    /// takes every slot.
+    /// Reads the settings; faults are recorded in `env`. The default size suits a burst that takes
+    /// every slot.
     pub(crate) fn from_env(env: &mut Env, slots: NonZeroU16) -> Self {
         let refills = env.number("WARREN_POOL_REFILL", 1, 1..=MAX_REFILLS);
         Self {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_switched_off_and_faults_are_told() {
+    fn it_can_be_switched_off_and_faults_are_recorded() {
         let slots = NonZeroU16::MIN;
         let off = PoolConfig::from_env(&mut Env::from([("WARREN_POOL_SIZE", "0")]), slots);
         assert_eq!(off.size, 0);

@@ -1,4 +1,4 @@
-//! One language's parked containers, and what became of others.
+//! One language's pool: its parked containers, its counters, and its refills' back-off.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -14,59 +14,59 @@ use crate::Error;
 use crate::pauses::pauses;
 use crate::sandbox::conversation::Conversation;
 
-/// The pause after a failed refill; it doubles, and up to as much again is added by chance.
+/// The pause after a failed refill; it doubles, and up to as much again is added at random.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Where doubling ends.
+/// The longest such pause.
 const LAST_PAUSE: Duration = Duration::from_secs(15);
 
 /// A container that waits for a job.
 pub(super) struct Parked {
     pub(super) conversation: Conversation,
     pub(super) interpreter: Interpreter,
-    /// When its start began.
+    /// The moment at which its start began.
     pub(super) since: Instant,
-    /// When it is replaced.
+    /// The moment at which it is replaced.
     pub(super) until: Instant,
-    /// When PID 1 ends it, at the earliest.
+    /// The earliest moment at which PID 1 ends it.
     pub(super) life_end: Instant,
 }
 
-/// Whether an interpreter waits in a container.
+/// The presence of a parked interpreter in a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Interpreter {
-    /// One does.
+    /// An interpreter waits for its program.
     Parked,
     /// There is only PID 1.
     None,
 }
 
-/// One language's part of the pool.
+/// The pool of one language.
 pub(super) struct LanguagePool {
     pub(super) language: LanguageName,
     size: usize,
-    /// The oldest first.
+    /// The parked containers, the oldest first.
     parked: VecDeque<Parked>,
-    /// Refills under way.
+    /// The number of refills under way.
     pub(super) starting: usize,
-    /// Why the last refill failed, if it did.
+    /// The reason why the last refill failed, if it did.
     failure: Option<String>,
     backoff: Option<ExponentialBackoff>,
     backoff_until: Option<Instant>,
     pub(super) counters: PoolCounters,
 }
 
-/// What happened so far.
+/// The counters of a pool.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PoolCounters {
-    /// Jobs that got a parked container.
+    /// The number of jobs that got a parked container.
     pub(super) handed_out: u64,
-    /// Jobs that a container was started for.
+    /// The number of jobs that a container was started for.
     pub(super) cold_starts: u64,
-    /// Parked containers that died before their job, or failed at once in its hands.
+    /// The number of parked containers that died before their job, or failed it at once.
     pub(super) died: u64,
-    /// Parked containers that were replaced for their age.
+    /// The number of parked containers that were replaced for their age.
     pub(super) expired: u64,
-    /// Refills that failed.
+    /// The number of refills that failed.
     pub(super) failed: u64,
 }
 
@@ -95,13 +95,13 @@ impl LanguagePool {
         }
     }
 
-    /// Puts a new one there.
+    /// Adds a new container.
     pub(super) fn put(&mut self, parked: Parked) {
         self.reset_backoff();
         self.parked.push_back(parked);
     }
 
-    /// Notes that a refill failed. Returns for how long there will be no other.
+    /// Records that a refill failed. Returns the pause before the next one.
     pub(super) fn failed(&mut self, error: &Error, now: Instant) -> Duration {
         self.counters.failed += 1;
         self.failure = Some(error.to_string());
@@ -113,8 +113,8 @@ impl LanguagePool {
         pause
     }
 
-    /// The oldest that lives, is within its age and will live for `needed`. Those that do not are
-    /// put into `gone`.
+    /// Takes the oldest container that is alive, within its age, and will live for `needed`. Moves
+    /// unfit ones into `gone`.
     pub(super) fn take(
         &mut self,
         now: Instant,
@@ -123,10 +123,10 @@ impl LanguagePool {
     ) -> Option<Parked> {
         while let Some(mut parked) = self.parked.pop_front() {
             let fresh = now < parked.until && now + needed <= parked.life_end;
-            let mut nobody = Context::from_waker(Waker::noop());
+            let mut no_waker = Context::from_waker(Waker::noop());
             if !fresh {
                 self.counters.expired += 1;
-            } else if parked.conversation.poll_end(&mut nobody).is_ready() {
+            } else if parked.conversation.poll_end(&mut no_waker).is_ready() {
                 self.counters.died += 1;
             } else {
                 self.counters.handed_out += 1;
@@ -137,7 +137,7 @@ impl LanguagePool {
         None
     }
 
-    /// The oldest, if there are as many as there should be. Counted nowhere.
+    /// Takes the oldest container, if the pool is full. No counter counts it.
     pub(super) fn take_surplus(&mut self) -> Option<Parked> {
         if self.parked.len() < self.size {
             return None;
@@ -145,28 +145,29 @@ impl LanguagePool {
         self.parked.pop_front()
     }
 
-    /// Forgets that refills failed.
+    /// Forgets failed refills.
     pub(super) fn reset_backoff(&mut self) {
         self.failure = None;
         self.backoff = None;
         self.backoff_until = None;
     }
 
-    /// Removes those that died; wakes the caller when one does.
+    /// Moves containers that died into `gone`. Wakes the caller when another one dies.
     pub(super) fn poll_dead(&mut self, cx: &mut Context<'_>, gone: &mut Vec<Parked>) {
         for mut parked in std::mem::take(&mut self.parked) {
             match parked.conversation.poll_end(cx) {
                 Poll::Pending => self.parked.push_back(parked),
                 Poll::Ready(error) => {
                     self.counters.died += 1;
-                    tracing::warn!(language = %self.language, %error, "a parked container died; it is replaced");
+                    tracing::warn!(language = %self.language, %error, "a parked container died; replacing it");
                     gone.push(parked);
                 }
             }
         }
     }
 
-    /// Removes those that have reached their age. Returns when the next one will have.
+    /// Moves containers that have reached their age into `gone`. Returns the moment at which the next
+    /// one will.
     pub(super) fn take_expired(&mut self, now: Instant, gone: &mut Vec<Parked>) -> Option<Instant> {
         let parked = std::mem::take(&mut self.parked);
         for parked in parked {
@@ -180,12 +181,12 @@ impl LanguagePool {
         self.parked.iter().map(|parked| parked.until).min()
     }
 
-    /// Takes all of them.
+    /// Takes all containers.
     pub(super) fn clear(&mut self) -> VecDeque<Parked> {
         std::mem::take(&mut self.parked)
     }
 
-    /// How it is.
+    /// Reports the pool's health.
     pub(super) fn report(&self, now: Instant) -> PoolHealth {
         let oldest = self.parked.iter().map(|parked| parked.since).min();
         PoolHealth {

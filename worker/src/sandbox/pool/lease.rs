@@ -1,4 +1,4 @@
-//! A container in one job's hands.
+//! A container that is leased to one job.
 
 use warren_languages::Language;
 use warren_runner::wire::Start;
@@ -6,15 +6,15 @@ use warren_runner::wire::Start;
 use super::language_pool::{Interpreter, Parked};
 use crate::sandbox::conversation::Conversation;
 
-/// A container that one job has for itself. Dropping it removes the container at once;
-/// [`Pool::dismiss`](super::Pool::dismiss) does so when nobody is in the way.
-pub struct Lease {
-    /// To speak with PID 1 in it.
-    pub conversation: Conversation,
+/// A container that one job has for itself. Dropping it removes the container immediately;
+/// [`Pool::dismiss`](super::Pool::dismiss) does so at a quiet moment.
+pub(crate) struct Lease {
+    /// The conversation with PID 1 in it.
+    pub(crate) conversation: Conversation,
     pub(super) origin: Origin,
 }
 
-/// Where a job's container comes from.
+/// The origin of a job's container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// It was parked.
@@ -24,7 +24,7 @@ pub(super) enum Origin {
 }
 
 impl Lease {
-    /// A parked one, leased.
+    /// Leases a parked container.
     pub(super) fn of(parked: Parked) -> Self {
         Self {
             conversation: parked.conversation,
@@ -32,9 +32,9 @@ impl Lease {
         }
     }
 
-    /// Which interpreter this program gets.
+    /// Chooses the interpreter for this program.
     #[must_use]
-    pub fn start(&self, language: &Language, code: &str) -> Start {
+    pub(crate) fn start(&self, language: &Language, code: &str) -> Start {
         if self.origin == Origin::Parked(Interpreter::Parked) && language.parked_reads(code) {
             Start::Parked
         } else {
@@ -42,9 +42,10 @@ impl Lease {
         }
     }
 
-    /// Whether it was parked and the job has not been let into it: another one may have the job.
+    /// Returns whether it was parked and the job was not handed over: then another container may have
+    /// the job.
     #[must_use]
-    pub fn is_unused(&self) -> bool {
+    pub(crate) fn is_unused(&self) -> bool {
         self.origin != Origin::Cold && !self.conversation.was_handed_over()
     }
 }

@@ -1,6 +1,8 @@
-//! The warm pool: containers that were started ahead, each with its interpreter waiting, each for
-//! exactly one job. Handing one out takes no time; starting and removing them happens off the
-//! callers' path, when [`policy`] says so.
+//! The warm pool: containers that were started ahead, each for exactly one job.
+//!
+//! In each an interpreter is parked, if its language has that: started ahead, it waits for its
+//! program. Handing a container out takes no time. Starting and removing them happens in the
+//! background, when [`policy`] decides so.
 
 mod config;
 mod language_pool;
@@ -20,7 +22,7 @@ use warren_protocol::job::Job;
 use warren_protocol::limits::Limits;
 
 pub use config::PoolConfig;
-pub use lease::Lease;
+pub(crate) use lease::Lease;
 pub(crate) use start::command;
 
 use crate::Result;
@@ -32,28 +34,29 @@ use lease::Origin;
 
 /// The pool. Cheap to clone.
 #[derive(Clone)]
-pub struct Pool(Arc<SharedPool>);
+pub(crate) struct Pool(Arc<SharedPool>);
 
 struct SharedPool {
     engine: Arc<dyn Engine>,
     languages: Languages,
     slots: Slots,
     settings: PoolConfig,
-    /// What parked containers are held to: only jobs of the same limits can have one.
+    /// The limits that parked containers are held to: only jobs of the same limits can have one.
     limits: Limits,
     state: Mutex<PoolState>,
-    /// Tells the keeper of what it cannot see by itself.
+    /// Notifies the refiller of changes that it cannot see by itself.
     changed: Notify,
 }
 
 struct PoolState {
-    /// One for each language.
+    /// One pool for each language.
     pools: Vec<LanguagePool>,
-    /// Used or too old, to be removed when nobody is in the way: the longest there first.
+    /// Containers that are used or too old, to be removed at a quiet moment, in the order in which they
+    /// came.
     leaving: VecDeque<Leaving>,
-    /// Whether the worker stops.
+    /// Whether the worker is stopping.
     closed: bool,
-    /// Whether refills would fail now.
+    /// Whether refills are paused, since they would fail now.
     paused: bool,
 }
 
@@ -63,23 +66,23 @@ struct Leaving {
     since: Instant,
 }
 
-/// Where a job's container may come from.
+/// The source that a job's container may come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// From the pool, if it has one.
+pub(crate) enum Source {
+    /// The pool, if it has a container, else the engine.
     Pool,
-    /// From the engine, since one of the pool's has just failed, or since nobody waits for the job:
-    /// what is parked is for those that somebody waits for.
+    /// The engine: one of the pool's containers has just failed, or the job is unattended. Parked
+    /// containers are for jobs that a caller waits for.
     Engine,
-    /// From the pool, if it is full, for a canary: it must not cost a job its warm container, and is
-    /// not counted.
+    /// The pool if it is full, else the engine, for a canary. It must not cost a job its warm
+    /// container, and is not counted.
     Canary,
 }
 
 impl Pool {
-    /// An empty pool; [`Pool::keep`] fills it, once it is told to by [`Pool::resume`].
+    /// An empty pool. [`Pool::keep`] fills it after [`Pool::resume`].
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         settings: PoolConfig,
         engine: Arc<dyn Engine>,
         languages: Languages,
@@ -106,12 +109,11 @@ impl Pool {
         }))
     }
 
-    /// A container for this job alone: a parked one if there is one that fits, else one that is
-    /// started now.
+    /// Leases a container for this job alone: a parked one if one fits, else one that is started now.
     ///
     /// # Errors
-    /// None was there and none could be started.
-    pub async fn lease(&self, job: &Job, source: Source) -> Result<Lease> {
+    /// None was parked and none could be started.
+    pub(crate) async fn lease(&self, job: &Job, source: Source) -> Result<Lease> {
         let parked = match source {
             Source::Pool => self.take(job),
             Source::Engine => None,
@@ -131,7 +133,7 @@ impl Pool {
         })
     }
 
-    /// A parked container that lives, as far as can be seen.
+    /// Takes a parked container that is alive, as far as can be seen.
     fn take(&self, job: &Job) -> Option<Lease> {
         if job.limits != self.0.limits {
             return None;
@@ -145,26 +147,26 @@ impl Pool {
         Some(Lease::of(parked??))
     }
 
-    /// One of a full pool's, for a canary.
+    /// Takes one of a full pool's containers, for a canary.
     fn take_surplus(&self, language: &LanguageName) -> Option<Lease> {
         let parked = self.with_pool(language, LanguagePool::take_surplus)?;
         self.0.changed.notify_one();
         Some(Lease::of(parked?))
     }
 
-    /// Refills nothing until [`Pool::resume`].
+    /// Stops refills until [`Pool::resume`].
     pub(crate) fn pause(&self) {
         self.0.state().paused = true;
         self.0.changed.notify_one();
     }
 
-    /// Refills, and soon what could not be refilled before.
+    /// Resumes refills, and soon retries those that failed before.
     pub(crate) fn resume(&self) {
         self.0.state().paused = false;
         self.retry();
     }
 
-    /// Soon tries again what could not be refilled.
+    /// Soon retries refills that failed.
     pub(crate) fn retry(&self) {
         for pool in &mut self.0.state().pools {
             pool.reset_backoff();
@@ -172,21 +174,21 @@ impl Pool {
         self.0.changed.notify_one();
     }
 
-    /// Takes back a container that has done its job, to be removed at a quiet moment.
-    pub fn dismiss(&self, lease: Lease) {
+    /// Takes back a container that has run its job, to be removed at a quiet moment.
+    pub(crate) fn dismiss(&self, lease: Lease) {
         self.0.leave(vec![lease.conversation]);
     }
 
-    /// Notes that a container failed in its job's hands: one that was parked may have been dead.
-    pub fn was_lost(&self, lease: &Lease, language: &LanguageName) {
+    /// Records that a container failed during its job. One that was parked may have died before.
+    pub(crate) fn was_lost(&self, lease: &Lease, language: &LanguageName) {
         if lease.origin != Origin::Cold {
             self.with_pool(language, |pool| pool.counters.died += 1);
         }
     }
 
-    /// How it is, by language.
+    /// Reports the pool's health, by language.
     #[must_use]
-    pub fn report(&self) -> BTreeMap<String, PoolHealth> {
+    pub(crate) fn report(&self) -> BTreeMap<String, PoolHealth> {
         let now = Instant::now();
         let state = self.0.state();
         let pools = state.pools.iter();
@@ -211,8 +213,8 @@ impl SharedPool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has containers removed at a quiet moment; at once those that there is no room for, since
-    /// each still counts as one of the engine's.
+    /// Has containers removed at a quiet moment. Removes the surplus over one for each slot
+    /// immediately, since each still counts as one of the engine's.
     fn leave(&self, conversations: Vec<Conversation>) {
         let since = Instant::now();
         let room = usize::from(self.slots.count().get());

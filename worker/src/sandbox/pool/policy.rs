@@ -1,23 +1,23 @@
-//! When the pool works: pure decisions, so that they can be read and tested alone.
+//! The pool's policy: pure decisions on when it refills and removes, to be read and tested alone.
 //!
-//! A refill costs 100 to 150 ms of CPU, and on two cores doubles the time of a job beside it. So it
-//! begins when nothing has run for a moment; while jobs keep running, one by one and seldom; and
-//! never while every slot is taken: what waits for a slot then needs the CPU now, and a cold start
-//! of its own costs no more than a refill would.
+//! A refill costs 100 to 150 ms of CPU, and on two cores doubles the time of a job beside it. So
+//! refills begin when no job has run for a moment. While jobs keep running, they begin one by one and
+//! seldom. While every slot is taken, none begins: a job that waits for a slot needs the CPU then,
+//! and its own cold start costs no more than a refill would.
 
 use std::time::Duration;
 
-/// How long no job must have run: one caller that sends job after job is no quiet moment.
+/// The time without any job that counts as quiet: one caller that sends job after job is not.
 pub(super) const QUIET: Duration = Duration::from_millis(25);
-/// How long a refill waits for a quiet moment, and the least time between two without one.
+/// The longest wait of a refill for a quiet moment, and the least time between two without one.
 pub(super) const PATIENCE: Duration = Duration::from_millis(400);
-/// How long the removal of a used container waits for a quiet moment.
+/// The longest wait of a used container's removal for a quiet moment.
 pub(super) const REMOVAL_PATIENCE: Duration = Duration::from_millis(500);
 
-/// How busy the worker is.
+/// The worker's load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Load {
-    /// Nothing has run for this long.
+    /// No job has run for this long.
     Quiet(Duration),
     /// Jobs run, and more could.
     Busy,
@@ -25,48 +25,48 @@ pub(super) enum Load {
     Full,
 }
 
-/// One language's part of the pool.
+/// The fill level of one language's pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Level {
-    /// Containers that wait for a job.
+    /// The number of containers that wait for a job.
     pub(super) parked: usize,
-    /// Refills under way.
+    /// The number of refills under way.
     pub(super) starting: usize,
-    /// How many there should be.
+    /// The number of containers that should wait.
     pub(super) size: usize,
-    /// How long to leave it alone: its last refill failed.
+    /// The pause that is left after a failed refill.
     pub(super) backoff: Duration,
 }
 
 impl Level {
-    /// Whether a refill is due.
+    /// Returns whether a refill is due.
     pub(super) fn lacks(&self) -> bool {
         self.parked + self.starting < self.size
     }
 }
 
-/// What a decision on a refill is made of.
+/// The inputs to a decision on a refill.
 pub(super) struct RefillInputs<'a> {
     pub(super) load: Load,
-    /// How long the next refill has waited, with slots free.
+    /// The time that the next refill has waited, with slots free.
     pub(super) waited: Duration,
-    /// The most refills at a time.
+    /// The most concurrent refills.
     pub(super) at_once: usize,
     pub(super) levels: &'a [Level],
 }
 
-/// What to do now.
+/// A decision on a refill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RefillDecision {
-    /// Begin a refill of this one.
+    /// Begin a refill of this pool.
     Refill(usize),
-    /// Nothing for so long, unless something changes.
+    /// Wait that long, or until a change.
     Wait(Duration),
-    /// Do nothing until something changes.
+    /// Do nothing until a change.
     Idle,
 }
 
-/// Whether to begin a refill, and of what: of the emptiest, and of those the first.
+/// Decides whether to begin a refill, and of which pool: the emptiest, and of those the first.
 pub(super) fn refill(inputs: &RefillInputs<'_>) -> RefillDecision {
     let under_way: usize = inputs.levels.iter().map(|level| level.starting).sum();
     let lacking = || {
@@ -96,7 +96,7 @@ pub(super) fn refill(inputs: &RefillInputs<'_>) -> RefillDecision {
     }
 }
 
-/// How long the removal of a used container is still put off.
+/// Returns how long the removal of a used container is still put off.
 pub(super) fn removal(load: Load, waited: Duration) -> Duration {
     let patience = REMOVAL_PATIENCE.saturating_sub(waited);
     match load {

@@ -1,4 +1,4 @@
-//! Keeps the pool: starts what is missing, replaces what is dead or old, removes what was used.
+//! The pool's refiller: starts missing containers, replaces dead or old ones, removes used ones.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use super::policy::{self, Level, Load, RefillDecision, RefillInputs};
 use super::{Pool, SharedPool, start};
 use crate::slots::Activity;
 
-/// How long to wait when there is nothing to wait for but changes.
+/// The longest wait when only a change can matter.
 const LONG: Duration = Duration::from_secs(60);
 
 impl Pool {
-    /// Keeps the pool until `stop`, then empties it.
+    /// Keeps the pool full until `stop`, then empties it.
     pub async fn keep(&self, stop: CancellationToken) {
         let shared = &self.0;
         let mut activity = shared.slots.activity();
         let mut refills = JoinSet::new();
-        // Since when the next refill waits.
+        // The moment since which the next refill has waited.
         let mut waiting_since = Instant::now();
         while !stop.is_cancelled() {
             let (now, seen) = (Instant::now(), *activity.borrow_and_update());
@@ -41,7 +41,7 @@ impl Pool {
             }) {
                 RefillDecision::Refill(which) => {
                     waiting_since = now;
-                    let starting = Starting::begin(Arc::clone(shared), which);
+                    let starting = Refill::begin(Arc::clone(shared), which);
                     refills.spawn(refill(starting, stop.clone()));
                     continue;
                 }
@@ -55,7 +55,7 @@ impl Pool {
                 _ = activity.changed() => {}
                 Some(ended) = refills.join_next() => {
                     if let Err(panic) = ended {
-                        tracing::error!(%panic, "a refill of the pool failed; this is a bug, please report it");
+                        tracing::error!(%panic, "a refill of the pool panicked; this is a bug in Warren, please report it with the log");
                     }
                 }
                 () = tokio::time::sleep(wait) => {}
@@ -80,15 +80,15 @@ impl SharedPool {
         let state = self.state();
         let level = |pool: &super::LanguagePool| {
             let level = pool.level(now);
-            // Whoever resumes tells.
+            // A resume notifies.
             let backoff = if state.paused { LONG } else { level.backoff };
             Level { backoff, ..level }
         };
         state.pools.iter().map(level).collect()
     }
 
-    /// Takes away what is too old, and removes what has waited for it long enough. Returns how
-    /// long until there is more to do.
+    /// Retires containers that are too old, and removes those whose time for it has come. Returns the
+    /// time until there is more to do.
     fn tidy(&self, now: Instant, load: Load) -> Duration {
         let mut old = Vec::new();
         let mut state = self.state();
@@ -115,7 +115,7 @@ impl SharedPool {
         wait
     }
 
-    /// Ready once parked containers died, which then are gone.
+    /// Resolves once parked containers have died, and drops them.
     fn poll_dead(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut dead = Vec::new();
         for pool in &mut self.state().pools {
@@ -128,7 +128,7 @@ impl SharedPool {
         }
     }
 
-    /// Removes everything; from now on nothing is kept.
+    /// Removes every container; from now on none is kept.
     fn close(&self) {
         let mut state = self.state();
         state.closed = true;
@@ -143,13 +143,13 @@ impl SharedPool {
     }
 }
 
-/// A refill under way; over when dropped, however it ends.
-struct Starting {
+/// A refill that is under way. Dropping it ends the refill, whatever its result.
+struct Refill {
     shared: Arc<SharedPool>,
     which: usize,
 }
 
-impl Starting {
+impl Refill {
     fn begin(shared: Arc<SharedPool>, which: usize) -> Self {
         if let Some(pool) = shared.state().pools.get_mut(which) {
             pool.starting += 1;
@@ -158,7 +158,7 @@ impl Starting {
     }
 }
 
-impl Drop for Starting {
+impl Drop for Refill {
     fn drop(&mut self) {
         if let Some(pool) = self.shared.state().pools.get_mut(self.which) {
             pool.starting -= 1;
@@ -166,7 +166,7 @@ impl Drop for Starting {
     }
 }
 
-async fn refill(starting: Starting, stop: CancellationToken) {
+async fn refill(starting: Refill, stop: CancellationToken) {
     let shared = &starting.shared;
     let Some(language) = shared.languages.iter().nth(starting.which) else {
         return;
@@ -187,7 +187,7 @@ async fn refill(starting: Starting, stop: CancellationToken) {
         Ok(_) => {}
         Err(error) => {
             let pause = pool.failed(&error, Instant::now());
-            tracing::error!(language = %language.name(), %error, ?pause, "the pool cannot be refilled; jobs start their own containers");
+            tracing::error!(language = %language.name(), %error, ?pause, "cannot refill the pool; retrying, and jobs start their own containers until then");
         }
     }
 }

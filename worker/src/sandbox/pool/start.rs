@@ -18,23 +18,23 @@ use crate::engine::{Container, Engine, Launch, Purpose};
 use crate::sandbox::conversation::Conversation;
 use crate::slots::Slots;
 
-/// How long past its job's deadline a container may exist: its own start, and a late removal.
+/// The time past its job's deadline that a container may exist: for its own start and a late removal.
 const SPARE_LIFE: Duration = Duration::from_secs(5);
-/// By how much of itself an age's limit is shortened at most, by chance, so that containers that
-/// were started together do not go together.
+/// The largest random reduction of a container's maximum age, as a fraction of it, so that containers
+/// that were started together are not replaced together.
 const JITTER: f64 = 0.1;
 
-/// How the language's programs are started.
+/// Makes the command that starts the language's programs.
 pub(crate) fn command(language: &Language, limits: &Limits) -> Command {
     Command {
         args: language.command().to_vec(),
         file_name: language.file_name().to_owned(),
-        // What Node prints in one piece before it exits is lost unless the pipe takes it.
+        // Output that Node prints in one piece before it exits is lost unless it fits into the pipe.
         pipe_size: limits.output_flood.get(),
     }
 }
 
-/// A container for this job, with nothing in it but PID 1.
+/// Starts a container for this job, with no process in it but PID 1.
 pub(super) async fn cold(engine: &dyn Engine, job: &Job) -> Result<Conversation> {
     let launch = Launch {
         language: job.submission.language().clone(),
@@ -45,8 +45,8 @@ pub(super) async fn cold(engine: &dyn Engine, job: &Job) -> Result<Conversation>
     Conversation::open(engine.launch(&launch).await?).await
 }
 
-/// A container that waits for a job, with its interpreter if the language has that. `None` if
-/// `stop` came first.
+/// Starts a container that waits for a job, and parks its interpreter if the language has that.
+/// Returns `None` if `stop` came first.
 pub(super) async fn parked(
     engine: &dyn Engine,
     language: &Language,
@@ -62,7 +62,7 @@ pub(super) async fn parked(
         limits: limits.clone(),
         max_life,
     };
-    // Not cut off by `stop`: what the engine is about to create could not be removed yet.
+    // Not interrupted by `stop`: a container that the engine is just creating could not be removed yet.
     let container = engine.launch(&launch).await?;
     let ready = ready(container, language, slots, &limits);
     let (conversation, interpreter) = tokio::select! {
@@ -79,7 +79,7 @@ pub(super) async fn parked(
     }))
 }
 
-/// Waits until PID 1 is there, and has the interpreter start up if the language has that.
+/// Waits until PID 1 is up, and parks the interpreter if the language has that.
 async fn ready(
     container: Container,
     language: &Language,
@@ -90,8 +90,7 @@ async fn ready(
     if !language.parks() {
         return Ok((conversation, Interpreter::None));
     }
-    // An interpreter's start takes the CPU once more: a job that came meanwhile, and that somebody
-    // waits for, goes first.
+    // An interpreter's start takes the CPU once more. A caller's job that came meanwhile goes first.
     let mut activity = slots.activity();
     let quiet = activity.wait_for(|activity| activity.running() == 0);
     drop(tokio::time::timeout(PATIENCE, quiet).await);

@@ -1,20 +1,20 @@
-//! Bounds how many containers there are at a time, however many tests run.
+//! Permits that bound how many containers exist at a time, however many tests run.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Each may use half of a core, and this machine may have two.
-const PLACES: usize = 4;
+/// The number of permits: each container may use half of a core, and this machine may have two.
+const PERMITS: usize = 4;
 
 static TAKEN: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
 
-/// A container's place; the next one's when it is dropped.
-pub(crate) struct Place(());
+/// A permit for one container; dropping it frees it for the next.
+pub(crate) struct Permit(());
 
-impl Place {
+impl Permit {
     /// Waits for one.
     pub(crate) fn take() -> Self {
-        let full = |taken: &mut usize| *taken >= PLACES;
+        let full = |taken: &mut usize| *taken >= PERMITS;
         let mut taken = FREED
             .wait_while(lock(), full)
             .unwrap_or_else(PoisonError::into_inner);
@@ -23,7 +23,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         *lock() -= 1;
         FREED.notify_one();
