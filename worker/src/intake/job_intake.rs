@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_queue::{Delivery, JobClass, WorkerQueue, Offer, Prefetch, SuspectToken};
+use warren_queue::{Delivery, JobClass, Offer, Prefetch, SuspectToken, WorkerQueue};
 
 use super::settle::Settler;
 use super::unattended::{UnattendedScheduler, UnattendedSlot};
@@ -90,7 +90,7 @@ impl JobIntake {
     }
 
     /// Runs a suspect alone. Waiting for that takes time, in which other jobs continue to be taken.
-    fn begin_suspect(&self, token: Turn, stop: &CancellationToken) {
+    fn begin_suspect(&self, token: SuspectToken, stop: &CancellationToken) {
         let (settler, slots, stop) = (self.settler.clone(), self.slots.clone(), stop.clone());
         self.running.spawn(async move {
             if let Some((suspect, all)) = fetch_alone(token, &slots, &stop).await {
@@ -120,7 +120,7 @@ impl JobIntake {
 /// limits of the jobs that run, since none begins meanwhile. Returns `None` if there is no suspect
 /// any more, or if `stop` came first.
 async fn fetch_alone(
-    token: Turn,
+    token: SuspectToken,
     slots: &Slots,
     stop: &CancellationToken,
 ) -> Option<(Delivery, Slot)> {
