@@ -12,7 +12,7 @@ use warren_http::{Bounds, Drained, serve};
 use warren_languages::Languages;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::limits::Limits;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::condition::{Canary, Health, Monitor, Presence};
 use crate::config::Config;
@@ -34,7 +34,7 @@ const HAND_BACK_RESERVE: Duration = Duration::from_millis(1_500);
 pub struct Worker {
     config: Config,
     engine: Arc<dyn Engine>,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn WorkerQueue>,
     executor: Arc<Executor>,
     pool: Pool,
     slots: Slots,
@@ -50,7 +50,7 @@ impl Worker {
         instance: InstanceId,
         languages: Languages,
         engine: Arc<dyn Engine>,
-        queue: (Arc<dyn JobQueue>, &'static str),
+        queue: (Arc<dyn WorkerQueue>, &'static str),
     ) -> Self {
         let (queue, queue_name) = queue;
         let (slots, readiness) = (Slots::new(config.slots), Readiness::new());

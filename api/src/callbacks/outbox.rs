@@ -8,9 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_queue::{Callback, JobQueue, QueueError};
+use warren_queue::{ApiQueue, Callback, QueueError};
 
-use super::tally::Tally;
+use super::counters::Tally;
+use crate::history::CallbackSink;
+use crate::sync::pauses;
 
 /// The most callbacks that wait for the queue.
 const MAX_WAITING: usize = 10_000;
@@ -24,7 +26,7 @@ const FULL_FOR: Duration = Duration::from_secs(10);
 
 /// The way of callbacks into the queue.
 pub(crate) struct Outbox {
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn ApiQueue>,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
     given_up: CancellationToken,
@@ -32,7 +34,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(queue: Arc<dyn JobQueue>, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(queue: Arc<dyn ApiQueue>, tally: Arc<Tally>) -> Self {
         Self {
             queue,
             places: Arc::new(Semaphore::new(MAX_WAITING)),
@@ -78,26 +80,32 @@ impl Outbox {
     }
 }
 
+impl CallbackSink for Outbox {
+    fn send(&self, callback: Callback, queued: Box<dyn FnOnce() + Send>) {
+        Self::send(self, callback, queued);
+    }
+}
+
 enum Pushed {
     Queued,
     NoRoom,
 }
 
-async fn push(queue: &dyn JobQueue, callback: &Callback) -> Pushed {
+async fn push(queue: &dyn ApiQueue, callback: &Callback) -> Pushed {
     push_since(queue, callback, Instant::now()).await
 }
 
-async fn push_since(queue: &dyn JobQueue, callback: &Callback, begun: Instant) -> Pushed {
-    let mut pause = FIRST_PAUSE;
+async fn push_since(queue: &dyn ApiQueue, callback: &Callback, begun: Instant) -> Pushed {
+    let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
+    let mut is_first = true;
     while let Err(error) = queue.queue_callback(callback).await {
         if matches!(error, QueueError::Refused(_)) && begun.elapsed() >= FULL_FOR {
             return Pushed::NoRoom;
         }
-        if pause == FIRST_PAUSE {
-            tracing::warn!(job.id = %callback.job, %error, "callback not queued yet; trying on");
+        if std::mem::take(&mut is_first) {
+            tracing::warn!(job.id = %callback.job, %error, "cannot queue a callback yet; retrying");
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LAST_PAUSE);
+        tokio::time::sleep(pauses.next().unwrap_or(LAST_PAUSE)).await;
     }
     Pushed::Queued
 }
@@ -112,7 +120,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use warren_protocol::ids::JobId;
-    use warren_queue::MemoryQueue;
+    use warren_queue::{MemoryQueue, QueueLink};
 
     use super::*;
 

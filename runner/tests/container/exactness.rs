@@ -1,6 +1,6 @@
-//! Exact output: not a byte is lost, invented or moved.
+//! Checks that no byte of output is lost, invented or moved.
 //!
-//! However much output there is, and however suddenly its program ends. 1,000 runs; `make soak` does
+//! It holds however much there is and however suddenly its program ends. 1,000 runs; `make soak` does
 //! 100,000.
 
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
-//! The hostile programs of `tests/fixtures/hostile`: the right ending for each, and no traces.
+//! Runs the hostile programs of `tests/corpus/hostile` under PID 1 alone.
 //!
-//! Nothing of one may be left for the run after it.
+//! Each must get the right verdict, and leave nothing for the run after it.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Endings that look alike, each of which must be told from the others.
+//! Ends that look alike, each with its own verdict.
 
 use std::time::Duration;
 

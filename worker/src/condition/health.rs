@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use warren_protocol::health::{HealthReport, PoolHealth, ServiceHealth, State};
 use warren_protocol::ids::InstanceId;
 use warren_protocol::time::fractional_millis;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::engine::Engine;
 use crate::readiness::{EngineState, Readiness, ReadinessState};
@@ -29,7 +29,7 @@ pub(crate) struct Health {
     /// Its readiness to run jobs.
     pub(crate) readiness: Readiness,
     /// The queue that its jobs come from.
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn WorkerQueue>,
     /// The queue's name in reports.
     pub(crate) queue_name: &'static str,
     /// Its slots.

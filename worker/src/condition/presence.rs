@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::presence::{ANNOUNCE_EVERY, WorkerState, WorkerStatus};
 use warren_protocol::time::EpochMillis;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::readiness::ReadinessState;
 use crate::slots::Slots;
@@ -16,7 +16,7 @@ use crate::slots::Slots;
 /// The facts that are announced of this worker.
 pub(crate) struct Presence {
     /// The queue that announcements go over.
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn WorkerQueue>,
     /// This worker's name.
     pub(crate) instance: InstanceId,
     /// Its slots, which know how busy it is and how fast.
@@ -103,7 +103,7 @@ mod tests {
         let (state, watched) = watch::channel(ReadinessState::Ready);
         let stop = CancellationToken::new();
         let presence = Presence {
-            queue: Arc::clone(&queue) as Arc<dyn JobQueue>,
+            queue: Arc::clone(&queue) as Arc<dyn WorkerQueue>,
             instance: InstanceId::new("worker"),
             slots: slots.clone(),
             state: watched,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_queue::{Delivery, JobClass, JobQueue, Offer, Prefetch, Turn};
+use warren_queue::{Delivery, JobClass, WorkerQueue, Offer, Prefetch, SuspectToken};
 
 use super::settle::Settler;
 use super::unattended::{UnattendedScheduler, UnattendedSlot};
@@ -16,7 +16,7 @@ use crate::slots::{Slot, Slots};
 
 /// The consumer of the worker's queue.
 pub(crate) struct JobIntake {
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn WorkerQueue>,
     /// Runs what was taken.
     pub(crate) settler: Settler,
     pub(crate) slots: Slots,

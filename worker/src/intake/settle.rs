@@ -8,7 +8,7 @@ use warren_protocol::event::{Happened, JobEvent, TOLD_AFTER};
 use warren_protocol::job::Job;
 use warren_protocol::outcome::Outcome;
 use warren_protocol::reply::{FailureCode, JobFailure, Progress, Reply};
-use warren_queue::{Delivery, JobClass, JobQueue};
+use warren_queue::{Delivery, JobClass, WorkerQueue};
 
 use crate::metrics::RetryCause;
 use crate::run::Executor;
@@ -17,7 +17,7 @@ use crate::run::Executor;
 #[derive(Clone)]
 pub(crate) struct Settler {
     pub(crate) executor: Arc<Executor>,
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn WorkerQueue>,
     /// Hands back what still runs, once it is cancelled.
     pub(crate) hand_back_now: CancellationToken,
 }
@@ -93,7 +93,7 @@ impl Settler {
         }
         let worker = self.executor.instance().clone();
         let event = JobEvent::now(job.id, Happened::Running { worker });
-        self.queue.tell(&event).await;
+        self.queue.publish_event(&event).await;
         std::future::pending().await
     }
 }

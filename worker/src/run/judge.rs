@@ -1,7 +1,7 @@
 //! The verdicts on a job, run by run as PID 1 reports them.
 
 use warren_protocol::compare::Compare;
-use warren_protocol::comparing::first_difference;
+use warren_protocol::compare::first_difference;
 use warren_protocol::outcome::{Captured, CaseResult, Run, Status};
 use warren_protocol::signal;
 use warren_protocol::submission::{OnFailure, Submission, TestCase};

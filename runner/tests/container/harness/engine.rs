@@ -1,6 +1,6 @@
 //! Makes containers as the worker's engine does, over Docker's API.
 //!
-//! Docker's command line has no option to leave out the network altogether, which saves a third of a
+//! Docker's command line has no word for leaving out the network altogether, which saves a third of a
 //! container's start.
 
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ pub(super) struct Wanted<'a> {
     pub(super) command: &'a [&'a str],
     /// `HOST:CONTAINER:ro`.
     pub(super) binds: &'a [String],
-    /// Further writable directories, besides the scratch directory.
+    /// Further places that can be written, beside the scratch directory.
     pub(super) writable: &'a [&'a str],
 }
 

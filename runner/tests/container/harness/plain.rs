@@ -1,4 +1,6 @@
-//! Runs programs plainly: `python3 main.py` as in a shell, in a like container without the runner.
+//! Programs run without the runner, in a container of the same kind.
+//!
+//! They run as from a shell: `python3 main.py`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Image;
 use super::engine::{Wanted, create};
-use super::permits::Permit;
+use super::places::Place;
 
 /// After this long the programs of one container are killed, and are missed in what it shows.
 const PATIENCE_S: u32 = 120;
@@ -31,7 +33,7 @@ pub(crate) struct Seen {
 
 /// Runs each in turn in one container, on an empty scratch directory and with pipes for streams.
 pub(crate) fn run_plainly(image: Image, programs: &[Plain<'_>]) -> Vec<Seen> {
-    let _permit = Permit::take();
+    let _place = Place::take();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let wanted = Wanted {
