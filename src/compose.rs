@@ -13,7 +13,7 @@ use warren_queue::{ApiQueue, MemoryQueue, RabbitApi, RabbitConfig, RabbitWorker,
 use warren_worker::engine::Engine;
 use warren_worker::engine::docker::{DockerConfig, DockerEngine};
 
-use crate::serve::Roles;
+use crate::roles::Roles;
 use crate::settings::Settings;
 
 /// Containers that exist for each slot: the one in use, one that waits for its removal, and those

@@ -1,4 +1,4 @@
-//! A labelled program: its first lines say what its answer must be.
+//! A labelled program, with its expected answer in its first lines.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What the suite runs on: a queue with as many API instances and workers as a test asks for.
+//! The fixture of the suite: a queue with any number of APIs and workers.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -242,7 +242,8 @@ pub fn job_for(patience: Duration) -> anyhow::Result<Job> {
         "language": "python", "code": "print(6 * 7)", "input": null, "test_cases": [],
     }))?;
     Ok(Job::new(
-        "a-room".parse()?,
+        // Its lane is the queue that the suite is about: `JOBS`.
+        "callers".parse()?,
         submission,
         Limits::default(),
         Deadline::after(patience),

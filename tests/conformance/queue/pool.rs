@@ -1,4 +1,4 @@
-//! The pool of connections for durable messages: a flood of these does not delay callers' jobs.
+//! The pool for durable messages: a flood of these does not delay callers' jobs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

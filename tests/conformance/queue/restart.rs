@@ -1,4 +1,6 @@
-//! A broker that goes away, falls silent or takes no more, under an API and a worker that live on.
+//! A broker that stops, falls silent or accepts no more messages.
+//!
+//! The API and the worker on it live on.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! Jobs that were lost with their worker: run once more, alone, so that none is blamed for another.
-//! In process there is no worker to be lost but the whole process.
+//! Jobs that were lost with their worker: each is retried once, alone.
+//!
+//! So none is blamed for another. In process, no worker can be lost but with the whole process.
 
 use std::collections::HashSet;
 

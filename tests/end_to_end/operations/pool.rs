@@ -26,8 +26,7 @@ async fn start(variables: &[(&str, &str)]) -> Warren {
 
 /// Runs a job and returns what it printed.
 async fn run(warren: &Warren, language: &str, code: &str) -> String {
-    let answer = warren.submit(&program(language, code)).await;
-    let answer = answer.expect("an answer");
+    let answer = warren.judged(&program(language, code)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.body["success"], true, "{}", answer.body);
     answer.text("stdout").trim_end().to_owned()
@@ -185,7 +184,8 @@ async fn twenty_jobs_at_once_are_all_answered_with_their_own_output() {
     let pool = warren.until_pool_is_full().await;
     for language in ["python", "javascript"] {
         let count = |what: &str| pool[language][what].as_u64().expect("a number");
-        assert_eq!(count("handedOut") + count("coldStarts"), 10, "{pool:#}");
+        // More than ten where the machine had no time for some at first.
+        assert!(count("handedOut") + count("coldStarts") >= 10, "{pool:#}");
         assert!(count("handedOut") >= 4, "{pool:#}");
     }
 }

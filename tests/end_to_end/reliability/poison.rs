@@ -1,4 +1,4 @@
-//! Jobs that are the death of every worker that runs them, among many that are not.
+//! Jobs that kill every worker that runs them, among many that do not.
 //!
 //! No program can kill its worker, so the test does: whenever a worker begins a poison job, it is
 //! killed at once. The language tells the two kinds apart in the workers' logs.
@@ -122,12 +122,11 @@ async fn all_poison(url: &str, count: usize, fleet: &Fleet) -> Duration {
 async fn all_normal(url: &str, count: usize) -> Duration {
     let answers = stream::iter(0..count).map(|n| async move {
         let submission = program(NORMAL, &format!("console.log('normal', {n})"));
-        (n, http::submit(url.to_owned(), &submission).await)
+        (n, http::judged(url, &submission).await)
     });
     let mut answers = answers.buffer_unordered(CALLERS);
     let mut slowest = Duration::ZERO;
     while let Some((n, answer)) = answers.next().await {
-        let answer = answer.expect("an answer");
         assert_eq!(
             (answer.status, answer.text("stdout")),
             (200, format!("normal {n}\n").as_str()),

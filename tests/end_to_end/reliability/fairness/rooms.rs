@@ -1,4 +1,6 @@
-//! One room sends far more than can be done; another room's jobs are answered all the same.
+//! A flood of one room beside another room's jobs.
+//!
+//! The one sends far more than can be done; the other's jobs are answered all the same.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +8,9 @@ use tokio::task::JoinSet;
 
 use crate::harness::http::{self, Answer, program};
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::{load, machine, warren::Warren};
 
-/// How long an API may take to hear of its worker.
-const SOON: Duration = Duration::from_secs(30);
 /// What the one room sends at once.
 const FLOOD: usize = 1_000;
 /// So many of it are sent again once they are answered, or when a refusal says so, so that it does not
@@ -64,8 +64,12 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
         );
     }
     let single = Caller::of(&api, "single");
-    // This one's connection is behind a thousand others, and tells when the API has seen them all.
-    let first = single.ask().await;
+    // This one's connection is behind a thousand others, and tells when the API has seen them all. A
+    // machine that takes long for these may have no time left for it at first.
+    let mut first = single.ask().await;
+    while first.is_late() {
+        first = single.ask().await;
+    }
     assert_eq!(first.status, 200, "{first:?}");
     let (mut times, mut before) = (Vec::new(), Vec::new());
     for _ in 0..SINGLE {
