@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness
+.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness docs-config
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Warnings are errors in continuous integration, which sets CI, and nowhere else: a newer compiler
@@ -45,6 +45,9 @@ unit: ## the tests that need no service: each crate's own, and the rules of the 
 doc: ## the documentation of the code, private items too; broken links are errors
 	@RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links -D rustdoc::invalid_html_tags $(DENY_WARNINGS)" \
 		scripts/phase doc cargo doc --workspace --no-deps --document-private-items --locked
+
+docs-config: ## docs/CONFIGURATION.md and .env.example, written from the list of variables in code
+	@WARREN_WRITE_DOCS=1 cargo test --quiet --locked -p warren-config --test configuration documents
 
 pre-commit: ## have git run `make check` before each commit
 	@git config core.hooksPath scripts/hooks
@@ -100,16 +103,16 @@ soak-chaos: ## 14,000 jobs (10,000 while there is a broker) under 500 killed wor
 
 soak-overload: ## ten times what the machine can do, for two minutes
 	@scripts/phase provision scripts/provision test
-	@WARREN_SOAK_OVERLOAD_S=120 scripts/phase soak-overload scripts/cargo-test-some --test warren end_to_end::overload -- --nocapture
+	@WARREN_SOAK_OVERLOAD_S=120 scripts/phase soak-overload scripts/cargo-test-some --test warren end_to_end::reliability::overload -- --nocapture
 
 soak-poison: ## 200 jobs that kill their worker among 5,000 that do not
 	@scripts/phase provision scripts/provision test
-	@WARREN_SOAK_POISON=200 scripts/phase soak-poison scripts/cargo-test-some --test warren end_to_end::poison -- --nocapture
+	@WARREN_SOAK_POISON=200 scripts/phase soak-poison scripts/cargo-test-some --test warren end_to_end::reliability::poison -- --nocapture
 
 soak-schemathesis: ## 5,000 requests made up from the API's description, and nothing found (a quarter of an hour at most)
 	@scripts/phase provision scripts/provision test
-	@WARREN_SOAK_SCHEMATHESIS=5000 scripts/phase soak-schemathesis scripts/cargo-test-some --test warren end_to_end::schemathesis -- --nocapture
+	@WARREN_SOAK_SCHEMATHESIS=5000 scripts/phase soak-schemathesis scripts/cargo-test-some --test warren end_to_end::running::schemathesis -- --nocapture
 
 soak-fairness: ## callers beside 10,000 jobs that nobody waits for
 	@scripts/phase provision scripts/provision test
-	@WARREN_SOAK_FAIRNESS=10000 scripts/phase soak-fairness scripts/cargo-test-some --test warren end_to_end::fairness -- --nocapture
+	@WARREN_SOAK_FAIRNESS=10000 scripts/phase soak-fairness scripts/cargo-test-some --test warren end_to_end::reliability::fairness -- --nocapture

@@ -1,5 +1,6 @@
-//! Picks the implementation behind each seam from the configuration. Nothing else knows which is
-//! in use.
+//! Picks the implementation behind each seam from the configuration.
+//!
+//! Nothing else knows which is in use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 use warren_api::StoreConfig;
 use warren_api::store::{MongoStore, SqliteStore, Store};
 use warren_protocol::ids::InstanceId;
-use warren_queue::{JobQueue, MemoryQueue, RabbitConfig, RabbitQueue};
+use warren_queue::{ApiQueue, MemoryQueue, RabbitApi, RabbitConfig, RabbitWorker, WorkerQueue};
 use warren_worker::engine::Engine;
 use warren_worker::engine::docker::{DockerConfig, DockerEngine};
 
-use crate::serve::Roles;
+use crate::roles::Roles;
 use crate::settings::Settings;
 
 /// Containers that exist for each slot: the one in use, one that waits for its removal, and those
@@ -20,22 +21,22 @@ use crate::settings::Settings;
 /// top.
 const CONTAINERS_PER_SLOT: usize = 3;
 
-/// One role's end of the queue.
-pub struct Queue {
-    /// The queue.
-    pub handle: Arc<dyn JobQueue>,
-    /// What health and logs call it.
+/// One side of the queue, `Q` being the seam's trait of that side.
+pub struct Queue<Q: ?Sized> {
+    /// The handle.
+    pub handle: Arc<Q>,
+    /// Its name in health and logs.
     pub name: &'static str,
-    /// Whose end it is.
+    /// The process that holds it.
     pub instance: InstanceId,
 }
 
-/// The ends of the queue that this process holds.
+/// The sides of the queue that this process holds.
 pub struct Queues {
     /// The API's, if this process is one.
-    pub api: Option<Queue>,
+    pub api: Option<Queue<dyn ApiQueue>>,
     /// The worker's, if this process is one.
-    pub worker: Option<Queue>,
+    pub worker: Option<Queue<dyn WorkerQueue>>,
 }
 
 impl Queues {
@@ -44,60 +45,72 @@ impl Queues {
     /// # Errors
     /// The address cannot be used.
     pub fn new(roles: Roles, settings: &Settings) -> anyhow::Result<Self> {
-        let hub = MemoryQueue::new();
-        let end = |role: Role| -> anyhow::Result<Queue> {
-            let instance = InstanceId::new(role.name());
-            let Some(url) = &settings.rabbitmq_url else {
-                let handle = Arc::new(hub.sibling());
-                return Ok(Queue {
-                    handle,
-                    name: "in-process queue",
-                    instance,
-                });
-            };
-            // Closed by `close`, once the drain is over; never by a signal.
-            let (config, stop) = (
-                RabbitConfig::new(url, instance.clone())?,
-                CancellationToken::new(),
-            );
-            let handle: Arc<dyn JobQueue> = Arc::new(match role {
-                Role::Api => RabbitQueue::for_api(config, &stop),
-                Role::Worker => RabbitQueue::for_worker(config, &stop),
-            });
-            Ok(Queue {
-                handle,
-                name: "rabbitmq",
-                instance,
-            })
-        };
-        Ok(Self {
-            api: roles.api().then(|| end(Role::Api)).transpose()?,
-            worker: roles.worker().then(|| end(Role::Worker)).transpose()?,
+        let (api, worker) = (
+            roles.api().then_some("api"),
+            roles.worker().then_some("worker"),
+        );
+        let (api, worker) = (api.map(InstanceId::new), worker.map(InstanceId::new));
+        Ok(match &settings.rabbitmq_url {
+            Some(url) => Self {
+                api: api.map(|it| rabbit_api(url, it)).transpose()?,
+                worker: worker.map(|it| rabbit_worker(url, it)).transpose()?,
+            },
+            None => Self::in_process(api, worker),
         })
     }
 
-    /// Lets go of connections, once nothing uses them any more.
+    fn in_process(api: Option<InstanceId>, worker: Option<InstanceId>) -> Self {
+        const NAME: &str = "in-process queue";
+        let queue = MemoryQueue::new();
+        Self {
+            api: api.map(|instance| Queue {
+                handle: Arc::new(queue.sibling()) as Arc<dyn ApiQueue>,
+                name: NAME,
+                instance,
+            }),
+            worker: worker.map(|instance| Queue {
+                handle: Arc::new(queue.sibling()) as Arc<dyn WorkerQueue>,
+                name: NAME,
+                instance,
+            }),
+        }
+    }
+
+    /// Releases connections, once nothing uses them any more.
     pub async fn close(self, grace: Duration) {
-        for queue in self.api.into_iter().chain(self.worker) {
-            queue.handle.close(grace).await;
+        if let Some(api) = self.api {
+            api.handle.close(grace).await;
+        }
+        if let Some(worker) = self.worker {
+            worker.handle.close(grace).await;
         }
     }
 }
 
-/// Whose end of the queue.
-#[derive(Clone, Copy)]
-enum Role {
-    Api,
-    Worker,
+/// What health and logs call RabbitMQ.
+const RABBITMQ: &str = "rabbitmq";
+
+fn rabbit_api(url: &str, instance: InstanceId) -> anyhow::Result<Queue<dyn ApiQueue>> {
+    let config = RabbitConfig::new(url, instance.clone())?;
+    Ok(Queue {
+        handle: Arc::new(RabbitApi::new(config, &closed_by_close())),
+        name: RABBITMQ,
+        instance,
+    })
 }
 
-impl Role {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Api => "api",
-            Self::Worker => "worker",
-        }
-    }
+fn rabbit_worker(url: &str, instance: InstanceId) -> anyhow::Result<Queue<dyn WorkerQueue>> {
+    let config = RabbitConfig::new(url, instance.clone())?;
+    Ok(Queue {
+        handle: Arc::new(RabbitWorker::new(config, &closed_by_close())),
+        name: RABBITMQ,
+        instance,
+    })
+}
+
+/// A token that no signal cancels: [`Queues::close`] ends a queue, once the drain is over.
+fn closed_by_close() -> CancellationToken {
+    CancellationToken::new()
 }
 
 /// MongoDB if its address is configured, else a SQLite file.

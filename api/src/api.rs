@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use warren_http::{Bounds, Drained};
 use warren_languages::Languages;
 use warren_protocol::ids::InstanceId;
-use warren_queue::JobQueue;
+use warren_queue::ApiQueue;
 
 use crate::admission::{Admission, InFlight};
 use crate::callbacks::{Callbacks, Posting};
@@ -34,7 +34,7 @@ const CALLBACK_GRACE: Duration = Duration::from_secs(1);
 /// The API, put together; [`Api::serve`] opens it.
 pub struct Api {
     pub(crate) router: Router,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn ApiQueue>,
     recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
     drain_grace: Duration,
@@ -55,7 +55,7 @@ impl Api {
     /// No client can be made for the fallbacks that are configured.
     pub fn new(
         config: Config,
-        queue: Arc<dyn JobQueue>,
+        queue: Arc<dyn ApiQueue>,
         queue_name: &'static str,
         store: Arc<dyn Store>,
         languages: Languages,

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use warren_protocol::health::{HealthReport, ServiceHealth, State};
 use warren_protocol::ids::InstanceId;
 use warren_protocol::time::fractional_millis;
-use warren_queue::{JobQueue, MAX_QUEUED_JOBS, QueueStatus, STATUS_TIMEOUT};
+use warren_queue::{ApiQueue, MAX_QUEUED_JOBS, QueueStatus, STATUS_TIMEOUT};
 
 use crate::dispatch::Dispatch;
 use crate::store::{Recorder, Store};
@@ -27,7 +27,7 @@ const CHECK_TIMEOUT: Duration = STATUS_TIMEOUT;
 pub(crate) struct Health {
     pub(crate) instance: InstanceId,
     pub(crate) queue_name: &'static str,
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn ApiQueue>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) dispatch: Arc<Dispatch>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use warren_languages::{Languages, PolicyMode};
-use warren_queue::JobQueue;
+use warren_queue::ApiQueue;
 use warren_telemetry::Environment;
 
 use crate::admission::{Admission, InFlight};
@@ -32,7 +32,7 @@ pub(crate) struct AppState {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) health: Health,
     /// Where jobs go that nobody waits for.
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn ApiQueue>,
     /// The longest that such a job waits.
     pub(crate) async_max_wait: Duration,
     pub(crate) places: Places,

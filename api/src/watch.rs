@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use warren_protocol::event::{Happened, JobEvent};
 use warren_protocol::ids::JobId;
 use warren_protocol::time::Deadline;
-use warren_queue::{JobQueue, MAX_QUEUED_JOBS};
+use warren_queue::{ApiQueue, MAX_QUEUED_JOBS};
 
 /// The most requests that wait for jobs at a time. Each is a connection of the server's 2,048.
 pub(crate) const MAX_WATCHERS: usize = 512;
@@ -106,7 +106,7 @@ impl Watch {
     pub(crate) async fn listen(
         self: Arc<Self>,
         mut events: broadcast::Receiver<JobEvent>,
-        queue: Arc<dyn JobQueue>,
+        queue: Arc<dyn ApiQueue>,
         stop: CancellationToken,
     ) {
         loop {
@@ -157,7 +157,7 @@ impl Watch {
 /// Tells every API of each end that was recorded of a job that nobody waited for, until `stop`.
 pub(crate) async fn tell(
     mut written: broadcast::Receiver<JobId>,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn ApiQueue>,
     stop: CancellationToken,
 ) {
     loop {
@@ -170,7 +170,9 @@ pub(crate) async fn tell(
                 Err(RecvError::Closed) => return,
             },
         };
-        queue.tell(&JobEvent::now(job, Happened::Finished)).await;
+        queue
+            .publish_event(&JobEvent::now(job, Happened::Finished))
+            .await;
     }
 }
 

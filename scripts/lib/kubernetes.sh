@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# Kubernetes' schemas and what checks against them, for tests/operators/manifests.py.
+# Kubernetes' schemas and what checks against them, for tests/observability/manifests.py.
 
 K8S_SCHEMAS=$CACHE/kubernetes-validate
 

@@ -1,4 +1,4 @@
-//! `warren health`: for a container's health check, and for people.
+//! `warren health`: checks a server, for containers and for people.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -8,15 +8,15 @@ use anyhow::Context;
 
 use crate::cli::HealthArguments;
 
-/// How long to wait for the answer.
+/// The longest wait for the answer.
 const ANSWER: Duration = Duration::from_secs(8);
 /// The most of an answer that is read.
 const MAX_ANSWER: u64 = 10 << 20;
 
-/// Asks the address and prints its answer.
+/// Queries the address and prints its answer.
 ///
 /// # Errors
-/// Nothing answers there.
+/// The address does not answer.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
     let answer = warren_http::client::command_builder(ANSWER)?
@@ -30,7 +30,7 @@ pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
     answer
         .take(MAX_ANSWER)
         .read_to_string(&mut body)
-        .context("its answer cannot be read")?;
+        .context("cannot read its answer")?;
     println!("{body}");
     Ok(if status.is_success() {
         ExitCode::SUCCESS

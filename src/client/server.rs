@@ -1,4 +1,4 @@
-//! The Warren server that the commands talk to: one way to ask it, and to say what went wrong.
+//! The client of a Warren server, with advice when a request fails.
 
 use std::io::Read;
 use std::process::ExitCode;
@@ -14,21 +14,22 @@ use warren_protocol::limits::MAX_BODY;
 
 use super::output;
 use super::unanswered::{SystemResolver, unanswered};
-use crate::cli::{EXIT_TROUBLE, ServerArguments};
+use crate::cli::ServerArguments;
+use crate::exit::EXIT_TROUBLE;
 
-/// How long to wait for a server's answer beyond what it was asked to wait: its own 5 seconds, and
-/// the way.
+/// The longest wait for an answer, beyond the wait that was asked for: the server's own 5 seconds, and
+/// a margin for the network.
 const ANSWER: Duration = Duration::from_secs(8);
-/// The largest answer that is read: every stream of every test case, in JSON.
+/// The largest answer to read: every stream of every test case, in JSON.
 const MAX_ANSWER: u64 = 64 * MAX_BODY.get();
 
-/// A server, and how we say who we are.
+/// A server, and the key to send.
 pub struct Server {
     base: String,
     key: Option<String>,
 }
 
-/// What it answered, read whole.
+/// A server's whole answer.
 pub struct Answer {
     pub status: StatusCode,
     pub body: Vec<u8>,
@@ -53,7 +54,7 @@ impl Server {
         self.read(request)
     }
 
-    /// Gets what is at a path; the server may take `wait` longer than usual.
+    /// Gets a path; the server may take `wait` longer than usual.
     pub fn get(
         &self,
         path: &str,
@@ -64,7 +65,7 @@ impl Server {
         self.read(request.query(query))
     }
 
-    /// Deletes what is at a path.
+    /// Deletes a path.
     pub fn delete(&self, path: &str) -> anyhow::Result<Answer> {
         self.read(self.request(Method::DELETE, path, ANSWER)?)
     }
@@ -93,7 +94,7 @@ impl Server {
         answer
             .take(MAX_ANSWER + 1)
             .read_to_end(&mut body)
-            .with_context(|| format!("the answer of {server} broke off"))?;
+            .with_context(|| format!("the answer of {server} is incomplete"))?;
         ensure!(
             body.len() as u64 <= MAX_ANSWER,
             "the answer of {server} is longer than {MAX_ANSWER} bytes"
@@ -108,29 +109,33 @@ impl Server {
 }
 
 impl Answer {
-    /// The body as what it should be.
+    /// Reads the body as JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> anyhow::Result<T> {
-        serde_json::from_slice(&self.body)
-            .with_context(|| format!("{} does not answer as Warren does", self.server))
+        serde_json::from_slice(&self.body).with_context(|| {
+            format!(
+                "the answer of {} breaks Warren's contract; check --server",
+                self.server
+            )
+        })
     }
 
-    /// Tells a person why this is no success; `show` writes the error as suits the command.
+    /// Prints the server's error and advice; `show` formats the error for the command.
     pub fn complain(&self, show: impl FnOnce(&Value) -> String) -> anyhow::Result<ExitCode> {
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         if !problem["error"]["message"].is_string() {
             return Err(anyhow!(
-                "{} answers {} and is no Warren server; check --server",
+                "{} answers {} and is not a Warren server; check --server",
                 self.server,
                 self.status
             ));
         }
         let mut text = show(&problem["error"]);
         if self.status == StatusCode::UNAUTHORIZED {
-            text.push_str("warren: give a key with --key, or in WARREN_KEY\n");
+            text.push_str("warren: set a key with --key or WARREN_KEY\n");
         }
         let retry_after = self.headers.get(RETRY_AFTER);
         if let Some(seconds) = retry_after.and_then(|value| value.to_str().ok()) {
-            text.push_str(&format!("warren: try again in {seconds} s\n"));
+            text.push_str(&format!("warren: retry in {seconds} s\n"));
         }
         output::to_stderr(&text)?;
         Ok(ExitCode::from(EXIT_TROUBLE))

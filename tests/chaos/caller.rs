@@ -1,4 +1,6 @@
-//! Callers: so many requests a second whatever comes back, and each answer held to the contract.
+//! Callers at a fixed rate, with each answer held to the contract.
+//!
+//! They send whatever comes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

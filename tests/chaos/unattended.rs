@@ -1,4 +1,4 @@
-//! Jobs that nobody waits for, submitted from the test's own process.
+//! Submits unattended jobs from the test's own process.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use warren_protocol::job::Job;
 use warren_protocol::limits::Limits;
 use warren_protocol::submission::Submission;
 use warren_protocol::time::Deadline;
-use warren_queue::{JobQueue, RabbitConfig, RabbitQueue};
+use warren_queue::{ApiQueue, QueueLink, RabbitApi, RabbitConfig};
 
 use super::journal::{Broken, Journal, Violation};
 use super::ledger::{Ledger, Unattended};
@@ -19,11 +19,11 @@ use super::program::Program;
 /// How long such a job may take until it is begun; longer than any fault.
 const DEADLINE: Duration = Duration::from_secs(600);
 /// Submitting is bounded by itself; this is that bound and some more.
-const SUBMIT: Duration = Duration::from_secs(5);
+const SUBMIT: Duration = Duration::from_secs(30);
 
 /// An API's end of the queue, without the API.
 pub struct Submitter {
-    queue: RabbitQueue,
+    queue: RabbitApi,
     languages: Languages,
     _stop: DropGuard,
 }
@@ -34,7 +34,7 @@ impl Submitter {
         let stop = CancellationToken::new();
         let config = RabbitConfig::new(url, InstanceId::new("chaos"))?;
         Ok(Self {
-            queue: RabbitQueue::for_api(config, &stop),
+            queue: RabbitApi::new(config, &stop),
             languages: Languages::embedded(),
             _stop: stop.drop_guard(),
         })

@@ -1,5 +1,6 @@
-//! `docker-compose.yml` brought up under a project name and on ports of its own, and taken down
-//! again whatever happens.
+//! A stack of `docker-compose.yml` with its own project name and ports.
+//!
+//! It is taken down even after a failure.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::NamedTempFile;
 
+use crate::passed_on::{SHOWN, env_file};
 use crate::tools::{
     ROOT, compose, free_port, random_password, runtime_base, socket_group, standins, succeed, text,
 };
@@ -19,6 +22,8 @@ pub(crate) struct Stack {
     project: String,
     image: String,
     password: String,
+    /// Its `.env`.
+    env_file: NamedTempFile,
     pub(crate) api_port: u16,
     pub(crate) ui_port: u16,
 }
@@ -31,6 +36,7 @@ impl Stack {
         let stack = Self {
             image: format!("{project}:latest"),
             password: random_password(),
+            env_file: env_file(SHOWN.map(|(_, name, value)| (name, value))),
             api_port: free_port(),
             ui_port: free_port(),
             project,
@@ -79,7 +85,9 @@ impl Stack {
         let mut command = compose();
         command
             .args(["--project-name", &self.project, "-f", "docker-compose.yml"])
-            .args(["-f", "tests/compose/docker-compose.built.yml"]);
+            .args(["-f", "tests/compose/docker-compose.built.yml"])
+            .arg("--env-file")
+            .arg(self.env_file.path());
         if standins() {
             command.args(["-f", "tests/compose/docker-compose.standin.yml"]);
         }

@@ -1,10 +1,14 @@
-//! The commands and the facts of this machine that the compose test is made of.
+//! Commands and facts of this machine for the compose test.
 
 use std::fs;
 use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Output};
+
+use serde_json::Value;
+use warren_config::variables;
 
 /// The project's root.
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -12,7 +16,7 @@ pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const STANDIN_BASE: &str = "warren-base/debian:bookworm";
 const RUNTIME_BASE: &str = "debian:bookworm-slim";
 
-/// docker-compose, whichever of the two is here, in the project's root.
+/// docker-compose 1, or else `docker compose`, in the project's root.
 pub(crate) fn compose() -> Command {
     let standalone = Command::new("docker-compose").arg("version").output();
     let mut command = if standalone.is_ok_and(|output| output.status.success()) {
@@ -26,10 +30,33 @@ pub(crate) fn compose() -> Command {
     command
 }
 
-/// Runs the command and returns its standard output; its whole output is the message if it fails.
+/// The services as docker-compose understands the file, with this `.env` and these arguments.
+pub(crate) fn config(env_file: &Path, arguments: &[&str]) -> Value {
+    let mut command = compose();
+    command
+        .arg("--env-file")
+        .arg(env_file)
+        .args(arguments)
+        .arg("config");
+    // The environment comes before the file.
+    for variable in variables::all() {
+        command.env_remove(variable.name);
+    }
+    for name in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
+        command.env(name, "1");
+    }
+    let text = succeed(&mut command);
+    // docker-compose 1 prints YAML alone, and is written in a Python that reads it.
+    let mut python = Command::new("python3");
+    let read = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.argv[1])))";
+    let text = succeed(python.args(["-c", read, &text]));
+    serde_json::from_str::<Value>(&text).unwrap()["services"].take()
+}
+
+/// Runs the command and returns its standard output. Panics with its whole output if it fails.
 pub(crate) fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| {
-        panic!("{command:?} could not be started: {error}; `scripts/provision test` sets up what tests need")
+        panic!("{command:?} cannot be started: {error}; `scripts/provision test` sets up what tests need")
     });
     assert!(
         output.status.success(),
@@ -39,7 +66,7 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Both streams of what a command printed.
+/// Both streams of a command's output.
 pub(crate) fn text(output: &Output) -> String {
     format!(
         "{}{}",
@@ -48,7 +75,7 @@ pub(crate) fn text(output: &Output) -> String {
     )
 }
 
-/// Whether this machine has the stand-ins, being without a registry, rather than the real images.
+/// Whether this machine has the stand-ins for the real images, because it reaches no registry.
 pub(crate) fn standins() -> bool {
     Command::new("docker")
         .args(["image", "inspect", STANDIN_BASE])
@@ -56,7 +83,7 @@ pub(crate) fn standins() -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// What the service image is made from here.
+/// The base of the service image on this machine.
 pub(crate) fn runtime_base() -> &'static str {
     if standins() {
         STANDIN_BASE
@@ -65,7 +92,7 @@ pub(crate) fn runtime_base() -> &'static str {
     }
 }
 
-/// The group that may use the engine's socket.
+/// The group that owns the engine's socket.
 pub(crate) fn socket_group() -> String {
     let socket = fs::metadata("/var/run/docker.sock").expect(
         "Docker's socket is at /var/run/docker.sock, where docker-compose.yml mounts it from",
@@ -79,7 +106,7 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// What nobody else knows.
+/// A random password.
 pub(crate) fn random_password() -> String {
     let mut bytes = [0_u8; 16];
     fs::File::open("/dev/urandom")

@@ -1,4 +1,4 @@
-//! A caller of Warren's HTTP.
+//! An HTTP client of Warren.
 
 use std::io::Read;
 use std::sync::LazyLock;
@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 use reqwest::blocking::{Client, Response};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
+
+use super::wait::SOON;
+
+/// Between two tries of what a busy machine had no time for.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// An answer, and how long it took.
 #[derive(Clone, Debug)]
@@ -35,13 +40,29 @@ impl Answer {
     pub fn error_code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
+
+    /// Whether the job was refused or given up for want of time, so that there is no verdict.
+    pub fn is_late(&self) -> bool {
+        matches!(self.error_code(), "overloaded" | "timed_out")
+    }
+
+    /// Whether a busy machine may have made the difference: the job was late, or a run was not ended
+    /// by the program. (Programs that take their whole time are not asked about.)
+    fn is_cut_short(&self, stops_on_failure: bool) -> bool {
+        let statuses = self.body["testResults"].as_array().into_iter().flatten();
+        let mut statuses = statuses.chain([&self.body]).map(|run| &run["status"]);
+        self.is_late()
+            || statuses.any(|status| {
+                status == "time_limit_exceeded" || (status == "not_run" && !stops_on_failure)
+            })
+    }
 }
 
 /// The client of all tests. It keeps no connection for the next request: a server of one test may
 /// get the port of another's.
 pub fn client() -> &'static Client {
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-        let builder = warren_http::client::command_builder(Duration::from_secs(30));
+        let builder = warren_http::client::command_builder(SOON);
         let builder = builder.expect("TLS").pool_max_idle_per_host(0);
         builder.no_proxy().build().expect("a client")
     });
@@ -89,6 +110,26 @@ pub async fn post(
 /// Posts a submission to `url`.
 pub async fn submit(url: String, submission: &Value) -> anyhow::Result<Answer> {
     post(url, "application/json", submission.to_string().into_bytes()).await
+}
+
+/// Posts a submission to `url` until the machine has time for it; returns the answer to that. It is
+/// for programs that end by themselves: on a machine that others keep busy any of them may meet the
+/// contract's limits of time, which is an honest answer and says nothing of the program.
+pub async fn judged(url: &str, submission: &Value) -> Answer {
+    let stops_on_failure = submission["stopOnFailure"] == true;
+    let started = Instant::now();
+    loop {
+        let answer = submit(url.to_owned(), submission).await;
+        let answer = answer.expect("an answer");
+        if !answer.is_cut_short(stops_on_failure) || started.elapsed() > SOON {
+            return answer;
+        }
+        eprintln!(
+            "no time for it yet ({}): {:.300}",
+            answer.status, answer.raw
+        );
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// A submission of `code` alone.

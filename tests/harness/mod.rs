@@ -1,9 +1,9 @@
-//! What the tests share: the real services they run against, Warren's own processes, and a client.
+//! The harness of the system tests: real services, Warren's processes, and a client.
 
 pub mod broker;
+pub mod corpus;
 pub mod docker;
 pub mod dockerd;
-pub mod fixtures;
 pub mod http;
 pub mod images;
 pub mod load;

@@ -1,4 +1,4 @@
-//! A RabbitMQ broker as its management API shows it, and virtual hosts on it for one test each.
+//! RabbitMQ through its management API, with a virtual host for each test.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,7 @@ use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
 use super::http::client;
-
-/// How long the management API may take to answer. It is slow while many virtual hosts are made.
-const ANSWER: Duration = Duration::from_secs(30);
-/// How long to wait for what a broker is about to show.
-const SOON: Duration = Duration::from_secs(20);
+use super::wait::SOON;
 
 /// A broker's management API.
 #[derive(Clone, Debug)]
@@ -94,7 +90,7 @@ impl Management {
         let url = format!("{}{path}", self.http);
         let response = client()
             .request(method.parse()?, &url)
-            .timeout(ANSWER)
+            .timeout(SOON)
             .header("content-type", "application/json")
             .body(body.map(|body| body.to_string()).unwrap_or_default())
             .send()

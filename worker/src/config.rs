@@ -11,6 +11,7 @@ use warren_languages::{Languages, PolicyMode};
 use crate::access::Access;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use crate::pool::PoolSettings;
+use crate::unattended::Share;
 use warren_languages::LanguageName;
 
 /// The most slots of one worker: beyond it, start another.
@@ -26,6 +27,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// How many jobs it runs at a time.
     pub slots: NonZeroU16,
+    /// The part of their time that jobs have which nobody waits for, while callers come.
+    pub unattended_share: Share,
     /// What is started ahead of them.
     pub pool: PoolSettings,
     /// The base image of each language.
@@ -48,6 +51,7 @@ impl Config {
         Self {
             address: env.parse("WARREN_WORKER_ADDR").unwrap_or(default_address),
             slots,
+            unattended_share: env.parse(Share::VARIABLE).unwrap_or_default(),
             pool: PoolSettings::from_env(env, slots),
             images: languages
                 .iter()

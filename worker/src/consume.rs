@@ -8,7 +8,7 @@ use tracing::{Instrument, Span};
 use warren_protocol::job::Job;
 use warren_protocol::outcome::Outcome;
 use warren_protocol::reply::{FailureCode, JobFailure, Progress, Reply};
-use warren_queue::{Delivery, JobClass, JobQueue, Offer, Prefetch};
+use warren_queue::{Delivery, JobClass, Offer, Prefetch, WorkerQueue};
 
 use crate::Result;
 use crate::execute::Executor;
@@ -16,7 +16,7 @@ use crate::metrics::Again;
 use crate::slots::Slots;
 use crate::suspects::alone;
 use crate::telling::tell_running;
-use crate::unattended::{Gate, Pass};
+use crate::unattended::{UnattendedScheduler, UnattendedSlot};
 
 /// Runs jobs from `queue` until `stop`; those begun go on in `running`, and those that still run
 /// when `grace_over` is cancelled go back.
@@ -24,9 +24,9 @@ use crate::unattended::{Gate, Pass};
 /// # Errors
 /// The queue cannot deliver to this worker at all.
 pub async fn consume(
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn WorkerQueue>,
     executor: Arc<Executor>,
-    (slots, gate): (Slots, Gate),
+    (slots, scheduler): (Slots, UnattendedScheduler),
     running: TaskTracker,
     (stop, grace_over): (CancellationToken, CancellationToken),
 ) -> Result<()> {
@@ -41,11 +41,11 @@ pub async fn consume(
     while let Some(offer) = deliveries.recv().await {
         let delivery = match offer {
             Offer::Job(delivery) => delivery,
-            Offer::Suspect(turn) => {
+            Offer::Suspect(token) => {
                 let (means, slots, stop) = (means.clone(), slots.clone(), stop.clone());
                 // Takes its time, in which jobs go on being taken.
                 running.spawn(async move {
-                    if let Some((suspect, slots)) = alone(turn, &slots, &stop).await {
+                    if let Some((suspect, slots)) = alone(token, &slots, &stop).await {
                         means.executor.metrics().again(Again::Suspect);
                         run(suspect, slots, &means).await;
                     }
@@ -54,12 +54,12 @@ pub async fn consume(
             }
         };
         if delivery.class == JobClass::Unattended {
-            let (means, gate, stop) = (means.clone(), gate.clone(), stop.clone());
+            let (means, scheduler, stop) = (means.clone(), scheduler.clone(), stop.clone());
             // No more at a time than the prefetch.
             running.spawn(async move {
-                let due = when_due(delivery, &gate, &means.executor, &stop).await;
-                if let Some((delivery, pass)) = due {
-                    run_on(pass, delivery, means).await;
+                let due = when_due(delivery, &scheduler, &means.executor, &stop).await;
+                if let Some((delivery, slot)) = due {
+                    run_on(slot, delivery, means).await;
                 }
             });
             continue;
@@ -83,7 +83,7 @@ pub async fn consume(
 #[derive(Clone)]
 struct Means {
     executor: Arc<Executor>,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn WorkerQueue>,
     /// When whatever still runs goes back.
     enough: CancellationToken,
 }
@@ -99,12 +99,12 @@ async fn run<S>(delivery: Delivery, slot: S, means: &Means) {
 /// The unattended job with its slot, once it is its turn; `None` if it is not to be run here.
 async fn when_due(
     delivery: Delivery,
-    gate: &Gate,
+    scheduler: &UnattendedScheduler,
     executor: &Executor,
     stop: &CancellationToken,
-) -> Option<(Delivery, Pass)> {
+) -> Option<(Delivery, UnattendedSlot)> {
     let cancelled = delivery.cancelled();
-    let pass = tokio::select! {
+    let slot = tokio::select! {
         biased;
         () = stop.cancelled() => {
             hand_back(delivery, executor).await;
@@ -112,12 +112,12 @@ async fn when_due(
         }
         () = cancelled.cancelled() => None,
         () = tokio::time::sleep(delivery.job.deadline.remaining()) => None,
-        pass = gate.pass() => pass,
+        slot = scheduler.slot(&delivery.job.room) => slot,
     };
     // What it waited for may have been its end: whoever fetched it is to see to that.
     let delivery = delivery.if_worth_running()?;
-    match pass {
-        Some(pass) => Some((delivery, pass)),
+    match slot {
+        Some(slot) => Some((delivery, slot)),
         None => {
             hand_back(delivery, executor).await;
             None
@@ -126,8 +126,8 @@ async fn when_due(
 }
 
 /// Runs an unattended job until it ends, or its slot is needed for one that somebody waits for.
-async fn run_on(pass: Pass, delivery: Delivery, means: Means) {
-    let (grace_over, wanted_back) = (means.enough, pass.wanted_back());
+async fn run_on(slot: UnattendedSlot, delivery: Delivery, means: Means) {
+    let (grace_over, wanted_back) = (means.enough, slot.wanted_back());
     let means = Means {
         enough: CancellationToken::new(),
         ..means
@@ -141,7 +141,7 @@ async fn run_on(pass: Pass, delivery: Delivery, means: Means) {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = run(delivery, pass, &means) => {}
+        () = run(delivery, slot, &means) => {}
         () = over => {}
     }
 }

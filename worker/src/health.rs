@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use warren_protocol::health::{HealthReport, PoolHealth, ServiceHealth, State};
 use warren_protocol::ids::InstanceId;
 use warren_protocol::time::fractional_millis;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::engine::Engine;
 use crate::pool::Pool;
@@ -28,7 +28,7 @@ pub struct Health {
     /// Whether it can run jobs.
     pub(crate) readiness: Readiness,
     /// Where its jobs come from.
-    pub queue: Arc<dyn JobQueue>,
+    pub queue: Arc<dyn WorkerQueue>,
     /// What the queue is called.
     pub queue_name: &'static str,
     /// How many jobs it can run.

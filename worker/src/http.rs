@@ -11,7 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use tracing::Instrument;
-use warren_http::{ApiError, Budget, MAX_WAIT, alive, body, readiness, with_fallbacks};
+use warren_http::{ApiError, Budget, MAX_WAIT, alive, body, readiness, with_default_responses};
 use warren_languages::{Languages, PolicyMode};
 use warren_protocol::contract::{ExecuteRequest, ExecuteResponse, Problem};
 use warren_protocol::health;
@@ -64,7 +64,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(figures))
         .with_state(context);
-    with_fallbacks(
+    with_default_responses(
         routes,
         "A worker has POST /execute and GET /health, /livez, /readyz and /metrics.",
     )

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::presence::{ANNOUNCE_EVERY, WorkerState, WorkerStatus};
 use warren_protocol::time::EpochMillis;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::readiness::State;
 use crate::slots::Slots;
@@ -16,7 +16,7 @@ use crate::slots::Slots;
 /// What is announced of this worker.
 pub struct Presence {
     /// Over which it is told.
-    pub queue: Arc<dyn JobQueue>,
+    pub queue: Arc<dyn WorkerQueue>,
     /// This worker.
     pub instance: InstanceId,
     /// How many jobs it can run, and how fast.
@@ -80,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::timeout;
-    use warren_queue::MemoryQueue;
+    use warren_queue::{ApiQueue, MemoryQueue};
 
     use super::*;
 
@@ -103,7 +103,7 @@ mod tests {
         let (state, watched) = watch::channel(State::Ready);
         let stop = CancellationToken::new();
         let presence = Presence {
-            queue: Arc::clone(&queue) as Arc<dyn JobQueue>,
+            queue: Arc::clone(&queue) as Arc<dyn WorkerQueue>,
             instance: InstanceId::new("worker"),
             slots: slots.clone(),
             state: watched,

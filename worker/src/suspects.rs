@@ -2,23 +2,23 @@
 //! runs beside it: if this worker dies as well, nobody else is blamed.
 
 use tokio_util::sync::CancellationToken;
-use warren_queue::{Delivery, Turn};
+use warren_queue::{Delivery, SuspectToken};
 
 use crate::slots::{Slot, Slots};
 
-/// The suspect of `turn`, with all of the worker's slots, as soon as nothing else runs; that is
+/// The suspect of `token`, with all of the worker's slots, as soon as nothing else runs; that is
 /// bounded by the times of the jobs that do, since nothing begins meanwhile. `None` if there is no
 /// suspect any more, or `stop` came first.
 pub async fn alone(
-    turn: Turn,
+    token: SuspectToken,
     slots: &Slots,
     stop: &CancellationToken,
 ) -> Option<(Delivery, Slot)> {
     let all = stop.run_until_cancelled(slots.take_all()).await??;
-    match turn.fetch().await {
+    match token.fetch().await {
         Ok(suspect) => Some((suspect?, all)),
         Err(error) => {
-            tracing::warn!(%error, "a suspect could not be fetched; its turn goes to another worker");
+            tracing::warn!(%error, "cannot fetch a suspect; its token goes to another worker");
             None
         }
     }

@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::Result;
 use crate::consume::consume;
 use crate::execute::Executor;
 use crate::readiness::{Readiness, State};
 use crate::slots::Slots;
-use crate::unattended::Gate;
+use crate::unattended::UnattendedScheduler;
 
 /// What taking jobs needs.
 pub(crate) struct Taking {
-    pub(crate) queue: Arc<dyn JobQueue>,
+    pub(crate) queue: Arc<dyn WorkerQueue>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) slots: Slots,
-    pub(crate) gate: Gate,
+    pub(crate) scheduler: UnattendedScheduler,
     pub(crate) readiness: Readiness,
     /// The jobs that were begun.
     pub(crate) running: TaskTracker,
@@ -45,7 +45,7 @@ impl Taking {
             let mut consuming = Box::pin(consume(
                 Arc::clone(&self.queue),
                 Arc::clone(&self.executor),
-                (self.slots.clone(), self.gate.clone()),
+                (self.slots.clone(), self.scheduler.clone()),
                 self.running.clone(),
                 (pause.clone(), self.grace_over.clone()),
             ));

@@ -1,7 +1,7 @@
 //! From what PID 1 saw to the verdict that the caller reads.
 
 use warren_protocol::compare::Compare;
-use warren_protocol::comparing::first_difference;
+use warren_protocol::compare::first_difference;
 use warren_protocol::outcome::{Captured, CaseResult, Run, Status};
 use warren_protocol::signal;
 use warren_protocol::submission::TestCase;

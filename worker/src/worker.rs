@@ -11,7 +11,7 @@ use warren_http::{Bounds, Drained, serve};
 use warren_languages::Languages;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::limits::Limits;
-use warren_queue::JobQueue;
+use warren_queue::WorkerQueue;
 
 use crate::config::Config;
 use crate::drain::for_jobs;
@@ -25,14 +25,14 @@ use crate::presence::Presence;
 use crate::readiness::{Canary, Monitor, Readiness};
 use crate::slots::Slots;
 use crate::taking::Taking;
-use crate::unattended::Gate;
+use crate::unattended::UnattendedScheduler;
 use crate::{Error, Result, upkeep};
 
 /// A worker, ready to be run.
 pub struct Worker {
     config: Config,
     engine: Arc<dyn Engine>,
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn WorkerQueue>,
     executor: Arc<Executor>,
     pool: Pool,
     slots: Slots,
@@ -48,7 +48,7 @@ impl Worker {
         instance: InstanceId,
         languages: Languages,
         engine: Arc<dyn Engine>,
-        queue: (Arc<dyn JobQueue>, &'static str),
+        queue: (Arc<dyn WorkerQueue>, &'static str),
     ) -> Self {
         let (queue, queue_name) = queue;
         let (slots, readiness) = (Slots::new(config.slots), Readiness::new());
@@ -129,12 +129,12 @@ impl Worker {
             readiness: self.readiness.clone(),
         };
         let mut monitor = tokio::spawn(monitor.run(stop.clone()));
-        let (gated, pool, keeping) = (self.pool.clone(), self.pool, stop.clone());
+        let (pool, keeping) = (self.pool, stop.clone());
         let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
         let taking = Taking {
             queue: self.queue,
             executor: self.executor,
-            gate: Gate::new(self.slots.clone(), gated),
+            scheduler: UnattendedScheduler::new(self.slots.clone(), self.config.unattended_share),
             slots: self.slots,
             readiness: self.readiness,
             running: running.clone(),

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use warren_protocol::ids::RoomId;
-use warren_queue::JobQueue;
+use warren_queue::ApiQueue;
 
 use model::Model;
 use order::{Order, Ticket, Window};
@@ -34,7 +34,7 @@ const COMPANY: Duration = Duration::from_secs(60);
 
 /// Admits jobs, and lets them go to the queue room by room.
 pub(crate) struct Admission {
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn ApiQueue>,
     state: Mutex<State>,
 }
 
@@ -50,7 +50,7 @@ struct State {
 
 impl Admission {
     /// For jobs that go into this queue.
-    pub(crate) fn new(queue: Arc<dyn JobQueue>) -> Arc<Self> {
+    pub(crate) fn new(queue: Arc<dyn ApiQueue>) -> Arc<Self> {
         let state = Mutex::new(State {
             model: Model::new(Instant::now()),
             asked: None,

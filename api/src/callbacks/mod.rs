@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_protocol::callback::CallbackUrl;
 use warren_protocol::contract::Refusal;
-use warren_queue::{JobQueue, Prefetch, QueueError};
+use warren_queue::{ApiQueue, Prefetch, QueueError};
 
 use crate::store::Store;
 use lookup::System;
@@ -53,7 +53,7 @@ pub(crate) struct Posting(Option<JoinHandle<()>>);
 
 impl Callbacks {
     /// Callbacks by way of `queue`; without a configuration none are accepted or posted here.
-    pub(crate) fn new(config: Option<CallbackConfig>, queue: Arc<dyn JobQueue>) -> Self {
+    pub(crate) fn new(config: Option<CallbackConfig>, queue: Arc<dyn ApiQueue>) -> Self {
         let tally = Arc::<Tally>::default();
         Self {
             config,
@@ -92,7 +92,7 @@ impl Callbacks {
     /// Another does so on the same handle of the queue.
     pub(crate) async fn post(
         &self,
-        queue: &dyn JobQueue,
+        queue: &dyn ApiQueue,
         store: Arc<dyn Store>,
         stop: CancellationToken,
     ) -> Result<Posting, QueueError> {
@@ -103,7 +103,7 @@ impl Callbacks {
     /// The same, with names looked up by `lookup`.
     pub(crate) async fn post_by(
         &self,
-        queue: &dyn JobQueue,
+        queue: &dyn ApiQueue,
         store: Arc<dyn Store>,
         lookup: Arc<dyn Lookup>,
         stop: CancellationToken,

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use warren_queue::{Callback, JobQueue, QueueError};
+use warren_queue::{ApiQueue, Callback, QueueError};
 
 use super::tally::Tally;
 
@@ -24,7 +24,7 @@ const FULL_FOR: Duration = Duration::from_secs(10);
 
 /// The way of callbacks into the queue.
 pub(crate) struct Outbox {
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn ApiQueue>,
     places: Arc<Semaphore>,
     tasks: TaskTracker,
     given_up: CancellationToken,
@@ -32,7 +32,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(queue: Arc<dyn JobQueue>, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(queue: Arc<dyn ApiQueue>, tally: Arc<Tally>) -> Self {
         Self {
             queue,
             places: Arc::new(Semaphore::new(MAX_WAITING)),
@@ -83,11 +83,11 @@ enum Pushed {
     NoRoom,
 }
 
-async fn push(queue: &dyn JobQueue, callback: &Callback) -> Pushed {
+async fn push(queue: &dyn ApiQueue, callback: &Callback) -> Pushed {
     push_since(queue, callback, Instant::now()).await
 }
 
-async fn push_since(queue: &dyn JobQueue, callback: &Callback, begun: Instant) -> Pushed {
+async fn push_since(queue: &dyn ApiQueue, callback: &Callback, begun: Instant) -> Pushed {
     let mut pause = FIRST_PAUSE;
     while let Err(error) = queue.queue_callback(callback).await {
         if matches!(error, QueueError::Refused(_)) && begun.elapsed() >= FULL_FOR {
@@ -112,7 +112,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use warren_protocol::ids::JobId;
-    use warren_queue::MemoryQueue;
+    use warren_queue::{MemoryQueue, QueueLink};
 
     use super::*;
 

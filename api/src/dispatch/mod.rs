@@ -20,7 +20,7 @@ use std::sync::Arc;
 use warren_http::client::ClientError;
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
-use warren_queue::JobQueue;
+use warren_queue::ApiQueue;
 
 use crate::store::Recorder;
 use executor::Executor;
@@ -36,7 +36,7 @@ pub(crate) struct Dispatch {
 /// One way to get a job run.
 pub(crate) enum Way {
     /// Through the queue, by whichever worker takes it.
-    Queue(Arc<dyn JobQueue>),
+    Queue(Arc<dyn ApiQueue>),
     /// By something that is asked directly.
     Fallback(Arc<Fallback>),
 }
@@ -113,7 +113,7 @@ impl Dispatch {
     /// # Errors
     /// No client can be made for what is configured.
     pub(crate) fn new(
-        queue: Arc<dyn JobQueue>,
+        queue: Arc<dyn ApiQueue>,
         config: FallbackConfig,
     ) -> Result<Self, ClientError> {
         let mut ways = vec![Way::Queue(queue)];

@@ -7,14 +7,14 @@ use tokio::time::timeout_at;
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 use warren_protocol::time::Deadline;
-use warren_queue::{JobQueue, PendingReply, WaitError};
+use warren_queue::{ApiQueue, PendingReply, WaitError};
 
 use super::DispatchError;
 use crate::store::{Execution, Recorder};
 use warren_http::Budget;
 
 pub(super) async fn run(
-    queue: &Arc<dyn JobQueue>,
+    queue: &Arc<dyn ApiQueue>,
     job: &Job,
     budget: Budget,
     recorder: &Recorder,
@@ -34,7 +34,7 @@ pub(super) async fn run(
 /// whatever the wait was at.
 struct Waiting<'a> {
     stage: Stage,
-    queue: &'a Arc<dyn JobQueue>,
+    queue: &'a Arc<dyn ApiQueue>,
     job: &'a Job,
     recorder: &'a Recorder,
 }

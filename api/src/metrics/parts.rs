@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use warren_queue::JobQueue;
+use warren_queue::ApiQueue;
 
 use super::{Figures, Kind, Metrics, by_state};
 use crate::callbacks::Callbacks;
@@ -10,7 +10,7 @@ use crate::dispatch::{Dispatch, Standing, WayName};
 
 impl Metrics {
     /// Tells how many workers announce themselves.
-    pub(crate) fn tell_workers(&self, queue: Arc<dyn JobQueue>) {
+    pub(crate) fn tell_workers(&self, queue: Arc<dyn ApiQueue>) {
         self.add(Figures {
             name: "workers",
             help: "Workers that announce themselves, by state",

@@ -43,6 +43,7 @@ impl Collector for Present {
         };
         self.gauges(&state, &mut encoder)?;
         queue(&state, &mut encoder)?;
+        broker_pool(&state, &mut encoder)?;
         workers(&state, &mut encoder)?;
         services(&state, &mut encoder)
     }
@@ -120,6 +121,33 @@ fn queue(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
     let (name, help) = ("queue_latency_seconds", "How long the queue took to say so");
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     ConstGauge::new(status.latency.as_secs_f64()).encode(metric)
+}
+
+/// Absent without RabbitMQ.
+fn broker_pool(state: &AppState, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let Some(pool) = state.health.queue.broker_pool() else {
+        return Ok(());
+    };
+    for (name, help, value) in [
+        (
+            "broker_pool_size",
+            "Connections to RabbitMQ that durable messages are published on",
+            pool.size,
+        ),
+        (
+            "broker_pool_available",
+            "How many of these are not in use",
+            pool.available,
+        ),
+        (
+            "broker_pool_waiting",
+            "Messages that wait for one of these",
+            pool.waiting,
+        ),
+    ] {
+        gauge(encoder, name, help, whole(value))?;
+    }
+    Ok(())
 }
 
 /// As they announce themselves.

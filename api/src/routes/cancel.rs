@@ -91,7 +91,7 @@ async fn cancel(
     state.watch.withdrawn(job, deadline);
     state.queue.withdraw(job, deadline).await;
     let event = JobEvent::now(job, Happened::Finished);
-    state.queue.tell(&event).await;
+    state.queue.publish_event(&event).await;
     tracing::info!(job.id = %job, "cancelled by request");
     Ok(seen)
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::presence::{WorkerState, WorkerStatus};
 use warren_protocol::time::EpochMillis;
-use warren_queue::{JobQueue, Prefetch};
+use warren_queue::{Prefetch, WorkerQueue};
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, send};
 
@@ -83,7 +83,7 @@ async fn health_knows_the_announced() {
             }
         }
     };
-    let workers = timeout(Duration::from_secs(10), telling).await.unwrap();
+    let workers = timeout(Duration::from_secs(60), telling).await.unwrap();
     let detail = workers["detail"].as_str().unwrap();
     assert!(detail.contains("does not answer"), "{detail}");
 

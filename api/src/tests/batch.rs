@@ -1,7 +1,7 @@
 //! Many submissions at once.
 
 use serde_json::{Value, json};
-use warren_queue::{JobQueue, MemoryQueue};
+use warren_queue::{MemoryQueue, QueueLink};
 
 use super::bench::{Answer, Bench, Does, HELLO, post, send};
 

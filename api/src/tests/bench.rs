@@ -20,7 +20,7 @@ use warren_protocol::job::Job;
 use warren_protocol::outcome::{Captured, CaseResult, EngineName, Outcome, Run, Status, Timings};
 use warren_protocol::reply::{FailureCode, JobFailure, Reply};
 use warren_protocol::time::EpochMillis;
-use warren_queue::{JobQueue, MemoryQueue, Offer, Prefetch};
+use warren_queue::{ApiQueue, MemoryQueue, Offer, Prefetch, QueueLink, WorkerQueue};
 
 use crate::config::DATABASE_FILE;
 use crate::store::{SqliteStore, Store};
@@ -73,7 +73,7 @@ impl Bench {
         let queue = Arc::new(queue);
         let api = Api::new(
             config,
-            Arc::clone(&queue) as Arc<dyn JobQueue>,
+            Arc::clone(&queue) as Arc<dyn ApiQueue>,
             "in-process queue",
             Arc::clone(&store),
             Languages::embedded(),
@@ -114,7 +114,7 @@ impl Bench {
 
     /// Waits until a worker has taken one more job.
     pub(super) async fn job_taken(&self) {
-        let taken = timeout(Duration::from_secs(10), self.taken.acquire()).await;
+        let taken = timeout(Duration::from_secs(60), self.taken.acquire()).await;
         taken.unwrap().unwrap().forget();
     }
 
@@ -149,7 +149,7 @@ impl Bench {
                 return answer;
             }
             assert!(
-                start.elapsed() < Duration::from_secs(10),
+                start.elapsed() < Duration::from_secs(60),
                 "never {status}: {}",
                 answer.body
             );

@@ -7,11 +7,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tower::ServiceExt;
 use warren_protocol::reply::{Progress, Reply};
-use warren_queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
+use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink, WorkerQueue};
 
 use super::bench::{Bench, EXECUTE, HELLO, outcome, post};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(120);
 
 /// The one slot of a worker.
 async fn slot(bench: &Bench) -> (MemoryQueue, Deliveries) {

@@ -8,7 +8,7 @@ use warren_languages::Languages;
 use warren_protocol::ids::{InstanceId, JobId};
 use warren_protocol::reply::FailureCode;
 use warren_protocol::time::EpochMillis;
-use warren_queue::JobQueue;
+use warren_queue::ApiQueue;
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, send};
 use crate::caller::Caller;
@@ -37,7 +37,7 @@ async fn many_at_once_at_two_instances_are_one_execution() {
     let path = bench.directory.path().join(DATABASE_FILE);
     let other = Api::new(
         Config::from_env(&mut warren_config::Env::default()),
-        Arc::new(bench.queue.sibling()) as Arc<dyn JobQueue>,
+        Arc::new(bench.queue.sibling()) as Arc<dyn ApiQueue>,
         "in-process queue",
         Arc::new(SqliteStore::open(&path).await.unwrap()),
         Languages::embedded(),

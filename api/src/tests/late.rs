@@ -15,7 +15,7 @@ use warren_protocol::limits::Limits;
 use warren_protocol::reply::Reply;
 use warren_protocol::submission::Submission;
 use warren_protocol::time::{Deadline, EpochMillis};
-use warren_queue::{JobQueue, Prefetch};
+use warren_queue::{ApiQueue, Prefetch, QueueLink, WorkerQueue};
 
 use crate::store::{End, Execution};
 

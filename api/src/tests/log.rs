@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
-use warren_queue::JobQueue;
+use warren_queue::QueueLink;
 
 use super::bench::{Bench, Does, EXECUTE, post, send};
 use crate::auth::{ApiKey, AuthConfig};

@@ -12,11 +12,11 @@ use tower::ServiceExt;
 use warren_protocol::event::{Happened, JobEvent};
 use warren_protocol::ids::{InstanceId, JobId};
 use warren_protocol::reply::Reply;
-use warren_queue::{Deliveries, Delivery, JobQueue, MemoryQueue, Offer, Prefetch};
+use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink, WorkerQueue};
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, outcome, post, request, send};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(120);
 
 impl Bench {
     pub(super) async fn recording() -> Self {
@@ -216,7 +216,7 @@ async fn what_happens_to_a_job_is_streamed() {
     let delivery = next(&mut jobs).await;
     let worker = InstanceId::new("worker");
     let running = JobEvent::now(delivery.job.id, Happened::Running { worker });
-    queue.tell(&running).await;
+    queue.publish_event(&running).await;
     let (name, data) = event(&mut stream).await.unwrap();
     assert_eq!(
         (name.as_str(), &data["state"]),

@@ -1,4 +1,4 @@
-//! Warren, through its API, as its users meet it.
+//! Warren, measured through its API as its users see it.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -10,27 +10,27 @@ use serde_json::{Value, json};
 use warren_protocol::contract::ExecuteResponse;
 
 use super::{Sample, System, SystemName};
-use crate::Setup;
 use crate::context::Bench;
 use crate::process::Process;
+use crate::setup::Setup;
 use crate::workload::{Kind, Workload};
 
 /// The room that jobs are submitted to.
 const ROOM: &str = "bench";
-/// How long to wait for an answer: the contract's five seconds, and the way.
+/// The longest wait for an answer: the contract's five seconds, and a margin for the network.
 const ANSWER: Duration = Duration::from_secs(8);
 /// The largest answer that is read.
 const MAX_ANSWER: u64 = 4 << 20;
 
-/// Warren's processes: API and worker, or both in one if there is no broker. Dropping it ends them,
-/// the API first, whose last callers wait for the worker.
+/// Warren's processes: API and worker, or both in one without a broker. Dropping it stops them, the
+/// API first, because its last callers wait for the worker.
 pub struct Server {
     api: Process,
     worker: Option<Process>,
 }
 
 impl Server {
-    /// Starts them and waits until they are well.
+    /// Starts them and waits until they are healthy.
     ///
     /// # Errors
     /// They cannot be started.
@@ -41,7 +41,7 @@ impl Server {
             return Ok(Self { api, worker: None });
         }
         let worker = Process::start(bench, &client, "worker")?;
-        // Started last, it is well as soon as it sees the worker.
+        // Started last, it is healthy as soon as it sees the worker.
         let api = Process::start(bench, &client, "api")?;
         Ok(Self {
             api,
@@ -49,16 +49,16 @@ impl Server {
         })
     }
 
-    /// Ends them in order.
+    /// Stops them in order.
     ///
     /// # Errors
-    /// One did not end well.
+    /// One of them did not stop cleanly.
     pub fn stop(self) -> anyhow::Result<()> {
         self.api.stop()?;
         self.worker.map_or(Ok(()), Process::stop)
     }
 
-    /// A client of it.
+    /// Creates a client.
     pub fn client(&self) -> anyhow::Result<Warren> {
         let api = self.api.api().context("the API does not listen")?;
         Ok(Warren {
@@ -110,7 +110,7 @@ impl System for Warren {
             }
             Kind::Hello | Kind::Cpu => job.runs.iter().all(|run| run.expected == answer.stdout),
         };
-        ensure!(printed, "it printed something else");
+        ensure!(printed, "its output is not the expected one");
         Ok(Sample {
             took,
             timings: Some(answer.timings),

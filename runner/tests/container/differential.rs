@@ -1,5 +1,7 @@
-//! The programs of `tests/fixtures/differential`, each run plainly and in a parked interpreter:
-//! no program may be able to tell, and nobody who reads its output, errors and exit status.
+//! Compares programs run plainly with the same programs in a parked interpreter.
+//!
+//! No program of `tests/corpus/differential` may be able to tell, nor any reader of its output,
+//! errors and exit status.
 
 use std::path::{Path, PathBuf};
 
@@ -229,7 +231,7 @@ fn the_corpus_is_whole() {
     }
     for name in NOTICE_UNBUFFERED.iter().chain(NOT_THROUGH_THE_GATE) {
         let listed = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../tests/fixtures/differential/python")
+            .join("../tests/corpus/differential/python")
             .join(name);
         assert!(listed.exists(), "{name} is listed and is not there");
     }

@@ -1,31 +1,31 @@
-//! The secret that a worker's `POST /execute` asks for.
+//! The shared secret of a worker's `POST /execute`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use subtle::ConstantTimeEq;
 
-/// Where a worker, and whoever sends it submissions, finds it.
+/// The variable from which a worker, and the API that sends it submissions, reads the secret.
 pub const WORKER_SECRET_VARIABLE: &str = "WARREN_WORKER_SECRET";
 
-/// What a worker and those who send it submissions both know. Never shown: `Debug` leaves it out.
+/// A secret shared by a worker and its clients. `Debug` leaves it out.
 #[derive(Clone)]
 pub struct WorkerSecret(String);
 
 impl WorkerSecret {
-    /// The shortest: what is shorter could be tried out.
+    /// The minimum length: a shorter secret could be guessed by trial.
     pub const MIN_LEN: usize = 16;
-    /// The longest.
+    /// The maximum length.
     pub const MAX_LEN: usize = 256;
 
-    /// The value of an `Authorization` header that shows it.
+    /// The value of an `Authorization` header that presents the secret.
     #[must_use]
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
     }
 
-    /// Whether an `Authorization` header with this value shows it. How long this takes does not tell
-    /// how much of a guess was right.
+    /// Whether an `Authorization` header with this value presents the secret. The comparison takes
+    /// constant time, so its duration does not reveal how much of a guess was right.
     #[must_use]
     pub fn is_shown_by(&self, authorization: &[u8]) -> bool {
         const SCHEME: &[u8] = b"bearer ";
@@ -55,7 +55,7 @@ impl FromStr for WorkerSecret {
     }
 }
 
-/// A text that cannot be the secret. Says nothing of it.
+/// A text that cannot be the secret. The message does not quote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "it must be 16 to 256 visible ASCII characters without spaces, such as what `openssl rand -hex 32` prints"

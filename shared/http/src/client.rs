@@ -1,5 +1,4 @@
-//! Requests that Warren itself sends: one way to make a client, and to read an answer within
-//! bounds.
+//! A client for the requests that Warren itself sends, with bounded answers.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,16 +1,18 @@
-//! The two classes of jobs, by who waits for their reply. Each has a queue of its own.
+//! The two classes of jobs, by whether a caller waits for the reply.
+//!
+//! Each has a queue of its own.
 
 use std::num::NonZeroU16;
 
-/// Which queue a job waits in. [`JobQueue::submit`](crate::JobQueue::submit) and
-/// [`JobQueue::submit_unattended`](crate::JobQueue::submit_unattended) choose it, since
+/// Which queue a job waits in. [`ApiQueue::submit`](crate::ApiQueue::submit) and
+/// [`ApiQueue::submit_unattended`](crate::ApiQueue::submit_unattended) choose it, since
 /// they differ in what their caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {
-    /// A caller waits, and is told of any loss by the end of its wait or of its deadline. So the
-    /// job need not survive the broker, and pays for no disk.
+    /// A caller waits, and notices any loss by the end of its wait or of its deadline. So the job need
+    /// not survive the broker, and pays for no disk.
     Interactive,
-    /// Nobody waits, so nobody would notice a loss: the job is on disk before it is accepted.
+    /// No caller waits, so a loss would go unnoticed: the job is on disk before it is accepted.
     Unattended,
 }
 
@@ -24,14 +26,12 @@ impl JobClass {
 pub struct Prefetch(pub NonZeroU16);
 
 impl Prefetch {
-    /// How many unsettled deliveries of that class. Of the unattended ones as many as a worker may run
-    /// while nobody waits: all but one slot, if it has more than one. When it begins them is its own
-    /// decision.
+    /// The most unsettled deliveries of that class. As many of the unattended ones as there are
+    /// slots, which they have while no caller comes. The worker decides when it begins them.
     #[must_use]
     pub fn of(self, class: JobClass) -> u16 {
         match class {
-            JobClass::Interactive => self.0.get(),
-            JobClass::Unattended => (self.0.get() - 1).max(1),
+            JobClass::Interactive | JobClass::Unattended => self.0.get(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A caller's place in the line: the reply to come.
+//! The reply that a caller waits for.
 
 use tokio::sync::oneshot;
 
@@ -7,7 +7,7 @@ use warren_protocol::reply::Reply;
 use warren_protocol::time::Deadline;
 
 /// The reply to a submitted job, to be waited for. Dropping it forgets the waiter; a reply that
-/// comes later is [`crate::JobQueue::unclaimed`].
+/// comes later is [`crate::ApiQueue::unclaimed`].
 pub struct PendingReply {
     reply: oneshot::Receiver<Reply>,
     early: Early,
@@ -15,7 +15,7 @@ pub struct PendingReply {
     _registration: Box<dyn Send + Sync>,
 }
 
-/// What came before anybody asked for it. The channel tells each only once.
+/// A reply, or its loss, that arrived before the wait. The channel yields each only once.
 #[derive(Debug)]
 enum Early {
     Nothing,
@@ -82,7 +82,7 @@ impl PendingReply {
     }
 
     /// Gives the wait up. What came in the meantime is handed out, and what comes from now on is
-    /// [`crate::JobQueue::unclaimed`]: no reply falls between the two.
+    /// [`crate::ApiQueue::unclaimed`]: no reply falls between the two.
     #[must_use]
     pub fn abandon(mut self) -> Option<Reply> {
         self.reply.close();

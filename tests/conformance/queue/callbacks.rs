@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use warren_protocol::ids::JobId;
-use warren_queue::{Callback, CallbackDelivery, JobQueue, Prefetch, QueueError};
+use warren_queue::{ApiQueue, Callback, CallbackDelivery, Prefetch, QueueError};
 
 use super::fixture::{A_WHILE, Fixture, SOON, until};
 
@@ -22,7 +22,7 @@ pub fn callback() -> anyhow::Result<Callback> {
 
 /// The stream of callbacks, as many as that at a time.
 pub async fn take_callbacks(
-    api: &Arc<dyn JobQueue>,
+    api: &Arc<dyn ApiQueue>,
     held: u16,
 ) -> anyhow::Result<mpsc::Receiver<CallbackDelivery>> {
     let held = Prefetch(NonZeroU16::new(held).context("at least 1")?);

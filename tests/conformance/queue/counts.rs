@@ -39,7 +39,7 @@ pub async fn both_classes_have_their_share<F: Fixture>() -> anyhow::Result<()> {
     for _ in 0..SLOTS + 2 {
         waits.push(submit(&api, &job()?).await?);
     }
-    for _ in 0..2 + 3 {
+    for _ in 0..SLOTS + 3 {
         let job = job()?;
         api.submit_unattended(&job).await?;
         unattended.insert(job.id);
@@ -49,7 +49,7 @@ pub async fn both_classes_have_their_share<F: Fixture>() -> anyhow::Result<()> {
     })
     .await?;
     let mut held = Vec::new();
-    for _ in 0..SLOTS + 2 {
+    for _ in 0..2 * SLOTS {
         held.push(jobs.next().await?);
     }
     jobs.none().await?;
@@ -57,7 +57,7 @@ pub async fn both_classes_have_their_share<F: Fixture>() -> anyhow::Result<()> {
         .iter()
         .filter(|held| unattended.contains(&held.job.id))
         .count();
-    assert_eq!(of_nobody, 2);
+    assert_eq!(of_nobody, usize::from(SLOTS));
     Ok(())
 }
 

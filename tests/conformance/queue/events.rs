@@ -1,4 +1,4 @@
-//! What happens to jobs is told to every API, by workers and by APIs.
+//! Events of jobs, which workers and APIs publish to every API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,19 @@ use tokio::sync::broadcast::Receiver;
 use tokio::time::{Instant, timeout};
 use warren_protocol::event::{Happened, JobEvent};
 use warren_protocol::ids::JobId;
-use warren_queue::JobQueue;
+use warren_queue::QueueLink;
 
 use super::fixture::{Fixture, SOON};
 
 /// Tells until this API hears it: one that has just started listens a moment later.
 async fn heard(
     ear: &mut Receiver<JobEvent>,
-    teller: &Arc<dyn JobQueue>,
+    teller: &Arc<impl QueueLink + ?Sized>,
     event: &JobEvent,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     while started.elapsed() < SOON {
-        teller.tell(event).await;
+        teller.publish_event(event).await;
         while let Ok(heard) = timeout(Duration::from_millis(100), ear.recv()).await {
             if heard? == *event {
                 return Ok(());
@@ -48,7 +48,7 @@ pub async fn every_api_hears_what_happens_to_jobs<F: Fixture>() -> anyhow::Resul
     }
     // Once both listen, both hear the same, each once.
     let event = JobEvent::now(JobId::new(), running);
-    worker.queue.tell(&event).await;
+    worker.queue.publish_event(&event).await;
     for ear in &mut ears {
         let mut times = 0;
         while let Ok(heard) =

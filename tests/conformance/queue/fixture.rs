@@ -1,4 +1,4 @@
-//! What the suite runs on: a queue with as many API instances and workers as a test asks for.
+//! The fixture of the suite: a queue with any number of APIs and workers.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -16,8 +16,9 @@ use warren_protocol::reply::{FailureCode, JobFailure, Reply};
 use warren_protocol::time::Deadline;
 use warren_queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
 use warren_queue::{
-    Deliveries, Delivery, JobClass, JobQueue, MemoryQueue, Offer, PendingReply, Prefetch,
-    QueueError, QueueStatus, RabbitConfig, RabbitQueue, SubmitError, Turn,
+    ApiQueue, Deliveries, Delivery, MemoryQueue, Offer, PendingReply, Prefetch, QueueError,
+    QueueLink, QueueStatus, RabbitApi, RabbitConfig, RabbitWorker, SubmitError, SuspectToken,
+    WorkerQueue,
 };
 
 use crate::harness::rabbitmq::{Management, Vhost};
@@ -36,7 +37,7 @@ pub trait Fixture: Sized + Send + Sync + 'static {
     /// A new queue with room for a few waiting jobs.
     async fn with_room_for(jobs: u32) -> anyhow::Result<Self>;
     /// A new API instance.
-    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>>;
+    fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>>;
     /// A new worker, which takes no jobs yet.
     fn worker(&self) -> anyhow::Result<Worker>;
     /// Ends the worker's connection as if it had died.
@@ -45,30 +46,23 @@ pub trait Fixture: Sized + Send + Sync + 'static {
 
 /// A worker's handle of the queue.
 pub struct Worker {
-    pub queue: Arc<dyn JobQueue>,
+    pub queue: Arc<dyn WorkerQueue>,
     pub instance: InstanceId,
     pub stop: CancellationToken,
-    /// Which jobs the test is about.
-    pub class: JobClass,
 }
 
 impl Worker {
-    pub fn new(queue: impl JobQueue, instance: InstanceId) -> Self {
+    pub fn new(queue: impl WorkerQueue, instance: InstanceId) -> Self {
         Self {
             queue: Arc::new(queue),
             instance,
             stop: CancellationToken::new(),
-            class: JobClass::Interactive,
         }
     }
 
-    /// Begins to take jobs: at most `held` at a time of the class that the test is about.
+    /// Begins to take jobs: at most `held` of each class at a time.
     pub async fn take_jobs(&self, held: u16) -> anyhow::Result<Jobs> {
-        let prefetch = match self.class {
-            JobClass::Interactive => held,
-            JobClass::Unattended => held + 1,
-        };
-        let prefetch = Prefetch(NonZeroU16::new(prefetch).context("a prefetch is at least 1")?);
+        let prefetch = Prefetch(NonZeroU16::new(held).context("a prefetch is at least 1")?);
         Ok(Jobs {
             stream: self.queue.deliveries(prefetch, self.stop.clone()).await?,
             fetching: None,
@@ -96,7 +90,7 @@ impl Jobs {
             if let Some(fetching) = &mut self.fetching {
                 let fetched = fetching.await?;
                 self.fetching = None;
-                // With its connection a worker loses the turn as well.
+                // With its connection a worker loses the token as well.
                 if let Ok(Some(suspect)) = fetched {
                     return Ok(Some(suspect));
                 }
@@ -109,11 +103,11 @@ impl Jobs {
         }
     }
 
-    /// The next turn, which must come soon and before any job.
-    pub async fn turn(&mut self) -> anyhow::Result<Turn> {
+    /// The next token, which must come soon and before any job.
+    pub async fn token(&mut self) -> anyhow::Result<SuspectToken> {
         let next = tokio::time::timeout(SOON, self.stream.recv()).await;
-        match next.context("no turn came")? {
-            Some(Offer::Suspect(turn)) => Ok(turn),
+        match next.context("no token came")? {
+            Some(Offer::Suspect(token)) => Ok(token),
             Some(Offer::Job(delivery)) => anyhow::bail!("{} was delivered", delivery.job.id),
             None => anyhow::bail!("the stream of jobs ended"),
         }
@@ -175,7 +169,7 @@ impl Fixture for InProcess {
         Ok(Self(MemoryQueue::with_capacity(jobs)))
     }
 
-    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
+    fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>> {
         Ok(Arc::new(self.0.sibling()))
     }
 
@@ -205,7 +199,7 @@ impl Fixture for OnRabbitMq {
         Ok(fixture)
     }
 
-    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
+    fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>> {
         api_on(&self.0.amqp_url())
     }
 
@@ -222,12 +216,9 @@ impl Fixture for OnRabbitMq {
 }
 
 /// An API instance on the broker at `url`.
-pub fn api_on(url: &str) -> anyhow::Result<Arc<dyn JobQueue>> {
+pub fn api_on(url: &str) -> anyhow::Result<Arc<dyn ApiQueue>> {
     let config = RabbitConfig::new(url, InstanceId::new("api"))?;
-    Ok(Arc::new(RabbitQueue::for_api(
-        config,
-        &CancellationToken::new(),
-    )))
+    Ok(Arc::new(RabbitApi::new(config, &CancellationToken::new())))
 }
 
 /// A worker on the broker at `url`.
@@ -235,7 +226,7 @@ pub fn worker_on(url: &str) -> anyhow::Result<Worker> {
     let instance = InstanceId::new("worker");
     let config = RabbitConfig::new(url, instance.clone())?;
     Ok(Worker::new(
-        RabbitQueue::for_worker(config, &CancellationToken::new()),
+        RabbitWorker::new(config, &CancellationToken::new()),
         instance,
     ))
 }
@@ -269,7 +260,7 @@ pub fn reply_to(job: &Job, mark: &str) -> Reply {
 
 /// Submits as soon as the queue can be reached and has a worker, which a new one takes a moment
 /// for.
-pub async fn submit(api: &Arc<dyn JobQueue>, job: &Job) -> anyhow::Result<PendingReply> {
+pub async fn submit(api: &Arc<dyn ApiQueue>, job: &Job) -> anyhow::Result<PendingReply> {
     let started = Instant::now();
     loop {
         match api.submit(job).await {
@@ -302,7 +293,7 @@ pub async fn given_up(pending: PendingReply, job: &Job, jobs: &mut Jobs) -> anyh
 
 /// Waits until the queue's status is as wanted.
 pub async fn until(
-    queue: &Arc<dyn JobQueue>,
+    queue: &Arc<impl QueueLink + ?Sized>,
     what: &str,
     wanted: impl Fn(QueueStatus) -> bool,
 ) -> anyhow::Result<QueueStatus> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use warren_protocol::presence::{FORGOTTEN_AFTER, WorkerState, WorkerStatus};
 use warren_protocol::time::EpochMillis;
-use warren_queue::JobQueue;
+use warren_queue::ApiQueue;
 
 use super::fixture::{Fixture, SOON, Worker};
 
@@ -23,7 +23,7 @@ fn status(worker: &Worker, state: WorkerState) -> WorkerStatus {
 
 /// Announces until this API has heard it: one that has just started listens a moment later.
 async fn announced(
-    api: &Arc<dyn JobQueue>,
+    api: &Arc<dyn ApiQueue>,
     worker: &Worker,
     state: &WorkerState,
 ) -> anyhow::Result<()> {

@@ -1,6 +1,5 @@
-//! What only RabbitMQ has: dead letters, and connections to lose.
+//! RabbitMQ alone: dead letters, and connections to lose.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use warren_protocol::reply::MAX_TRIES;
 use warren_protocol::time::Deadline;
 use warren_queue::rabbit::topology::{self, DEAD_JOBS, INTERACTIVE_JOBS, JOBS, SUSPECTS, TURNS};
-use warren_queue::{JobQueue, Prefetch, QueueError, WaitError};
+use warren_queue::{ApiQueue, QueueError, WaitError};
 
 use super::fixture::{
     Fixture, Jobs, OnRabbitMq, SOON, answer, given_up, job, job_for, reply_to, submit, until,
@@ -17,7 +16,7 @@ use super::unattended::Unattended;
 use crate::harness::rabbitmq::Vhost;
 
 /// Submits one job and sees it answered, after whatever was queued before it.
-pub async fn works(api: &Arc<dyn JobQueue>, jobs: &mut Jobs) -> anyhow::Result<()> {
+pub async fn works(api: &Arc<dyn ApiQueue>, jobs: &mut Jobs) -> anyhow::Result<()> {
     let sent = job()?;
     let pending = submit(api, &sent).await?;
     loop {
@@ -35,7 +34,7 @@ pub async fn works(api: &Arc<dyn JobQueue>, jobs: &mut Jobs) -> anyhow::Result<(
 /// The prefetch is `count`, neither more nor less.
 pub async fn holds_exactly(
     count: u32,
-    api: &Arc<dyn JobQueue>,
+    api: &Arc<dyn ApiQueue>,
     jobs: &mut Jobs,
 ) -> anyhow::Result<()> {
     let mut waits = Vec::new();
@@ -210,20 +209,6 @@ async fn a_deleted_queue_is_declared_again() -> anyhow::Result<()> {
     }
     works(&api, &mut jobs).await?;
     holds_exactly(2, &api, &mut jobs).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn each_side_keeps_to_its_own() -> anyhow::Result<()> {
-    let fixture = OnRabbitMq::new().await?;
-    let (api, worker) = (fixture.api()?, fixture.worker()?);
-    let prefetch = Prefetch(NonZeroU16::MIN);
-    let jobs = api.deliveries(prefetch, CancellationToken::new()).await;
-    assert!(matches!(jobs, Err(QueueError::WrongSide(_))));
-    let unclaimed = worker.queue.unclaimed(CancellationToken::new()).await;
-    assert!(matches!(unclaimed, Err(QueueError::WrongSide(_))));
-    assert!(worker.queue.submit(&job()?).await.is_err());
-    assert!(worker.queue.submit_unattended(&job()?).await.is_err());
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

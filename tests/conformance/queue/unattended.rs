@@ -1,5 +1,6 @@
-//! The suite's jobs as jobs that nobody waits for: their replies come back as an API's recorder
-//! gets them.
+//! The suite's jobs as unattended jobs.
+//!
+//! Their replies come back through the consumer that records them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +16,8 @@ use warren_protocol::presence::WorkerStatus;
 use warren_protocol::reply::Reply;
 use warren_protocol::time::Deadline;
 use warren_queue::{
-    Callback, CallbackDelivery, Deliveries, JobClass, JobQueue, PendingReply, Prefetch, QueueError,
-    QueueStatus, SubmitError, Unclaimed,
+    ApiQueue, Callback, CallbackDelivery, Deliveries, PendingReply, Prefetch, QueueError,
+    QueueLink, QueueStatus, SubmitError, Unclaimed, WorkerQueue,
 };
 
 use super::fixture::{Fixture, Worker};
@@ -34,15 +35,16 @@ impl<F: Fixture> Fixture for Unattended<F> {
         F::with_room_for(jobs).await.map(Self)
     }
 
-    fn api(&self) -> anyhow::Result<Arc<dyn JobQueue>> {
+    fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>> {
         Ok(Arc::new(AsUnattended::new(self.0.api()?)))
     }
 
     fn worker(&self) -> anyhow::Result<Worker> {
         let worker = self.0.worker()?;
         Ok(Worker {
-            class: JobClass::Unattended,
-            queue: Arc::new(AsUnattended::new(worker.queue)),
+            queue: Arc::new(WorkerOfUnattended {
+                queue: worker.queue,
+            }),
             ..worker
         })
     }
@@ -57,13 +59,13 @@ type Expected = HashMap<JobId, oneshot::Sender<Reply>>;
 /// A handle of the queue that speaks of unattended jobs only: it queues jobs as such, looks for
 /// their replies among the recorded, and counts those that wait.
 struct AsUnattended {
-    queue: Arc<dyn JobQueue>,
+    queue: Arc<dyn ApiQueue>,
     replies: Arc<Mutex<Expected>>,
     recording: OnceCell<()>,
 }
 
 impl AsUnattended {
-    fn new(queue: Arc<dyn JobQueue>) -> Self {
+    fn new(queue: Arc<dyn ApiQueue>) -> Self {
         Self {
             queue,
             replies: Arc::default(),
@@ -95,8 +97,32 @@ fn lock(replies: &Mutex<Expected>) -> std::sync::MutexGuard<'_, Expected> {
     replies.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The same with the two classes of jobs exchanged.
+fn exchanged(status: QueueStatus) -> QueueStatus {
+    QueueStatus {
+        waiting: status.unattended,
+        unattended: status.waiting,
+        ..status
+    }
+}
+
 #[async_trait]
-impl JobQueue for AsUnattended {
+impl QueueLink for AsUnattended {
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        self.queue.status().await.map(exchanged)
+    }
+
+    async fn publish_event(&self, event: &JobEvent) {
+        self.queue.publish_event(event).await;
+    }
+
+    async fn close(&self, grace: Duration) {
+        self.queue.close(grace).await;
+    }
+}
+
+#[async_trait]
+impl ApiQueue for AsUnattended {
     async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
         let (sender, receiver) = oneshot::channel();
         lock(&self.replies).insert(job.id, sender);
@@ -114,14 +140,6 @@ impl JobQueue for AsUnattended {
 
     async fn withdraw(&self, job: JobId, deadline: Deadline) {
         self.queue.withdraw(job, deadline).await;
-    }
-
-    async fn deliveries(
-        &self,
-        prefetch: Prefetch,
-        stop: CancellationToken,
-    ) -> Result<Deliveries, QueueError> {
-        self.queue.deliveries(prefetch, stop).await
     }
 
     async fn unclaimed(
@@ -143,25 +161,8 @@ impl JobQueue for AsUnattended {
         self.queue.callbacks(prefetch, stop).await
     }
 
-    async fn status(&self) -> Result<QueueStatus, QueueError> {
-        let status = self.queue.status().await?;
-        Ok(QueueStatus {
-            waiting: status.unattended,
-            unattended: status.waiting,
-            ..status
-        })
-    }
-
-    async fn announce(&self, status: &WorkerStatus) {
-        self.queue.announce(status).await;
-    }
-
     fn workers(&self) -> Vec<WorkerStatus> {
         self.queue.workers()
-    }
-
-    async fn tell(&self, event: &JobEvent) {
-        self.queue.tell(event).await;
     }
 
     fn events(&self) -> broadcast::Receiver<JobEvent> {
@@ -171,8 +172,39 @@ impl JobQueue for AsUnattended {
     fn waiting(&self) -> Option<u32> {
         self.queue.waiting()
     }
+}
+
+/// A worker's handle that counts as [`AsUnattended`] does.
+struct WorkerOfUnattended {
+    queue: Arc<dyn WorkerQueue>,
+}
+
+#[async_trait]
+impl QueueLink for WorkerOfUnattended {
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        self.queue.status().await.map(exchanged)
+    }
+
+    async fn publish_event(&self, event: &JobEvent) {
+        self.queue.publish_event(event).await;
+    }
 
     async fn close(&self, grace: Duration) {
         self.queue.close(grace).await;
+    }
+}
+
+#[async_trait]
+impl WorkerQueue for WorkerOfUnattended {
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError> {
+        self.queue.deliveries(prefetch, stop).await
+    }
+
+    async fn announce(&self, status: &WorkerStatus) {
+        self.queue.announce(status).await;
     }
 }

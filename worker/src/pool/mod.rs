@@ -172,17 +172,6 @@ impl Pool {
         self.0.changed.notify_one();
     }
 
-    /// Whether containers are being started to be parked, or soon will be.
-    #[must_use]
-    pub(crate) fn is_refilling(&self) -> bool {
-        let (state, now) = (self.0.state(), Instant::now());
-        let due = |shelf: &Shelf| {
-            let stock = shelf.stock(now);
-            stock.starting > 0 || (stock.lacks() && stock.rest.is_zero())
-        };
-        !state.paused && state.shelves.iter().any(due)
-    }
-
     /// Takes back a container that has done its job, to be removed at a quiet moment.
     pub fn dismiss(&self, lease: Lease) {
         self.0.leave(vec![lease.conversation]);

@@ -1,33 +1,36 @@
-//! Jobs that nobody waits for: each is held here, fetched and not begun, until `policy` says that it
-//! delays nobody, or that its class is due.
+//! The scheduler of unattended jobs: holds each, fetched and not begun, until its turn has come.
+//!
+//! [`RoomTurns`] says which job is next, `policy` when it begins.
 
 mod policy;
+mod share;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Mutex as Turns;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use warren_protocol::ids::RoomId;
+use warren_queue::RoomTurns;
 
-use crate::pool::Pool;
 use crate::slots::{Slot, Slots};
-use policy::{Decision, Scene};
+use policy::{Begun, Decision, Inputs};
+pub use share::Share;
 
-/// How long to wait when there is nothing to wait for but changes.
-const LONG: Duration = Duration::from_secs(60);
+/// How long to wait when only a change can matter. A bound, should a change go unnoticed.
+const UNTIL_A_CHANGE: Duration = Duration::from_secs(60);
 
-/// Lets unattended jobs begin, in the order in which they came. Cheap to clone.
+/// Lets unattended jobs begin, room by room in turn. Cheap to clone.
 #[derive(Clone)]
-pub struct Gate {
+pub struct UnattendedScheduler {
     slots: Slots,
-    pool: Pool,
-    /// Held by the one that is the next to begin.
-    next: Arc<Turns<()>>,
+    share: Share,
+    turns: Arc<watch::Sender<RoomTurns<Ticket>>>,
     last: Arc<Mutex<Option<Run>>>,
 }
 
-/// An unattended job's time with a slot.
+/// The time that an unattended job has a slot.
 #[derive(Clone, Copy)]
 struct Run {
     began: Instant,
@@ -36,43 +39,54 @@ struct Run {
 }
 
 /// A slot for one unattended job, freed when dropped.
-pub struct Pass {
+pub struct UnattendedSlot {
     slot: Slot,
     began: Instant,
     last: Arc<Mutex<Option<Run>>>,
 }
 
-impl Gate {
-    /// In front of these slots, and behind what this pool has to do.
+impl UnattendedScheduler {
+    /// A scheduler that takes from these slots, and no more than `share` of them while callers come.
     #[must_use]
-    pub fn new(slots: Slots, pool: Pool) -> Self {
+    pub fn new(slots: Slots, share: Share) -> Self {
         Self {
             slots,
-            pool,
-            next: Arc::default(),
+            share,
+            turns: Arc::new(watch::Sender::new(RoomTurns::default())),
             last: Arc::default(),
         }
     }
 
-    /// Waits until an unattended job may begin, and takes its slot. Nothing is lost if the wait is
-    /// dropped.
-    pub async fn pass(&self) -> Option<Pass> {
-        let _next = self.next.lock().await;
+    /// Waits until an unattended job of `room` may begin, and takes its slot. Dropping the wait
+    /// gives its turn to the next; `None` once the worker has no slots any more.
+    pub async fn slot(&self, room: &RoomId) -> Option<UnattendedSlot> {
+        let waiting = Waiting::enter(&self.turns, room);
+        waiting.until_next().await;
+        let slot = self.next_slot().await?;
+        waiting.begin();
+        let began = Instant::now();
+        *lock(&self.last) = Some(Run { began, ended: None });
+        Some(UnattendedSlot {
+            slot,
+            began,
+            last: Arc::clone(&self.last),
+        })
+    }
+
+    /// Takes a slot once the policy lets the next job begin. Called for one job at a time.
+    async fn next_slot(&self) -> Option<Slot> {
         let mut activity = self.slots.activity();
         loop {
             activity.mark_unchanged();
-            let wait = match policy::decide(&self.scene()) {
-                Decision::Borrow => match self.slots.lend() {
-                    Some(slot) => return Some(self.begins(slot)),
-                    // It was taken in this moment, which will be told.
-                    None => LONG,
+            let wait = match policy::decide(&self.inputs()) {
+                Decision::Lend => match self.slots.lend() {
+                    Some(slot) => return Some(slot),
+                    // Another job took it in this moment, which is a change.
+                    None => UNTIL_A_CHANGE,
                 },
-                Decision::Insist => {
-                    let slot = self.slots.take_due().await?;
-                    return Some(self.begins(slot));
-                }
-                Decision::Wait(wait) => wait.min(LONG),
-                Decision::Rest => LONG,
+                Decision::StartNow => return self.slots.take_due().await,
+                Decision::Wait(wait) => wait.min(UNTIL_A_CHANGE),
+                Decision::Idle => UNTIL_A_CHANGE,
             };
             tokio::select! {
                 _ = activity.changed() => {}
@@ -81,43 +95,72 @@ impl Gate {
         }
     }
 
-    fn scene(&self) -> Scene {
+    fn inputs(&self) -> Inputs {
         let (activity, now) = (*self.slots.activity().borrow(), Instant::now());
-        let last = lock(&self.last).map(|last| {
-            let held = last.ended.unwrap_or(now) - last.began;
-            (now - last.began, held)
+        let last = lock(&self.last).map(|last| Begun {
+            ago: now - last.began,
+            held: last.ended.unwrap_or(now) - last.began,
         });
-        Scene {
+        Inputs {
             slots: usize::from(self.slots.count().get()),
             free: activity.free(),
             unattended: activity.unattended(),
+            share: self.share,
             has_run: activity.has_run(),
             quiet: activity.quiet_for(now),
-            is_refilling: self.pool.is_refilling(),
             last,
-        }
-    }
-
-    fn begins(&self, slot: Slot) -> Pass {
-        let began = Instant::now();
-        *lock(&self.last) = Some(Run { began, ended: None });
-        Pass {
-            slot,
-            began,
-            last: Arc::clone(&self.last),
         }
     }
 }
 
-impl Pass {
-    /// Cancelled once somebody else needs the slot: the job is to be handed back.
+/// A waiting job, told from all others by being one allocation.
+type Ticket = Arc<()>;
+
+/// A job that waits for its turn; leaves when dropped.
+struct Waiting<'a> {
+    turns: &'a watch::Sender<RoomTurns<Ticket>>,
+    ticket: Ticket,
+}
+
+impl<'a> Waiting<'a> {
+    fn enter(turns: &'a watch::Sender<RoomTurns<Ticket>>, room: &RoomId) -> Self {
+        let ticket = Ticket::default();
+        turns.send_modify(|turns| turns.push(room, Arc::clone(&ticket)));
+        Self { turns, ticket }
+    }
+
+    async fn until_next(&self) {
+        let mut turns = self.turns.subscribe();
+        // The sender outlives this wait, so it cannot fail.
+        let next = turns.wait_for(|turns| turns.next().is_some_and(|next| self.is(next)));
+        drop(next.await);
+    }
+
+    fn begin(self) {
+        self.turns.send_modify(|turns| drop(turns.take()));
+    }
+
+    fn is(&self, ticket: &Ticket) -> bool {
+        Arc::ptr_eq(ticket, &self.ticket)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.turns
+            .send_modify(|turns| drop(turns.remove(|ticket| self.is(ticket))));
+    }
+}
+
+impl UnattendedSlot {
+    /// A token that is cancelled once a caller's job needs the slot: this one goes back to the queue.
     #[must_use]
     pub fn wanted_back(&self) -> CancellationToken {
         self.slot.wanted_back()
     }
 }
 
-impl Drop for Pass {
+impl Drop for UnattendedSlot {
     fn drop(&mut self) {
         let mut last = lock(&self.last);
         if let Some(last) = last.as_mut().filter(|last| last.began == self.began) {

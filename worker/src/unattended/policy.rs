@@ -1,245 +1,231 @@
-//! When a job that nobody waits for begins: pure decisions, so that they can be read and tested
-//! alone.
+//! Decides when an unattended job begins; pure, so that it can be read and tested alone.
 //!
-//! What such a job takes from others is the CPU. A container's start costs 100 to 150 ms of it and
-//! more than doubles the time of a short job beside it. Nobody knows when the next caller comes, so
-//! the part of the time in which such work is under way is the part of the callers who meet it:
-//! while there are callers it is kept to so little that 19 of 20 never do. Without callers these
-//! jobs have all slots but one.
+//! While callers come, unattended jobs have their [`Share`] of the slots' time, whatever else there
+//! is to do: a batch always makes headway, and a caller beside it meets no more than that many
+//! container starts. [`CALM`] after the last caller they have every idle slot, and give the one that
+//! a caller needs back.
 
 use std::time::Duration;
 
-/// For how long there must have been no caller before unattended jobs get what is there.
-pub(super) const CALM: Duration = Duration::from_secs(15);
-/// How long no job must have run that somebody waits for: a little longer than a refill waits
-/// ([`crate::pool`]), which goes first.
-pub(super) const QUIET: Duration = Duration::from_millis(40);
-/// How long a job that is due waits for a quiet moment. Then it begins whatever else there is.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-/// One part in this many of the slots' time is for unattended jobs while there are callers.
-const SHARE: u32 = 100;
-/// What a job takes at least: the start of its container, and its removal after the slot was freed.
-pub(super) const LEAST_COST: Duration = Duration::from_millis(250);
-/// The longest pause after a job began, whatever it took: none waits for ever.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// One unattended job at a time for so many slots, while there are callers: on two cores one.
-const SLOTS_FOR_ONE: usize = 4;
+use super::share::Share;
 
-/// What a decision is made of.
+/// How long no caller's job must have run until unattended jobs have every idle slot.
+pub(super) const CALM: Duration = Duration::from_secs(1);
+/// The least that a job is reckoned with: the start of its container, and its removal after the slot
+/// was freed.
+pub(super) const LEAST_COST: Duration = Duration::from_millis(250);
+
+/// The facts that a decision rests on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scene {
-    /// How many slots there are.
+pub(super) struct Inputs {
+    /// All slots of this worker.
     pub(super) slots: usize,
-    /// How many of them are free.
+    /// Those of them that are free.
     pub(super) free: usize,
-    /// How many unattended jobs run.
+    /// Unattended jobs that run.
     pub(super) unattended: usize,
+    /// The part of the slots' time that is theirs while callers come.
+    pub(super) share: Share,
     /// Whether there has been any caller.
     pub(super) has_run: bool,
-    /// For how long no job has run that somebody waits for, if none runs.
+    /// How long no caller's job has run, if none runs now.
     pub(super) quiet: Option<Duration>,
-    /// Whether the pool is being refilled for callers, or is about to be.
-    pub(super) is_refilling: bool,
-    /// How long ago the last unattended job began, and how long it held its slot or has so far.
-    pub(super) last: Option<(Duration, Duration)>,
+    /// The last unattended job to begin on its share.
+    pub(super) last: Option<Begun>,
 }
 
-/// What to do now.
+/// An unattended job that began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Begun {
+    /// How long ago.
+    pub(super) ago: Duration,
+    /// How long it held its slot, or has so far.
+    pub(super) held: Duration,
+}
+
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Begin one, on a slot to be given back when somebody needs it.
-    Borrow,
-    /// Begin one, and wait for a slot as all do: the guaranteed share is due.
-    Insist,
-    /// Nothing for so long, unless something changes.
+    /// Begin one on an idle slot, which is given back when a caller needs it.
+    Lend,
+    /// Begin one on the share: it waits for a slot as any job does, and keeps it.
+    StartNow,
+    /// Begin none for this long, unless something changes.
     Wait(Duration),
-    /// Nothing until something changes.
-    Rest,
+    /// Begin none until something changes.
+    Idle,
 }
 
-/// Whether the next unattended job begins.
-pub(super) fn decide(scene: &Scene) -> Decision {
-    let calm_in = match scene.quiet {
-        _ if !scene.has_run => Duration::ZERO,
+/// Decides whether the next unattended job begins.
+pub(super) fn decide(inputs: &Inputs) -> Decision {
+    let calm_in = match inputs.quiet {
+        _ if !inputs.has_run => Duration::ZERO,
         Some(quiet) => CALM.saturating_sub(quiet),
         None => CALM,
     };
     if calm_in.is_zero() {
-        // One stays free for whoever comes, unless there is no other.
-        let most = (scene.slots - 1).max(1);
-        return if scene.unattended < most && scene.free > scene.slots - most {
-            Decision::Borrow
+        return if inputs.free > 0 {
+            Decision::Lend
         } else {
-            Decision::Rest
+            Decision::Idle
         };
     }
-    if scene.unattended >= (scene.slots / SLOTS_FOR_ONE).max(1) {
-        return Decision::Rest;
+    let theirs = inputs.share.of_slots(inputs.slots);
+    // Never less than one, which has pauses between its jobs then.
+    let running = f64::from(u16::try_from(inputs.unattended).unwrap_or(u16::MAX));
+    if running + 1.0 > theirs.max(1.0) {
+        return Decision::Wait(calm_in);
     }
-    let overdue = match scene.last {
-        None => Duration::ZERO,
-        Some((ago, held)) => {
-            let pause = pause(held, scene.slots);
-            if ago < pause {
-                return Decision::Wait((pause - ago).min(calm_in));
-            }
-            ago - pause
+    if let Some(Begun { ago, held }) = inputs.last {
+        let pause = held.max(LEAST_COST).div_f64(theirs);
+        if ago < pause {
+            return Decision::Wait((pause - ago).min(calm_in));
         }
-    };
-    let is_quiet = scene.free > 0 && !scene.is_refilling;
-    match scene.quiet {
-        Some(quiet) if is_quiet && quiet >= QUIET => Decision::Insist,
-        _ if overdue >= PATIENCE => Decision::Insist,
-        Some(quiet) if is_quiet => Decision::Wait(QUIET - quiet),
-        _ => Decision::Wait((PATIENCE - overdue).min(LOOK_AGAIN)),
     }
-}
-
-/// A refill's end is told nobody.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// From the beginning of a job that held its slot that long to the beginning of the next.
-fn pause(held: Duration, slots: usize) -> Duration {
-    let slots = u32::try_from(slots).unwrap_or(u32::MAX).max(1);
-    (held.max(LEAST_COST) * SHARE / slots).min(LONGEST_PAUSE)
+    Decision::StartNow
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const AGES: Duration = Duration::from_secs(600);
-    const JUST_NOW: Duration = Duration::from_secs(1);
+    const MOMENT: Duration = Duration::from_millis(100);
 
-    fn calm() -> Scene {
-        Scene {
+    fn calm() -> Inputs {
+        Inputs {
             slots: 4,
             free: 4,
             unattended: 0,
+            share: Share::default(),
             has_run: true,
             quiet: Some(CALM),
-            is_refilling: false,
-            last: Some((Duration::ZERO, AGES)),
+            last: Some(Begun {
+                ago: Duration::ZERO,
+                held: AGES,
+            }),
         }
     }
 
-    /// A caller was here a moment ago, and an unattended job is long due.
-    fn busy() -> Scene {
-        Scene {
-            quiet: Some(JUST_NOW),
-            last: Some((AGES, JUST_NOW)),
+    /// A caller was here a moment ago, and the last unattended job is long over.
+    fn busy() -> Inputs {
+        Inputs {
+            quiet: Some(MOMENT),
+            last: Some(Begun {
+                ago: AGES,
+                held: MOMENT,
+            }),
             ..calm()
         }
     }
 
     #[test]
-    fn without_callers_all_slots_but_one_are_theirs() {
-        let after = |unattended| Scene {
-            unattended,
-            free: 4 - unattended,
+    fn without_callers_every_idle_slot_is_lent() {
+        for unattended in 0..4 {
+            let some = Inputs {
+                unattended,
+                free: 4 - unattended,
+                ..calm()
+            };
+            assert_eq!(decide(&some), Decision::Lend, "{unattended}");
+        }
+        let full = Inputs {
+            unattended: 4,
+            free: 0,
             ..calm()
         };
-        for unattended in 0..3 {
-            assert_eq!(decide(&after(unattended)), Decision::Borrow);
-        }
-        assert_eq!(decide(&after(3)), Decision::Rest);
-        let never = Scene {
+        assert_eq!(decide(&full), Decision::Idle);
+        let never = Inputs {
             has_run: false,
             quiet: Some(Duration::ZERO),
             ..calm()
         };
-        assert_eq!(decide(&never), Decision::Borrow);
+        assert_eq!(decide(&never), Decision::Lend);
     }
 
     #[test]
-    fn an_only_slot_is_lent_as_well() {
-        let only = Scene {
-            slots: 1,
-            free: 1,
-            ..calm()
-        };
-        assert_eq!(decide(&only), Decision::Borrow);
-        let taken = Scene { free: 0, ..only };
-        assert_eq!(decide(&taken), Decision::Rest);
-    }
-
-    #[test]
-    fn while_there_are_callers_a_job_is_followed_by_a_pause() {
-        let began = |ago, held| Scene {
-            last: Some((Duration::from_millis(ago), Duration::from_millis(held))),
-            ..busy()
-        };
-        // A hundredth of four slots is a twenty-fifth of one.
-        let left = |millis| Decision::Wait(Duration::from_millis(millis));
-        assert_eq!(decide(&began(1_000, 300)), left(6_500));
-        assert_eq!(decide(&began(1_000, 10)), left(5_250));
-        assert_eq!(decide(&began(7_500, 300)), Decision::Insist);
-        assert_eq!(decide(&began(1_000, 3_000)), left(9_000));
-        let nearly_calm = Scene {
-            quiet: Some(CALM - JUST_NOW),
-            ..began(1_000, 3_000)
-        };
-        assert_eq!(decide(&nearly_calm), left(1_000));
-    }
-
-    #[test]
-    fn it_waits_for_a_quiet_moment_and_not_for_ever() {
-        let overdue = |by: Duration| Scene {
-            last: Some((LONGEST_PAUSE + by, AGES)),
-            ..busy()
-        };
-        let running = |by| Scene {
-            quiet: None,
-            free: 0,
-            ..overdue(by)
-        };
-        let refilling = |by| Scene {
-            is_refilling: true,
-            ..overdue(by)
-        };
-        for scene in [running(Duration::ZERO), refilling(Duration::ZERO)] {
-            assert!(matches!(decide(&scene), Decision::Wait(_)), "{scene:?}");
-        }
-        for scene in [running(PATIENCE), refilling(PATIENCE)] {
-            assert_eq!(decide(&scene), Decision::Insist, "{scene:?}");
-        }
-        let between = Scene {
-            quiet: Some(QUIET / 2),
-            ..overdue(Duration::ZERO)
-        };
-        assert_eq!(decide(&between), Decision::Wait(QUIET / 2));
-    }
-
-    #[test]
-    fn while_there_are_callers_one_at_a_time_for_four_slots() {
-        let one = |slots| Scene {
+    fn while_callers_come_a_share_of_the_slots_is_theirs() {
+        let running = |slots, unattended| Inputs {
             slots,
-            unattended: 1,
-            free: slots - 1,
+            unattended,
+            free: 0,
+            quiet: None,
             ..busy()
         };
-        assert_eq!(decide(&one(2)), Decision::Rest);
-        assert_eq!(decide(&one(4)), Decision::Rest);
-        assert_eq!(decide(&one(8)), Decision::Insist);
+        // A quarter of four slots is one, of eight two, and of two it is one with pauses.
+        for (slots, most) in [(1, 1), (2, 1), (4, 1), (8, 2), (16, 4)] {
+            for unattended in 0..most {
+                assert_eq!(decide(&running(slots, unattended)), Decision::StartNow);
+            }
+            assert_eq!(decide(&running(slots, most)), Decision::Wait(CALM));
+        }
     }
 
-    /// However busy the worker is, in an hour of a thousand steps the share is given.
     #[test]
-    fn none_is_starved_by_callers() {
-        let (mut now, mut began, mut begun) = (Duration::ZERO, Duration::ZERO, 0_u32);
-        while now < Duration::from_secs(3_600) {
-            let scene = Scene {
-                quiet: None,
-                free: 0,
-                last: Some((now - began, LEAST_COST)),
-                ..busy()
-            };
-            match decide(&scene) {
-                Decision::Insist => (began, begun) = (now, begun + 1),
-                Decision::Wait(wait) => now += wait,
-                other => panic!("{other:?}"),
+    fn a_share_of_less_than_a_slot_has_pauses() {
+        let after = |slots, ago, held| Inputs {
+            slots,
+            quiet: None,
+            last: Some(Begun {
+                ago: Duration::from_millis(ago),
+                held: Duration::from_millis(held),
+            }),
+            ..busy()
+        };
+        let left = |millis| Decision::Wait(Duration::from_millis(millis));
+        // A quarter of two slots is half of one: a job of 300 ms is followed by 300 ms without.
+        assert_eq!(decide(&after(2, 300, 300)), left(300));
+        assert_eq!(decide(&after(2, 600, 300)), Decision::StartNow);
+        assert_eq!(decide(&after(2, 100, 10)), left(400));
+        // Of four it is one whole: the next begins when the last one is over.
+        assert_eq!(decide(&after(4, 300, 300)), Decision::StartNow);
+        assert_eq!(decide(&after(4, 100, 10)), left(150));
+        let nearly_calm = Inputs {
+            quiet: Some(CALM - MOMENT),
+            ..after(2, 300, 3_000)
+        };
+        assert_eq!(decide(&nearly_calm), left(100));
+    }
+
+    proptest! {
+        /// However busy the callers keep the worker, a batch has its share: not much less, so that
+        /// it is never starved, and not much more.
+        #[test]
+        fn the_share_is_given_and_not_more(slots in 1_usize..=16, part in 1_u32..=100, job_ms in 250_u64..3_000) {
+            let share: Share = format!("{}", f64::from(part) / 100.0).parse().unwrap();
+            let (theirs, took) = (share.of_slots(slots), Duration::from_millis(job_ms));
+            let (mut now, end) = (Duration::ZERO, took * 400);
+            let mut running: Vec<Duration> = Vec::new();
+            let (mut last, mut begun) = (None::<Duration>, 0_u32);
+            while now < end {
+                running.retain(|began| now - *began < took);
+                let inputs = Inputs {
+                    slots,
+                    free: 0,
+                    unattended: running.len(),
+                    share,
+                    has_run: true,
+                    quiet: None,
+                    last: last.map(|began| Begun { ago: now - began, held: took.min(now - began) }),
+                };
+                match decide(&inputs) {
+                    Decision::StartNow => {
+                        running.push(now);
+                        (last, begun) = (Some(now), begun + 1);
+                    }
+                    Decision::Wait(wait) => {
+                        let over = running.iter().map(|began| *began + took - now).min();
+                        now += over.map_or(wait, |over| over.min(wait)).max(Duration::from_millis(1));
+                    }
+                    other => prop_assert!(false, "{:?}", other),
+                }
             }
+            let given = f64::from(begun) * took.as_secs_f64() / end.as_secs_f64();
+            prop_assert!(given <= theirs * 1.05 + 0.01, "{given} of {theirs}");
+            // Whole slots, or a part of one.
+            prop_assert!(given >= theirs.min(theirs.floor().max(1.0)) * 0.9, "{given} of {theirs}");
         }
-        assert!((430..=440).contains(&begun), "{begun}");
     }
 }

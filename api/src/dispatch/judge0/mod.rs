@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use warren_http::client::ClientError;
 use warren_protocol::clip::clip;
-use warren_protocol::comparing::first_difference;
+use warren_protocol::compare::first_difference;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::job::Job;
 use warren_protocol::outcome::{CaseResult, EngineName, Outcome, Run, Status, Timings};

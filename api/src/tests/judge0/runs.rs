@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use warren_protocol::ids::InstanceId;
 use warren_protocol::presence::{WorkerState, WorkerStatus};
 use warren_protocol::time::EpochMillis;
-use warren_queue::{JobQueue, Prefetch};
+use warren_queue::{Prefetch, WorkerQueue};
 
 use super::server::{CREATE, Fault, Judge0, decoded};
 use super::{bench, bench_with, cat, python};

@@ -16,7 +16,7 @@ use super::places::Place;
 use super::{Image, Job};
 
 /// More than any frame may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Removed, with everything in it, when it is dropped.
 pub(crate) struct Container {
@@ -30,7 +30,7 @@ pub(crate) struct Container {
 impl Container {
     /// Starts one and hears its first word.
     pub(crate) fn start(image: Image) -> Self {
-        Self::start_for(image, Duration::from_secs(120))
+        Self::start_for(image, Duration::from_secs(600))
     }
 
     pub(crate) fn start_for(image: Image, max_life: Duration) -> Self {

@@ -1,5 +1,7 @@
-//! Makes containers as the worker's engine does, over Docker's API: its command line has no word
-//! for leaving out the network altogether, which saves a third of a container's start.
+//! Makes containers as the worker's engine does, over Docker's API.
+//!
+//! Docker's command line has no word for leaving out the network altogether, which saves a third of a
+//! container's start.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;

@@ -1,5 +1,6 @@
-//! Programs as anybody would run them: `python3 main.py` typed into a shell, in a container of the
-//! same kind, without the runner.
+//! Programs run without the runner, in a container of the same kind.
+//!
+//! They run as from a shell: `python3 main.py`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! The programs of `tests/fixtures`.
+//! The programs of `tests/corpus`.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// what the variable `narrowed_by` says, if it is set.
 pub(crate) fn programs(folder: &str, extension: &str, narrowed_by: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/fixtures")
+        .join("../tests/corpus")
         .join(folder);
     let only = std::env::var(narrowed_by).unwrap_or_default();
     let mut paths: Vec<PathBuf> = std::fs::read_dir(directory)

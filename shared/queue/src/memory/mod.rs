@@ -1,5 +1,7 @@
-//! The in-process queue: what `warren up` runs on. Same semantics as RabbitMQ's, held to the same
-//! conformance suite; what it holds is lost with the process.
+//! The in-process queue, which `warren up` runs on.
+//!
+//! It has the semantics of RabbitMQ's, and is held to the same conformance suite; its jobs are lost
+//! with the process.
 
 mod callbacks;
 mod hub;
@@ -15,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::waiters::{Epoch, Waiters};
 use crate::{
-    Callback, CallbackDelivery, Deliveries, JobQueue, MAX_QUEUED_JOBS, PendingReply, Prefetch,
-    QueueError, QueueStatus, SubmitError, Unclaimed,
+    ApiQueue, Callback, CallbackDelivery, Deliveries, MAX_QUEUED_JOBS, PendingReply, Prefetch,
+    QueueError, QueueLink, QueueStatus, SubmitError, Unclaimed, WorkerQueue,
 };
 use hub::{HandleId, Hub};
 use warren_protocol::event::JobEvent;
@@ -34,11 +36,11 @@ pub struct MemoryQueue {
     id: HandleId,
     waiters: Arc<Waiters>,
     closed: CancellationToken,
-    taken: Taken,
+    taken: TakenStreams,
 }
 
 #[derive(Default)]
-struct Taken {
+struct TakenStreams {
     jobs: Arc<AtomicBool>,
     unclaimed: AtomicBool,
     callbacks: AtomicBool,
@@ -71,7 +73,7 @@ impl MemoryQueue {
             hub,
             waiters,
             closed: CancellationToken::new(),
-            taken: Taken::default(),
+            taken: TakenStreams::default(),
         }
     }
 
@@ -108,7 +110,28 @@ impl Drop for MemoryQueue {
 }
 
 #[async_trait]
-impl JobQueue for MemoryQueue {
+impl QueueLink for MemoryQueue {
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        let asked = Instant::now();
+        Ok(self.hub.status(asked))
+    }
+
+    async fn publish_event(&self, event: &JobEvent) {
+        if !self.closed.is_cancelled() {
+            self.hub.events().publish(event.clone());
+        }
+    }
+
+    async fn close(&self, _grace: Duration) {
+        self.let_go();
+    }
+}
+
+#[async_trait]
+impl ApiQueue for MemoryQueue {
     async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
         if job.deadline.has_passed() {
             return Err(SubmitError::DeadlinePassed);
@@ -130,23 +153,6 @@ impl JobQueue for MemoryQueue {
 
     async fn withdraw(&self, job: JobId, deadline: Deadline) {
         self.hub.cancellations.cancel(job, deadline);
-    }
-
-    async fn deliveries(
-        &self,
-        prefetch: Prefetch,
-        stop: CancellationToken,
-    ) -> Result<Deliveries, QueueError> {
-        if self.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        if self.taken.jobs.swap(true, Ordering::SeqCst) {
-            return Err(QueueError::AlreadyTaken("the stream of jobs"));
-        }
-        let until = self.until(stop.clone());
-        let taken = Arc::clone(&self.taken.jobs);
-        let fetched = streams::jobs(&self.hub, self.id, prefetch, until, taken);
-        Ok(Deliveries::new(fetched, stop, self.closed.clone()))
     }
 
     async fn unclaimed(
@@ -185,39 +191,41 @@ impl JobQueue for MemoryQueue {
         Ok(callbacks::stream(&self.hub.callbacks, prefetch, stop))
     }
 
-    async fn status(&self) -> Result<QueueStatus, QueueError> {
-        if self.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        let asked = Instant::now();
-        Ok(self.hub.status(asked))
-    }
-
-    async fn announce(&self, status: &WorkerStatus) {
-        if !self.closed.is_cancelled() {
-            self.hub.roll().heard(status.clone(), Instant::now());
-        }
-    }
-
     fn workers(&self) -> Vec<WorkerStatus> {
-        self.hub.roll().at(Instant::now())
-    }
-
-    async fn tell(&self, event: &JobEvent) {
-        if !self.closed.is_cancelled() {
-            self.hub.events().tell(event.clone());
-        }
+        self.hub.workers().at(Instant::now())
     }
 
     fn events(&self) -> broadcast::Receiver<JobEvent> {
-        self.hub.events().listen()
+        self.hub.events().subscribe()
     }
 
     fn waiting(&self) -> Option<u32> {
         (!self.closed.is_cancelled()).then(|| self.hub.status(Instant::now()).waiting)
     }
+}
 
-    async fn close(&self, _grace: Duration) {
-        self.let_go();
+#[async_trait]
+impl WorkerQueue for MemoryQueue {
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError> {
+        if self.closed.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        if self.taken.jobs.swap(true, Ordering::SeqCst) {
+            return Err(QueueError::AlreadyTaken("the stream of jobs"));
+        }
+        let until = self.until(stop.clone());
+        let taken = Arc::clone(&self.taken.jobs);
+        let fetched = streams::jobs(&self.hub, self.id, prefetch, until, taken);
+        Ok(Deliveries::new(fetched, stop, self.closed.clone()))
+    }
+
+    async fn announce(&self, status: &WorkerStatus) {
+        if !self.closed.is_cancelled() {
+            self.hub.workers().update(status.clone(), Instant::now());
+        }
     }
 }

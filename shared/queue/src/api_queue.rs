@@ -1,0 +1,115 @@
+//! The API's side of the queue: submits jobs, and receives what becomes of them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use warren_protocol::event::JobEvent;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::presence::WorkerStatus;
+use warren_protocol::time::Deadline;
+
+use crate::cancellations::REMEMBERED_FOR;
+use crate::{
+    Callback, CallbackDelivery, PendingReply, Prefetch, QueueError, QueueLink, SubmitError,
+    Unclaimed,
+};
+
+/// The most jobs of one class that wait; one more is refused ([`SubmitError::Full`]).
+pub const MAX_QUEUED_JOBS: u32 = 10_000;
+
+/// How long [`ApiQueue::cancel`] may take.
+pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// An API's side of the queue.
+#[async_trait]
+pub trait ApiQueue: QueueLink {
+    /// Registers a waiter for the job's reply, then queues the job as
+    /// [`Interactive`](crate::JobClass::Interactive). `Ok` once the queue has it, or its reply has
+    /// arrived already. Bounded by the job's deadline.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: the job is not queued and will not be run, except after
+    /// [`SubmitError::Unconfirmed`], when it may be.
+    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError>;
+
+    /// Queues a job that no caller waits for, as [`Unattended`](crate::JobClass::Unattended). `Ok`
+    /// once it would survive the queue's restart, if this queue can. No worker needs to be there
+    /// yet. Its reply is [`ApiQueue::unclaimed`], and there is one even if the deadline passes first.
+    ///
+    /// # Errors
+    /// As [`ApiQueue::submit`], but for [`SubmitError::NoWorkers`].
+    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError>;
+
+    /// Notifies all workers that a job is no longer wanted: its caller has hung up, or it was
+    /// cancelled. One that has not begun does not begin, and one that runs is ended. The worker that
+    /// holds it answers it with
+    /// [`FailureCode::Cancelled`](warren_protocol::reply::FailureCode::Cancelled). Best effort,
+    /// bounded by [`CANCEL_TIMEOUT`]: a worker that is not notified runs the job, by its deadline at
+    /// the latest. Does nothing to a job that is done or unknown.
+    async fn cancel(&self, job: JobId) {
+        self.withdraw(job, Deadline::after(REMEMBERED_FOR)).await;
+    }
+
+    /// As [`ApiQueue::cancel`], of a job that may wait until `deadline`: workers remember for that
+    /// long that it must not begin.
+    async fn withdraw(&self, job: JobId, deadline: Deadline);
+
+    /// The stream of replies that no waiter took, to be recorded. It exists once per handle.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the stream was already taken.
+    async fn unclaimed(
+        &self,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError>;
+
+    /// Queues a callback for any API to post. `Ok` once it would survive the queue's restart, if
+    /// this queue can. Bounded in time.
+    ///
+    /// # Errors
+    /// [`QueueError`]: it is not queued, or whether it is cannot be known.
+    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError>;
+
+    /// The stream of callbacks to post, at most `prefetch` of them unsettled at a time. It exists
+    /// once per handle.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the stream was already taken.
+    async fn callbacks(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError>;
+
+    /// The workers that announced themselves within
+    /// [`FORGOTTEN_AFTER`](warren_protocol::presence::FORGOTTEN_AFTER), whatever their state.
+    fn workers(&self) -> Vec<WorkerStatus>;
+
+    /// A subscription to all events from now on. A subscriber that is
+    /// [too far behind](warren_protocol::event::MAX_EVENTS_BEHIND) misses the oldest.
+    fn events(&self) -> broadcast::Receiver<JobEvent>;
+
+    /// How many [`Interactive`](crate::JobClass::Interactive) jobs waited when that was last seen:
+    /// with the broker within reach, about a second ago at most. `None` if it is not known.
+    fn waiting(&self) -> Option<u32>;
+
+    /// The pool of connections that durable messages are published on; `None` if this queue has
+    /// none.
+    fn broker_pool(&self) -> Option<BrokerPool> {
+        None
+    }
+}
+
+/// The state of a pool of connections to the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokerPool {
+    /// Connections in the pool, in use or not.
+    pub size: usize,
+    /// Connections that are not in use.
+    pub available: usize,
+    /// Messages that wait for a connection.
+    pub waiting: usize,
+}

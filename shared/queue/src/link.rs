@@ -1,0 +1,42 @@
+//! The operations that both sides of the queue have: state, events, close.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use warren_protocol::event::JobEvent;
+
+use crate::QueueError;
+
+/// How long [`QueueLink::status`] may take.
+pub const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One process's link to the queue, whichever side it is on.
+#[async_trait]
+pub trait QueueLink: Send + Sync + 'static {
+    /// Asks the queue for its state. Bounded by [`STATUS_TIMEOUT`].
+    ///
+    /// # Errors
+    /// [`QueueError`]: the queue cannot be reached, or does not answer.
+    async fn status(&self) -> Result<QueueStatus, QueueError>;
+
+    /// Publishes what happens to a job to every API, as far as that can be done now. Bounded by
+    /// [`PUBLISH_TIMEOUT`](warren_protocol::event::PUBLISH_TIMEOUT).
+    async fn publish_event(&self, event: &JobEvent);
+
+    /// Releases connections and waiters, within `grace`.
+    async fn close(&self, grace: Duration);
+}
+
+/// The state of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// [`Interactive`](crate::JobClass::Interactive) jobs waiting for a worker, and suspects of
+    /// either class.
+    pub waiting: u32,
+    /// [`Unattended`](crate::JobClass::Unattended) jobs waiting for a worker.
+    pub unattended: u32,
+    /// Workers that take jobs.
+    pub consumers: u32,
+    /// How long it took to ask.
+    pub latency: Duration,
+}

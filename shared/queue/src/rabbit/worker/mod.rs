@@ -1,0 +1,105 @@
+//! The worker's side of the queue on RabbitMQ.
+
+mod consumers;
+mod delivery;
+mod failed;
+mod isolation;
+mod token;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use warren_protocol::event::JobEvent;
+use warren_protocol::presence::WorkerStatus;
+
+use self::consumers::JobConsumers;
+use super::broadcast::{events, presence};
+use super::link::config::RabbitConfig;
+use super::link::connection::Connected;
+use super::link::life::Life;
+use super::link::subscription::{After, SingleSubscription};
+use super::link::supervisor::{Link, supervise};
+use super::publish::{Publishers, Replier};
+use crate::{
+    Deliveries, Offer, Prefetch, QueueError, QueueLink, QueueStatus, STATUS_TIMEOUT, WorkerQueue,
+};
+
+/// A worker's handle of the queue on RabbitMQ. The broker need not be reachable: connections are
+/// made, and rebuilt, in the background.
+pub struct RabbitWorker {
+    publishers: Publishers,
+    consumer: Link<Arc<Connected>>,
+    subscriber: SingleSubscription<Offer, Prefetch>,
+    life: Life,
+}
+
+impl RabbitWorker {
+    /// A handle that connects from now on; `stop` as for [`RabbitApi::new`](crate::RabbitApi::new).
+    #[must_use]
+    pub fn new(config: RabbitConfig, stop: &CancellationToken) -> Self {
+        let life = Life::until(stop);
+        let publishers = Publishers::start(&config, &life);
+        let subscriber = SingleSubscription::new(After::Another);
+        let consumers = JobConsumers {
+            instance: config.instance().clone(),
+            subscriber: subscriber.clone(),
+            cancellations: Arc::default(),
+            replier: Replier(publishers.clone()),
+        };
+        let consumer = supervise(consumers, config, life.stop.clone(), &life.consuming);
+        Self {
+            publishers,
+            consumer,
+            subscriber,
+            life,
+        }
+    }
+}
+
+#[async_trait]
+impl QueueLink for RabbitWorker {
+    async fn status(&self) -> Result<QueueStatus, QueueError> {
+        if self.life.stop.is_cancelled() {
+            return Err(QueueError::Closed);
+        }
+        self.publishers
+            .interactive
+            .now()?
+            .connected()
+            .check_publishable()?;
+        self.consumer.now()?.ask(STATUS_TIMEOUT).await
+    }
+
+    async fn publish_event(&self, event: &JobEvent) {
+        events::publish(&self.publishers.interactive, event).await;
+    }
+
+    async fn close(&self, grace: Duration) {
+        self.life.close(grace).await;
+    }
+}
+
+#[async_trait]
+impl WorkerQueue for RabbitWorker {
+    async fn deliveries(
+        &self,
+        prefetch: Prefetch,
+        stop: CancellationToken,
+    ) -> Result<Deliveries, QueueError> {
+        let fetched = self.subscriber.subscribe(
+            "the stream of jobs",
+            prefetch,
+            prefetch.total(),
+            stop.clone(),
+            &self.life.stop,
+            &self.life.tasks,
+        )?;
+        Ok(Deliveries::new(fetched, stop, self.life.stop.clone()))
+    }
+
+    async fn announce(&self, status: &WorkerStatus) {
+        presence::announce(&self.publishers.interactive, status).await;
+    }
+}

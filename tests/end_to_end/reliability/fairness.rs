@@ -1,0 +1,97 @@
+//! Fairness between callers and unattended jobs, and between rooms.
+//!
+//! Unattended jobs do not delay those of callers, and one room's do not delay another's.
+
+mod batch;
+mod crowd;
+mod rooms;
+
+use std::time::Duration;
+
+use crate::harness::rabbitmq::Vhost;
+use crate::harness::wait::{SOON, until};
+use crate::harness::{machine, warren::Warren};
+use crowd::Crowd;
+use rooms::Caller;
+
+/// How many jobs that nobody waits for there are in `make test`; `make soak-fairness` says 10,000. It
+/// makes no difference to a worker, which knows of those alone that it has fetched.
+const FEW: usize = 500;
+/// Interactive jobs that are measured, with and without the crowd.
+const MEASURED: usize = 40;
+/// Between the end of one of them and the next.
+const GAP: Duration = Duration::from_millis(100);
+/// How often both are measured at most: other things run on this machine, and come and go.
+const ROUNDS: usize = 3;
+/// How many times as long a job may take beside the crowd.
+const BOUND: f64 = 2.0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
+    let many = std::env::var("WARREN_SOAK_FAIRNESS");
+    let many = many.map(|text| text.parse().expect("WARREN_SOAK_FAIRNESS: how many jobs"));
+    let many = many.unwrap_or(FEW);
+
+    let _machine = machine::alone().await;
+    let vhost = Vhost::fresh().await;
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let worker = Warren::start("worker", &broker).await.expect("a worker");
+    let api = Warren::start("api", &broker).await.expect("the API");
+    worker.until_pool_is_full().await;
+    let (caller, crowd) = (Caller::of(&api, "callers"), Crowd::new(&url));
+    // From now on there are callers, so that the crowd has its share and no more.
+    Series::of(&caller, 10).await;
+
+    let mut ratios = Vec::new();
+    for round in 1..=ROUNDS {
+        let idle = Series::of(&caller, MEASURED).await;
+        crowd.submit(many).await;
+        let crowded = Series::of(&caller, MEASURED).await;
+        assert!(crowd.waiting().await > 0, "the crowd was gone too soon");
+        let begun = until(SOON, "the crowd's share", async || {
+            Series::of(&caller, 1).await;
+            crowd.begun(&worker) > 0
+        });
+        begun.await;
+        println!(
+            "fairness, round {round}: alone {idle:.1?}; with {many} others queued, of which {} were begun, {crowded:.1?}",
+            crowd.begun(&worker)
+        );
+        ratios.push(crowded.p95.as_secs_f64() / idle.p95.as_secs_f64());
+        if ratios.last() < Some(&BOUND) {
+            return;
+        }
+        vhost.purge("warren.jobs").await.expect("an empty queue");
+    }
+    panic!("a job takes {ratios:.1?} times as long beside jobs that nobody waits for");
+}
+
+/// How long answers took.
+#[derive(Debug)]
+#[expect(dead_code, reason = "shown")]
+struct Series {
+    p50: Duration,
+    p95: Duration,
+    worst: Duration,
+}
+
+impl Series {
+    /// Of so many jobs, one after the other.
+    async fn of(caller: &Caller, count: usize) -> Self {
+        let mut times = Vec::new();
+        for _ in 0..count {
+            let answer = caller.ask().await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            times.push(answer.took);
+            tokio::time::sleep(GAP).await;
+        }
+        times.sort();
+        let part = |percent: usize| times[(times.len() - 1) * percent / 100];
+        Self {
+            p50: part(50),
+            p95: part(95),
+            worst: part(100),
+        }
+    }
+}

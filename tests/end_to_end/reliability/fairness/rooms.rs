@@ -1,0 +1,156 @@
+//! A flood of one room beside another room's jobs.
+//!
+//! The one sends far more than can be done; the other's jobs are answered all the same.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::harness::http::{self, Answer, program};
+use crate::harness::rabbitmq::Vhost;
+use crate::harness::wait::{SOON, until};
+use crate::harness::{load, machine, warren::Warren};
+
+/// What the one room sends at once.
+const FLOOD: usize = 1_000;
+/// So many of it are sent again once they are answered, or when a refusal says so, so that it does not
+/// end.
+const PERSISTENT: usize = 100;
+/// The other room's jobs, one after the other.
+const SINGLE: usize = 8;
+/// Between two of them.
+const GAP: Duration = Duration::from_millis(100);
+/// How long one of these may take, on a machine to itself (`make soak-fairness`).
+const WITHIN: Duration = Duration::from_secs(1);
+/// The worker's slots.
+const SLOTS: usize = 4;
+/// How many of the flood may begin between the sending and the beginning of another room's job: those
+/// that are with the queue, and two that come in between the looks.
+const BEFORE: usize = SLOTS + 1 + 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
+    let _machine = machine::alone().await;
+    let vhost = Vhost::fresh().await;
+    let url = vhost.amqp_url();
+    let broker = [("RABBITMQ_URL", url.as_str())];
+    let slots = SLOTS.to_string();
+    let sized = [broker[0], ("WARREN_SLOTS", slots.as_str())];
+    let worker = Warren::start("worker", &sized).await.expect("a worker");
+    let api = Warren::start("api", &broker).await.expect("the API");
+    worker.until_pool_is_full().await;
+
+    let url = api.api.clone().expect("an API");
+    until(SOON, "the API to hear of the worker", async || {
+        let told = http::get(format!("{url}/metrics")).await;
+        told.is_ok_and(|told| told.raw.contains("warren_api_workers{state=\"ready\"} 1"))
+    })
+    .await;
+
+    let mut flood = JoinSet::new();
+    for number in 0..FLOOD {
+        let again = number < PERSISTENT;
+        flood.spawn(one_of_many(Caller::of(&api, "flood"), again));
+    }
+    // The flood has come when somebody of it was refused.
+    let mut answers = Vec::new();
+    while !answers.iter().any(|answer: &Answer| answer.status == 503) {
+        answers.extend(
+            flood
+                .join_next()
+                .await
+                .expect("refusals")
+                .expect("no panic"),
+        );
+    }
+    let single = Caller::of(&api, "single");
+    // This one's connection is behind a thousand others, and tells when the API has seen them all. A
+    // machine that takes long for these may have no time left for it at first.
+    let mut first = single.ask().await;
+    while first.is_late() {
+        first = single.ask().await;
+    }
+    assert_eq!(first.status, 200, "{first:?}");
+    let (mut times, mut before) = (Vec::new(), Vec::new());
+    for _ in 0..SINGLE {
+        let sent = worker.begun().len();
+        let answer = single.ask().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let job = answer.job_id.expect("it became a job");
+        let mut begun = worker.begun().into_iter().skip(sent);
+        before.push(
+            begun
+                .position(|begun| begun.job == job)
+                .expect("it was begun"),
+        );
+        times.push(answer.took);
+        tokio::time::sleep(GAP).await;
+    }
+    assert!(!flood.is_empty(), "the flood was over too soon");
+    flood.abort_all();
+    while let Some(one) = flood.join_next().await {
+        answers.extend(one.unwrap_or_default());
+    }
+    for answer in &answers {
+        let is_refused = answer.error_code() == "overloaded" && answer.retry_after.is_some();
+        assert!(answer.status == 200 || is_refused, "{answer:?}");
+    }
+    let served = answers.iter().filter(|answer| answer.status == 200).count();
+    println!(
+        "fairness: beside a room that sends {FLOOD} jobs at once ({served} answered, {} refused) another room's take {:.0?} and {times:.0?}, with {before:?} of that room's begun before each",
+        answers.len() - served,
+        first.took
+    );
+    assert!(before.iter().all(|before| *before <= BEFORE), "{before:?}");
+    if std::env::var_os("WARREN_SOAK_FAIRNESS").is_some() {
+        assert!(first.took < WITHIN, "{:?}", first.took);
+        assert!(times.iter().all(|took| *took < WITHIN), "{times:?}");
+    }
+}
+
+/// What came of one caller's requests, who asks again until it is stopped if it is one of those.
+async fn one_of_many(caller: Caller, again: bool) -> Vec<Answer> {
+    let (mut answers, started) = (Vec::new(), Instant::now());
+    loop {
+        let answer = caller.ask().await;
+        let pause = answer
+            .retry_after
+            .as_deref()
+            .map_or(Duration::ZERO, |seconds| {
+                Duration::from_secs(seconds.parse().expect("whole seconds"))
+            });
+        answers.push(answer);
+        if !again || started.elapsed() > ENOUGH {
+            return answers;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// For how long they ask again.
+const ENOUGH: Duration = Duration::from_secs(60);
+
+/// Of one room.
+pub struct Caller {
+    address: String,
+    path: String,
+}
+
+impl Caller {
+    /// Of that room.
+    pub fn of(api: &Warren, room: &str) -> Self {
+        let url = api.api.as_ref().expect("an API");
+        let address = url.strip_prefix("http://").expect("an address");
+        Self {
+            address: address.to_owned(),
+            path: format!("/api/rooms/{room}/execute"),
+        }
+    }
+
+    /// Sends a trivial job.
+    pub async fn ask(&self) -> Answer {
+        let hello = program("python", "print('hello')").to_string();
+        let answer = load::post(&self.address, &self.path, &hello).await;
+        answer.expect("an answer")
+    }
+}

@@ -1,0 +1,13 @@
+//! A program's way through the API: requests, answers, verdicts, records and callbacks.
+
+mod access;
+mod callbacks;
+mod cancel;
+mod history;
+mod idempotency;
+mod judging;
+mod not_waiting;
+mod programs;
+mod requests;
+mod schemathesis;
+mod test_cases;
