@@ -39,7 +39,10 @@ async fn submit_mjs(server: &str, arguments: &[&str]) -> Output {
     let image = images::variables()
         .remove("WARREN_IMAGE_JAVASCRIPT")
         .unwrap_or_else(|| "node:18-alpine".to_owned());
-    let mount = format!("type=bind,src={},dst=/examples,readonly", examples().display());
+    let mount = format!(
+        "type=bind,src={},dst=/examples,readonly",
+        examples().display()
+    );
     let mut command = Command::new("docker");
     command
         .args(["run", "--rm", "--network=host", "--mount", &mount])
@@ -148,7 +151,10 @@ async fn submit_mjs_has_its_result_posted_to_a_receiver_that_verifies_it() {
         (Some(0), "hello from a sandbox\n"),
         "{done:?}"
     );
-    let (job, status) = text(&done.stderr).trim().split_once(": ").expect("a verdict");
+    let (job, status) = text(&done.stderr)
+        .trim()
+        .split_once(": ")
+        .expect("a verdict");
     assert_eq!(status, "completed", "{done:?}");
     let posted = receiver.lines.recv_timeout(SOON).expect("a callback");
     assert_eq!(posted, format!("{job} completed"));

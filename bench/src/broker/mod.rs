@@ -7,7 +7,6 @@
 mod figures;
 mod line;
 
-
 use anyhow::{Context, ensure};
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
