@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::harness::http::{self, program};
 use crate::harness::{docker, machine, warren::Warren};
@@ -152,10 +152,9 @@ async fn without_a_pool_each_job_starts_its_container() {
     assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
     let health = warren.worker_health().await;
     let python = &health["pool"]["python"];
-    assert_eq!(
-        (&python["coldStarts"], &python["handedOut"]),
-        (&json!(1), &json!(0))
-    );
+    // More than one where the machine had no time for the job at first.
+    assert!(python["coldStarts"].as_u64() >= Some(1), "{health:#}");
+    assert_eq!(python["handedOut"], 0, "{health:#}");
     let detail = health["services"]["pool"]["detail"].as_str();
     assert!(
         detail.is_some_and(|detail| detail.starts_with("off")),
