@@ -127,7 +127,10 @@ async fn seen(pooled: bool, flooded: bool) -> anyhow::Result<Seen> {
     Ok(Seen { took, a_second })
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are what the test measures")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what the test measures"
+)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_batches_does_not_delay_callers() -> anyhow::Result<()> {
     let mut medians = [Vec::new(), Vec::new()];
@@ -148,6 +151,9 @@ async fn a_flood_of_batches_does_not_delay_callers() -> anyhow::Result<()> {
     }
     // Of the medians, since the slowest of a hundred is the machine's as much as the queue's.
     let [one, pool] = medians.map(|of_rounds| of_rounds.iter().sum::<Duration>());
-    anyhow::ensure!(pool < one, "callers beside a flood took {pool:?} with the pool, {one:?} without");
+    anyhow::ensure!(
+        pool < one,
+        "callers beside a flood took {pool:?} with the pool, {one:?} without"
+    );
     Ok(())
 }
