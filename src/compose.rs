@@ -10,8 +10,7 @@ use warren_api::StoreConfig;
 use warren_api::store::{MongoStore, SqliteStore, Store};
 use warren_protocol::ids::InstanceId;
 use warren_queue::{ApiQueue, MemoryQueue, RabbitApi, RabbitConfig, RabbitWorker, WorkerQueue};
-use warren_worker::engine::Engine;
-use warren_worker::engine::docker::{DockerConfig, DockerEngine};
+use warren_worker::{DockerConfig, DockerEngine, Engine};
 
 use crate::roles::Roles;
 use crate::settings::Settings;

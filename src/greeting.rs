@@ -28,7 +28,7 @@ pub struct Greeting {
 impl Greeting {
     /// Waits until the API calls itself well, then greets: a person on the terminal, or the log.
     pub async fn once_ready(self, stop: CancellationToken) {
-        let client = warren_http::client::client_builder(ANSWER);
+        let client = warren_outbound::client_builder(ANSWER);
         let Ok(Ok(client)) = client.map(reqwest::ClientBuilder::build) else {
             return;
         };

@@ -62,7 +62,7 @@ fn traces(roles: Roles, settings: &Settings) -> anyhow::Result<Option<Traces>> {
     let Some(config) = settings.traces else {
         return Ok(None);
     };
-    let client = warren_http::client::blocking_client(EXPORT_TIMEOUT)?;
+    let client = warren_outbound::blocking_client(EXPORT_TIMEOUT)?;
     let service = match roles {
         Roles::Both => "warren",
         Roles::Api => "warren-api",

@@ -103,8 +103,9 @@ fn every_script_that_the_makefile_calls_can_be_run() {
 
 #[test]
 fn the_rust_that_is_asked_for_compiles_every_dependency() {
-    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml"));
-    let metadata = metadata.clone().exec().expect("cargo metadata");
+    let mut metadata = MetadataCommand::new();
+    metadata.manifest_path(root().join("Cargo.toml"));
+    let metadata = metadata.exec().expect("cargo metadata");
     let own = metadata
         .packages
         .iter()

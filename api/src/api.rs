@@ -5,25 +5,29 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warren_http::{Bounds, Drained};
 use warren_languages::Languages;
 use warren_protocol::ids::InstanceId;
 use warren_queue::ApiQueue;
 
-use crate::admission::{Admission, InFlight};
+use crate::access::middleware::Access;
 use crate::callbacks::{Callbacks, Posting};
 use crate::config::Config;
-use crate::dispatch::Dispatch;
 use crate::error::Result;
-use crate::guard::Gate;
+use crate::execution::admission::{Admission, InFlight};
+use crate::execution::attended::AttendedJobs;
+use crate::execution::dispatch::Dispatch;
+use crate::execution::idempotency::Idempotency;
+use crate::execution::intake::Intake;
+use crate::execution::unattended::UnattendedJobs;
 use crate::health::Health;
-use crate::metrics::{Metrics, Present, Requests};
+use crate::history::watch::{Watch, publish_ends};
+use crate::history::{CallbackSink, HistoryReader, Recorder};
+use crate::metrics::{Metrics, Requests};
 use crate::router::router;
-use crate::state::{AppState, Places};
-use crate::store::{Recorder, Store};
-use crate::watch::{Watch, tell};
+use crate::state::{AppState, RequestPermits};
+use crate::store::Store;
 
 /// How long a drain waits for what is still to be recorded.
 pub const RECORD_GRACE: Duration = Duration::from_secs(3);
@@ -63,57 +67,75 @@ impl Api {
     ) -> Result<Self> {
         let dispatch = Arc::new(Dispatch::new(Arc::clone(&queue), config.fallback)?);
         let callbacks = Arc::new(Callbacks::new(config.callbacks, Arc::clone(&queue)));
-        let outbox = Arc::clone(&callbacks.outbox);
+        let outbox = Arc::clone(&callbacks.outbox) as Arc<dyn CallbackSink>;
         let recorder = Recorder::new(config.code_keeping, Arc::clone(&store), Some(outbox));
         let recorder = Arc::new(recorder);
         let draining = CancellationToken::new();
-        let metrics = Metrics::new();
-        let max_in_flight = config.max_in_flight;
-        recorder.ends().register(&metrics);
         let watch = Arc::<Watch>::default();
         let listening = CancellationToken::new();
         let events = queue.events();
         let hearing = Arc::clone(&watch).listen(events, Arc::clone(&queue), listening.clone());
         tokio::spawn(hearing);
-        let telling = tell(recorder.written(), Arc::clone(&queue), listening.clone());
-        tokio::spawn(telling);
+        let ended = recorder.written();
+        tokio::spawn(publish_ends(ended, Arc::clone(&queue), listening.clone()));
+        let in_flight = Arc::new(InFlight::new(config.max_in_flight));
+        let admission = Admission::new(Arc::clone(&queue));
+        let health = Arc::new(Health::new(
+            instance,
+            (queue_name, Arc::clone(&queue)),
+            Arc::clone(&store),
+            Arc::clone(&recorder),
+            Arc::clone(&dispatch),
+        ));
+        let metrics = Metrics::new();
+        let requests = Requests::new(&metrics);
+        recorder.register(&metrics);
+        in_flight.register(&metrics);
+        admission.register(&metrics);
+        dispatch.register(&metrics);
+        callbacks.register(&metrics);
+        health.register(&metrics);
+        let stops = draining.clone();
+        metrics.register_gauge("draining", "1 once this API stops", move || {
+            Some(stops.is_cancelled())
+        });
         let state = Arc::new(AppState {
-            queue: Arc::clone(&queue),
-            async_max_wait: config.async_max_wait,
-            places: Places::default(),
-            watch: Arc::clone(&watch),
-            draining: draining.clone(),
-            environment: config.environment,
-            languages,
-            policy: config.policy,
             wait: config.wait,
-            in_flight: InFlight::new(config.max_in_flight),
-            admission: Admission::new(Arc::clone(&queue)),
-            dispatch: Arc::clone(&dispatch),
-            store: Arc::clone(&store),
-            recorder: Arc::clone(&recorder),
-            health: Health {
-                instance,
-                queue_name,
+            permits: RequestPermits::default(),
+            intake: Intake {
+                languages,
+                policy: config.policy,
+                callbacks: Arc::clone(&callbacks),
+            },
+            attended: AttendedJobs {
+                in_flight,
+                admission,
+                dispatch,
+                recorder: Arc::clone(&recorder),
+            },
+            unattended: UnattendedJobs {
                 queue: Arc::clone(&queue),
+                recorder: Arc::clone(&recorder),
+                max_wait: config.async_max_wait,
+            },
+            idempotency: Idempotency {
                 store: Arc::clone(&store),
                 recorder: Arc::clone(&recorder),
-                dispatch,
-                last: Mutex::default(),
-                queue_seen: std::sync::Mutex::default(),
-                standings: std::sync::Mutex::default(),
             },
-            gate: Arc::new(Gate::start(config.auth, config.rate)),
-            callbacks: Arc::clone(&callbacks),
-            requests: Requests::new(&metrics),
+            history: Arc::new(HistoryReader {
+                recorder: Arc::clone(&recorder),
+                watch: Arc::clone(&watch),
+                draining: draining.clone(),
+                environment: config.environment,
+            }),
+            watch,
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            health,
+            access: Arc::new(Access::start(config.auth, config.rate)),
             metrics,
-        });
-        state.metrics.tell_workers(Arc::clone(&queue));
-        state.metrics.tell_breakers(Arc::clone(&state.dispatch));
-        state.metrics.tell_callbacks(Arc::clone(&callbacks));
-        state.metrics.add(Present {
-            state: Arc::downgrade(&state),
-            max_in_flight,
+            requests,
+            draining: draining.clone(),
         });
         Ok(Self {
             router: router(state, &config.origins),

@@ -12,11 +12,11 @@ use warren_languages::PolicyMode;
 use warren_protocol::time::millis;
 use warren_telemetry::Environment;
 
-use crate::auth::AuthConfig;
+use crate::access::auth::AuthConfig;
+use crate::access::cors::Origins;
+use crate::access::rate::RateConfig;
 use crate::callbacks::CallbackConfig;
-pub use crate::dispatch::settings::FallbackConfig;
-use crate::origin::Origins;
-use crate::rate::RateConfig;
+pub use crate::execution::dispatch::config::FallbackConfig;
 use crate::store::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
 
 /// Where the API listens unless told otherwise: the contract's port, on this machine only.

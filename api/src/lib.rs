@@ -1,42 +1,50 @@
-//! Warren's REST API: takes submissions, queues them, and answers with what became of them.
+//! Warren's REST API: takes submissions, queues them, and answers with their outcomes.
 //!
-//! A request's way: `routes::execute` reads and validates it, `dispatch` gets it run,
-//! [`store`] records what came of it. [`Api`] puts this together and serves it.
+//! A request's way: `access` lets it in, `routes::execute` reads it, `execution` validates it and has
+//! it run, [`history`] records the outcome in the [`store`]. [`Api`] puts this together and serves it.
+//!
+//! The modules are layers. Each imports only from layers below its own (`tests/architecture.rs`), so
+//! that `AppState`, which knows everything, is known to the routes alone:
+//!
+//! ```text
+//! api
+//! router  config  error
+//! routes
+//! state
+//! description
+//! health
+//! execution
+//! callbacks
+//! history
+//! access
+//! store
+//! metrics
+//! sync
+//! ```
 
-mod admission;
+mod access;
 mod api;
-mod attended;
-mod auth;
 pub mod callbacks;
-mod caller;
 pub mod config;
 mod description;
-mod dispatch;
 mod error;
-mod follow;
-mod guard;
+mod execution;
 mod health;
-mod idempotency;
-mod intake;
+pub mod history;
 mod metrics;
-mod origin;
-mod preference;
-mod rate;
 mod router;
 mod routes;
 mod state;
 pub mod store;
+mod sync;
 #[cfg(test)]
 mod tests;
-mod trace_context;
-mod unattended;
-mod watch;
 
+pub use access::auth::{ApiKey, AuthConfig, KeyHash, NoRandomness, Provider, Switch};
+pub use access::caller::{InvalidName, KeyName};
+pub use access::cors::{InvalidOrigin, Origin, Origins};
+pub use access::rate::{Limit, LimitTooHigh, RateConfig, TrustedProxies};
 pub use api::{Api, RECORD_GRACE};
-pub use auth::{ApiKey, AuthConfig, KeyHash, NoRandomness, Provider, Switch};
-pub use caller::{InvalidName, KeyName};
 pub use config::{Config, StoreConfig};
-pub use dispatch::settings::{ExecutorConfig, FallbackConfig, Judge0Config};
 pub use error::{Error, Result};
-pub use origin::{InvalidOrigin, Origin, Origins};
-pub use rate::{Limit, LimitTooHigh, RateConfig, TrustedProxies};
+pub use execution::dispatch::config::{ExecutorConfig, FallbackConfig, Judge0Config};

@@ -23,18 +23,18 @@ use utoipa_axum::routes;
 use warren_http::with_default_responses;
 use warren_protocol::time::millis;
 
-use crate::auth::API_KEY_HEADER;
+use crate::access::auth::API_KEY_HEADER;
+use crate::access::cors::Origins;
+use crate::access::middleware::guard;
+use crate::access::rate::{LIMIT, REMAINING, RESET};
 use crate::description::{self, Description};
-use crate::guard::guard;
-use crate::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
+use crate::execution::idempotency::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
+use crate::execution::preference::{PREFER, PREFERENCE_APPLIED};
+use crate::execution::trace_context::received;
 use crate::metrics::count;
-use crate::origin::Origins;
-use crate::preference::{PREFER, PREFERENCE_APPLIED};
-use crate::rate::{LIMIT, REMAINING, RESET};
 use crate::routes::execute::JOB_ID_HEADER;
 use crate::routes::{batch, cancel, docs, events, execute, executions, health, history, metrics};
 use crate::state::AppState;
-use crate::trace_context::received;
 
 const HEALTH: &str = "/api/health";
 const LIVEZ: &str = "/livez";
@@ -49,10 +49,14 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 /// The whole API.
 pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
     let (routes, gathered) = described().split_for_parts();
-    let description = Arc::new(Description::new(gathered, &state));
+    let description = Arc::new(Description::new(
+        gathered,
+        &state.intake.languages,
+        state.intake.callbacks.is_on(),
+    ));
     let routes = routes
         .layer(Extension(description))
-        .layer(from_fn_with_state(Arc::clone(&state.gate), guard))
+        .layer(from_fn_with_state(Arc::clone(&state.access), guard))
         .with_state(Arc::clone(&state));
     // Around all else, so that it counts whatever any layer answers.
     wrapped(routes, origins).layer(from_fn_with_state(state.requests.clone(), count))

@@ -1,64 +1,57 @@
-//! What all requests share.
+//! The state that all requests share: what `api` builds and the routes read.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use warren_languages::{Languages, PolicyMode};
 use warren_queue::ApiQueue;
-use warren_telemetry::Environment;
 
-use crate::admission::{Admission, InFlight};
-use crate::callbacks::Callbacks;
-use crate::dispatch::Dispatch;
-use crate::guard::Gate;
+use crate::access::middleware::Access;
+use crate::execution::attended::AttendedJobs;
+use crate::execution::idempotency::Idempotency;
+use crate::execution::intake::Intake;
+use crate::execution::unattended::UnattendedJobs;
 use crate::health::Health;
+use crate::history::HistoryReader;
+use crate::history::watch::Watch;
 use crate::metrics::{Metrics, Requests};
-use crate::store::{Recorder, Store};
-use crate::watch::Watch;
+use crate::store::Store;
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct AppState {
-    pub(crate) environment: Environment,
-    pub(crate) languages: Languages,
-    pub(crate) policy: PolicyMode,
+    /// The longest that a caller waits.
     pub(crate) wait: Duration,
-    /// One permit for each request for execution.
-    pub(crate) in_flight: InFlight,
-    pub(crate) admission: Arc<Admission>,
-    pub(crate) dispatch: Arc<Dispatch>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) health: Health,
-    /// Where jobs go that nobody waits for.
-    pub(crate) queue: Arc<dyn ApiQueue>,
-    /// The longest that such a job waits.
-    pub(crate) async_max_wait: Duration,
-    pub(crate) places: Places,
+    pub(crate) permits: RequestPermits,
+    pub(crate) intake: Intake,
+    pub(crate) attended: AttendedJobs,
+    pub(crate) unattended: UnattendedJobs,
+    pub(crate) idempotency: Idempotency,
+    pub(crate) history: Arc<HistoryReader>,
     pub(crate) watch: Arc<Watch>,
-    /// Cancelled once this API stops.
-    pub(crate) draining: CancellationToken,
-    /// Lets requests in.
-    pub(crate) gate: Arc<Gate>,
-    pub(crate) callbacks: Arc<Callbacks>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) queue: Arc<dyn ApiQueue>,
+    pub(crate) health: Arc<Health>,
+    pub(crate) access: Arc<Access>,
     pub(crate) metrics: Metrics,
     pub(crate) requests: Requests,
+    /// Cancelled once this API stops.
+    pub(crate) draining: CancellationToken,
 }
 
-/// The most requests under way of those whose callers do not wait for the result: a place is held
+/// The most requests under way of those whose callers do not wait for the result. Each holds a permit
 /// for as long as it takes to read and to queue what was sent.
 const UNATTENDED: usize = 64;
 /// The most batches under way. Each may hold `MAX_BATCH_BODY`.
 const BATCHES: usize = 8;
 
-/// Places for requests whose callers do not wait for the result.
-pub(crate) struct Places {
+/// Permits for requests whose callers do not wait for the result.
+pub(crate) struct RequestPermits {
     pub(crate) unattended: Semaphore,
     pub(crate) batches: Semaphore,
 }
 
-impl Default for Places {
+impl Default for RequestPermits {
     fn default() -> Self {
         Self {
             unattended: Semaphore::new(UNATTENDED),

@@ -19,7 +19,7 @@ const MAX_ANSWER: u64 = 10 << 20;
 /// The address does not answer.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
-    let answer = warren_http::client::command_builder(ANSWER)?
+    let answer = warren_outbound::command_builder(ANSWER)?
         .build()?
         .get(&arguments.url)
         .send()

@@ -76,7 +76,7 @@ impl Server {
         path: &str,
         within: Duration,
     ) -> anyhow::Result<RequestBuilder> {
-        let client = warren_http::client::command_builder(within)?
+        let client = warren_outbound::command_builder(within)?
             .dns_resolver(Arc::new(SystemResolver))
             .build()?;
         let mut request = client.request(method, format!("{}{path}", self.base));

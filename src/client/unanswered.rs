@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// The system's own lookup of names, which marks its failures so that [`unanswered`] knows them.
+/// A resolver that uses the system's lookup of names and marks its failures for [`unanswered`].
 pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
@@ -25,7 +25,7 @@ struct NoSuchHost(io::Error);
 
 impl std::fmt::Display for NoSuchHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the name cannot be resolved")
+        write!(f, "cannot resolve the name")
     }
 }
 
@@ -35,10 +35,10 @@ impl Error for NoSuchHost {
     }
 }
 
-/// Why `server` did not answer, with what to do about it.
+/// Adds to the error of a request that `server` did not answer the advice for its cause.
 pub fn unanswered(server: &str, error: reqwest::Error) -> anyhow::Error {
     let advice = if error.is_builder() {
-        "that is no address; give --server like http://127.0.0.1:5000"
+        "that is not an address; set --server like http://127.0.0.1:5000"
     } else if error.is_timeout() {
         "it took too long; is it overloaded? see `warren health`"
     } else if any_cause(&error, |cause| cause.is::<NoSuchHost>()) {
@@ -46,7 +46,7 @@ pub fn unanswered(server: &str, error: reqwest::Error) -> anyhow::Error {
     } else if any_cause(&error, is_refusal) {
         "nothing listens there; start a server with `warren up`, or name another with --server"
     } else if any_cause(&error, is_tls) {
-        "its certificate or its TLS cannot be used; for a server without TLS use http:// in --server"
+        "its certificate or its TLS is not usable; for a server without TLS use http:// in --server"
     } else {
         "is it running? Start one with `warren up`"
     };
@@ -69,7 +69,8 @@ fn is_refusal(cause: &(dyn Error + 'static)) -> bool {
     io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// An I/O error names the error of TLS that it wraps as its content, and not as its source.
+/// Returns true for an error of TLS, also one that an I/O error wraps, which has it as its content and
+/// not as its source.
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     let io = cause.downcast_ref::<io::Error>();
     let content = io.and_then(io::Error::get_ref);
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     fn advice(server: &str, within: Duration) -> String {
-        let client = warren_http::client::command_builder(within).unwrap();
+        let client = warren_outbound::command_builder(within).unwrap();
         let client = client.dns_resolver(Arc::new(SystemResolver)).build();
         let error = client.unwrap().get(server).send().unwrap_err();
         unanswered(server, error).to_string()
@@ -113,7 +114,7 @@ mod tests {
     fn says_that_it_is_no_address() {
         for server in ["localhost:5000", "no address", "ftp://localhost"] {
             let advice = advice(server, Duration::from_secs(10));
-            assert!(advice.contains("that is no address"), "{advice}");
+            assert!(advice.contains("that is not an address"), "{advice}");
         }
     }
 
@@ -138,7 +139,7 @@ mod tests {
                 .unwrap();
         });
         let advice = advice(&server, Duration::from_secs(10));
-        assert!(advice.contains("its TLS cannot be used"), "{advice}");
+        assert!(advice.contains("its TLS is not usable"), "{advice}");
         answering.join().unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Warren's crates, each with those of Warren's crates that it may know.
-const MAY_KNOW: [(&str, &[&str]); 11] = [
+const MAY_KNOW: [(&str, &[&str]); 12] = [
     (
         "warren",
         &[
@@ -14,6 +14,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
             "warren-config",
             "warren-http",
             "warren-languages",
+            "warren-outbound",
             "warren-protocol",
             "warren-queue",
             "warren-telemetry",
@@ -27,6 +28,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
             "warren-config",
             "warren-http",
             "warren-languages",
+            "warren-outbound",
             "warren-protocol",
             "warren-queue",
             "warren-telemetry",
@@ -47,9 +49,15 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     // It measures Warren from outside, as a program that it starts.
     (
         "warren-bench",
-        &["warren-languages", "warren-protocol", "warren-queue"],
+        &[
+            "warren-languages",
+            "warren-outbound",
+            "warren-protocol",
+            "warren-queue",
+        ],
     ),
     ("warren-http", &["warren-protocol"]),
+    ("warren-outbound", &["warren-protocol"]),
     ("warren-queue", &["warren-protocol"]),
     ("warren-telemetry", &["warren-config"]),
     ("warren-protocol", &["warren-languages"]),
@@ -60,7 +68,7 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
 ];
 
 /// Libraries that say what a crate is about, each with the only crates that may depend on them.
-const ONLY_IN: [(&str, &[&str]); 10] = [
+const ONLY_IN: [(&str, &[&str]); 11] = [
     ("axum", &["warren-api", "warren-http", "warren-worker"]),
     ("bollard", &["warren-worker"]),
     // The benchmark's figure of the bare broker leaves Warren's queue out on purpose.
@@ -68,6 +76,16 @@ const ONLY_IN: [(&str, &[&str]); 10] = [
     ("mongodb", &["warren-api"]),
     ("opentelemetry_sdk", &["warren-telemetry"]),
     ("regex", &["warren-languages"]),
+    (
+        "reqwest",
+        &[
+            "warren",
+            "warren-api",
+            "warren-bench",
+            "warren-outbound",
+            "warren-telemetry",
+        ],
+    ),
     ("rusqlite", &["warren-api"]),
     ("seccompiler", &["warren-runner"]),
     (

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["cli", "serve"],
             &["compose", "environment"],
             &["settings"],
-            &["exit", "roles"],
+            &["exit", "greeting", "roles"],
         ],
     ),
     (
@@ -51,7 +51,7 @@ const LAYERS: &[(&str, Layers)] = &[
         &[
             &["default_responses"],
             &["body"],
-            &["api_error", "budget", "client", "probes", "server"],
+            &["api_error", "budget", "probes", "server"],
         ],
     ),
     (
@@ -83,6 +83,25 @@ const LAYERS: &[(&str, Layers)] = &[
             &["event", "outcome", "presence", "refusal"],
             &[
                 "callback", "health", "ids", "limits", "problem", "signal", "time",
+            ],
+        ],
+    ),
+    (
+        "shared/queue",
+        &[
+            &["memory", "rabbit"],
+            &["worker_queue"],
+            &["deliveries"],
+            &["suspect_token"],
+            &["api_queue", "delivery", "waiters"],
+            &["callback", "cancellations", "link", "pending"],
+            &[
+                "class",
+                "error",
+                "event_bus",
+                "room_turns",
+                "unclaimed",
+                "worker_registry",
             ],
         ],
     ),

@@ -157,7 +157,7 @@ fn workers_that_answer(port: u16) -> BTreeSet<String> {
 }
 
 fn client() -> Client {
-    warren_http::client::blocking_client(Duration::from_secs(60)).unwrap()
+    warren_outbound::blocking_client(Duration::from_secs(60)).unwrap()
 }
 
 fn get(url: &str) -> Value {

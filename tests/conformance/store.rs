@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
+use warren_api::history::Recorder;
 use warren_api::store::{
-    CodeKeeping, End, Execution, MAX_RECORDED_TEXT, MongoStore, Recorder, Retention, SqliteStore,
-    Store, StoreError,
+    CodeKeeping, End, Execution, MAX_RECORDED_TEXT, MongoStore, Retention, SqliteStore, Store,
+    StoreError,
 };
 use warren_protocol::ids::JobId;
 use warren_protocol::reply::Reply;

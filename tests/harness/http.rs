@@ -62,7 +62,7 @@ impl Answer {
 /// get the port of another's.
 pub fn client() -> &'static Client {
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
-        let builder = warren_http::client::command_builder(SOON);
+        let builder = warren_outbound::command_builder(SOON);
         let builder = builder.expect("TLS").pool_max_idle_per_host(0);
         builder.no_proxy().build().expect("a client")
     });

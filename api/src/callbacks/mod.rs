@@ -2,22 +2,22 @@
 //! into the durable queue, and how it is posted out of it (docs/ARCHITECTURE.md, *Callbacks*).
 
 mod config;
+mod counters;
 mod guard;
 mod lookup;
 mod outbox;
 mod payload;
-mod places;
 mod ports;
 mod poster;
+mod receivers;
 mod schedule;
 mod signature;
-mod tally;
 
 pub use config::CallbackConfig;
+pub use counters::CallbackFigures;
 pub use guard::Guard;
 pub use schedule::{InvalidSchedule, Schedule};
 pub use signature::{InvalidSecrets, Secrets};
-pub use tally::CallbackFigures;
 
 pub(crate) use lookup::Lookup;
 pub(crate) use outbox::Outbox;
@@ -32,10 +32,11 @@ use warren_protocol::callback::CallbackUrl;
 use warren_protocol::contract::Refusal;
 use warren_queue::{ApiQueue, Prefetch, QueueError};
 
+use crate::metrics::{Kind, Metrics, Readings};
 use crate::store::Store;
+use counters::Tally;
 use lookup::System;
 use poster::{AT_A_TIME, Poster};
-use tally::Tally;
 
 /// What a caller is told where no callbacks are posted.
 const OFF: &str = "Leave callbackUrl out and read the result at GET /api/executions/{id}; if you operate this service, set WARREN_WEBHOOK_SECRET to have results posted.";
@@ -116,7 +117,31 @@ impl Callbacks {
         Ok(Posting(Some(tokio::spawn(poster.run(deliveries)))))
     }
 
-    /// What became of callbacks here.
+    /// Registers what became of callbacks here.
+    pub(crate) fn register(&self, metrics: &Metrics) {
+        let tally = Arc::clone(&self.tally);
+        metrics.register_collector(Readings {
+            name: "callbacks",
+            help: "Callbacks: tries that were taken (posted) or not (failed), what followed from that, and what never was a try",
+            kind: Kind::Counter,
+            label: "result",
+            read: move || {
+                let figures = tally.figures();
+                vec![
+                    ("posted", figures.posted),
+                    ("failed", figures.failed),
+                    ("retried", figures.retried),
+                    ("put_off", figures.put_off),
+                    ("given_up", figures.given_up),
+                    ("refused", figures.refused),
+                    ("lost", figures.lost),
+                ]
+            },
+        });
+    }
+
+    /// Returns what became of callbacks here.
+    #[cfg(test)]
     pub(crate) fn figures(&self) -> CallbackFigures {
         self.tally.figures()
     }

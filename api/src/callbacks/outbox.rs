@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warren_queue::{ApiQueue, Callback, QueueError};
 
-use super::tally::Tally;
+use super::counters::Tally;
+use crate::history::CallbackSink;
+use crate::sync::pauses;
 
 /// The most callbacks that wait for the queue.
 const MAX_WAITING: usize = 10_000;
@@ -78,6 +80,12 @@ impl Outbox {
     }
 }
 
+impl CallbackSink for Outbox {
+    fn send(&self, callback: Callback, queued: Box<dyn FnOnce() + Send>) {
+        Self::send(self, callback, queued);
+    }
+}
+
 enum Pushed {
     Queued,
     NoRoom,
@@ -88,16 +96,16 @@ async fn push(queue: &dyn ApiQueue, callback: &Callback) -> Pushed {
 }
 
 async fn push_since(queue: &dyn ApiQueue, callback: &Callback, begun: Instant) -> Pushed {
-    let mut pause = FIRST_PAUSE;
+    let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
+    let mut is_first = true;
     while let Err(error) = queue.queue_callback(callback).await {
         if matches!(error, QueueError::Refused(_)) && begun.elapsed() >= FULL_FOR {
             return Pushed::NoRoom;
         }
-        if pause == FIRST_PAUSE {
-            tracing::warn!(job.id = %callback.job, %error, "callback not queued yet; trying on");
+        if std::mem::take(&mut is_first) {
+            tracing::warn!(job.id = %callback.job, %error, "cannot queue a callback yet; retrying");
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LAST_PAUSE);
+        tokio::time::sleep(pauses.next().unwrap_or(LAST_PAUSE)).await;
     }
     Pushed::Queued
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use warren_protocol::limits::ByteSize;
 
-use crate::routes::executions::ExecutionResponse;
+use crate::history::view::ExecutionResponse;
 use crate::store::Execution;
 
 /// The largest body. Of a larger one the result is left out: it can be read.

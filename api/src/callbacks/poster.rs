@@ -11,18 +11,18 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use url::{Host, Url};
-use warren_http::client::{ClientError, client_builder};
+use warren_outbound::{ClientError, client_builder};
 use warren_protocol::ids::JobId;
 use warren_protocol::time::EpochMillis;
 use warren_queue::{Callback, CallbackDelivery};
 
 use super::config::CallbackConfig;
+use super::counters::Tally;
 use super::guard::Denied;
 use super::lookup::Lookup;
 use super::payload;
-use super::places::Places;
+use super::receivers::Receivers;
 use super::schedule::Next;
-use super::tally::Tally;
 use crate::store::{End, Store, StoreError};
 
 /// How many callbacks one API holds at a time.
@@ -35,7 +35,7 @@ pub(super) struct Poster {
     pub(super) config: CallbackConfig,
     pub(super) store: Arc<dyn Store>,
     pub(super) lookup: Arc<dyn Lookup>,
-    pub(super) places: Places,
+    pub(super) receivers: Receivers,
     pub(super) reading: Semaphore,
     pub(super) tally: Arc<Tally>,
 }
@@ -65,7 +65,7 @@ impl Poster {
             config,
             store,
             lookup,
-            places: Places::default(),
+            receivers: Receivers::default(),
             reading: Semaphore::new(READ_AT_A_TIME),
             tally,
         }
@@ -159,8 +159,8 @@ impl Poster {
         if let Err(denied) = self.config.guard.check_all(&addresses) {
             return Attempt::Denied(denied);
         }
-        let place = addresses.first().and_then(|first| self.places.take(*first));
-        let Some(_place) = place else {
+        let first = addresses.first();
+        let Some(_permit) = first.and_then(|first| self.receivers.take(*first)) else {
             return Attempt::PutOff("as many as may be are being posted there");
         };
         let body = match self.body(callback.job).await {

@@ -5,20 +5,17 @@ use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;
 use warren_languages::Languages;
 
-use crate::callbacks::Callbacks;
-use crate::guard::is_open;
+use crate::access::middleware::is_open;
 
 /// The whole description.
-pub(super) fn finish(gathered: OpenApi, languages: &Languages, callbacks: &Callbacks) -> Value {
+pub(super) fn finish(gathered: OpenApi, languages: &Languages, takes_callbacks: bool) -> Value {
     let mut described = serde_json::to_value(gathered).unwrap_or_default();
     let schemas = &mut described["components"]["schemas"];
     schemas["ErrorAnswer"]["properties"]["success"]["const"] = json!(false);
     let request = &mut schemas["ExecuteRequest"];
     request["properties"]["language"]["pattern"] = json!(pattern(languages));
     request["properties"]["language"]["examples"] = json!(languages.names());
-    if !callbacks.is_on()
-        && let Some(fields) = request["properties"].as_object_mut()
-    {
+    if !takes_callbacks && let Some(fields) = request["properties"].as_object_mut() {
         fields.remove("callbackUrl");
     }
     // A tolerance where no numbers are compared is refused.

@@ -9,8 +9,7 @@ use axum::body::Bytes;
 use axum::http::HeaderValue;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
-
-use crate::state::AppState;
+use warren_languages::Languages;
 
 pub(crate) use answers::{BadRequest, ErrorAnswer, NoRoom, OurFault};
 
@@ -27,9 +26,9 @@ pub(crate) struct Description {
 }
 
 impl Description {
-    /// Of what was gathered from the routes of this API.
-    pub(crate) fn new(gathered: OpenApi, state: &AppState) -> Self {
-        let described = finish::finish(gathered, &state.languages, &state.callbacks);
+    /// Describes an API with these routes and languages, and with callbacks or without.
+    pub(crate) fn new(gathered: OpenApi, languages: &Languages, takes_callbacks: bool) -> Self {
+        let described = finish::finish(gathered, languages, takes_callbacks);
         let (page, page_policy) = page::render(&described);
         Self {
             json: described.to_string().into(),

@@ -22,16 +22,16 @@ use warren_protocol::limits::MAX_BATCH_BODY;
 
 use warren_protocol::ids::RoomId;
 
+use crate::access::rate::Meter;
 use crate::description::{BadRequest, NoRoom, OurFault};
-use crate::intake::{Order, Received, accept, receive_within, room_name};
-use crate::rate::Meter;
-use crate::routes::overloaded::overloaded;
+use crate::execution::intake::{Received, ValidatedRequest, receive_within, room_name};
+use crate::execution::overloaded::overloaded;
+use crate::execution::unattended::{ROOM_IN, Ticket};
 use crate::state::AppState;
-use crate::unattended::{self, ROOM_IN, Ticket};
 
 /// How many of a batch are queued at a time.
 const AT_A_TIME: usize = 8;
-/// When to come again for whom there is no place.
+/// `Retry-After` for a request that found no free permit.
 const PLACE_IN: Duration = Duration::from_secs(2);
 
 /// What a caller is told of a batch.
@@ -84,29 +84,32 @@ pub(crate) async fn post(
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
     let (parts, body) = request.into_parts();
-    let Ok(_place) = state.places.batches.try_acquire() else {
+    let Ok(_permit) = state.permits.batches.try_acquire() else {
         body::discard(&parts.headers, body, budget.body_by()).await;
         return Ok(overloaded(PLACE_IN));
     };
     let (headers, by) = (&parts.headers, budget.body_by());
     let received = receive_within(room_name(room), headers, body, MAX_BATCH_BODY, by).await?;
-    let orders = orders(&state, received)?;
+    let requests = validated(&state, received)?;
     // One of them was charged before.
-    if let Some(others) = NonZeroU32::new(u32::try_from(orders.len()).unwrap_or(1) - 1) {
+    if let Some(others) = NonZeroU32::new(u32::try_from(requests.len()).unwrap_or(1) - 1) {
         meter.charge(others)?;
     }
-    Ok(submit(&state, orders, headers, budget.answer_by()).await)
+    Ok(submit(&state, requests, headers, budget.answer_by()).await)
 }
 
 /// What was asked for, all of it valid.
-fn orders(state: &AppState, received: Received) -> Result<Vec<Order>, Problem> {
+fn validated(state: &AppState, received: Received) -> Result<Vec<ValidatedRequest>, Problem> {
     let Received { room, body } = received;
     let batch = BatchRequest::from_json(&body)?;
     drop(body);
     let requests = batch.submissions.into_iter().enumerate();
     requests
         .map(|(index, request)| {
-            accept(state, room.clone(), request).map_err(|refusal| at(index, refusal))
+            state
+                .intake
+                .accept(room.clone(), request)
+                .map_err(|refusal| at(index, refusal))
         })
         .collect()
 }
@@ -114,17 +117,19 @@ fn orders(state: &AppState, received: Received) -> Result<Vec<Order>, Problem> {
 /// Queues what it can by then.
 async fn submit(
     state: &AppState,
-    orders: Vec<Order>,
+    requests: Vec<ValidatedRequest>,
     headers: &HeaderMap,
     by: Instant,
 ) -> Response {
-    let jobs = orders
+    let jobs = requests
         .into_iter()
-        .map(|order| unattended::job(state, order, headers));
+        .map(|request| state.unattended.job(request, headers));
     let submitting = jobs.map(|job| async move {
         // Each takes a moment at most, but a broker that is ill could make many of them long.
         if Instant::now() < by {
-            unattended::submit(state, &job)
+            state
+                .unattended
+                .submit(&job)
                 .await
                 .map_err(|refused| refused.problem)
         } else {

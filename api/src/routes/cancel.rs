@@ -16,9 +16,10 @@ use warren_protocol::time::{Deadline, EpochMillis};
 
 use warren_protocol::ids::JobId;
 
-use crate::auth::Rooms;
+use crate::access::auth::Rooms;
 use crate::description::ErrorAnswer;
-use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id, see, unavailable};
+use crate::history::view::{ExecutionResponse, Seen, Stage};
+use crate::routes::executions::job_id;
 use crate::state::AppState;
 use crate::store::{End, Execution};
 
@@ -50,7 +51,7 @@ pub(crate) async fn delete(
     rooms: Rooms,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ExecutionResponse>, ApiError> {
-    let seen = see(&state, &rooms, job_id(id)?).await?;
+    let seen = state.history.see(&rooms, job_id(id)?).await?;
     if is_cancelled(&seen) {
         return Ok(Json(seen.into()));
     }
@@ -79,10 +80,10 @@ async fn cancel(
         ..execution
     };
     if let Err(error) = state.store.record(&cancelled).await {
-        return Err(unavailable(&error, state.environment).into());
+        return Err(state.history.unavailable(&error).into());
     }
     // A result that was recorded in the meantime stands.
-    let seen = see(&state, &rooms, job).await?;
+    let seen = state.history.see(&rooms, job).await?;
     if !is_cancelled(&seen) {
         return Err(finished(&seen));
     }

@@ -14,10 +14,11 @@ use warren_http::ApiError;
 
 use warren_protocol::ids::JobId;
 
-use crate::auth::Rooms;
+use crate::access::auth::Rooms;
 use crate::description::ErrorAnswer;
-use crate::follow::{Follower, Waited};
-use crate::routes::executions::{ExecutionResponse, Seen, Stage, job_id};
+use crate::history::follow::{Follower, Waited};
+use crate::history::view::{ExecutionResponse, Seen, Stage};
+use crate::routes::executions::job_id;
 use crate::state::AppState;
 
 /// How often a peer hears that the connection stands.
@@ -58,7 +59,7 @@ pub(crate) async fn get(
     rooms: Rooms,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let follower = Follower::of(&state, rooms, job_id(id)?)?;
+    let follower = state.history.follow(rooms, job_id(id)?)?;
     let telling = Telling {
         next: Some(follower.look().await?),
         follower,

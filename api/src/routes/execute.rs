@@ -16,24 +16,23 @@ use warren_http::{ApiError, Budget, body};
 use warren_protocol::contract::{ExecuteRequest, ExecuteResponse};
 use warren_protocol::ids::{JobId, RoomId};
 
-use crate::attended;
-use crate::auth::Rooms;
-use crate::caller::Caller;
+use crate::access::auth::Rooms;
+use crate::access::caller::Caller;
 use crate::description::{BadRequest, ErrorAnswer, NoRoom, OurFault};
-use crate::dispatch::failure_problem;
-use crate::follow::Follower;
-use crate::idempotency::{self, Keyed, Turn, replayed};
-use crate::intake::{Order, order, receive, room_name};
-use crate::preference::Preference;
-use crate::routes::overloaded::overloaded;
+use crate::execution::Acceptance;
+use crate::execution::dispatch::failure_problem;
+use crate::execution::idempotency::{FirstOrReplay, Held, Keyed, replayed};
+use crate::execution::intake::{ValidatedRequest, receive, room_name};
+use crate::execution::overloaded::overloaded;
+use crate::execution::preference::Preference;
+use crate::execution::unattended::Ticket;
 use crate::state::AppState;
 use crate::store::End;
-use crate::unattended::{self, Ticket};
 
 /// The job's id, on every answer to a request that became a job.
 pub(crate) const JOB_ID_HEADER: HeaderName = HeaderName::from_static("x-job-id");
-/// When to come again for whom there is no place, who would not have waited.
-const PLACE_IN: Duration = Duration::from_secs(1);
+/// `Retry-After` for an asynchronous request that found no free permit.
+const PERMIT_IN: Duration = Duration::from_secs(1);
 
 /// Has code run, and answers with what it did
 ///
@@ -107,7 +106,7 @@ pub(crate) async fn post(
 
 /// A request, but for its body.
 struct Call<'a> {
-    state: &'a Arc<AppState>,
+    state: &'a AppState,
     caller: Caller,
     room: String,
     headers: &'a HeaderMap,
@@ -123,67 +122,73 @@ impl Call<'_> {
         }
     }
 
-    /// The answer to a caller who waits.
+    /// Returns the answer to a caller who waits.
     async fn attended(self, body: Body) -> Result<Answer, ApiError> {
         let (state, budget) = (self.state, self.budget);
-        let place = state.in_flight.enter(&self.room);
-        let refused = match &place {
-            Some(_place) if state.dispatch.takes_overflow() => None,
-            Some(_place) => state.admission.check(&self.room, budget.job_left()).err(),
-            None => Some(state.admission.refuse()),
-        };
-        if let Some(refused) = refused {
+        let permit = state.attended.in_flight.enter(&self.room);
+        let left = budget.job_left();
+        if let Some(refused) = state.attended.refusal(permit.is_some(), &self.room, left) {
             body::discard(self.headers, body, budget.body_by()).await;
             return Ok(Answer::Other(overloaded(refused.retry_after)));
         }
         let headers = self.headers;
-        let (keyed, order) = self.take_in(body).await?;
-        let job = order.into_job(headers, budget.job_deadline());
-        match idempotency::begin(state, keyed, &job, budget.answer_by()).await? {
-            Turn::First(held) => {
-                tracing::Span::current().record("job.id", tracing::field::display(job.id));
-                let answer = attended::answer(state, &job, held, budget).await;
-                Ok(Answer::Other(naming(job.id, answer)))
+        let (keyed, request) = self.take_in(body).await?;
+        let job = request.into_job(headers, budget.job_deadline());
+        let by = budget.answer_by();
+        let held = match state.idempotency.begin(keyed, &job, by).await? {
+            FirstOrReplay::First(held) => held,
+            FirstOrReplay::Replay(earlier) => {
+                let answer = state.idempotency.replay(earlier, by).await;
+                return Ok(Answer::Other(naming(earlier, answer)));
             }
-            Turn::Again(earlier) => {
-                let answer = idempotency::replay(state, earlier, budget.answer_by()).await;
-                Ok(Answer::Other(naming(earlier, answer)))
-            }
-        }
-    }
-
-    /// The answer to a caller who does not wait.
-    async fn unattended(self, body: Body) -> Result<Answer, ApiError> {
-        let (state, budget) = (self.state, self.budget);
-        let Ok(_place) = state.places.unattended.try_acquire() else {
-            body::discard(self.headers, body, budget.body_by()).await;
-            return Ok(Answer::Other(overloaded(PLACE_IN)));
-        };
-        let headers = self.headers;
-        let (keyed, order) = self.take_in(body).await?;
-        let job = unattended::job(state, order, headers);
-        let held = match idempotency::begin(state, keyed, &job, budget.answer_by()).await? {
-            Turn::First(held) => held,
-            Turn::Again(earlier) => return Ok(Answer::Again(Ticket::of(earlier))),
         };
         tracing::Span::current().record("job.id", tracing::field::display(job.id));
-        Ok(match unattended::submit(state, &job).await {
-            Ok(ticket) => Answer::Taken(ticket),
-            Err(refused) => {
-                if refused.is_certain {
-                    held.release().await;
-                }
-                let answer = ApiError::from(refused.problem).into_response();
-                Answer::Other(naming(job.id, answer))
-            }
-        })
+        let (answer, acceptance) = state.attended.answer(&job, budget).await;
+        settle(held, acceptance).await;
+        Ok(Answer::Other(naming(job.id, answer)))
     }
 
-    /// What is asked for, validated, and what makes it the same as an earlier request.
-    async fn take_in(self, body: Body) -> Result<(Option<Keyed>, Order), ApiError> {
+    /// Returns the answer to a caller who does not wait.
+    async fn unattended(self, body: Body) -> Result<Answer, ApiError> {
+        let (state, budget) = (self.state, self.budget);
+        let Ok(_permit) = state.permits.unattended.try_acquire() else {
+            body::discard(self.headers, body, budget.body_by()).await;
+            return Ok(Answer::Other(overloaded(PERMIT_IN)));
+        };
+        let headers = self.headers;
+        let (keyed, request) = self.take_in(body).await?;
+        let job = state.unattended.job(request, headers);
+        let by = budget.answer_by();
+        let held = match state.idempotency.begin(keyed, &job, by).await? {
+            FirstOrReplay::First(held) => held,
+            FirstOrReplay::Replay(earlier) => return Ok(Answer::Again(Ticket::of(earlier))),
+        };
+        tracing::Span::current().record("job.id", tracing::field::display(job.id));
+        let (answer, acceptance) = match state.unattended.submit(&job).await {
+            Ok(ticket) => (Answer::Taken(ticket), Acceptance::Taken),
+            Err(refused) => {
+                let answer = ApiError::from(refused.problem).into_response();
+                (Answer::Other(naming(job.id, answer)), refused.acceptance)
+            }
+        };
+        settle(held, acceptance).await;
+        Ok(answer)
+    }
+
+    /// Reads and validates the request, and what makes it the same as an earlier one.
+    async fn take_in(self, body: Body) -> Result<(Option<Keyed>, ValidatedRequest), ApiError> {
         let received = receive(self.room, self.headers, body, self.budget.body_by()).await?;
         let keyed = Keyed::of(self.headers, &self.caller, &received.room, &received.body)?;
-        Ok((keyed, order(self.state, received)?))
+        Ok((keyed, self.state.intake.validate(received)?))
+    }
+}
+
+/// Releases a key whose job will certainly not run, so that the request can be sent again under it.
+/// Any other key stands for its job.
+async fn settle(held: Held, acceptance: Acceptance) {
+    match acceptance {
+        Acceptance::CertainlyNot => held.release().await,
+        Acceptance::Taken | Acceptance::Perhaps => held.keep(),
     }
 }
 
@@ -196,13 +201,13 @@ enum Answer {
 }
 
 /// The result of a job that was taken if it is there by then, else the answer as it is.
-async fn result_within(state: &Arc<AppState>, answer: Answer, by: Instant) -> Answer {
+async fn result_within(state: &AppState, answer: Answer, by: Instant) -> Answer {
     let job = match &answer {
         Answer::Taken(ticket) | Answer::Again(ticket) => ticket.job_id,
         Answer::Other(_) => return answer,
     };
     // With no place to wait in, it is as if the time had been over.
-    let Ok(mut follower) = Follower::of(state, Rooms::All, job) else {
+    let Ok(mut follower) = state.history.follow(Rooms::All, job) else {
         return answer;
     };
     let result = match follower.end(by).await.map(|seen| seen.execution.end) {

@@ -58,22 +58,8 @@ pub(crate) async fn livez() -> &'static str {
     )
 )]
 pub(crate) async fn readyz(State(state): State<Arc<AppState>>) -> (StatusCode, String) {
-    readiness(unready(&state).await)
-}
-
-async fn unready(state: &AppState) -> Option<String> {
     if state.draining.is_cancelled() {
-        return Some("draining".to_owned());
+        return readiness(Some("draining".to_owned()));
     }
-    let report = state.health.report().await;
-    if state.health.has_fallback(&report) {
-        return None;
-    }
-    let services = report.services;
-    let needed = [state.health.queue_name, "workers"];
-    needed.into_iter().find_map(|name| {
-        let service = services.get(name)?;
-        let detail = service.detail.as_deref().unwrap_or_default();
-        (service.status == health::State::Down).then(|| format!("{name}: {detail}"))
-    })
+    readiness(state.health.unready().await)
 }

@@ -18,8 +18,7 @@ use warren_protocol::outcome::Status;
 use warren_protocol::time::EpochMillis;
 
 use crate::description::ErrorAnswer;
-use crate::intake::room_name;
-use crate::routes::executions::unavailable;
+use crate::execution::intake::room_name;
 use crate::state::AppState;
 use crate::store::{CodeHash, Listing, Page, PageSize, Standing, Summary};
 
@@ -104,7 +103,7 @@ pub(crate) async fn get(
     let listing = parse(room, query.as_deref().unwrap_or_default())?;
     match state.store.list(&listing).await {
         Ok(page) => Ok(Json(page.into())),
-        Err(error) => Err(unavailable(&error, state.environment).into()),
+        Err(error) => Err(state.history.unavailable(&error).into()),
     }
 }
 

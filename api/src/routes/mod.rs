@@ -9,4 +9,3 @@ pub(crate) mod executions;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod metrics;
-pub(crate) mod overloaded;

@@ -222,7 +222,7 @@ impl Execution {
 
     /// The same without the code.
     #[must_use]
-    pub(super) fn without_source(mut self) -> Self {
+    pub(crate) fn without_source(mut self) -> Self {
         if let Some(origin) = &mut self.origin {
             origin.source = None;
         }

@@ -5,23 +5,20 @@
 mod claim;
 mod cursor;
 mod execution;
-mod hand;
 mod listing;
 mod mongo;
-mod recorder;
 mod retention;
 mod sqlite;
-mod standing;
+mod status;
 
 pub use claim::{Claim, ClaimKey, Claimed, Fingerprint};
 pub use cursor::{Cursor, InvalidCursor};
 pub use execution::{CodeHash, End, Execution, MAX_RECORDED_TEXT, OVERDUE, Origin};
 pub use listing::{Listing, Page, PageSize, Summary};
 pub use mongo::MongoStore;
-pub use recorder::{Backlog, RECORD_BUFFER, RECORD_BUFFER_BYTES, Recorder, Written};
 pub use retention::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
 pub use sqlite::SqliteStore;
-pub use standing::{InvalidStanding, Standing};
+pub use status::{InvalidStanding, Standing};
 
 use async_trait::async_trait;
 use std::path::PathBuf;

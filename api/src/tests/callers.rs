@@ -14,9 +14,9 @@ use tempfile::NamedTempFile;
 use tokio::time::{Instant, sleep};
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, request, send};
-use crate::auth::{ApiKey, AuthConfig};
-use crate::guard::{Gate, guard};
-use crate::rate::RateConfig;
+use crate::access::auth::{ApiKey, AuthConfig};
+use crate::access::middleware::{Access, guard};
+use crate::access::rate::RateConfig;
 
 /// A file of keys.
 struct KeyFile(NamedTempFile);
@@ -147,8 +147,8 @@ async fn a_key_for_some_rooms_sees_no_others() {
 async fn what_is_for_operators_is_for_their_keys() {
     let (operator, other) = (ApiKey::generate().unwrap(), ApiKey::generate().unwrap());
     let file = KeyFile::of(&[(&operator, "operator = true"), (&other, "")]);
-    let on = Arc::new(Gate::start(file.config(), RateConfig::default()));
-    let off = Arc::new(Gate::start(AuthConfig::default(), RateConfig::default()));
+    let on = Arc::new(Access::start(file.config(), RateConfig::default()));
+    let off = Arc::new(Access::start(AuthConfig::default(), RateConfig::default()));
     let router = |gate| {
         let routes = Router::new().route("/metrics", get(async || "{}"));
         routes.layer(from_fn_with_state(gate, guard))

@@ -11,7 +11,7 @@ use warren_queue::{MemoryQueue, QueueLink};
 use warren_telemetry::Environment;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO, post, request, send};
-use crate::origin::Origins;
+use crate::access::cors::Origins;
 use crate::router::wrapped;
 
 /// Time limit of an answer that is not waited for, on a busy machine: well within the five seconds of

@@ -11,9 +11,9 @@ use warren_protocol::time::EpochMillis;
 use warren_queue::ApiQueue;
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, send};
-use crate::caller::Caller;
+use crate::access::caller::Caller;
 use crate::config::DATABASE_FILE;
-use crate::idempotency::Keyed;
+use crate::execution::idempotency::Keyed;
 use crate::store::{Claim, Claimed, SqliteStore};
 use crate::{Api, Config};
 

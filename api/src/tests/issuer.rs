@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use warren_config::Env;
 use warren_http::{Bounds, Drained, serve};
 
-use crate::auth::{AuthConfig, Provider};
+use crate::access::auth::{AuthConfig, Provider};
 
 pub(super) const PROJECT: &str = "warren-tests";
 

@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use warren_queue::QueueLink;
 
 use super::bench::{Bench, Does, EXECUTE, post, send};
-use crate::auth::{ApiKey, AuthConfig};
+use crate::access::auth::{ApiKey, AuthConfig};
 
 thread_local! {
     // A test, its requests and its tasks share one thread.

@@ -10,8 +10,8 @@ use axum::http::Method;
 use axum::http::request::Builder;
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, request, send};
-use crate::auth::{ApiKey, AuthConfig};
-use crate::rate::{Limit, RateConfig};
+use crate::access::auth::{ApiKey, AuthConfig};
+use crate::access::rate::{Limit, RateConfig};
 
 /// So few a minute that none comes back while a test runs, however slowly.
 fn few(number: u32) -> Option<Limit> {

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use warren_queue::QueueLink;
 
 use super::bench::{Bench, Does, EXECUTE, HELLO};
-use crate::auth::Switch;
+use crate::access::auth::Switch;
+use crate::access::rate::Limit;
 use crate::config::DATABASE_FILE;
-use crate::rate::Limit;
 use crate::store::{SqliteStore, Store};
 use warren_http::{Bounds, Drained, serve};
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, request, send};
 use super::issuer::{Issuer, PROJECT, Signer, claims, unsigned, with_secret};
-use crate::auth::AuthConfig;
+use crate::access::auth::AuthConfig;
 
 async fn bench(auth: AuthConfig) -> Bench {
     let bench = Bench::with(|config| config.auth = auth).await;

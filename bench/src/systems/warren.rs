@@ -35,7 +35,7 @@ impl Server {
     /// # Errors
     /// They cannot be started.
     pub fn start(bench: &Bench, setup: &Setup) -> anyhow::Result<Self> {
-        let client = warren_http::client::blocking_client(ANSWER)?;
+        let client = warren_outbound::blocking_client(ANSWER)?;
         if setup.rabbitmq_url.is_none() {
             let api = Process::start(bench, &client, "up")?;
             return Ok(Self { api, worker: None });
@@ -62,7 +62,7 @@ impl Server {
     pub fn client(&self) -> anyhow::Result<Warren> {
         let api = self.api.api().context("the API does not listen")?;
         Ok(Warren {
-            client: warren_http::client::blocking_client(ANSWER)?,
+            client: warren_outbound::blocking_client(ANSWER)?,
             url: format!("{api}/api/rooms/{ROOM}/execute"),
         })
     }

@@ -1,4 +1,4 @@
-//! Runs that wait for the worker's word.
+//! Runs that each wait for the worker to continue.
 
 use std::time::{Duration, Instant};
 

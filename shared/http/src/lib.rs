@@ -1,12 +1,11 @@
 //! The HTTP side that API and worker share, so that both keep the contract alike.
 //!
 //! A server bounded in connections and time, bodies within their caps, errors in the contract's
-//! shape, the caller's time budget, and a client for Warren's own requests.
+//! shape, and the caller's time budget.
 
 mod api_error;
 pub mod body;
 mod budget;
-pub mod client;
 mod default_responses;
 mod probes;
 mod server;

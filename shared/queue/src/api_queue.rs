@@ -17,9 +17,6 @@ use crate::{
     Unclaimed,
 };
 
-/// The most jobs of one class that wait; one more is refused ([`SubmitError::Full`]).
-pub const MAX_QUEUED_JOBS: u32 = 10_000;
-
 /// How long [`ApiQueue::cancel`] may take.
 pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 

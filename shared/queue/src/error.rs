@@ -1,4 +1,4 @@
-//! The errors of the queue: a job that is not queued, and a queue that does not work.
+//! The queue's errors: jobs that are not queued, and a queue that fails.
 
 /// The reason that a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

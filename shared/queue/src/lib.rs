@@ -23,11 +23,12 @@ mod waiters;
 mod worker_queue;
 mod worker_registry;
 
-pub use api_queue::{ApiQueue, BrokerPool, CANCEL_TIMEOUT, MAX_QUEUED_JOBS};
+pub use api_queue::{ApiQueue, BrokerPool, CANCEL_TIMEOUT};
 pub use callback::{
     Callback, CallbackDelivery, LONGEST_CALLBACK_PAUSE, MAX_QUEUED_CALLBACKS, SettleCallback,
 };
-pub use class::{JobClass, Prefetch};
+pub(crate) use class::LANE_COUNT;
+pub use class::{JobClass, MAX_QUEUED_JOBS, Prefetch};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settle};
 pub use error::{QueueError, SubmitError};

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, doc};
 use tokio_util::sync::CancellationToken;
-use warren_api::store::{
-    CodeKeeping, MongoStore, Origin, Recorder, STORE_TIMEOUT, Store, StoreError,
-};
+use warren_api::history::Recorder;
+use warren_api::store::{CodeKeeping, MongoStore, Origin, STORE_TIMEOUT, Store, StoreError};
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 use warren_queue::{ApiQueue, MemoryQueue, Prefetch, QueueLink, WorkerQueue};

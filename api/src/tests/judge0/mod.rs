@@ -12,7 +12,7 @@ use warren_config::Env;
 use super::bench::Bench;
 use crate::Config;
 use crate::config::FallbackConfig;
-use crate::dispatch::judge0::Pace;
+use crate::execution::dispatch::config::Pace;
 use server::{Judge0, KEY};
 
 /// A program that prints what it is fed, and fails for some of it.

@@ -1,7 +1,7 @@
 //! Holds docker-compose and Kubernetes to the list: each passes on what its programs read.
 //!
 //! This reads the files as text, which takes no time and no tools. `tests/compose` asks docker-compose
-//! itself, and `tests/operators` holds the manifests to Kubernetes' schemas.
+//! itself, and `tests/observability` holds the manifests to Kubernetes' schemas.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -86,7 +86,7 @@ pub(super) fn stream(
             while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
                 let taken = callbacks.take().await;
                 let callback = taken.callback.clone();
-                let held = HeldCallback {
+                let held = MemoryCallback {
                     callbacks: Arc::clone(&callbacks),
                     queued: Some(taken),
                     runtime: Handle::current(),
@@ -109,7 +109,7 @@ pub(super) fn stream(
 }
 
 /// A callback that was taken. Dropped unsettled, it is delivered again.
-struct HeldCallback {
+struct MemoryCallback {
     callbacks: Arc<Callbacks>,
     queued: Option<QueuedCallback>,
     // It may be dropped outside of the runtime.
@@ -117,7 +117,7 @@ struct HeldCallback {
     _slot: OwnedSemaphorePermit,
 }
 
-impl HeldCallback {
+impl MemoryCallback {
     fn put_later(&self, queued: QueuedCallback, after: Duration) {
         let callbacks = Arc::clone(&self.callbacks);
         // No more at a time than there are permits.
@@ -129,7 +129,7 @@ impl HeldCallback {
 }
 
 #[async_trait]
-impl SettleCallback for HeldCallback {
+impl SettleCallback for MemoryCallback {
     fn is_ours(&self) -> bool {
         self.queued.is_some()
     }
@@ -148,7 +148,7 @@ impl SettleCallback for HeldCallback {
     }
 }
 
-impl Drop for HeldCallback {
+impl Drop for MemoryCallback {
     fn drop(&mut self) {
         if let Some(queued) = self.queued.take() {
             self.put_later(queued, CALLBACK_RETURN);

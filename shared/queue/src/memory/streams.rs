@@ -1,4 +1,4 @@
-//! The streams out of an in-process queue: jobs to a worker, unclaimed replies to a recorder.
+//! The in-process queue's streams: jobs to a worker, unclaimed replies to a recorder.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ pub(super) fn jobs(
     let (sender, fetched) = mpsc::channel(prefetch.total());
     let consumer = hub.consumer();
     let [interactive, unattended] = JobClass::ALL.map(|class| {
-        let slots = Arc::new(Semaphore::new(usize::from(prefetch.of(class))));
+        let slots = Arc::new(Semaphore::new(usize::from(prefetch.0.get())));
         fetch(Arc::clone(hub), class, by, slots, sender.clone())
     });
     let fetching = async move {

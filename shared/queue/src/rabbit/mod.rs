@@ -14,5 +14,5 @@ mod worker;
 
 pub use api::RabbitApi;
 pub use link::config::RabbitConfig;
-pub use wire::{definitions, topology};
+pub use wire::{definitions, lanes, topology};
 pub use worker::RabbitWorker;

@@ -96,7 +96,7 @@ fn message<'a>(
         return Err(SubmitError::DeadlinePassed);
     }
     let message = QueueMessage {
-        queue: queue_of(journey.class),
+        queue: queue_of(job, journey.class),
         properties: job_properties(job, journey),
         body,
     };

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::RabbitConfig;
 use super::fuse::{self, Fuse};
-use crate::rabbit::wire::topology::{self, INTERACTIVE_JOBS, JOBS, SUSPECTS};
+use crate::rabbit::wire::lanes::LANES;
+use crate::rabbit::wire::topology::{self, INTERACTIVE_JOBS, SUSPECTS};
 use crate::{QueueError, QueueStatus};
 
 /// How long it may take to build a connection, topology included. The first declaration of a
@@ -120,7 +121,11 @@ impl Connected {
         let asked = Instant::now();
         let asking = async {
             let interactive = ask_for(&self.control, INTERACTIVE_JOBS).await?;
-            let unattended = ask_for(&self.control, JOBS).await?;
+            let mut unattended = 0_u32;
+            for lane in LANES {
+                let lane = ask_for(&self.control, lane).await?;
+                unattended = unattended.saturating_add(lane.message_count());
+            }
             let suspects = ask_for(&self.control, SUSPECTS).await?;
             Ok::<_, lapin::Error>((interactive, unattended, suspects))
         };
@@ -136,8 +141,8 @@ impl Connected {
             waiting: interactive
                 .message_count()
                 .saturating_add(suspects.message_count()),
-            unattended: unattended.message_count(),
-            // Every worker consumes both.
+            unattended,
+            // Every worker consumes all of them.
             consumers: interactive.consumer_count(),
             latency: asked.elapsed(),
         };

@@ -1,4 +1,4 @@
-//! The background tasks of one handle of the queue, and the order in which they end.
+//! The background tasks of a queue handle, and the order they end in.
 
 use std::time::Duration;
 

@@ -64,7 +64,7 @@ impl Replier {
         job: &Job,
         journey: Journey<'_>,
     ) -> Result<(), QueueError> {
-        let queue = queue_of(journey.class);
+        let queue = queue_of(job, journey.class);
         self.publish_job(queue, job, job_properties(job, journey))
             .await
     }

@@ -2,6 +2,7 @@
 
 pub mod definitions;
 pub(super) mod held;
+pub mod lanes;
 pub(super) mod message;
 pub(super) mod settlement;
 pub mod topology;

@@ -6,8 +6,10 @@ use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptio
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
 
+use super::lanes::{LANES, lane_of};
 use crate::{JobClass, MAX_QUEUED_CALLBACKS, MAX_QUEUED_JOBS, QueueError};
 use warren_protocol::event::MAX_EVENTS_BEHIND;
+use warren_protocol::job::Job;
 use warren_protocol::limits::ByteSize;
 
 /// The exchange that jobs, dead letters and unclaimed replies go through.
@@ -18,8 +20,8 @@ pub const CANCELLATIONS: &str = "warren.cancellations";
 pub const PRESENCE: &str = "warren.presence";
 /// The exchange of job events, from workers and APIs to all APIs.
 pub const EVENTS: &str = "warren.events";
-/// Jobs that wait for a worker without a caller: [`JobClass::Unattended`].
-pub const JOBS: &str = "warren.jobs";
+/// The first of the [`LANES`] in which unattended jobs wait for a worker.
+pub const JOBS: &str = LANES[0];
 /// Jobs that wait for a worker while their caller waits: [`JobClass::Interactive`].
 pub const INTERACTIVE_JOBS: &str = "warren.jobs.interactive";
 /// Jobs that were lost with a worker and wait to be run alone. It has no consumer: see [`TURNS`].
@@ -59,11 +61,20 @@ const DEAD_JOB_TTL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 /// answer.
 const DELIVERY_LIMIT: i64 = 20;
 
-/// The queue in which jobs of that class wait.
-pub(crate) const fn queue_of(class: JobClass) -> &'static str {
+/// The class of the jobs that wait in that queue.
+pub(crate) fn class_in(queue: &str) -> JobClass {
+    if queue == INTERACTIVE_JOBS {
+        JobClass::Interactive
+    } else {
+        JobClass::Unattended
+    }
+}
+
+/// The queue in which that job waits, being of that class.
+pub(crate) fn queue_of(job: &Job, class: JobClass) -> &'static str {
     match class {
         JobClass::Interactive => INTERACTIVE_JOBS,
-        JobClass::Unattended => JOBS,
+        JobClass::Unattended => lane_of(&job.room),
     }
 }
 
@@ -114,6 +125,14 @@ pub(crate) struct Queue {
     pub(crate) arguments: &'static [(&'static str, Argument)],
 }
 
+/// One of the queues of unattended jobs.
+const fn lane(number: usize) -> Queue {
+    Queue {
+        name: LANES[number],
+        arguments: &DURABLE_JOBS,
+    }
+}
+
 /// Jobs that survive the broker.
 const DURABLE_JOBS: [(&str, Argument); 6] = [
     ("x-queue-type", Argument::Text("quorum")),
@@ -158,11 +177,15 @@ const fn paused(pause_ms: i64) -> [(&'static str, Argument); 7] {
 }
 
 /// The durable queues but for [`CALLBACK_RETRIES`].
-const FIXED_QUEUES: [Queue; 7] = [
-    Queue {
-        name: JOBS,
-        arguments: &DURABLE_JOBS,
-    },
+const FIXED_QUEUES: [Queue; 14] = [
+    lane(0),
+    lane(1),
+    lane(2),
+    lane(3),
+    lane(4),
+    lane(5),
+    lane(6),
+    lane(7),
     // Durable, so that it is there after a restart; what is in it is transient.
     Queue {
         name: INTERACTIVE_JOBS,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use lapin::Channel;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,8 +19,9 @@ use crate::rabbit::link::subscription::{SingleSubscription, Subscription, cancel
 use crate::rabbit::link::supervisor::{Built, Unit};
 use crate::rabbit::publish::Replier;
 use crate::rabbit::wire::held::HeldMessage;
+use crate::rabbit::wire::lanes::LANES;
 use crate::rabbit::wire::message::job_in;
-use crate::rabbit::wire::topology::queue_of;
+use crate::rabbit::wire::topology::{INTERACTIVE_JOBS, class_in};
 use crate::rabbit::wire::tries::{Tries, came_back};
 use crate::{Delivery, JobClass, Offer, Prefetch, QueueError};
 
@@ -52,10 +54,10 @@ impl Unit for JobConsumers {
         let (instance, register) = (&self.instance, &self.cancellations);
         let listener = CancellationListener::begin(connected, instance, number, register).await?;
         // A quorum queue has a prefetch for a whole channel only.
-        let (mut interactive, mut unattended) = (
-            self.pump(JobClass::Interactive, connected.lasting_channel().await?),
-            self.pump(JobClass::Unattended, connected.lasting_channel().await?),
-        );
+        let mut pumps = vec![self.pump(INTERACTIVE_JOBS, connected.lasting_channel().await?)];
+        for lane in LANES {
+            pumps.push(self.pump(lane, connected.lasting_channel().await?));
+        }
         let tokens = TokenConsumer {
             suspects: Suspects {
                 connected: Arc::clone(connected),
@@ -70,12 +72,13 @@ impl Unit for JobConsumers {
             let consuming = async {
                 loop {
                     let subscription = subscriber.subscribed().await;
-                    let pumps = tokio::try_join!(
-                        Box::pin(interactive.run(subscription.clone())),
-                        Box::pin(unattended.run(subscription.clone())),
-                        Box::pin(tokens.run(subscription))
+                    let pumping = pumps.iter_mut().map(|pump| pump.run(subscription.clone()));
+                    let all = tokio::try_join!(
+                        Box::pin(try_join_all(pumping)),
+                        Box::pin(tokens.run(subscription.clone()))
                     );
-                    if let Err(error) = pumps {
+                    drop(subscription);
+                    if let Err(error) = all {
                         return error;
                     }
                 }
@@ -98,9 +101,10 @@ impl Unit for JobConsumers {
 }
 
 impl JobConsumers {
-    fn pump(&self, class: JobClass, channel: Channel) -> Pump {
+    fn pump(&self, queue: &'static str, channel: Channel) -> Pump {
         Pump {
-            class,
+            queue,
+            class: class_in(queue),
             channel,
             tag: self.instance.as_str().to_owned(),
             cancellations: Arc::clone(&self.cancellations),
@@ -113,6 +117,7 @@ impl JobConsumers {
 
 /// Passes the jobs of one queue into the stream.
 struct Pump {
+    queue: &'static str,
     class: JobClass,
     channel: Channel,
     tag: String,
@@ -125,8 +130,8 @@ struct Pump {
 impl Pump {
     /// Passes jobs on until the subscription ends.
     async fn run(&mut self, subscription: Subscription<Offer, Prefetch>) -> Result<(), QueueError> {
-        let queue = queue_of(self.class);
-        let prefetch = subscription.prefetch.of(self.class);
+        let queue = self.queue;
+        let prefetch = subscription.prefetch.0.get();
         self.disposals.reopen();
         self.subscriptions += 1;
         // A quorum queue remembers a consumer until its last job is settled, by its tag.
@@ -163,7 +168,7 @@ impl Pump {
         &self,
         delivered: lapin::message::Delivery,
     ) -> Result<Option<Delivery>, QueueError> {
-        let Some(job) = job_in(&delivered, queue_of(self.class)).await? else {
+        let Some(job) = job_in(&delivered, self.queue).await? else {
             return Ok(None);
         };
         let tries = Tries::before(&delivered);

@@ -1,0 +1,183 @@
+//! An issuer's keys as they are now: fetched ahead of need by one task, and out of turn, at most
+//! every so often, when a token names a key that is not among them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::DecodingKey;
+use reqwest::header::{ACCEPT, CACHE_CONTROL};
+use reqwest::{Client, StatusCode};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use warren_outbound::{ClientError, client_builder, read_bounded};
+use warren_protocol::limits::ByteSize;
+
+use super::jwks::{Jwks, JwksFault};
+use super::pace::Pace;
+use super::provider::JwksUrl;
+
+/// The longest answer that is read: a dozen keys with their certificates.
+const MAX_ANSWER: ByteSize = ByteSize::kib(256);
+/// The pause after a fetch that failed; doubles with each further one, up to [`MAX_PAUSE`].
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// How much of their age keys reach before they are fetched anew.
+const RIPE: f64 = 0.8;
+
+/// An issuer's keys, kept until this is dropped.
+pub(super) struct KeySet {
+    known: watch::Receiver<Known>,
+    wanted: Arc<Notify>,
+    pace: Pace,
+    _keeping: AbortOnDropHandle<()>,
+}
+
+/// What came of the fetches so far.
+#[derive(Clone)]
+struct Known {
+    keys: Arc<Jwks>,
+    /// Until when they may be used; never, while there are none.
+    until: Option<Instant>,
+    attempts: u64,
+    last: Attempt,
+    /// When the next fetch out of turn may begin.
+    cool: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Succeeded,
+    Failed,
+}
+
+/// Why there is no key for a token.
+pub(super) enum Missing {
+    /// The issuer has none of that id.
+    Unknown,
+    /// Its keys cannot be had now.
+    Unavailable,
+}
+
+impl KeySet {
+    /// Fetches the keys, now and ever again.
+    pub(super) fn keep(url: JwksUrl, pace: Pace) -> Self {
+        let (sender, known) = watch::channel(Known {
+            keys: Arc::default(),
+            until: None,
+            attempts: 0,
+            last: Attempt::Failed,
+            cool: Instant::now(),
+        });
+        let wanted = Arc::new(Notify::new());
+        let keeping = tokio::spawn(keep(url, pace, Arc::clone(&wanted), sender));
+        Self {
+            known,
+            wanted,
+            pace,
+            _keeping: AbortOnDropHandle::new(keeping),
+        }
+    }
+
+    /// The key of this id; fetched, if it is not known and was not asked for a moment ago.
+    pub(super) async fn key(&self, id: Option<&str>) -> Result<DecodingKey, Missing> {
+        let known = self.known.borrow().clone();
+        if let Some(key) = known.key(id) {
+            return Ok(key);
+        }
+        // Also when it is too soon: then it is fetched a little later, for the next one.
+        self.wanted.notify_one();
+        let is_under_way = known.attempts == 0;
+        if !is_under_way && Instant::now() < known.cool {
+            return Err(known.missing());
+        }
+        let mut further = self.known.clone();
+        let fetched = further.wait_for(|now| now.attempts > known.attempts);
+        match timeout(self.pace.wait, fetched).await {
+            Ok(Ok(now)) => now.key(id).ok_or_else(|| now.missing()),
+            Ok(Err(_)) | Err(_) => Err(Missing::Unavailable),
+        }
+    }
+}
+
+impl Known {
+    fn key(&self, id: Option<&str>) -> Option<DecodingKey> {
+        let holds = self.until.is_some_and(|until| Instant::now() < until);
+        self.keys.find(id).filter(|_| holds).cloned()
+    }
+
+    fn missing(&self) -> Missing {
+        match self.last {
+            Attempt::Succeeded => Missing::Unknown,
+            // It may have got a new key meanwhile.
+            Attempt::Failed => Missing::Unavailable,
+        }
+    }
+}
+
+async fn keep(url: JwksUrl, pace: Pace, wanted: Arc<Notify>, known: watch::Sender<Known>) {
+    let mut pause = MIN_PAUSE;
+    loop {
+        let fetched = fetch(&url, &pace).await;
+        let now = Instant::now();
+        let next = match fetched {
+            Ok((keys, age)) => {
+                pause = MIN_PAUSE;
+                known.send_modify(|known| {
+                    known.keys = Arc::new(keys);
+                    known.until = Some(now + age + pace.stale);
+                    known.attempts += 1;
+                    known.last = Attempt::Succeeded;
+                    known.cool = now + pace.cooldown;
+                });
+                now + age.mul_f64(RIPE)
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the keys of the tokens' issuer cannot be fetched; those known before hold for a while"
+                );
+                let next = now + pause;
+                pause = MAX_PAUSE.min(pause * 2);
+                known.send_modify(|known| {
+                    known.attempts += 1;
+                    known.last = Attempt::Failed;
+                    known.cool = next.min(now + pace.cooldown);
+                });
+                next
+            }
+        };
+        let cool = known.borrow().cool;
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = async { sleep_until(cool).await; wanted.notified().await } => {}
+        }
+    }
+}
+
+async fn fetch(url: &JwksUrl, pace: &Pace) -> Result<(Jwks, Duration), FetchError> {
+    // A client of its own each time: fetches are hours apart, and no connection outlives them.
+    let client: Client = client_builder(pace.timeout)?
+        .build()
+        .map_err(ClientError::Http)?;
+    let request = client.get(url.url().clone());
+    let request = request.header(ACCEPT, "application/json");
+    let answer = request.send().await.map_err(ClientError::Http)?;
+    if answer.status() != StatusCode::OK {
+        return Err(FetchError::Status(answer.status()));
+    }
+    let header = answer.headers().get(CACHE_CONTROL);
+    let age = pace.age_of(header.and_then(|value| value.to_str().ok()));
+    let body = read_bounded(answer, MAX_ANSWER).await?;
+    Ok((Jwks::parse(&body)?, age))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the answer has status {0}")]
+    Status(StatusCode),
+    #[error(transparent)]
+    Jwks(#[from] JwksFault),
+}

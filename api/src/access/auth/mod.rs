@@ -1,0 +1,104 @@
+//! Who may call: API keys and ID tokens.
+
+mod api_key;
+mod config;
+mod credential;
+mod denied;
+mod jwks;
+mod key_ring;
+mod key_set;
+mod keys;
+mod pace;
+mod provider;
+mod rooms;
+mod rs256;
+mod tokens;
+
+use axum::http::HeaderMap;
+
+pub use api_key::{ApiKey, KeyHash, NoRandomness};
+pub use config::{AuthConfig, Switch};
+pub(crate) use credential::API_KEY_HEADER;
+pub(crate) use denied::{Denied, Invalid};
+pub use provider::Provider;
+pub(crate) use rooms::Rooms;
+
+use credential::Credential;
+use key_ring::KeyRing;
+use keys::Standing;
+use tokens::Tokens;
+
+use crate::access::caller::Caller;
+use crate::access::rate::Limit;
+
+/// Tells who calls.
+pub(crate) struct Auth {
+    keys: Option<KeyRing>,
+    tokens: Option<Tokens>,
+}
+
+/// Who calls, and what that allows.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) caller: Caller,
+    pub(crate) rooms: Rooms,
+    /// The caller's own, instead of everybody's.
+    pub(crate) limit: Option<Limit>,
+    standing: Standing,
+}
+
+impl Auth {
+    /// Begins to follow the keys, if callers must show who they are.
+    pub(crate) fn start(config: AuthConfig) -> Option<Self> {
+        config.is_on().then(|| Self {
+            keys: config.keys_file.map(KeyRing::follow),
+            tokens: config.provider.map(Tokens::new),
+        })
+    }
+
+    /// Who sends a request with these headers.
+    pub(crate) async fn identify(&self, headers: &HeaderMap) -> Result<Identity, Denied> {
+        match Credential::of(headers)? {
+            Credential::Key(key) => {
+                let ring = self.keys.as_ref();
+                let ring = ring.ok_or(Denied::Invalid(Invalid::KeysNotTaken))?;
+                let keys = ring.keys();
+                let key = keys.find(&key).ok_or(Denied::Invalid(Invalid::Key))?;
+                Ok(Identity {
+                    caller: Caller::Key(key.name.clone()),
+                    rooms: key.rooms.clone(),
+                    limit: key.limit,
+                    standing: key.standing,
+                })
+            }
+            Credential::Token(token) => {
+                let tokens = self.tokens.as_ref();
+                let tokens = tokens.ok_or(Denied::Invalid(Invalid::TokensNotTaken))?;
+                let subject = tokens.subject(token).await?;
+                Ok(Identity {
+                    caller: Caller::User(subject),
+                    rooms: Rooms::All,
+                    limit: None,
+                    standing: Standing::Ordinary,
+                })
+            }
+        }
+    }
+}
+
+impl Identity {
+    /// Whoever calls while nobody is asked, which is as good as an operator.
+    pub(crate) fn anonymous() -> Self {
+        Self {
+            caller: Caller::Anonymous,
+            rooms: Rooms::All,
+            limit: None,
+            standing: Standing::Operator,
+        }
+    }
+
+    /// Whether this may read what is for operators.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.standing == Standing::Operator
+    }
+}

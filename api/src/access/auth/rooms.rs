@@ -1,0 +1,141 @@
+//! Which rooms a caller may use.
+
+use std::convert::Infallible;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use warren_protocol::ids::RoomId;
+
+use crate::store::Execution;
+
+/// Which rooms a caller may use. Put into the request's extensions beside the
+/// [`Caller`](crate::access::caller::Caller), and to be asked by whatever finds a room by other means than
+/// its path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Rooms {
+    /// Every room.
+    #[default]
+    All,
+    /// Those that one of these fits.
+    Only(Arc<[RoomPattern]>),
+}
+
+impl Rooms {
+    /// Whether this room is among them.
+    pub(crate) fn cover(&self, room: &RoomId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(patterns) => patterns.iter().any(|pattern| pattern.fits(room)),
+        }
+    }
+
+    /// Whether this execution's room is among them. One of which no room is known is of none.
+    pub(crate) fn cover_that_of(&self, execution: &Execution) -> bool {
+        match &execution.origin {
+            Some(origin) => self.cover(&origin.room),
+            None => *self == Self::All,
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Rooms {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+/// A room's name, in which `*` stands for any characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RoomPattern(String);
+
+impl RoomPattern {
+    fn fits(&self, room: &RoomId) -> bool {
+        let mut pieces = self.0.split('*');
+        // What is before the first `*` begins the name; without a `*` it is the name.
+        let first = pieces.next().unwrap_or_default();
+        let Some(mut rest) = room.as_str().strip_prefix(first) else {
+            return false;
+        };
+        let Some(last) = pieces.next_back() else {
+            return rest.is_empty();
+        };
+        for piece in pieces {
+            // As early as it can be, so that most is left for the others.
+            match rest.find(piece) {
+                Some(at) => rest = &rest[at + piece.len()..],
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+impl FromStr for RoomPattern {
+    type Err = InvalidPattern;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:*".contains(c);
+        if !text.is_empty() && text.len() <= RoomId::MAX_LEN && text.chars().all(fits) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidPattern)
+        }
+    }
+}
+
+/// A text that is no pattern.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a room is named by 1 to 128 letters, digits, '-', '_', '.', ':', and '*' for any of them, like course-*"
+)]
+pub(crate) struct InvalidPattern;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(pattern: &str, room: &str) -> bool {
+        let pattern: RoomPattern = pattern.parse().unwrap();
+        pattern.fits(&room.parse().unwrap())
+    }
+
+    #[test]
+    fn a_star_stands_for_any_characters_and_nothing_else_does() {
+        for (pattern, room) in [
+            ("a", "a"),
+            ("*", "a"),
+            ("course-*", "course-1"),
+            ("course-*", "course-"),
+            ("*-exam", "x-exam"),
+            ("c*-x-*z", "c1-x-2z"),
+            ("c*-x-*z", "c-x--x-z"),
+            ("**", "ab"),
+            ("a*a", "aa"),
+        ] {
+            assert!(fits(pattern, room), "{pattern} {room}");
+        }
+        for (pattern, room) in [
+            ("a", "ab"),
+            ("a", "A"),
+            ("a*a", "a"),
+            ("course-*", "course"),
+            ("course-*", "my-course-1"),
+            ("*-exam", "x-exam-2"),
+            ("a.c", "abc"),
+            ("c*-x-*z", "c1-y-2z"),
+        ] {
+            assert!(!fits(pattern, room), "{pattern} {room}");
+        }
+    }
+
+    #[test]
+    fn patterns_have_the_characters_of_rooms() {
+        for bad in ["", "a b", "a/b", "[a]", "ä", &"a".repeat(129)] {
+            assert!(bad.parse::<RoomPattern>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! ID tokens (OpenID Connect): whether one is good, and of whom it speaks.
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_timestamp};
+use serde::Deserialize;
+
+use super::denied::{Denied, Invalid};
+use super::key_set::{KeySet, Missing};
+use super::provider::{Kind, Provider};
+use super::rs256;
+use crate::access::caller::Subject;
+
+/// How many seconds the issuer's clock and ours may differ.
+const LEEWAY: u64 = 30;
+
+/// Checks the tokens of one issuer.
+pub(crate) struct Tokens {
+    kind: Kind,
+    keys: KeySet,
+    validation: Validation,
+}
+
+/// What is read of a token beside what the library checks.
+#[derive(Deserialize)]
+struct Claims {
+    // One, and not a list of which any would do.
+    #[serde(rename = "iss")]
+    _issuer: String,
+    sub: String,
+    iat: Option<f64>,
+    auth_time: Option<f64>,
+}
+
+impl Tokens {
+    pub(super) fn new(provider: Provider) -> Self {
+        rs256::install();
+        // Never what the token says of itself: it would choose `none`, or our public key as a secret.
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.set_issuer(&[&provider.issuer]);
+        validation.set_audience(&[&provider.audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY;
+        Self {
+            kind: provider.kind,
+            keys: KeySet::keep(provider.keys, provider.pace),
+            validation,
+        }
+    }
+
+    /// Of whom a token speaks, if it is good.
+    pub(super) async fn subject(&self, token: &str) -> Result<Subject, Denied> {
+        let invalid = |what| Err(Denied::Invalid(what));
+        let header = match decode_header(token) {
+            Ok(header) => header,
+            // An algorithm of no name that is known (`none`, say) is none of the form's faults.
+            Err(_) if has_parts(token) => return invalid(Invalid::Algorithm),
+            Err(_) => return invalid(Invalid::Form),
+        };
+        if header.alg != Algorithm::RS256 {
+            return invalid(Invalid::Algorithm);
+        }
+        // Extensions that must be understood, and are not.
+        if header.crit.is_some() {
+            return invalid(Invalid::Form);
+        }
+        // By its id, and only among the issuer's: a key that the token brings along is its own.
+        let key = match self.keys.key(header.kid.as_deref()).await {
+            Ok(key) => key,
+            Err(Missing::Unknown) => return invalid(Invalid::UnknownSigner),
+            Err(Missing::Unavailable) => return Err(Denied::Unavailable),
+        };
+        match decode::<Claims>(token, &key, &self.validation) {
+            Ok(token) => self.check(&token.claims).map_err(Denied::Invalid),
+            Err(error) => invalid(why(error.kind())),
+        }
+    }
+
+    /// What the library does not check.
+    fn check(&self, claims: &Claims) -> Result<Subject, Invalid> {
+        let latest = get_current_timestamp().saturating_add(LEEWAY);
+        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a float")]
+        let latest = latest as f64;
+        let needed = self.kind == Kind::Firebase;
+        for time in [claims.iat, claims.auth_time] {
+            match time {
+                None if needed => return Err(Invalid::Claims),
+                Some(time) if time > latest => return Err(Invalid::NotYet),
+                None | Some(_) => {}
+            }
+        }
+        Subject::new(&claims.sub).ok_or(Invalid::Claims)
+    }
+}
+
+/// Three parts, of which the first is an object of JSON.
+fn has_parts(token: &str) -> bool {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut parts = token.split('.');
+    let head = parts
+        .next()
+        .and_then(|head| URL_SAFE_NO_PAD.decode(head).ok());
+    let is_json = head.is_some_and(|head| {
+        serde_json::from_slice::<serde_json::Value>(&head).is_ok_and(|head| head.is_object())
+    });
+    is_json && parts.count() == 2
+}
+
+fn why(kind: &ErrorKind) -> Invalid {
+    match kind {
+        ErrorKind::ExpiredSignature => Invalid::Expired,
+        ErrorKind::ImmatureSignature => Invalid::NotYet,
+        ErrorKind::InvalidIssuer => Invalid::Issuer,
+        ErrorKind::InvalidAudience => Invalid::Audience,
+        ErrorKind::InvalidSignature => Invalid::Signature,
+        ErrorKind::InvalidAlgorithm | ErrorKind::UnsupportedAlgorithm => Invalid::Algorithm,
+        ErrorKind::MissingRequiredClaim(_)
+        | ErrorKind::InvalidClaimFormat(_)
+        | ErrorKind::Json(_) => Invalid::Claims,
+        _ => Invalid::Form,
+    }
+}

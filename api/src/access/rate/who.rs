@@ -1,0 +1,59 @@
+//! Whose requests are counted together.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use warren_protocol::ids::RoomId;
+
+use crate::access::caller::{Caller, KeyName, Subject};
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    Key(KeyName),
+    User(Subject),
+    Address(IpAddr),
+    Room(RoomId),
+    /// Those who come while there is no place to count them apart.
+    Others,
+}
+
+impl Who {
+    /// The caller, or where it calls from if that is all that is known.
+    pub(super) fn of(caller: &Caller, address: IpAddr) -> Self {
+        match caller {
+            Caller::Key(name) => Self::Key(name.clone()),
+            Caller::User(subject) => Self::User(subject.clone()),
+            Caller::Anonymous => Self::Address(network(address)),
+        }
+    }
+}
+
+/// Whoever has one address of IPv6 has all of its /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_counted_by_network() {
+        for (one, other, alike) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("::ffff:192.0.2.1", "192.0.2.1", true),
+            ("2001:db8::1", "2001:db8::ffff:2", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+        ] {
+            let who = |text: &str| Who::of(&Caller::Anonymous, text.parse().unwrap());
+            assert_eq!(who(one) == who(other), alike, "{one} {other}");
+        }
+    }
+}

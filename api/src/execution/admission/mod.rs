@@ -1,0 +1,193 @@
+//! Who may have a job run: nobody whose job would not be started early enough to be done in time.
+//! Such a caller is told at once, and when to come again (docs/ARCHITECTURE.md, *Admission*).
+
+mod fair_queue;
+mod in_flight;
+mod model;
+#[cfg(test)]
+mod simulation;
+mod supply;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use in_flight::InFlight;
+pub(crate) use model::Refused;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+use warren_protocol::ids::RoomId;
+use warren_queue::ApiQueue;
+
+use crate::metrics::Metrics;
+use fair_queue::{Order, Ticket, Window};
+use model::Model;
+use supply::Supply;
+
+/// How long what workers said is taken as it was.
+const FRESH: Duration = Duration::from_millis(100);
+/// How often it is seen whether there are more workers, while nothing else happens.
+const LOOK: Duration = Duration::from_millis(250);
+/// For how long a room is reckoned with after its last job.
+const COMPANY: Duration = Duration::from_secs(60);
+
+/// Admits jobs, and lets them go to the queue room by room.
+pub(crate) struct Admission {
+    queue: Arc<dyn ApiQueue>,
+    state: Mutex<State>,
+}
+
+struct State {
+    model: Model,
+    asked: Option<Instant>,
+    supply: Option<Supply>,
+    order: Order<oneshot::Sender<()>>,
+    /// The room of the last job, and when there was another one before it.
+    last_room: Option<RoomId>,
+    mixed: Option<Instant>,
+}
+
+impl Admission {
+    /// For jobs that go into this queue.
+    pub(crate) fn new(queue: Arc<dyn ApiQueue>) -> Arc<Self> {
+        let state = Mutex::new(State {
+            model: Model::new(Instant::now()),
+            asked: None,
+            supply: None,
+            order: Order::default(),
+            last_room: None,
+            mixed: None,
+        });
+        Arc::new(Self { queue, state })
+    }
+
+    /// Whether a job of that room that has this long would be admitted now. To be asked first: it
+    /// costs next to nothing.
+    pub(crate) fn check(&self, room: &str, left: Duration) -> Result<(), Refused> {
+        let mut state = self.state();
+        let before = state.order.ahead_of(room);
+        state.model.check(Instant::now(), left, before)
+    }
+
+    /// Admits a job of that room that has this long.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        room: &RoomId,
+        left: Duration,
+    ) -> Result<Admitted, Refused> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let before = state.order.ahead_of(room.as_str());
+        state.model.check(now, left, before)?;
+        state.model.entered(now);
+        state.has_come(room, now);
+        let (sender, turn) = oneshot::channel();
+        let ticket = state.order.wait(room.as_str(), sender);
+        state.send(now);
+        drop(state);
+        Ok(Admitted {
+            admission: Arc::clone(self),
+            room: room.clone(),
+            ticket,
+            turn,
+            served: None,
+        })
+    }
+
+    /// For how long a new job of a room that has none would wait at most; `None` while nobody knows.
+    pub(crate) fn forecast(&self) -> Option<Duration> {
+        let forecast = self.state().model.forecast(0)?;
+        Duration::try_from_secs_f64(forecast).ok()
+    }
+
+    /// Registers how long a new job would wait.
+    pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
+        let admission = Arc::clone(self);
+        metrics.register_gauge(
+            "admission_wait_seconds",
+            "For how long a new job would wait at most, as admission has it; absent while no worker is ready",
+            move || admission.forecast(),
+        );
+    }
+
+    /// When somebody should come again for whom there is no room at all.
+    pub(crate) fn refuse(&self) -> Refused {
+        self.state().model.refuse_anyway(Instant::now())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        let now = Instant::now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.asked.is_none_or(|asked| now - asked >= FRESH) {
+            state.asked = Some(now);
+            state.supply = Supply::of(&self.queue.workers(), self.queue.waiting());
+            let supply = state.supply;
+            state.model.supplied(now, supply);
+            state.send(now);
+        }
+        state
+    }
+}
+
+impl State {
+    fn has_come(&mut self, room: &RoomId, now: Instant) {
+        if self.last_room.as_ref() != Some(room) {
+            if self.last_room.is_some() {
+                self.mixed = Some(now);
+            }
+            self.last_room = Some(room.clone());
+        }
+    }
+
+    /// Lets those go whose turn it is.
+    fn send(&mut self, now: Instant) {
+        let company = |mixed| now.saturating_duration_since(mixed) < COMPANY;
+        let is_mixed = self.mixed.is_some_and(company);
+        let window = Window::of(self.supply, is_mixed);
+        while let Some(turn) = self.order.send(window) {
+            // Whoever does not wait any more is about to leave.
+            let _gone = turn.send(());
+        }
+        self.model.queued(now, self.order.sent());
+    }
+}
+
+/// A job's place among those in flight, given up when dropped.
+pub(crate) struct Admitted {
+    admission: Arc<Admission>,
+    room: RoomId,
+    ticket: Ticket,
+    turn: oneshot::Receiver<()>,
+    served: Option<Duration>,
+}
+
+impl Admitted {
+    /// Waits until it is the job's turn to go to the queue: other rooms' jobs may be before it, and
+    /// only about as many go at a time as workers can run. Nothing is lost if the wait is dropped.
+    pub(crate) async fn turn(&mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut self.turn => return,
+                // Looks at the workers.
+                () = sleep(LOOK) => drop(self.admission.state()),
+            }
+        }
+    }
+
+    /// A worker has run the job and was busy with it that long.
+    pub(crate) fn served(mut self, service: Duration) {
+        self.served = Some(service);
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let (mut state, now) = (self.admission.state(), Instant::now());
+        state.model.left(now, self.served);
+        state.order.leave(self.room.as_str(), self.ticket);
+        state.send(now);
+    }
+}

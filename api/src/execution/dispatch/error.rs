@@ -1,0 +1,236 @@
+//! Why a job has no reply, and what its caller is told.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::JobId;
+use warren_protocol::reply::{FailureCode, JobFailure};
+use warren_queue::{QueueError, SubmitError};
+
+use super::WayName;
+use super::fault::{Fault, Taken};
+use crate::execution::Acceptance;
+
+/// When to try again if something has to come back first: workers, brokers, container engines.
+const RETRY_LATER: Duration = Duration::from_secs(5);
+
+/// What a caller is told whose job there is no time for.
+pub(crate) const OVERLOADED: &str = "There are more jobs than can be done in time. Send the request again after the seconds that Retry-After says; if you operate this service, add workers.";
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DispatchError {
+    /// The queue did not take the job, or nobody knows whether it did.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The job is on its way, but its reply will not come to this caller.
+    #[error("the reply can no longer arrive")]
+    Lost(#[source] QueueError),
+    /// The job is on its way, and the caller's time is over.
+    #[error("no reply in time")]
+    TimedOut,
+    /// There are more jobs than this Warren's workers can do in time.
+    #[error("there are more jobs than can be done in time")]
+    Overloaded,
+    /// A fallback did not take the job, or failed with it.
+    #[error(transparent)]
+    Fallback(#[from] Fault),
+    /// More than one way was tried; this is what each said.
+    #[error("{} ways were tried", .ways.len())]
+    Several {
+        /// In the order in which they were tried.
+        ways: Vec<(WayName, DispatchError)>,
+        /// The one that is told.
+        decisive: usize,
+    },
+    /// There is nothing that runs jobs.
+    #[error("no way to run jobs is configured")]
+    NoWay,
+}
+
+impl DispatchError {
+    /// Whether the job has certainly not been taken, so that it can be tried elsewhere.
+    pub(super) fn was_refused(&self) -> bool {
+        match self {
+            Self::Submit(SubmitError::Full | SubmitError::NoWorkers | SubmitError::Unavailable) => {
+                true
+            }
+            Self::Overloaded => true,
+            Self::Fallback(fault) => fault.taken == Taken::No,
+            _ => false,
+        }
+    }
+
+    /// No way took the job.
+    pub(super) fn all_refused(mut refusals: Vec<(WayName, Self)>) -> Self {
+        match refusals.len() {
+            0 | 1 => refusals.pop().map_or(Self::NoWay, |(_, refusal)| refusal),
+            _ => Self::Several {
+                ways: refusals,
+                decisive: 0,
+            },
+        }
+    }
+
+    /// A way failed with the job that others had refused before.
+    pub(super) fn after(mut refusals: Vec<(WayName, Self)>, way: WayName, error: Self) -> Self {
+        if refusals.is_empty() {
+            return error;
+        }
+        let decisive = refusals.len();
+        refusals.push((way, error));
+        Self::Several {
+            ways: refusals,
+            decisive,
+        }
+    }
+
+    /// Whether a result may still come.
+    pub(crate) fn is_pending(&self) -> bool {
+        match self {
+            Self::Lost(_) | Self::TimedOut | Self::Submit(SubmitError::Unconfirmed) => true,
+            Self::Several { ways, decisive } => ways
+                .get(*decisive)
+                .is_some_and(|(_, told)| told.is_pending()),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the job was taken, as far as that is known.
+    pub(crate) fn acceptance(&self) -> Acceptance {
+        if self.is_pending() || self.failure().is_some() {
+            Acceptance::Perhaps
+        } else {
+            Acceptance::CertainlyNot
+        }
+    }
+
+    /// How the job failed, if it may have been run and no result will come.
+    pub(crate) fn failure(&self) -> Option<JobFailure> {
+        match self {
+            Self::Fallback(fault) if fault.taken == Taken::Perhaps => Some(JobFailure {
+                code: FailureCode::SandboxUnavailable,
+                message: fault.message.clone(),
+            }),
+            Self::Several { ways, decisive } => ways.get(*decisive)?.1.failure(),
+            _ => None,
+        }
+    }
+
+    /// What the caller of that job is answered; `room_in` says when jobs that are in the way
+    /// will have been done, and is asked only if they are.
+    pub(crate) fn into_problem(self, job_id: JobId, room_in: impl FnOnce() -> Duration) -> Problem {
+        let mut room_in = Some(room_in);
+        self.told(job_id, &mut || {
+            room_in.take().map_or(RETRY_LATER, |ask| ask())
+        })
+    }
+
+    fn told(self, job_id: JobId, room_in: &mut dyn FnMut() -> Duration) -> Problem {
+        let pending = self.is_pending();
+        let problem = match self {
+            Self::Submit(SubmitError::Full) => retry(
+                "queue_full",
+                "Too many jobs are waiting. Send the request again later.",
+                room_in(),
+            ),
+            Self::Submit(SubmitError::NoWorkers) => retry(
+                "no_workers",
+                "No worker is running, so nothing can run the code now. Send the request again later; if you operate this service, start a worker (`warren worker`).",
+                RETRY_LATER,
+            ),
+            Self::Submit(SubmitError::Unavailable) => retry(
+                "queue_unavailable",
+                "The job queue cannot be reached. Send the request again later; if you operate this service, see GET /api/health and check the message broker.",
+                RETRY_LATER,
+            ),
+            Self::Submit(SubmitError::Unconfirmed) | Self::Lost(_) => retry(
+                "queue_unavailable",
+                "The connection to the job queue was lost, so the result cannot come here. The code may have been run: look for the result at details.resultUrl, or send the request again later.",
+                RETRY_LATER,
+            ),
+            Self::Submit(SubmitError::DeadlinePassed) => Problem::new(
+                504,
+                "timed_out",
+                "The time was over before the job could be queued. It will not be run; send the request again.",
+            ),
+            Self::TimedOut => Problem::new(
+                504,
+                "timed_out",
+                "There was no result in time. If it still comes, it will be at details.resultUrl; or send the request again when there is less load.",
+            ),
+            Self::Overloaded => retry("overloaded", OVERLOADED, room_in()),
+            Self::Fallback(fault) => retry(fault.code, fault.message, RETRY_LATER),
+            Self::Several { ways, decisive } => return several(ways, decisive, job_id, room_in),
+            Self::NoWay => retry(
+                "no_workers",
+                "Nothing is configured that runs code. If you operate this service, configure the job queue.",
+                RETRY_LATER,
+            ),
+        };
+        if pending || problem.status == 504 {
+            problem.with_details(details(job_id, pending))
+        } else {
+            problem
+        }
+    }
+}
+
+/// The decisive way's error, and for machines and operators what each of them said.
+fn several(
+    ways: Vec<(WayName, DispatchError)>,
+    decisive: usize,
+    job_id: JobId,
+    room_in: &mut dyn FnMut() -> Duration,
+) -> Problem {
+    let mut told = None;
+    let mut said = Vec::with_capacity(ways.len());
+    for (index, (way, error)) in ways.into_iter().enumerate() {
+        let problem = if index == decisive {
+            error.told(job_id, room_in)
+        } else {
+            error.told(job_id, &mut || RETRY_LATER)
+        };
+        said.push(json!({ "way": way.as_str(), "code": problem.code, "message": problem.message }));
+        if index == decisive {
+            told = Some(problem);
+        }
+    }
+    let Some(mut problem) = told else {
+        return DispatchError::NoWay.told(job_id, room_in);
+    };
+    if problem.details.is_null() {
+        problem.details = json!({});
+    }
+    problem.details["ways"] = said.into();
+    problem
+}
+
+/// What the caller is answered when a worker could not run the job.
+pub(crate) fn failure_problem(job_id: JobId, failure: &JobFailure) -> Problem {
+    let message = failure.message.clone();
+    let problem = match failure.code {
+        FailureCode::SandboxUnavailable => retry("sandbox_unavailable", message, RETRY_LATER),
+        FailureCode::UnsupportedJob => retry("unsupported_job", message, RETRY_LATER),
+        FailureCode::DeadlinePassed => Problem::new(504, "timed_out", message),
+        // By somebody else: a caller who has gone is not answered.
+        FailureCode::Cancelled => Problem::new(409, "cancelled", message),
+        // Not to be sent again by a machine: the job may well be the cause.
+        FailureCode::WorkerCrashed => Problem::new(500, "worker_crashed", message),
+    };
+    problem.with_details(details(job_id, true))
+}
+
+fn retry(code: &'static str, message: impl Into<String>, after: Duration) -> Problem {
+    Problem::new(503, code, message).retry_after(after)
+}
+
+/// `resultUrl` only where there is, or may come, something to see.
+fn details(job_id: JobId, has_result: bool) -> Value {
+    if has_result {
+        json!({ "jobId": job_id, "resultUrl": format!("/api/executions/{job_id}") })
+    } else {
+        json!({ "jobId": job_id })
+    }
+}

@@ -1,0 +1,281 @@
+//! A way beside the queue: behind a breaker, bounded in jobs, and seen through to its end even if
+//! the caller's time is over first, so that the result can be read later.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{timeout, timeout_at};
+use tracing::Instrument;
+use warren_protocol::health::{ServiceHealth, State};
+use warren_protocol::job::Job;
+use warren_protocol::outcome::Outcome;
+use warren_protocol::reply::{FailureCode, JobFailure, Reply};
+use warren_protocol::time::fractional_millis;
+
+use super::breaker::{Breaker, Leave, Standing};
+use super::fault::{Blame, Fault};
+use super::{DispatchError, WayName};
+use crate::history::Recorder;
+use crate::store::{End, Execution};
+use warren_http::Budget;
+
+/// With less than this left, no fallback could answer.
+const WORTHWHILE: Duration = Duration::from_millis(400);
+/// The longest that anything may take which is not done in its own time.
+const LATEST: Duration = Duration::from_secs(30);
+
+/// Something that runs a job when it is asked to over HTTP.
+#[async_trait]
+pub(super) trait Remote: Send + Sync + 'static {
+    /// What it is called.
+    fn name(&self) -> WayName;
+
+    /// The most jobs it is sent at a time.
+    fn places(&self) -> usize;
+
+    /// Has the job run. Bounded in time, if not by the caller's.
+    async fn run(&self, job: &Job) -> Result<Outcome, Fault>;
+
+    /// How it is, as cheaply as that can be known.
+    async fn check(&self) -> Result<Checked, Fault>;
+}
+
+/// What a check found.
+pub(super) struct Checked {
+    /// How long it took to ask, now or lately.
+    pub(super) latency: Option<Duration>,
+    /// A fact worth knowing.
+    pub(super) detail: String,
+}
+
+/// One fallback.
+pub(crate) struct Fallback {
+    remote: Arc<dyn Remote>,
+    places: Arc<Semaphore>,
+    breaker: Arc<Mutex<Breaker>>,
+}
+
+impl Fallback {
+    pub(super) fn new(remote: impl Remote) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(remote.places())),
+            remote: Arc::new(remote),
+            breaker: Arc::new(Mutex::new(Breaker::new())),
+        }
+    }
+
+    /// What it is called.
+    pub(crate) fn name(&self) -> WayName {
+        self.remote.name()
+    }
+
+    /// How its breaker stands.
+    pub(crate) fn standing(&self) -> Standing {
+        lock(&self.breaker).standing(now())
+    }
+
+    /// Whether it would take a job now.
+    pub(super) fn is_open_to_jobs(&self) -> bool {
+        self.places.available_permits() > 0 && !matches!(self.standing(), Standing::Open { .. })
+    }
+
+    /// Has the job run, and waits for that until the budget is over.
+    pub(super) async fn run(
+        &self,
+        job: &Job,
+        budget: Budget,
+        recorder: &Arc<Recorder>,
+    ) -> Result<Reply, DispatchError> {
+        if budget.left() < WORTHWHILE {
+            let refused = Fault::refused("no_time_left", "There was no time left to ask it.");
+            return Err(refused.into());
+        }
+        let (place, pass) = self.enter()?;
+        let (remote, recorder) = (Arc::clone(&self.remote), Arc::clone(recorder));
+        let (sender, mut receiver) = oneshot::channel();
+        let job = job.clone();
+        let task = async move {
+            let _place = place;
+            let result = see_through(&*remote, &job).await;
+            pass.report(&result);
+            let reply = result.map(|outcome| Reply::new(job.id, Ok(outcome)));
+            if let Err(late) = sender.send(reply) {
+                recorder.record(late_record(&job, late));
+            }
+        };
+        let hang_up = HangUp(Some(tokio::spawn(task.in_current_span()).abort_handle()));
+        let reply = match timeout_at(budget.answer_by(), &mut receiver).await {
+            Ok(reply) => reply.ok(),
+            Err(_elapsed) => {
+                // It may have come in this very moment; what comes later is recorded.
+                receiver.close();
+                match receiver.try_recv() {
+                    Ok(reply) => Some(reply),
+                    Err(_none) => {
+                        hang_up.stay();
+                        return Err(DispatchError::TimedOut);
+                    }
+                }
+            }
+        };
+        hang_up.stay();
+        let gone = || Fault::failed("internal_error", "It was given up because of a bug.");
+        Ok(reply.unwrap_or_else(|| Err(gone()))?)
+    }
+
+    fn enter(&self) -> Result<(OwnedSemaphorePermit, Pass), Fault> {
+        let name = self.name();
+        let busy = |_full| {
+            let message = format!("As many jobs as may are at {name} already.");
+            Fault::refused("fallback_busy", message)
+        };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
+        let leave = lock(&self.breaker).ask(now());
+        let leave = leave.map_err(|standing| left_alone(name, &standing))?;
+        let pass = Pass {
+            breaker: Arc::clone(&self.breaker),
+            leave: Some(leave),
+            name,
+        };
+        Ok((place, pass))
+    }
+
+    /// How it is, within `bound`. One whose breaker is open is not asked; it is down. What takes
+    /// longer goes on, so that its end is known next time.
+    pub(crate) async fn health(&self, bound: Duration) -> ServiceHealth {
+        let report = |status, latency: Option<Duration>, detail| ServiceHealth {
+            status,
+            latency_ms: latency.map(fractional_millis),
+            detail: Some(detail),
+        };
+        let pass = match self.standing() {
+            Standing::HalfOpen { reason } => {
+                let detail = format!("the next job tries it again; before: {reason}");
+                return report(State::Degraded, None, detail);
+            }
+            standing @ Standing::Open { .. } => {
+                return report(
+                    State::Down,
+                    None,
+                    left_alone(self.name(), &standing).message,
+                );
+            }
+            Standing::Closed => self.enter(),
+        };
+        let Ok((place, pass)) = pass else {
+            return report(State::Ok, None, "as busy as it may be".to_owned());
+        };
+        let remote = Arc::clone(&self.remote);
+        let check = tokio::spawn(async move {
+            let _place = place;
+            let checked = remote.check().await;
+            pass.report(&checked);
+            checked
+        });
+        match timeout(bound, check).await {
+            Ok(Ok(Ok(checked))) => report(State::Ok, checked.latency, checked.detail),
+            Ok(Ok(Err(fault))) => report(State::Down, None, fault.message),
+            Ok(Err(_)) | Err(_) => report(State::Degraded, None, "has not answered yet".to_owned()),
+        }
+    }
+}
+
+async fn see_through(remote: &dyn Remote, job: &Job) -> Result<Outcome, Fault> {
+    let run = timeout(LATEST, remote.run(job)).await;
+    run.unwrap_or_else(|_elapsed| {
+        Err(Fault::failed("fallback_timeout", "It took too long.").of_way(None))
+    })
+}
+
+fn left_alone(name: WayName, standing: &Standing) -> Fault {
+    let message = match standing {
+        Standing::Open { left, reason } => format!(
+            "{name} is left alone for another {} s: {reason}",
+            left.as_secs() + 1
+        ),
+        Standing::HalfOpen { reason } => {
+            format!("One job is trying {name} again, which failed before: {reason}")
+        }
+        Standing::Closed => format!("{name} is used."),
+    };
+    Fault::refused("fallback_suspended", message)
+}
+
+/// What is recorded of a job whose caller was told 504.
+fn late_record(job: &Job, late: Result<Reply, Fault>) -> Execution {
+    match late {
+        Ok(reply) => Execution::of_unclaimed(reply.about(job.clone())),
+        Err(fault) => {
+            let failure = JobFailure {
+                code: FailureCode::SandboxUnavailable,
+                message: fault.message,
+            };
+            Execution::of(job, End::Failed(failure))
+        }
+    }
+}
+
+/// Ends the work when the caller hangs up, which drops this.
+struct HangUp(Option<AbortHandle>);
+
+impl HangUp {
+    /// The caller is about to be answered; the work goes on if there is any left.
+    fn stay(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for HangUp {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take() {
+            work.abort();
+            tracing::info!("the caller hung up");
+        }
+    }
+}
+
+/// Leave to use the way, given back whatever happens.
+struct Pass {
+    breaker: Arc<Mutex<Breaker>>,
+    leave: Option<Leave>,
+    name: WayName,
+}
+
+impl Pass {
+    fn report<T>(mut self, result: &Result<T, Fault>) {
+        let Some(leave) = self.leave.take() else {
+            return;
+        };
+        let mut breaker = lock(&self.breaker);
+        match result {
+            Err(fault) => match fault.blame {
+                Blame::Way { wish } => {
+                    breaker.failed(leave, now(), wish, &fault.message);
+                    tracing::warn!(way = %self.name, reason = %fault, "a fallback failed and is left alone for a while");
+                }
+                Blame::Job => breaker.succeeded(leave),
+            },
+            Ok(_) => breaker.succeeded(leave),
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if let Some(leave) = self.leave.take() {
+            lock(&self.breaker).abandoned(leave, now());
+        }
+    }
+}
+
+fn lock(breaker: &Mutex<Breaker>) -> MutexGuard<'_, Breaker> {
+    breaker.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The runtime's clock, which tests can set.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

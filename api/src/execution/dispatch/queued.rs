@@ -1,0 +1,109 @@
+//! A job's way through the queue: submit, then wait for the reply; cancel if the caller hangs up.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout_at;
+use warren_protocol::job::Job;
+use warren_protocol::reply::Reply;
+use warren_protocol::time::Deadline;
+use warren_queue::{ApiQueue, PendingReply, WaitError};
+
+use super::DispatchError;
+use crate::history::Recorder;
+use crate::store::Execution;
+use warren_http::Budget;
+
+pub(super) async fn run(
+    queue: &Arc<dyn ApiQueue>,
+    job: &Job,
+    budget: Budget,
+    recorder: &Recorder,
+) -> Result<Reply, DispatchError> {
+    let mut waiting = Waiting {
+        stage: Stage::Submitting,
+        queue,
+        job,
+        recorder,
+    };
+    let result = waiting.reply(budget).await;
+    waiting.end();
+    result
+}
+
+/// A wait that is to be ended with [`Waiting::end`]. Dropped without that, its caller has hung up,
+/// whatever the wait was at.
+struct Waiting<'a> {
+    stage: Stage,
+    queue: &'a Arc<dyn ApiQueue>,
+    job: &'a Job,
+    recorder: &'a Recorder,
+}
+
+enum Stage {
+    /// The queue may have the job.
+    Submitting,
+    /// The queue has it.
+    Submitted(Box<PendingReply>),
+    /// Nobody waits any more.
+    Over,
+}
+
+impl Waiting<'_> {
+    async fn reply(&mut self, budget: Budget) -> Result<Reply, DispatchError> {
+        // A queue that forgets its own bound must not hold the caller.
+        let submitted = timeout_at(budget.answer_by(), self.queue.submit(self.job)).await;
+        let pending = submitted.map_err(|_elapsed| DispatchError::TimedOut)??;
+        self.stage = Stage::Submitted(Box::new(pending));
+        let Stage::Submitted(pending) = &mut self.stage else {
+            return Err(DispatchError::TimedOut);
+        };
+        let reply = pending.wait(Deadline::after(budget.left())).await;
+        reply.map_err(|error| match error {
+            WaitError::TimedOut => DispatchError::TimedOut,
+            WaitError::Lost(error) => DispatchError::Lost(error),
+        })
+    }
+
+    /// The caller is about to be answered. The job, if there is one, goes on: where its result will
+    /// be is part of the answer.
+    fn end(&mut self) {
+        if let Stage::Submitted(pending) = std::mem::replace(&mut self.stage, Stage::Over)
+            && let Some(reply) = pending.abandon()
+        {
+            self.record(reply);
+        }
+    }
+
+    /// Records a reply that came in the very moment in which the wait ended: the queue has already
+    /// handed it over.
+    fn record(&self, mut reply: Reply) {
+        reply.job.get_or_insert_with(|| Box::new(self.job.clone()));
+        self.recorder.record(Execution::of_unclaimed(reply));
+    }
+
+    /// Nobody wants the job any more. Bounded by the queue.
+    fn cancel(&self) {
+        let (queue, job) = (Arc::clone(self.queue), self.job.id);
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            queue.cancel(job).await;
+            tracing::info!(job.id = %job, "the caller hung up");
+        });
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Submitting => self.cancel(),
+            Stage::Submitted(pending) => match pending.abandon() {
+                Some(reply) => self.record(reply),
+                None => self.cancel(),
+            },
+            Stage::Over => {}
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Claims a request's key: the first request has its job run, any other is a replay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+use warren_protocol::contract::Problem;
+use warren_protocol::ids::JobId;
+use warren_protocol::job::Job;
+use warren_protocol::reply::FailureCode;
+use warren_protocol::time::EpochMillis;
+
+use super::Keyed;
+use crate::history::Recorder;
+use crate::store::{Claim, ClaimKey, Claimed, End, Execution, OVERDUE, Store, StoreError};
+
+/// How long a key stands for its job.
+const LAPSES_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often a key that changes hands is looked at in one request.
+const LOOKS: usize = 4;
+/// How long an answer waits at most for its key to be given back.
+const RELEASE_TIME: Duration = Duration::from_millis(500);
+/// How many keys may be on their way back at a time, and how often that is tried, with which pause.
+const RELEASES: usize = 64;
+const RELEASE_TRIES: u32 = 6;
+const RELEASE_PAUSE: Duration = Duration::from_millis(500);
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+static RELEASING: Semaphore = Semaphore::const_new(RELEASES);
+
+/// The first request with a key, or a replay of an earlier one.
+pub(crate) enum FirstOrReplay {
+    /// The first: its job is to be run.
+    First(Held),
+    /// A replay: to be answered about the job of an earlier request.
+    Replay(JobId),
+}
+
+/// A key that stands for this request's job; nothing, for a request without one.
+#[must_use]
+pub(crate) struct Held(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
+
+impl Held {
+    /// Leaves the key to its job.
+    pub(crate) fn keep(self) {
+        drop(self);
+    }
+
+    /// The job will certainly not be run: another may try under the key. What cannot be given
+    /// back in a moment is given back later.
+    pub(crate) async fn release(self) {
+        let Some((store, key, job)) = self.0 else {
+            return;
+        };
+        let task = tokio::spawn(give_back(store, key, job));
+        let _ = tokio::time::timeout(RELEASE_TIME, task).await;
+    }
+}
+
+/// The claims on keys, and the records of the jobs that they stand for.
+pub(crate) struct Idempotency {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) recorder: Arc<Recorder>,
+}
+
+impl Idempotency {
+    /// Returns whether a request is the first with its key, by `by` at the latest. A request without a
+    /// key always is.
+    pub(crate) async fn begin(
+        &self,
+        keyed: Option<Keyed>,
+        job: &Job,
+        by: Instant,
+    ) -> Result<FirstOrReplay, Problem> {
+        let Some(keyed) = keyed else {
+            return Ok(FirstOrReplay::First(Held(None)));
+        };
+        let claim = Claim {
+            key: keyed.key.clone(),
+            fingerprint: keyed.fingerprint,
+            job: job.id,
+            due_at: job.deadline.at(),
+            lapses_at: EpochMillis::now() + LAPSES_AFTER,
+        };
+        // If the store is not heard, or the caller leaves, it may have our claim all the same.
+        let mut guard = Unsure(Some((Arc::clone(&self.store), claim.key.clone(), job.id)));
+        match timeout_at(by, self.take(&claim)).await {
+            Ok(Ok(None)) => Ok(FirstOrReplay::First(Held(guard.0.take()))),
+            Ok(Ok(Some(theirs))) => {
+                guard.0 = None;
+                if theirs.fingerprint == claim.fingerprint {
+                    Ok(FirstOrReplay::Replay(theirs.job))
+                } else {
+                    Err(reused())
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot claim an idempotency key"
+                );
+                Err(store_away())
+            }
+            Err(_elapsed) => Err(store_away()),
+        }
+    }
+
+    /// Claims the key. Returns `None` if the claim is this request's, else the claim that it lost to.
+    async fn take(&self, claim: &Claim) -> Result<Option<Box<Claim>>, StoreError> {
+        let mut instead_of = None;
+        let mut looks = LOOKS;
+        loop {
+            let theirs = match self.store.claim(claim, instead_of).await? {
+                Claimed::Won => return Ok(None),
+                Claimed::By(theirs) => theirs,
+            };
+            looks -= 1;
+            if looks == 0 || theirs.fingerprint != claim.fingerprint {
+                return Ok(Some(theirs));
+            }
+            let record = self.recorder.find(theirs.job).await?;
+            if !gives_way(&theirs, record.as_ref()) {
+                return Ok(Some(theirs));
+            }
+            instead_of = Some(theirs.job);
+        }
+    }
+}
+
+/// Whether the job of an earlier request came to nothing, so that this one may be run: its API
+/// died, or it failed in a way that another try may mend.
+fn gives_way(claim: &Claim, record: Option<&Execution>) -> bool {
+    match record.map(|execution| &execution.end) {
+        None | Some(End::Pending) => claim.due_at + OVERDUE < EpochMillis::now(),
+        Some(End::Ran(_)) => false,
+        Some(End::Failed(failure)) => failure.code != FailureCode::WorkerCrashed,
+    }
+}
+
+/// A claim of which nobody knows whether the store has it. Dropped, it is given back.
+struct Unsure(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
+
+impl Drop for Unsure {
+    fn drop(&mut self) {
+        let Some((store, key, job)) = self.0.take() else {
+            return;
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(give_back(store, key, job));
+        }
+    }
+}
+
+/// Gives a key back; if that does not work, it is free again well after the job was due.
+async fn give_back(store: Arc<dyn Store>, key: ClaimKey, job: JobId) {
+    let Ok(_permit) = RELEASING.try_acquire() else {
+        return;
+    };
+    for _ in 0..RELEASE_TRIES {
+        if store.release(&key, job).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(RELEASE_PAUSE).await;
+    }
+}
+
+fn reused() -> Problem {
+    Problem::new(
+        422,
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for another request in this room. Send another key with another request.",
+    )
+}
+
+pub(super) fn store_away() -> Problem {
+    Problem::new(
+        503,
+        "store_unavailable",
+        "The history cannot be reached, so nobody can tell whether this request has been run before, and it was not run now. Send it again later with the same Idempotency-Key, or without one if it may run twice.",
+    )
+    .retry_after(RETRY_AFTER)
+}

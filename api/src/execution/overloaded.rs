@@ -1,0 +1,22 @@
+//! The answer to a caller for whom there is no room.
+
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::{IntoResponse, Response};
+use warren_http::ApiError;
+use warren_protocol::contract::Problem;
+
+use crate::execution::dispatch::OVERLOADED;
+
+/// The connection ends with the answer: who is to come again later need not keep one from others
+/// meanwhile.
+pub(crate) fn overloaded(retry_after: Duration) -> Response {
+    let problem = Problem::new(503, "overloaded", OVERLOADED);
+    let answer = ApiError::from(problem.retry_after(retry_after));
+    let mut response = answer.into_response();
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}

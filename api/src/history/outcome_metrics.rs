@@ -1,0 +1,140 @@
+//! What became of jobs, and how long it takes to record that.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use warren_protocol::reply::FailureCode;
+
+use crate::metrics::{DURATIONS, Metrics};
+use crate::store::{End, Execution};
+
+/// Counts ends of jobs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Ends {
+    jobs: Family<EndLabels, Counter>,
+    stages: Family<StageLabels, Histogram, fn() -> Histogram>,
+    writes: Histogram,
+    write_failures: Counter,
+}
+
+/// To whom an end is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// To a caller who waits.
+    Caller,
+    /// To nobody but the store: nobody waited, or not so long.
+    Store,
+}
+
+impl Told {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// As it is recorded, but for callers who left: those are no failures of ours.
+fn verdict(end: &End) -> &'static str {
+    match end {
+        End::Failed(failure) if failure.code == FailureCode::Cancelled => "cancelled",
+        end => end.status(),
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EndLabels {
+    language: String,
+    verdict: &'static str,
+    told: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StageLabels {
+    stage: &'static str,
+    language: String,
+    told: &'static str,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self {
+            jobs: Family::default(),
+            stages: Family::new_with_constructor(durations),
+            writes: durations(),
+            write_failures: Counter::default(),
+        }
+    }
+}
+
+fn durations() -> Histogram {
+    Histogram::new(DURATIONS)
+}
+
+impl Ends {
+    /// Tells all of it in `metrics`.
+    pub(crate) fn register(&self, metrics: &Metrics) {
+        metrics.register(
+            "jobs",
+            "Jobs by language, verdict, and whether a caller was told or the store alone; failed is one without a verdict by Warren's own fault, cancelled one whose caller left, pending one whose caller stopped waiting first and whose result may still come",
+            self.jobs.clone(),
+        );
+        metrics.register(
+            "job_stage_seconds",
+            "Where the time of jobs that ran went: in the queue, until their sandbox was there, in their runs",
+            self.stages.clone(),
+        );
+        metrics.register(
+            "store_write_seconds",
+            "How long the store takes to record an execution",
+            self.writes.clone(),
+        );
+        metrics.register(
+            "store_write_failures",
+            "Attempts to record an execution that failed; each is made again",
+            self.write_failures.clone(),
+        );
+    }
+
+    /// A job came to its end, or its caller to the end of its patience.
+    pub(crate) fn ended(&self, execution: &Execution, told: Told) {
+        let language = execution.origin.as_ref();
+        let language = language.map_or("unknown", |origin| origin.language.as_str());
+        let labels = EndLabels {
+            language: language.to_owned(),
+            verdict: verdict(&execution.end),
+            told: told.as_str(),
+        };
+        self.jobs.get_or_create(&labels).inc();
+        let End::Ran(response) = &execution.end else {
+            return;
+        };
+        let timings = response.timings;
+        for (stage, ms) in [
+            ("queue", timings.queue_ms),
+            ("sandbox", timings.sandbox_ms),
+            ("run", timings.run_ms),
+        ] {
+            let labels = StageLabels {
+                stage,
+                language: language.to_owned(),
+                told: told.as_str(),
+            };
+            self.stages.get_or_create(&labels).observe(ms / 1000.0);
+        }
+    }
+
+    /// The store took an execution, after so long.
+    pub(crate) fn written(&self, after: Duration) {
+        self.writes.observe(after.as_secs_f64());
+    }
+
+    /// It did not.
+    pub(crate) fn not_written(&self) {
+        self.write_failures.inc();
+    }
+}

@@ -1,0 +1,409 @@
+//! Writes executions to the store, off every caller's path, through any outage of it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use warren_protocol::event::MAX_EVENTS_BEHIND;
+use warren_protocol::ids::JobId;
+use warren_protocol::limits::ByteSize;
+use warren_queue::{Callback, Unclaimed};
+
+use super::outcome_metrics::{Ends, Told};
+use super::write_buffer::{Hand, Held};
+use crate::metrics::Metrics;
+use crate::store::{CodeKeeping, End, Execution, Store, StoreError};
+use crate::sync::pauses;
+
+/// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
+/// second this is an outage of five minutes.
+pub const RECORD_BUFFER: usize = 16_384;
+/// The most memory they may take together.
+pub const RECORD_BUFFER_BYTES: ByteSize = ByteSize::mib(64);
+/// The most unclaimed replies in hand; the rest wait in the queue, and leave the buffer to the
+/// executions of callers, which have no other place to wait.
+const UNCLAIMED_IN_HAND: usize = 64;
+/// How many are written at once.
+const WRITERS: usize = 8;
+/// Pauses between the tries to write one execution: the first, doubled up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a loss is told by `/api/health` as one that goes on.
+const LOSS_TOLD: Duration = Duration::from_secs(300);
+/// The buffer's memory is counted in this unit.
+const UNIT: ByteSize = ByteSize::kib(1);
+
+/// The way of executions into the store.
+pub struct Recorder {
+    entries: mpsc::Sender<Entry>,
+    memory: Arc<Semaphore>,
+    state: Arc<State>,
+    store: Arc<dyn Store>,
+    hand: Arc<Hand>,
+    keeping: CodeKeeping,
+    closing: CancellationToken,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A destination of callbacks for executions that have been recorded.
+pub(crate) trait CallbackSink: Send + Sync + 'static {
+    /// Takes a callback over without waiting. Calls `queued` once the callback is queued or given up
+    /// because the queue is full; drops it if the queue cannot be reached.
+    fn send(&self, callback: Callback, queued: Box<dyn FnOnce() + Send>);
+}
+
+/// One execution to be written.
+struct Entry {
+    held: Held,
+    _memory: OwnedSemaphorePermit,
+    // Dropped unsent if it is never written.
+    written: Option<oneshot::Sender<()>>,
+    unclaimed: Option<InHand>,
+}
+
+/// An unclaimed reply until it is recorded; dropped, it comes again.
+struct InHand {
+    unclaimed: Unclaimed,
+    _place: OwnedSemaphorePermit,
+}
+
+struct State {
+    failing: AtomicBool,
+    lost: AtomicU64,
+    ends: Ends,
+    written: broadcast::Sender<JobId>,
+    last_loss: Mutex<Option<Instant>>,
+}
+
+impl State {
+    fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+        *self.last_loss() = Some(Instant::now());
+    }
+
+    fn last_loss(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.last_loss
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// That an execution is on its way into the store.
+#[derive(Debug)]
+pub struct Written(oneshot::Receiver<()>);
+
+impl Written {
+    /// Waits for it, but no longer than that; whether it is in the store.
+    pub async fn within(self, patience: Duration) -> bool {
+        matches!(tokio::time::timeout(patience, self.0).await, Ok(Ok(())))
+    }
+}
+
+/// How the recorder is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Executions that wait to be taken by a writer.
+    pub waiting: usize,
+    /// Whether the last write failed.
+    pub failing: bool,
+    /// Executions that were never recorded, since this process started: the buffer was full, or
+    /// the store refused them.
+    pub lost: u64,
+    /// Whether the last of them was lost in the last five minutes.
+    pub losing: bool,
+}
+
+impl Recorder {
+    /// Starts writing to `store`, on the current runtime, and keeps no code.
+    #[must_use]
+    pub fn start(store: Arc<dyn Store>) -> Self {
+        Self::new(CodeKeeping::HashOnly, store, None)
+    }
+
+    /// The same, keeping this of the code.
+    #[must_use]
+    pub fn keeping(keeping: CodeKeeping, store: Arc<dyn Store>) -> Self {
+        Self::new(keeping, store, None)
+    }
+
+    /// The same, and hands what is to be posted over to `callbacks`.
+    pub(crate) fn new(
+        keeping: CodeKeeping,
+        store: Arc<dyn Store>,
+        callbacks: Option<Arc<dyn CallbackSink>>,
+    ) -> Self {
+        let (entries, queue) = mpsc::channel(RECORD_BUFFER);
+        let state = Arc::new(State {
+            failing: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+            ends: Ends::default(),
+            written: broadcast::Sender::new(MAX_EVENTS_BEHIND),
+            last_loss: Mutex::default(),
+        });
+        let closing = CancellationToken::new();
+        let waiting = until_closed(queue, closing.clone());
+        let writing = {
+            let (state, store) = (Arc::clone(&state), Arc::clone(&store));
+            waiting.for_each_concurrent(WRITERS, move |entry| {
+                let (store, state) = (Arc::clone(&store), Arc::clone(&state));
+                let callbacks = callbacks.clone();
+                async move { write(store.as_ref(), &state, callbacks.as_deref(), entry).await }
+            })
+        };
+        Self {
+            entries,
+            memory: Arc::new(Semaphore::new(units(RECORD_BUFFER_BYTES) as usize)),
+            state,
+            store,
+            hand: Arc::default(),
+            keeping,
+            closing,
+            writer: Mutex::new(Some(tokio::spawn(writing))),
+        }
+    }
+
+    /// Hands an execution over. Never waits: if the buffer is full the execution is lost, which
+    /// is logged, counted, and told by `/api/health`. Who wants to know when it is in the store,
+    /// waits for what is returned.
+    pub fn record(&self, execution: Execution) -> Written {
+        let execution = self.kept(execution);
+        let job_id = execution.job_id;
+        self.state.ends.ended(&execution, Told::Caller);
+        let (written, writing) = oneshot::channel();
+        let memory = Arc::clone(&self.memory).try_acquire_many_owned(cost(&execution));
+        let sent = memory.is_ok_and(|memory| {
+            let entry = Entry {
+                held: self.hand.hold(execution),
+                _memory: memory,
+                written: Some(written),
+                unclaimed: None,
+            };
+            self.entries.try_send(entry).is_ok()
+        });
+        if !sent {
+            self.state.lose();
+            tracing::warn!(job.id = %job_id, "execution not recorded: the store is away and the buffer is full");
+        }
+        Written(writing)
+    }
+
+    /// What is recorded of a job, or is about to be.
+    ///
+    /// # Errors
+    /// As [`Store::find`], if it is not about to be, either.
+    pub async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError> {
+        // First what is in hand: what has left it by then is in the store.
+        let Some(held) = self.hand.find(job_id) else {
+            return self.store.find(job_id).await;
+        };
+        if self.state.failing.load(Ordering::Relaxed) {
+            return Ok(Some(held));
+        }
+        // The first record stands, and that may be another's.
+        match self.store.find(job_id).await {
+            Ok(Some(found)) if found.is_settled() || !held.is_settled() => Ok(Some(found)),
+            Ok(_) | Err(StoreError::Unavailable { .. }) => Ok(Some(held)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn kept(&self, execution: Execution) -> Execution {
+        match self.keeping {
+            CodeKeeping::HashOnly => execution.without_source(),
+            CodeKeeping::Whole => execution,
+        }
+    }
+
+    /// Records replies that no waiter took, each acknowledged once it is recorded, until their
+    /// stream ends or the recorder is drained.
+    pub async fn record_unclaimed(self: Arc<Self>, mut replies: mpsc::Receiver<Unclaimed>) {
+        let places = Arc::new(Semaphore::new(UNCLAIMED_IN_HAND));
+        while let Some(unclaimed) = replies.recv().await {
+            let execution = self.kept(Execution::of_unclaimed(unclaimed.reply.clone()));
+            self.state.ends.ended(&execution, Told::Store);
+            let place = Arc::clone(&places).acquire_owned().await;
+            let memory = Arc::clone(&self.memory).acquire_many_owned(cost(&execution));
+            let (Ok(place), Ok(memory)) = (place, memory.await) else {
+                return;
+            };
+            let entry = Entry {
+                held: self.hand.hold(execution),
+                _memory: memory,
+                written: None,
+                unclaimed: Some(InHand {
+                    unclaimed,
+                    _place: place,
+                }),
+            };
+            if self.entries.send(entry).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Registers the outcomes of jobs, and how the recorder is doing.
+    pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
+        self.state.ends.register(metrics);
+        let backlog = || {
+            let recorder = Arc::clone(self);
+            move || recorder.backlog()
+        };
+        let read = backlog();
+        metrics.register_gauge(
+            "store_waiting",
+            "Executions that wait to be recorded",
+            move || Some(read().waiting),
+        );
+        metrics.register_gauge(
+            "store_waiting_max",
+            "How many may wait before any is lost",
+            || Some(RECORD_BUFFER),
+        );
+        let read = backlog();
+        metrics.register_gauge(
+            "store_failing",
+            "1 while the store takes no executions",
+            move || Some(read().failing),
+        );
+        let read = backlog();
+        metrics.register_counter(
+            "store_lost",
+            "Executions that were never recorded",
+            move || read().lost,
+        );
+    }
+
+    /// The jobs whose unclaimed replies are recorded from now on.
+    #[must_use]
+    pub fn written(&self) -> broadcast::Receiver<JobId> {
+        self.state.written.subscribe()
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn backlog(&self) -> Backlog {
+        let last_loss = *self.state.last_loss();
+        Backlog {
+            losing: last_loss.is_some_and(|at| at.elapsed() < LOSS_TOLD),
+            waiting: RECORD_BUFFER - self.entries.capacity(),
+            failing: self.state.failing.load(Ordering::Relaxed),
+            lost: self.state.lost.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Takes no more, writes what it holds for at most `grace`, and ends. What cannot be written
+    /// in time is lost, except for unclaimed replies, which come again.
+    pub async fn drain(&self, grace: Duration) {
+        self.closing.cancel();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(mut writer) = writer else { return };
+        if tokio::time::timeout(grace, &mut writer).await.is_err() {
+            writer.abort();
+            let waiting = self.backlog().waiting;
+            tracing::error!(
+                waiting,
+                "executions not recorded: the store was away to the end"
+            );
+        }
+    }
+}
+
+/// What arrives in `queue`, and after `closing` what is still in it.
+fn until_closed(
+    queue: mpsc::Receiver<Entry>,
+    closing: CancellationToken,
+) -> impl Stream<Item = Entry> {
+    stream::unfold((queue, closing), async |(mut queue, closing)| {
+        let entry = tokio::select! {
+            biased;
+            () = closing.cancelled(), if !queue.is_closed() => {
+                queue.close();
+                queue.recv().await
+            }
+            entry = queue.recv() => entry,
+        };
+        Some((entry?, (queue, closing)))
+    })
+}
+
+/// Writes one execution, however long the store is away.
+async fn write(
+    store: &dyn Store,
+    state: &State,
+    callbacks: Option<&dyn CallbackSink>,
+    entry: Entry,
+) {
+    let execution = entry.held.execution();
+    let job_id = execution.job_id;
+    let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
+    let is_recorded = loop {
+        let asked = Instant::now();
+        let recorded = store.record(execution).await;
+        if recorded.is_err() {
+            state.ends.not_written();
+        }
+        match recorded {
+            Ok(()) => {
+                state.ends.written(asked.elapsed());
+                if let Some(written) = entry.written {
+                    // Most do not wait for it.
+                    let _ = written.send(());
+                }
+                if state.failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!(store = store.name(), "recording again");
+                }
+                break true;
+            }
+            Err(error @ (StoreError::Rejected { .. } | StoreError::Unreadable { .. })) => {
+                state.lose();
+                tracing::error!(job.id = %job_id, error = &error as &dyn std::error::Error, "execution cannot be recorded");
+                break false;
+            }
+            Err(error) => {
+                if !state.failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot record executions; trying on"
+                    );
+                }
+                tokio::time::sleep(pauses.next().unwrap_or(LAST_PAUSE)).await;
+            }
+        }
+    };
+    let in_hand = entry.unclaimed;
+    let written = state.written.clone();
+    let settle = move || {
+        if let Some(in_hand) = in_hand {
+            in_hand.unclaimed.acknowledge();
+            drop(written.send(job_id));
+        }
+    };
+    match (callbacks, execution.callback.clone()) {
+        // An unclaimed reply is settled only when its callback is queued.
+        (Some(callbacks), Some(url)) if is_recorded && execution.end != End::Pending => {
+            callbacks.send(Callback::new(job_id, url), Box::new(settle));
+        }
+        _ => settle(),
+    }
+}
+
+fn cost(execution: &Execution) -> u32 {
+    // An execution larger than the whole buffer must still fit into an empty one.
+    units(execution.weight()).min(units(RECORD_BUFFER_BYTES))
+}
+
+fn units(size: ByteSize) -> u32 {
+    size.get()
+        .div_ceil(UNIT.get())
+        .try_into()
+        .unwrap_or(u32::MAX)
+}
