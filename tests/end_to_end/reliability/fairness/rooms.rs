@@ -67,7 +67,8 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
     // This one's connection is behind a thousand others, and tells when the API has seen them all. A
     // machine that takes long for these may have no time left for it at first.
     let mut first = single.ask().await;
-    while first.is_late() {
+    let started = Instant::now();
+    while first.retry_after.is_some() && started.elapsed() < SOON {
         first = single.ask().await;
     }
     assert_eq!(first.status, 200, "{first:?}");
@@ -97,7 +98,8 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
         answers.extend(one.unwrap_or_default());
     }
     for answer in &answers {
-        let is_refused = answer.error_code() == "overloaded" && answer.retry_after.is_some();
+        // As overloaded, or because the broker is too busy to take it in time.
+        let is_refused = answer.status == 503 && answer.retry_after.is_some();
         // Late, and said to be: the machine has turned slower since the job was accepted.
         let is_late = answer.error_code() == "timed_out";
         assert!(answer.status == 200 || is_refused || is_late, "{answer:?}");
