@@ -31,6 +31,17 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 7] = [
+        Self::Completed,
+        Self::RuntimeError,
+        Self::TimeLimitExceeded,
+        Self::MemoryLimitExceeded,
+        Self::OutputLimitExceeded,
+        Self::WrongAnswer,
+        Self::NotRun,
+    ];
+
     /// The status as it stands in JSON, logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
