@@ -24,7 +24,7 @@ use crate::execution::unattended::UnattendedJobs;
 use crate::health::Health;
 use crate::history::watch::{Watch, publish_ends};
 use crate::history::{CallbackSink, HistoryReader, Recorder};
-use crate::metrics::{Metrics, Requests};
+use crate::metrics::{Metrics, RequestCounters};
 use crate::router::router;
 use crate::state::{AppState, RequestPermits};
 use crate::store::Store;
@@ -88,7 +88,7 @@ impl Api {
             Arc::clone(&dispatch),
         ));
         let metrics = Metrics::new();
-        let requests = Requests::new(&metrics);
+        let requests = RequestCounters::new(&metrics);
         recorder.register(&metrics);
         in_flight.register(&metrics);
         admission.register(&metrics);

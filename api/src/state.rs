@@ -15,7 +15,7 @@ use crate::execution::unattended::UnattendedJobs;
 use crate::health::Health;
 use crate::history::HistoryReader;
 use crate::history::watch::Watch;
-use crate::metrics::{Metrics, Requests};
+use crate::metrics::{Metrics, RequestCounters};
 use crate::store::Store;
 
 /// The state that all requests share.
@@ -34,7 +34,7 @@ pub(crate) struct AppState {
     pub(crate) health: Arc<Health>,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Metrics,
-    pub(crate) requests: Requests,
+    pub(crate) requests: RequestCounters,
     /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
 }

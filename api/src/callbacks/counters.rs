@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts.
 #[derive(Default)]
-pub(crate) struct Tally {
+pub(crate) struct CallbackCounters {
     pub(super) posted: Count,
     pub(super) failed: Count,
     pub(super) retried: Count,
@@ -29,7 +29,7 @@ impl Count {
 
 /// The counts at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CallbackFigures {
+pub struct CallbackCounts {
     /// Callbacks that were taken by their receiver.
     pub posted: u64,
     /// Tries that failed.
@@ -48,10 +48,10 @@ pub struct CallbackFigures {
     pub lost: u64,
 }
 
-impl Tally {
+impl CallbackCounters {
     /// The counts now.
-    pub(crate) fn figures(&self) -> CallbackFigures {
-        CallbackFigures {
+    pub(crate) fn counts(&self) -> CallbackCounts {
+        CallbackCounts {
             posted: self.posted.get(),
             failed: self.failed.get(),
             retried: self.retried.get(),

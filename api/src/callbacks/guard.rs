@@ -65,7 +65,7 @@ pub struct Guard {
 
 /// Why something is not called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Denied {
+pub(crate) enum DeniedTarget {
     /// Its address.
     #[error("{address} is not an address that Warren calls ({kind})")]
     Address { address: IpAddr, kind: &'static str },
@@ -88,12 +88,12 @@ impl Guard {
     }
 
     /// Refuses what is certain to be refused when it is called, so that its submitter learns of it.
-    pub(crate) fn check_url(&self, callback: &CallbackUrl) -> Result<(), Denied> {
+    pub(crate) fn check_url(&self, callback: &CallbackUrl) -> Result<(), DeniedTarget> {
         let url = callback.url();
         if let Some(port) = url.port_or_known_default()
             && BAD_PORTS.contains(&port)
         {
-            return Err(Denied::Port(port));
+            return Err(DeniedTarget::Port(port));
         }
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(address.into()),
@@ -101,26 +101,26 @@ impl Guard {
             Some(Host::Domain(name)) if is_localhost(name) => {
                 let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
                 let any_allowed = loopback.iter().any(|address| self.check(*address).is_ok());
-                any_allowed.then_some(()).ok_or(Denied::Localhost)
+                any_allowed.then_some(()).ok_or(DeniedTarget::Localhost)
             }
             Some(Host::Domain(_)) => Ok(()),
-            None => Err(Denied::NoAddress),
+            None => Err(DeniedTarget::NoAddress),
         }
     }
 
     /// Whether what a name leads to may be called: every one of the addresses. A name that leads
     /// elsewhere as well is broken or meant to deceive, and which of them is called is not ours to
     /// choose.
-    pub(crate) fn check_all(&self, addresses: &[IpAddr]) -> Result<(), Denied> {
+    pub(crate) fn check_all(&self, addresses: &[IpAddr]) -> Result<(), DeniedTarget> {
         if addresses.is_empty() {
-            return Err(Denied::NoAddress);
+            return Err(DeniedTarget::NoAddress);
         }
         addresses
             .iter()
             .try_for_each(|address| self.check(*address))
     }
 
-    fn check(&self, address: IpAddr) -> Result<(), Denied> {
+    fn check(&self, address: IpAddr) -> Result<(), DeniedTarget> {
         // An IPv4 address in IPv6's clothes reaches what that address does.
         let address = address.to_canonical();
         if self.allowed.iter().any(|net| net.contains(&address)) {
@@ -136,7 +136,7 @@ impl Guard {
         };
         match kind {
             None => Ok(()),
-            Some(kind) => Err(Denied::Address { address, kind }),
+            Some(kind) => Err(DeniedTarget::Address { address, kind }),
         }
     }
 }
@@ -268,7 +268,10 @@ mod tests {
             "ff02::1",
         ] {
             let checked = Guard::default().check(ip(bad));
-            assert!(matches!(checked, Err(Denied::Address { .. })), "{bad}");
+            assert!(
+                matches!(checked, Err(DeniedTarget::Address { .. })),
+                "{bad}"
+            );
         }
     }
 
@@ -305,7 +308,7 @@ mod tests {
         );
         assert!(guard.check_all(&[ip("1.1.1.1"), ip("127.0.0.1")]).is_err());
         assert!(guard.check_all(&[ip("::1"), ip("1.1.1.1")]).is_err());
-        assert_eq!(guard.check_all(&[]), Err(Denied::NoAddress));
+        assert_eq!(guard.check_all(&[]), Err(DeniedTarget::NoAddress));
     }
 
     #[test]
@@ -363,7 +366,10 @@ mod tests {
     fn other_protocols_ports_are_refused() {
         for port in [0, 22, 25, 465, 587, 6667, 10080] {
             let bad = url(&format!("http://example.com:{port}/"));
-            assert_eq!(Guard::default().check_url(&bad), Err(Denied::Port(port)));
+            assert_eq!(
+                Guard::default().check_url(&bad),
+                Err(DeniedTarget::Port(port))
+            );
         }
         for port in [80, 443, 3000, 5000, 8080, 8443, 65535] {
             let good = url(&format!("http://example.com:{port}/"));

@@ -14,7 +14,7 @@ mod schedule;
 mod signature;
 
 pub use config::CallbackConfig;
-pub use counters::CallbackFigures;
+pub use counters::CallbackCounts;
 pub use guard::Guard;
 pub use schedule::{InvalidSchedule, Schedule};
 pub use signature::{InvalidSecrets, Secrets};
@@ -34,7 +34,7 @@ use warren_queue::{ApiQueue, Prefetch, QueueError};
 
 use crate::metrics::{Kind, Metrics, Readings};
 use crate::store::Store;
-use counters::Tally;
+use counters::CallbackCounters;
 use lookup::System;
 use poster::{AT_A_TIME, Poster};
 
@@ -44,7 +44,7 @@ const OFF: &str = "Leave callbackUrl out and read the result at GET /api/executi
 /// What an API has of callbacks.
 pub(crate) struct Callbacks {
     config: Option<CallbackConfig>,
-    tally: Arc<Tally>,
+    counters: Arc<CallbackCounters>,
     /// Into the queue, also when this API posts none itself: another may.
     pub(crate) outbox: Arc<Outbox>,
 }
@@ -55,11 +55,11 @@ pub(crate) struct Posting(Option<JoinHandle<()>>);
 impl Callbacks {
     /// Callbacks by way of `queue`; without a configuration none are accepted or posted here.
     pub(crate) fn new(config: Option<CallbackConfig>, queue: Arc<dyn ApiQueue>) -> Self {
-        let tally = Arc::<Tally>::default();
+        let counters = Arc::<CallbackCounters>::default();
         Self {
             config,
-            outbox: Arc::new(Outbox::new(queue, Arc::clone(&tally))),
-            tally,
+            outbox: Arc::new(Outbox::new(queue, Arc::clone(&counters))),
+            counters,
         }
     }
 
@@ -113,28 +113,28 @@ impl Callbacks {
             return Ok(Posting(None));
         };
         let deliveries = queue.callbacks(Prefetch(prefetch), stop).await?;
-        let poster = Poster::new(config.clone(), store, lookup, Arc::clone(&self.tally));
+        let poster = Poster::new(config.clone(), store, lookup, Arc::clone(&self.counters));
         Ok(Posting(Some(tokio::spawn(poster.run(deliveries)))))
     }
 
     /// Registers what became of callbacks here.
     pub(crate) fn register(&self, metrics: &Metrics) {
-        let tally = Arc::clone(&self.tally);
+        let counters = Arc::clone(&self.counters);
         metrics.register_collector(Readings {
             name: "callbacks",
             help: "Callbacks: tries that were taken (posted) or not (failed), what followed from that, and what never was a try",
             kind: Kind::Counter,
             label: "result",
             read: move || {
-                let figures = tally.figures();
+                let counts = counters.counts();
                 vec![
-                    ("posted", figures.posted),
-                    ("failed", figures.failed),
-                    ("retried", figures.retried),
-                    ("put_off", figures.put_off),
-                    ("given_up", figures.given_up),
-                    ("refused", figures.refused),
-                    ("lost", figures.lost),
+                    ("posted", counts.posted),
+                    ("failed", counts.failed),
+                    ("retried", counts.retried),
+                    ("put_off", counts.put_off),
+                    ("given_up", counts.given_up),
+                    ("refused", counts.refused),
+                    ("lost", counts.lost),
                 ]
             },
         });
@@ -142,8 +142,8 @@ impl Callbacks {
 
     /// Returns what became of callbacks here.
     #[cfg(test)]
-    pub(crate) fn figures(&self) -> CallbackFigures {
-        self.tally.figures()
+    pub(crate) fn counts(&self) -> CallbackCounts {
+        self.counters.counts()
     }
 }
 

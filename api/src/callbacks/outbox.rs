@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warren_queue::{ApiQueue, Callback, QueueError};
 
-use super::counters::Tally;
+use super::counters::CallbackCounters;
 use crate::history::CallbackSink;
 use crate::sync::pauses;
 
@@ -27,42 +27,42 @@ const FULL_FOR: Duration = Duration::from_secs(10);
 /// The way of callbacks into the queue.
 pub(crate) struct Outbox {
     queue: Arc<dyn ApiQueue>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     tasks: TaskTracker,
     given_up: CancellationToken,
-    tally: Arc<Tally>,
+    counters: Arc<CallbackCounters>,
 }
 
 impl Outbox {
-    pub(super) fn new(queue: Arc<dyn ApiQueue>, tally: Arc<Tally>) -> Self {
+    pub(super) fn new(queue: Arc<dyn ApiQueue>, counters: Arc<CallbackCounters>) -> Self {
         Self {
             queue,
-            places: Arc::new(Semaphore::new(MAX_WAITING)),
+            permits: Arc::new(Semaphore::new(MAX_WAITING)),
             tasks: TaskTracker::new(),
             given_up: CancellationToken::new(),
-            tally,
+            counters,
         }
     }
 
     /// Hands a callback over; `queued` is called once it is in the queue or is given up because that is
     /// full, and dropped if the queue cannot be reached. Never waits. To be called on a Tokio runtime.
     pub(crate) fn send(&self, callback: Callback, queued: impl FnOnce() + Send + 'static) {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return lost(&callback, &self.tally);
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+            return lost(&callback, &self.counters);
         };
-        let (queue, tally) = (Arc::clone(&self.queue), Arc::clone(&self.tally));
+        let (queue, counters) = (Arc::clone(&self.queue), Arc::clone(&self.counters));
         let given_up = self.given_up.clone();
         self.tasks.spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let queueing = push(queue.as_ref(), &callback);
             match given_up.run_until_cancelled(queueing).await {
                 Some(Pushed::Queued) => queued(),
                 // Recorded it is, and more replies are to be.
                 Some(Pushed::NoRoom) => {
-                    lost(&callback, &tally);
+                    lost(&callback, &counters);
                     queued();
                 }
-                None => lost(&callback, &tally),
+                None => lost(&callback, &counters),
             }
         });
     }
@@ -110,8 +110,8 @@ async fn push_since(queue: &dyn ApiQueue, callback: &Callback, begun: Instant) -
     Pushed::Queued
 }
 
-fn lost(callback: &Callback, tally: &Tally) {
-    tally.lost.add();
+fn lost(callback: &Callback, counters: &CallbackCounters) {
+    counters.lost.add();
     tracing::error!(job.id = %callback.job, "callback not queued: the queue was full or away for too long");
 }
 
@@ -128,9 +128,12 @@ mod tests {
         Callback::new(JobId::new(), "https://example.com/".parse().unwrap())
     }
 
-    fn outbox(queue: MemoryQueue) -> (Outbox, Arc<Tally>) {
-        let tally = Arc::<Tally>::default();
-        (Outbox::new(Arc::new(queue), Arc::clone(&tally)), tally)
+    fn outbox(queue: MemoryQueue) -> (Outbox, Arc<CallbackCounters>) {
+        let counters = Arc::<CallbackCounters>::default();
+        (
+            Outbox::new(Arc::new(queue), Arc::clone(&counters)),
+            counters,
+        )
     }
 
     /// Sends so many; how many of them are said to be queued.
@@ -147,24 +150,24 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_sent_is_queued_before_the_end() {
-        let (outbox, tally) = outbox(MemoryQueue::new());
+        let (outbox, counters) = outbox(MemoryQueue::new());
         let queued = send(&outbox, 100);
         outbox.drain(Duration::from_secs(20)).await;
         assert_eq!(queued.load(Ordering::SeqCst), 100);
-        assert_eq!(tally.figures().lost, 0);
+        assert_eq!(counters.counts().lost, 0);
     }
 
     #[tokio::test]
     async fn without_a_queue_it_is_bounded_and_its_loss_is_counted() {
         let queue = MemoryQueue::new();
         queue.close(Duration::ZERO).await;
-        let (outbox, tally) = outbox(queue);
+        let (outbox, counters) = outbox(queue);
         let queued = send(&outbox, MAX_WAITING + 5);
-        assert_eq!(tally.figures().lost, 5);
+        assert_eq!(counters.counts().lost, 5);
         outbox.drain(Duration::ZERO).await;
         // Whoever keeps what is to be posted was not told that it need not.
         assert_eq!(queued.load(Ordering::SeqCst), 0);
-        assert_eq!(tally.figures().lost, MAX_WAITING as u64 + 5);
+        assert_eq!(counters.counts().lost, MAX_WAITING as u64 + 5);
     }
 
     #[tokio::test]
@@ -176,10 +179,10 @@ mod tests {
             push_since(&queue, &callback(), began).await,
             Pushed::NoRoom
         ));
-        let (outbox, tally) = outbox(queue);
+        let (outbox, counters) = outbox(queue);
         let queued = send(&outbox, 1);
         outbox.drain(Duration::from_millis(10)).await;
         assert_eq!(queued.load(Ordering::SeqCst), 0);
-        assert_eq!(tally.figures().lost, 1);
+        assert_eq!(counters.counts().lost, 1);
     }
 }

@@ -17,8 +17,8 @@ use warren_protocol::time::EpochMillis;
 use warren_queue::{Callback, CallbackDelivery};
 
 use super::config::CallbackConfig;
-use super::counters::Tally;
-use super::guard::Denied;
+use super::counters::CallbackCounters;
+use super::guard::DeniedTarget;
 use super::lookup::Lookup;
 use super::payload;
 use super::receivers::Receivers;
@@ -37,7 +37,7 @@ pub(super) struct Poster {
     pub(super) lookup: Arc<dyn Lookup>,
     pub(super) receivers: Receivers,
     pub(super) reading: Semaphore,
-    pub(super) tally: Arc<Tally>,
+    pub(super) counters: Arc<CallbackCounters>,
 }
 
 /// What came of a try.
@@ -47,7 +47,7 @@ enum Attempt {
     /// The receiver wants no more of it.
     Gone,
     /// It may not be posted there.
-    Denied(Denied),
+    DeniedTarget(DeniedTarget),
     /// The receiver did not take it, and asks for that pause, if any.
     Failed(String, Option<Duration>),
     /// There was no try.
@@ -59,7 +59,7 @@ impl Poster {
         config: CallbackConfig,
         store: Arc<dyn Store>,
         lookup: Arc<dyn Lookup>,
-        tally: Arc<Tally>,
+        counters: Arc<CallbackCounters>,
     ) -> Self {
         Self {
             config,
@@ -67,7 +67,7 @@ impl Poster {
             lookup,
             receivers: Receivers::default(),
             reading: Semaphore::new(READ_AT_A_TIME),
-            tally,
+            counters,
         }
     }
 
@@ -102,31 +102,31 @@ impl Poster {
 
     /// What is to be done after this attempt; logged and counted.
     fn next(&self, callback: &Callback, attempt: Attempt) -> Option<Next> {
-        let (job, to, tally) = (callback.job, &callback.url, &self.tally);
+        let (job, to, counters) = (callback.job, &callback.url, &self.counters);
         let age = EpochMillis::now().since(callback.since);
         let (schedule, jitter) = (&self.config.schedule, fastrand::f64());
         let next = match attempt {
             Attempt::Posted => {
-                tally.posted.add();
+                counters.posted.add();
                 tracing::debug!(job.id = %job, ?to, tries = callback.tries, "callback posted");
                 return None;
             }
-            Attempt::Denied(denied) => {
-                tally.refused.add();
+            Attempt::DeniedTarget(denied) => {
+                counters.refused.add();
                 tracing::warn!(job.id = %job, ?to, %denied, "callback refused; set WARREN_CALLBACK_ALLOW if it is meant to be posted there");
                 return None;
             }
             Attempt::Gone => {
-                tally.failed.add();
+                counters.failed.add();
                 Next::GivenUp
             }
             Attempt::Failed(why, asked) => {
-                tally.failed.add();
+                counters.failed.add();
                 tracing::info!(job.id = %job, ?to, why, tries = callback.tries, "callback not taken");
                 schedule.after_failure(callback, age, asked, jitter)
             }
             Attempt::PutOff(why) => {
-                tally.put_off.add();
+                counters.put_off.add();
                 tracing::debug!(job.id = %job, ?to, why, "callback put off");
                 let next = schedule.after_put_off(callback, age, jitter);
                 if let Next::Again(..) = next {
@@ -136,9 +136,9 @@ impl Poster {
             }
         };
         match next {
-            Next::Again(..) => tally.retried.add(),
+            Next::Again(..) => counters.retried.add(),
             Next::GivenUp => {
-                tally.given_up.add();
+                counters.given_up.add();
                 tracing::warn!(job.id = %job, ?to, tries = callback.tries, "callback given up");
             }
         }
@@ -148,7 +148,7 @@ impl Poster {
     async fn attempt(&self, callback: &Callback) -> Attempt {
         // Once more: what the operator allows may have changed since.
         if let Err(denied) = self.config.guard.check_url(&callback.url) {
-            return Attempt::Denied(denied);
+            return Attempt::DeniedTarget(denied);
         }
         let url = callback.url.url();
         let addresses = match timeout(self.config.timeout, self.addresses(url)).await {
@@ -157,7 +157,7 @@ impl Poster {
             Err(_elapsed) => return failed("its name is not found in time"),
         };
         if let Err(denied) = self.config.guard.check_all(&addresses) {
-            return Attempt::Denied(denied);
+            return Attempt::DeniedTarget(denied);
         }
         let first = addresses.first();
         let Some(_permit) = first.and_then(|first| self.receivers.take(*first)) else {

@@ -93,6 +93,38 @@ impl IntoResponses for OurFault {
     }
 }
 
+/// The errors of every route of one execution; of those that wait for its end if `WAITS`.
+pub(crate) struct ExecutionErrors<const WAITS: bool>;
+
+impl<const WAITS: bool> IntoResponses for ExecutionErrors<WAITS> {
+    fn responses() -> Responses {
+        let unknown = error(
+            404,
+            "`unknown_execution`: nothing is recorded under this id.",
+        );
+        BTreeMap::from([unknown, history_unavailable(WAITS)])
+    }
+}
+
+/// The error of routes that read the history.
+pub(crate) struct HistoryUnavailable;
+
+impl IntoResponses for HistoryUnavailable {
+    fn responses() -> Responses {
+        BTreeMap::from([history_unavailable(false)])
+    }
+}
+
+fn history_unavailable(waits: bool) -> (String, RefOr<Response>) {
+    let about = if waits {
+        "`store_unavailable`: the history cannot be read now; `too_many_waiting`: as many wait as may."
+    } else {
+        "`store_unavailable`: the history cannot be read now."
+    };
+    let retry_after = whole_number("In how many seconds to ask again.");
+    with_header(error(503, about), ("Retry-After", retry_after))
+}
+
 fn error(status: u16, about: &str) -> (String, RefOr<Response>) {
     let body = Ref::from_schema_name("ErrorAnswer");
     let content = ContentBuilder::new().schema(Some(body)).build();

@@ -11,7 +11,9 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use warren_languages::Languages;
 
-pub(crate) use answers::{BadRequest, ErrorAnswer, NoRoom, OurFault};
+pub(crate) use answers::{
+    BadRequest, ErrorAnswer, ExecutionErrors, HistoryUnavailable, NoRoom, OurFault,
+};
 
 const ABOUT: &str = "Warren runs other people's JavaScript and Python, each submission in a fresh hardened container, and answers with what it printed, whether it passed its test cases, and why it failed.\n\nA program that crashes, loops or eats memory is an answer: 200 with `success: false` and a `status`. Whatever else goes wrong is an error in one shape, `ErrorAnswer`, with a code for programs and advice for people. Besides the statuses listed, every address may answer 500 `internal_error`; unknown paths 404 `not_found`, wrong methods 405 `method_not_allowed` with `Allow`.";
 

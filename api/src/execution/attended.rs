@@ -14,7 +14,7 @@ use warren_queue::SubmitError;
 
 use super::Acceptance;
 use super::admission::{Admission, Admitted, InFlight, Refused};
-use super::dispatch::{Answered, Dispatch, DispatchError, WayName, failure_problem};
+use super::dispatch::{Answered, BackendName, Dispatch, DispatchError, failure_problem};
 use super::overloaded::overloaded;
 use crate::history::Recorder;
 use crate::store::{End, Execution};
@@ -70,10 +70,10 @@ impl AttendedJobs {
             },
             None => dispatch.overflow(job, budget, recorder).await,
         };
-        match answered.map(|Answered { reply, way }| (reply.result, way)) {
-            Ok((Ok(outcome), way)) => {
+        match answered.map(|Answered { reply, backend }| (reply.result, backend)) {
+            Ok((Ok(outcome), backend)) => {
                 // What others ran does not show how fast the workers are.
-                if let Some(admitted) = admitted.filter(|_| way == WayName::Queue) {
+                if let Some(admitted) = admitted.filter(|_| backend == BackendName::Queue) {
                     admitted.served(outcome.timings.sandbox + outcome.timings.run);
                 }
                 let answer = Box::new(ExecuteResponse::new(job.id, &job.submission, outcome));

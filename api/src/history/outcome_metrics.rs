@@ -13,7 +13,7 @@ use crate::store::{End, Execution};
 
 /// Counts ends of jobs. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Ends {
+pub(crate) struct OutcomeMetrics {
     jobs: Family<EndLabels, Counter>,
     stages: Family<StageLabels, Histogram, fn() -> Histogram>,
     writes: Histogram,
@@ -22,14 +22,14 @@ pub(crate) struct Ends {
 
 /// To whom an end is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum ReportedTo {
     /// To a caller who waits.
     Caller,
     /// To nobody but the store: nobody waited, or not so long.
     Store,
 }
 
-impl Told {
+impl ReportedTo {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Caller => "caller",
@@ -60,7 +60,7 @@ struct StageLabels {
     told: &'static str,
 }
 
-impl Default for Ends {
+impl Default for OutcomeMetrics {
     fn default() -> Self {
         Self {
             jobs: Family::default(),
@@ -75,7 +75,7 @@ fn durations() -> Histogram {
     Histogram::new(DURATIONS)
 }
 
-impl Ends {
+impl OutcomeMetrics {
     /// Tells all of it in `metrics`.
     pub(crate) fn register(&self, metrics: &Metrics) {
         metrics.register(
@@ -101,13 +101,13 @@ impl Ends {
     }
 
     /// A job came to its end, or its caller to the end of its patience.
-    pub(crate) fn ended(&self, execution: &Execution, told: Told) {
+    pub(crate) fn ended(&self, execution: &Execution, to: ReportedTo) {
         let language = execution.origin.as_ref();
         let language = language.map_or("unknown", |origin| origin.language.as_str());
         let labels = EndLabels {
             language: language.to_owned(),
             verdict: verdict(&execution.end),
-            told: told.as_str(),
+            told: to.as_str(),
         };
         self.jobs.get_or_create(&labels).inc();
         let End::Ran(response) = &execution.end else {
@@ -122,7 +122,7 @@ impl Ends {
             let labels = StageLabels {
                 stage,
                 language: language.to_owned(),
-                told: told.as_str(),
+                told: to.as_str(),
             };
             self.stages.get_or_create(&labels).observe(ms / 1000.0);
         }

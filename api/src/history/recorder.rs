@@ -1,7 +1,7 @@
 //! Writes executions to the store, off every caller's path, through any outage of it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, stream};
@@ -14,11 +14,11 @@ use warren_protocol::ids::JobId;
 use warren_protocol::limits::ByteSize;
 use warren_queue::{Callback, Unclaimed};
 
-use super::outcome_metrics::{Ends, Told};
-use super::write_buffer::{Hand, Held};
+use super::outcome_metrics::{OutcomeMetrics, ReportedTo};
+use super::write_buffer::{Buffered, WriteBuffer};
 use crate::metrics::Metrics;
 use crate::store::{CodeKeeping, End, Execution, Store, StoreError};
-use crate::sync::pauses;
+use crate::sync::{Lock, pauses};
 
 /// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
 /// second this is an outage of five minutes.
@@ -27,7 +27,7 @@ pub const RECORD_BUFFER: usize = 16_384;
 pub const RECORD_BUFFER_BYTES: ByteSize = ByteSize::mib(64);
 /// The most unclaimed replies in hand; the rest wait in the queue, and leave the buffer to the
 /// executions of callers, which have no other place to wait.
-const UNCLAIMED_IN_HAND: usize = 64;
+const UNCLAIMED_BUFFERED: usize = 64;
 /// How many are written at once.
 const WRITERS: usize = 8;
 /// Pauses between the tries to write one execution: the first, doubled up to the last.
@@ -44,10 +44,10 @@ pub struct Recorder {
     memory: Arc<Semaphore>,
     state: Arc<State>,
     store: Arc<dyn Store>,
-    hand: Arc<Hand>,
+    buffer: Arc<WriteBuffer>,
     keeping: CodeKeeping,
     closing: CancellationToken,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writer: Lock<Option<JoinHandle<()>>>,
 }
 
 /// A destination of callbacks for executions that have been recorded.
@@ -59,25 +59,25 @@ pub(crate) trait CallbackSink: Send + Sync + 'static {
 
 /// One execution to be written.
 struct Entry {
-    held: Held,
+    buffered: Buffered,
     _memory: OwnedSemaphorePermit,
     // Dropped unsent if it is never written.
     written: Option<oneshot::Sender<()>>,
-    unclaimed: Option<InHand>,
+    unclaimed: Option<UnclaimedReply>,
 }
 
 /// An unclaimed reply until it is recorded; dropped, it comes again.
-struct InHand {
+struct UnclaimedReply {
     unclaimed: Unclaimed,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 struct State {
     failing: AtomicBool,
     lost: AtomicU64,
-    ends: Ends,
+    outcomes: OutcomeMetrics,
     written: broadcast::Sender<JobId>,
-    last_loss: Mutex<Option<Instant>>,
+    last_loss: Lock<Option<Instant>>,
 }
 
 impl State {
@@ -87,9 +87,7 @@ impl State {
     }
 
     fn last_loss(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.last_loss
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.last_loss.lock()
     }
 }
 
@@ -141,9 +139,9 @@ impl Recorder {
         let state = Arc::new(State {
             failing: AtomicBool::new(false),
             lost: AtomicU64::new(0),
-            ends: Ends::default(),
+            outcomes: OutcomeMetrics::default(),
             written: broadcast::Sender::new(MAX_EVENTS_BEHIND),
-            last_loss: Mutex::default(),
+            last_loss: Lock::default(),
         });
         let closing = CancellationToken::new();
         let waiting = until_closed(queue, closing.clone());
@@ -160,10 +158,10 @@ impl Recorder {
             memory: Arc::new(Semaphore::new(units(RECORD_BUFFER_BYTES) as usize)),
             state,
             store,
-            hand: Arc::default(),
+            buffer: Arc::default(),
             keeping,
             closing,
-            writer: Mutex::new(Some(tokio::spawn(writing))),
+            writer: Lock::new(Some(tokio::spawn(writing))),
         }
     }
 
@@ -173,12 +171,12 @@ impl Recorder {
     pub fn record(&self, execution: Execution) -> Written {
         let execution = self.kept(execution);
         let job_id = execution.job_id;
-        self.state.ends.ended(&execution, Told::Caller);
+        self.state.outcomes.ended(&execution, ReportedTo::Caller);
         let (written, writing) = oneshot::channel();
         let memory = Arc::clone(&self.memory).try_acquire_many_owned(cost(&execution));
         let sent = memory.is_ok_and(|memory| {
             let entry = Entry {
-                held: self.hand.hold(execution),
+                buffered: self.buffer.hold(execution),
                 _memory: memory,
                 written: Some(written),
                 unclaimed: None,
@@ -198,16 +196,16 @@ impl Recorder {
     /// As [`Store::find`], if it is not about to be, either.
     pub async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError> {
         // First what is in hand: what has left it by then is in the store.
-        let Some(held) = self.hand.find(job_id) else {
+        let Some(buffered) = self.buffer.find(job_id) else {
             return self.store.find(job_id).await;
         };
         if self.state.failing.load(Ordering::Relaxed) {
-            return Ok(Some(held));
+            return Ok(Some(buffered));
         }
         // The first record stands, and that may be another's.
         match self.store.find(job_id).await {
-            Ok(Some(found)) if found.is_settled() || !held.is_settled() => Ok(Some(found)),
-            Ok(_) | Err(StoreError::Unavailable { .. }) => Ok(Some(held)),
+            Ok(Some(found)) if found.is_settled() || !buffered.is_settled() => Ok(Some(found)),
+            Ok(_) | Err(StoreError::Unavailable { .. }) => Ok(Some(buffered)),
             Err(error) => Err(error),
         }
     }
@@ -222,22 +220,22 @@ impl Recorder {
     /// Records replies that no waiter took, each acknowledged once it is recorded, until their
     /// stream ends or the recorder is drained.
     pub async fn record_unclaimed(self: Arc<Self>, mut replies: mpsc::Receiver<Unclaimed>) {
-        let places = Arc::new(Semaphore::new(UNCLAIMED_IN_HAND));
+        let permits = Arc::new(Semaphore::new(UNCLAIMED_BUFFERED));
         while let Some(unclaimed) = replies.recv().await {
             let execution = self.kept(Execution::of_unclaimed(unclaimed.reply.clone()));
-            self.state.ends.ended(&execution, Told::Store);
-            let place = Arc::clone(&places).acquire_owned().await;
+            self.state.outcomes.ended(&execution, ReportedTo::Store);
+            let permit = Arc::clone(&permits).acquire_owned().await;
             let memory = Arc::clone(&self.memory).acquire_many_owned(cost(&execution));
-            let (Ok(place), Ok(memory)) = (place, memory.await) else {
+            let (Ok(permit), Ok(memory)) = (permit, memory.await) else {
                 return;
             };
             let entry = Entry {
-                held: self.hand.hold(execution),
+                buffered: self.buffer.hold(execution),
                 _memory: memory,
                 written: None,
-                unclaimed: Some(InHand {
+                unclaimed: Some(UnclaimedReply {
                     unclaimed,
-                    _place: place,
+                    _permit: permit,
                 }),
             };
             if self.entries.send(entry).await.is_err() {
@@ -248,7 +246,7 @@ impl Recorder {
 
     /// Registers the outcomes of jobs, and how the recorder is doing.
     pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
-        self.state.ends.register(metrics);
+        self.state.outcomes.register(metrics);
         let backlog = || {
             let recorder = Arc::clone(self);
             move || recorder.backlog()
@@ -300,11 +298,7 @@ impl Recorder {
     /// in time is lost, except for unclaimed replies, which come again.
     pub async fn drain(&self, grace: Duration) {
         self.closing.cancel();
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = self.writer.lock().take();
         let Some(mut writer) = writer else { return };
         if tokio::time::timeout(grace, &mut writer).await.is_err() {
             writer.abort();
@@ -342,18 +336,18 @@ async fn write(
     callbacks: Option<&dyn CallbackSink>,
     entry: Entry,
 ) {
-    let execution = entry.held.execution();
+    let execution = entry.buffered.execution();
     let job_id = execution.job_id;
     let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
     let is_recorded = loop {
         let asked = Instant::now();
         let recorded = store.record(execution).await;
         if recorded.is_err() {
-            state.ends.not_written();
+            state.outcomes.not_written();
         }
         match recorded {
             Ok(()) => {
-                state.ends.written(asked.elapsed());
+                state.outcomes.written(asked.elapsed());
                 if let Some(written) = entry.written {
                     // Most do not wait for it.
                     let _ = written.send(());
@@ -379,11 +373,11 @@ async fn write(
             }
         }
     };
-    let in_hand = entry.unclaimed;
+    let reply = entry.unclaimed;
     let written = state.written.clone();
     let settle = move || {
-        if let Some(in_hand) = in_hand {
-            in_hand.unclaimed.acknowledge();
+        if let Some(reply) = reply {
+            reply.unclaimed.acknowledge();
             drop(written.send(job_id));
         }
     };

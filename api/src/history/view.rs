@@ -8,7 +8,7 @@ use warren_protocol::contract::ExecuteResponse;
 use warren_protocol::ids::{JobId, RoomId};
 use warren_protocol::time::EpochMillis;
 
-use crate::store::{CodeHash, End, Execution, Standing};
+use crate::store::{CodeHash, End, Execution, ExecutionStatus};
 
 /// One execution as a caller reads it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -97,7 +97,7 @@ impl Seen {
 
     /// Whether nothing more will come of it.
     pub(crate) fn has_ended(&self) -> bool {
-        self.execution.standing() != Standing::Pending
+        self.execution.status() != ExecutionStatus::Pending
     }
 }
 
@@ -113,15 +113,15 @@ impl From<Seen> for ExecutionResponse {
 
 impl From<Execution> for ExecutionResponse {
     fn from(execution: Execution) -> Self {
-        let standing = execution.standing();
+        let status = execution.status();
         let base = Self {
             success: false,
-            state: match standing {
-                Standing::Pending => Stage::Queued,
+            state: match status {
+                ExecutionStatus::Pending => Stage::Queued,
                 _ => Stage::Finished,
             },
             job_id: execution.job_id,
-            status: standing.as_str(),
+            status: status.as_str(),
             room_id: None,
             language: None,
             submitted_at: None,
@@ -152,7 +152,7 @@ impl From<Execution> for ExecutionResponse {
                 error: Some(json!({ "code": failure.code, "message": failure.message })),
                 ..base
             },
-            End::Pending if standing == Standing::Pending => base,
+            End::Pending if status == ExecutionStatus::Pending => base,
             End::Pending => Self {
                 error: Some(json!({
                     "code": "lost",

@@ -2,7 +2,7 @@
 //! and must not. All of it is bounded, and none of it the truth: that is what is recorded.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast::error::RecvError;
@@ -12,6 +12,8 @@ use warren_protocol::event::{Happened, JobEvent};
 use warren_protocol::ids::JobId;
 use warren_protocol::time::Deadline;
 use warren_queue::{ApiQueue, MAX_QUEUED_JOBS};
+
+use crate::sync::Lock;
 
 /// The most requests that wait for jobs at a time. Each is a connection of the server's 2,048.
 pub(crate) const MAX_WATCHERS: usize = 512;
@@ -25,8 +27,8 @@ const MAX_WITHDRAWN: usize = MAX_QUEUED_JOBS as usize;
 
 /// What is heard of jobs.
 pub(crate) struct Watch {
-    places: Arc<Semaphore>,
-    register: Mutex<Register>,
+    permits: Arc<Semaphore>,
+    register: Lock<Register>,
 }
 
 #[derive(Default)]
@@ -48,14 +50,14 @@ pub(crate) struct Watcher {
     watch: Arc<Watch>,
     job: JobId,
     news: watch::Receiver<()>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Default for Watch {
     fn default() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(MAX_WATCHERS)),
-            register: Mutex::default(),
+            permits: Arc::new(Semaphore::new(MAX_WATCHERS)),
+            register: Lock::default(),
         }
     }
 }
@@ -63,7 +65,7 @@ impl Default for Watch {
 impl Watch {
     /// The news of this job from now on; `None` if too many wait already.
     pub(crate) fn job(self: &Arc<Self>, job: JobId) -> Option<Watcher> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let mut register = self.lock();
         let watched = register.watched.entry(job).or_insert_with(|| Watched {
             news: watch::Sender::new(()),
@@ -76,7 +78,7 @@ impl Watch {
             watch: Arc::clone(self),
             job,
             news,
-            _place: place,
+            _permit: permit,
         })
     }
 
@@ -150,7 +152,7 @@ impl Watch {
     }
 
     fn lock(&self) -> MutexGuard<'_, Register> {
-        self.register.lock().unwrap_or_else(PoisonError::into_inner)
+        self.register.lock()
     }
 }
 
@@ -285,10 +287,10 @@ mod tests {
         }
         assert_eq!(watch.lock().withdrawn.len(), MAX_WITHDRAWN);
 
-        let places: Vec<_> = (0..MAX_WATCHERS).map(|_| watch.job(JobId::new())).collect();
-        assert!(places.iter().all(Option::is_some));
+        let permits: Vec<_> = (0..MAX_WATCHERS).map(|_| watch.job(JobId::new())).collect();
+        assert!(permits.iter().all(Option::is_some));
         assert!(watch.job(JobId::new()).is_none());
-        drop(places);
+        drop(permits);
         assert!(watch.job(JobId::new()).is_some());
     }
 

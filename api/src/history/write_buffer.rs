@@ -1,64 +1,68 @@
 //! What the recorder holds, by job: to be read while it is on its way into the store.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use warren_protocol::ids::JobId;
 
 use crate::store::Execution;
+use crate::sync::Lock;
 
 /// All that is held.
 #[derive(Default)]
-pub(super) struct Hand {
+pub(super) struct WriteBuffer {
     // Of one job there may be two: that it is pending, and its result.
-    executions: Mutex<HashMap<JobId, Vec<Arc<Execution>>>>,
+    executions: Lock<HashMap<JobId, Vec<Arc<Execution>>>>,
 }
 
 /// One execution in the hand. Dropped, it is there no more.
-pub(super) struct Held {
+pub(super) struct Buffered {
     execution: Arc<Execution>,
-    hand: Arc<Hand>,
+    buffer: Arc<WriteBuffer>,
 }
 
-impl Hand {
+impl WriteBuffer {
     /// Takes one in hand.
-    pub(super) fn hold(self: &Arc<Self>, execution: Execution) -> Held {
+    pub(super) fn hold(self: &Arc<Self>, execution: Execution) -> Buffered {
         let execution = Arc::new(execution);
-        let held = Arc::clone(&execution);
-        self.lock().entry(held.job_id).or_default().push(held);
-        Held {
+        let buffered = Arc::clone(&execution);
+        self.lock()
+            .entry(buffered.job_id)
+            .or_default()
+            .push(buffered);
+        Buffered {
             execution,
-            hand: Arc::clone(self),
+            buffer: Arc::clone(self),
         }
     }
 
     /// What is held of a job: what settles it, if that is there.
     pub(super) fn find(&self, job_id: JobId) -> Option<Execution> {
         let executions = self.lock();
-        let held = executions.get(&job_id)?;
-        let settled = held.iter().find(|execution| execution.is_settled());
-        settled.or(held.first()).map(|found| found.as_ref().clone())
+        let buffered = executions.get(&job_id)?;
+        let settled = buffered.iter().find(|execution| execution.is_settled());
+        settled
+            .or(buffered.first())
+            .map(|found| found.as_ref().clone())
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Vec<Arc<Execution>>>> {
-        self.executions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.executions.lock()
     }
 }
 
-impl Held {
+impl Buffered {
     pub(super) fn execution(&self) -> &Execution {
         &self.execution
     }
 }
 
-impl Drop for Held {
+impl Drop for Buffered {
     fn drop(&mut self) {
-        let mut executions = self.hand.lock();
-        if let Some(held) = executions.get_mut(&self.execution.job_id) {
-            held.retain(|other| !Arc::ptr_eq(other, &self.execution));
-            if held.is_empty() {
+        let mut executions = self.buffer.lock();
+        if let Some(buffered) = executions.get_mut(&self.execution.job_id) {
+            buffered.retain(|other| !Arc::ptr_eq(other, &self.execution));
+            if buffered.is_empty() {
                 executions.remove(&self.execution.job_id);
             }
         }

@@ -7,7 +7,7 @@ mod requests;
 
 use readings::Reading;
 pub(crate) use readings::{Kind, Number, Readings};
-pub(crate) use requests::{Requests, count};
+pub(crate) use requests::{RequestCounters, count};
 
 use std::sync::{Arc, PoisonError, RwLock};
 

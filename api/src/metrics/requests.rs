@@ -1,4 +1,4 @@
-//! Requests by route, and what they were answered.
+//! RequestCounters by route, and what they were answered.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
@@ -15,7 +15,7 @@ use super::{DURATIONS, Metrics};
 
 /// Counts requests. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Requests {
+pub(crate) struct RequestCounters {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabel, Histogram>,
     errors: Family<CodeLabel, Counter>,
@@ -38,13 +38,13 @@ struct CodeLabel {
     code: &'static str,
 }
 
-impl Requests {
+impl RequestCounters {
     /// Told in `metrics`.
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             requests: metrics.register(
                 "requests",
-                "Requests by route and class of status; gone is one whose caller left before the answer",
+                "RequestCounters by route and class of status; gone is one whose caller left before the answer",
                 Family::default(),
             ),
             durations: metrics.register(
@@ -63,13 +63,13 @@ impl Requests {
 
 /// The middleware that counts.
 pub(crate) async fn count(
-    State(requests): State<Requests>,
+    State(requests): State<RequestCounters>,
     request: Request,
     next: Next,
 ) -> Response {
     // By route and not by path: paths hold ids, and there are as many of them as callers like.
     let route = request.extensions().get::<MatchedPath>();
-    let mut tally = Tally {
+    let mut timer = RequestTimer {
         method: method(request.method()),
         route: route.map_or("none", MatchedPath::as_str).to_owned(),
         status: "gone",
@@ -77,24 +77,24 @@ pub(crate) async fn count(
         requests,
     };
     let response = next.run(request).await;
-    tally.status = class(response.status().as_u16());
+    timer.status = class(response.status().as_u16());
     if let Some(ErrorCode(code)) = response.extensions().get() {
         let label = CodeLabel { code };
-        tally.requests.errors.get_or_create(&label).inc();
+        timer.requests.errors.get_or_create(&label).inc();
     }
     response
 }
 
 /// A request in hand. Dropped without an answer, its caller has gone.
-struct Tally {
-    requests: Requests,
+struct RequestTimer {
+    requests: RequestCounters,
     method: &'static str,
     route: String,
     status: &'static str,
     begun: Instant,
 }
 
-impl Drop for Tally {
+impl Drop for RequestTimer {
     fn drop(&mut self) {
         let route = std::mem::take(&mut self.route);
         let of_route = RouteLabel {

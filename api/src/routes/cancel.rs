@@ -17,7 +17,7 @@ use warren_protocol::time::{Deadline, EpochMillis};
 use warren_protocol::ids::JobId;
 
 use crate::access::auth::Rooms;
-use crate::description::ErrorAnswer;
+use crate::description::{ErrorAnswer, ExecutionErrors};
 use crate::history::view::{ExecutionResponse, Seen, Stage};
 use crate::routes::executions::job_id;
 use crate::state::AppState;
@@ -39,11 +39,8 @@ const UNKNOWN_WAIT: Duration = Duration::from_secs(60);
     responses(
         (status = 200, description = "The execution, cancelled.", body = ExecutionResponse),
         (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form.", body = ErrorAnswer),
-        (status = 404, description = "`unknown_execution`: nothing is recorded under this id.", body = ErrorAnswer),
         (status = 409, description = "`already_finished`: it has ended otherwise.", body = ErrorAnswer),
-        (status = 503, description = "`store_unavailable`: the history cannot be read now.", body = ErrorAnswer, headers(
-            ("Retry-After" = u32, description = "In how many seconds to ask again."),
-        )),
+        ExecutionErrors<false>,
     )
 )]
 pub(crate) async fn delete(

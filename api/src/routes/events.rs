@@ -15,7 +15,7 @@ use warren_http::ApiError;
 use warren_protocol::ids::JobId;
 
 use crate::access::auth::Rooms;
-use crate::description::ErrorAnswer;
+use crate::description::{ErrorAnswer, ExecutionErrors};
 use crate::history::follow::{Follower, Waited};
 use crate::history::view::{ExecutionResponse, Seen, Stage};
 use crate::routes::executions::job_id;
@@ -27,7 +27,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// What is to come of a stream.
-struct Telling {
+struct EventFeed {
     follower: Follower,
     until: Instant,
     /// What is to be told next.
@@ -48,10 +48,7 @@ struct Telling {
     responses(
         (status = 200, description = "The events.", body = String, content_type = "text/event-stream"),
         (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form.", body = ErrorAnswer),
-        (status = 404, description = "`unknown_execution`: nothing is recorded under this id.", body = ErrorAnswer),
-        (status = 503, description = "`store_unavailable`: the history cannot be read now; `too_many_waiting`: as many wait as may.", body = ErrorAnswer, headers(
-            ("Retry-After" = u32, description = "In how many seconds to ask again."),
-        )),
+        ExecutionErrors<true>,
     )
 )]
 pub(crate) async fn get(
@@ -60,21 +57,21 @@ pub(crate) async fn get(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let follower = state.history.follow(rooms, job_id(id)?)?;
-    let telling = Telling {
+    let feed = EventFeed {
         next: Some(follower.look().await?),
         follower,
         until: Instant::now() + LONGEST,
         last: None,
     };
-    let events = stream::unfold(telling, async |mut telling| {
-        let event = telling.event().await?;
-        Some((Ok(event), telling))
+    let events = stream::unfold(feed, async |mut feed| {
+        let event = feed.event().await?;
+        Some((Ok(event), feed))
     });
     let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("here");
     Ok(Sse::new(events).keep_alive(heartbeat))
 }
 
-impl Telling {
+impl EventFeed {
     /// The next event; `None` after the last.
     async fn event(&mut self) -> Option<Event> {
         if self.last == Some(Stage::Finished) {

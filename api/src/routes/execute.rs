@@ -21,7 +21,7 @@ use crate::access::caller::Caller;
 use crate::description::{BadRequest, ErrorAnswer, NoRoom, OurFault};
 use crate::execution::Acceptance;
 use crate::execution::dispatch::failure_problem;
-use crate::execution::idempotency::{FirstOrReplay, Held, Keyed, replayed};
+use crate::execution::idempotency::{FirstOrReplay, HeldKey, Keyed, replayed};
 use crate::execution::intake::{ValidatedRequest, receive, room_name};
 use crate::execution::overloaded::overloaded;
 use crate::execution::preference::Preference;
@@ -185,7 +185,7 @@ impl Call<'_> {
 
 /// Releases a key whose job will certainly not run, so that the request can be sent again under it.
 /// Any other key stands for its job.
-async fn settle(held: Held, acceptance: Acceptance) {
+async fn settle(held: HeldKey, acceptance: Acceptance) {
     match acceptance {
         Acceptance::CertainlyNot => held.release().await,
         Acceptance::Taken | Acceptance::Perhaps => held.keep(),

@@ -13,7 +13,7 @@ use warren_protocol::contract::Problem;
 use warren_protocol::ids::JobId;
 
 use crate::access::auth::Rooms;
-use crate::description::ErrorAnswer;
+use crate::description::{ErrorAnswer, ExecutionErrors};
 use crate::history::view::ExecutionResponse;
 use crate::state::AppState;
 
@@ -33,10 +33,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
     responses(
         (status = 200, description = "What is recorded of it.", body = ExecutionResponse),
         (status = 400, description = "`invalid_job_id`: not a UUID in its hyphenated form; `invalid_wait`.", body = ErrorAnswer),
-        (status = 404, description = "`unknown_execution`: nothing is recorded under this id.", body = ErrorAnswer),
-        (status = 503, description = "`store_unavailable`: the history cannot be read now; `too_many_waiting`: as many wait as may.", body = ErrorAnswer, headers(
-            ("Retry-After" = u32, description = "In how many seconds to ask again."),
-        )),
+        ExecutionErrors<true>,
     )
 )]
 pub(crate) async fn get(

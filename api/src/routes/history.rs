@@ -17,27 +17,10 @@ use warren_protocol::ids::{JobId, RoomId};
 use warren_protocol::outcome::Status;
 use warren_protocol::time::EpochMillis;
 
-use crate::description::ErrorAnswer;
+use crate::description::{ErrorAnswer, HistoryUnavailable};
 use crate::execution::intake::room_name;
 use crate::state::AppState;
-use crate::store::{CodeHash, Listing, Page, PageSize, Standing, Summary};
-
-/// What can be asked for as a status.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "only described: `Standing` reads it")]
-enum StandingName {
-    Completed,
-    RuntimeError,
-    TimeLimitExceeded,
-    MemoryLimitExceeded,
-    OutputLimitExceeded,
-    WrongAnswer,
-    NotRun,
-    Failed,
-    Pending,
-    Lost,
-}
+use crate::store::{CodeHash, ExecutionStatus, Listing, Page, PageSize, Summary};
 
 /// A page of a room's history.
 #[derive(Debug, Serialize, ToSchema)]
@@ -84,14 +67,12 @@ pub(crate) struct SummaryResponse {
         ("limit" = Option<u32>, Query, description = "How many; 50 unless given.", minimum = 1, maximum = 100),
         ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before.", pattern = "^(0|[1-9][0-9]{0,17})[.][0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
         ("language" = Option<LanguageName>, Query, description = "Only those of this language."),
-        ("status" = Option<StandingName>, Query, description = "Only those of this status."),
+        ("status" = Option<ExecutionStatus>, Query, description = "Only those of this status."),
     ),
     responses(
         (status = 200, description = "A page of them.", body = HistoryResponse),
         (status = 400, description = "`invalid_parameter`: one of the query's; `invalid_room`.", body = ErrorAnswer),
-        (status = 503, description = "`store_unavailable`: the history cannot be read now.", body = ErrorAnswer, headers(
-            ("Retry-After" = u32, description = "In how many seconds to ask again."),
-        )),
+        HistoryUnavailable,
     )
 )]
 pub(crate) async fn get(
@@ -120,8 +101,8 @@ impl From<Summary> for SummaryResponse {
     fn from(summary: Summary) -> Self {
         Self {
             job_id: summary.job_id,
-            status: summary.standing.as_str(),
-            success: summary.standing == Standing::Ran(Status::Completed),
+            status: summary.status.as_str(),
+            success: summary.status == ExecutionStatus::Ran(Status::Completed),
             language: summary.language,
             submitted_at: summary.submitted_at,
             recorded_at: summary.recorded_at,
@@ -140,7 +121,7 @@ fn parse(room: RoomId, query: &str) -> Result<Listing, Problem> {
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match name.as_ref() {
             "language" => listing.language = Some(value_of(&name, &value)?),
-            "status" => listing.standing = Some(value_of(&name, &value)?),
+            "status" => listing.status = Some(value_of(&name, &value)?),
             "cursor" => listing.after = Some(value_of(&name, &value)?),
             "limit" => {
                 let limit = value.parse().ok().and_then(PageSize::new);

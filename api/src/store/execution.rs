@@ -13,7 +13,7 @@ use warren_protocol::limits::ByteSize;
 use warren_protocol::reply::{JobFailure, Reply};
 use warren_protocol::time::EpochMillis;
 
-use super::Standing;
+use super::ExecutionStatus;
 
 /// The most program text (outputs, inputs, expected outputs) that is recorded of one execution.
 /// A MongoDB document holds 16 MiB, and an answer may be larger.
@@ -203,13 +203,16 @@ impl Execution {
 
     /// How it stands: of a job without a result, whether one may still come.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> ExecutionStatus {
         match &self.end {
-            End::Ran(response) => Standing::Ran(response.status),
-            End::Failed(_) => Standing::Failed,
+            End::Ran(response) => ExecutionStatus::Ran(response.status),
+            End::Failed(_) => ExecutionStatus::Failed,
             End::Pending => {
                 let due_at = self.origin.as_ref().and_then(|origin| origin.due_at);
-                Standing::without_result(due_at.unwrap_or(self.recorded_at), EpochMillis::now())
+                ExecutionStatus::without_result(
+                    due_at.unwrap_or(self.recorded_at),
+                    EpochMillis::now(),
+                )
             }
         }
     }

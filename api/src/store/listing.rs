@@ -5,7 +5,7 @@ use warren_protocol::ids::{JobId, RoomId};
 use warren_protocol::time::EpochMillis;
 use warren_protocol::time::millis;
 
-use super::{CodeHash, Cursor, OVERDUE, Standing};
+use super::{CodeHash, Cursor, ExecutionStatus, OVERDUE};
 
 /// Which executions are asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Listing {
     /// Of this language only.
     pub language: Option<LanguageName>,
     /// That stand like this only.
-    pub standing: Option<Standing>,
+    pub status: Option<ExecutionStatus>,
     /// From here on.
     pub after: Option<Cursor>,
     /// At most so many.
@@ -29,7 +29,7 @@ impl Listing {
         Self {
             room,
             language: None,
-            standing: None,
+            status: None,
             after: None,
             limit: PageSize::default(),
         }
@@ -80,7 +80,7 @@ pub struct Summary {
     /// The job.
     pub job_id: JobId,
     /// How it stands.
-    pub standing: Standing,
+    pub status: ExecutionStatus,
     /// The language it was to run as.
     pub language: LanguageName,
     /// When it was submitted.
@@ -109,8 +109,8 @@ impl TryFrom<SummaryParts> for Summary {
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn try_from(parts: SummaryParts) -> Result<Self, Self::Error> {
-        let standing = match parts.status.parse()? {
-            Standing::Pending | Standing::Lost => Standing::without_result(
+        let status = match parts.status.parse()? {
+            ExecutionStatus::Pending | ExecutionStatus::Lost => ExecutionStatus::without_result(
                 parts.due_at.unwrap_or(parts.recorded_at),
                 EpochMillis::now(),
             ),
@@ -118,7 +118,7 @@ impl TryFrom<SummaryParts> for Summary {
         };
         Ok(Self {
             job_id: parts.job_id.parse()?,
-            standing,
+            status,
             language: parts.language.parse()?,
             submitted_at: parts.submitted_at,
             recorded_at: parts.recorded_at,

@@ -18,7 +18,7 @@ pub use listing::{Listing, Page, PageSize, Summary};
 pub use mongo::MongoStore;
 pub use retention::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
 pub use sqlite::SqliteStore;
-pub use status::{InvalidStanding, Standing};
+pub use status::{ExecutionStatus, InvalidStatus};
 
 use async_trait::async_trait;
 use std::path::PathBuf;
@@ -140,6 +140,25 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+impl StoreError {
+    fn unavailable(store: &'static str, source: impl Into<Cause>) -> Self {
+        let source = source.into();
+        Self::Unavailable { store, source }
+    }
+
+    fn rejected(store: &'static str, source: impl Into<Cause>) -> Self {
+        let source = source.into();
+        Self::Rejected { store, source }
+    }
+
+    fn unreadable(store: &'static str, source: impl Into<Cause>) -> Self {
+        let source = source.into();
+        Self::Unreadable { store, source }
+    }
 }
 
 /// The operation did not end within [`STORE_TIMEOUT`].

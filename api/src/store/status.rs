@@ -1,15 +1,19 @@
-//! How a recorded execution stands: the one word that callers read and filter by.
+//! Status of a recorded execution: the one word that callers read and filter by.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 use warren_protocol::outcome::Status;
 use warren_protocol::time::EpochMillis;
 
 use super::{End, OVERDUE};
 
-/// How an execution stands.
+/// A status of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ExecutionStatus {
     /// It ran, to this verdict.
     Ran(Status),
     /// It could not be run.
@@ -20,21 +24,14 @@ pub enum Standing {
     Lost,
 }
 
-impl Standing {
-    const ALL: [Self; 10] = [
-        Self::Ran(Status::Completed),
-        Self::Ran(Status::RuntimeError),
-        Self::Ran(Status::TimeLimitExceeded),
-        Self::Ran(Status::MemoryLimitExceeded),
-        Self::Ran(Status::OutputLimitExceeded),
-        Self::Ran(Status::WrongAnswer),
-        Self::Ran(Status::NotRun),
-        Self::Failed,
-        Self::Pending,
-        Self::Lost,
-    ];
+impl ExecutionStatus {
+    /// Returns every status.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let verdicts = Status::ALL.into_iter().map(Self::Ran);
+        verdicts.chain([Self::Failed, Self::Pending, Self::Lost])
+    }
 
-    /// The word for it.
+    /// Returns the word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,8 +41,8 @@ impl Standing {
         }
     }
 
-    /// What the store's `status` says: a lost one is recorded as pending, and is told apart by when
-    /// it was due.
+    /// Returns the `status` in the store. A lost execution is recorded as pending, and distinguished by
+    /// when it was due.
     pub(super) fn recorded_as(self) -> &'static str {
         match self {
             Self::Ran(status) => status.as_str(),
@@ -54,7 +51,7 @@ impl Standing {
         }
     }
 
-    /// How a job without a result stands that was due then.
+    /// Returns the status of a job without a result that was due then.
     pub(super) fn without_result(due_at: EpochMillis, now: EpochMillis) -> Self {
         if due_at + OVERDUE < now {
             Self::Lost
@@ -64,16 +61,39 @@ impl Standing {
     }
 }
 
-impl FromStr for Standing {
-    type Err = InvalidStanding;
+impl FromStr for ExecutionStatus {
+    type Err = InvalidStatus;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|s| s.as_str() == text).ok_or(InvalidStanding)
+        let mut all = Self::all();
+        all.find(|s| s.as_str() == text).ok_or(InvalidStatus)
     }
 }
 
-/// A word that is no status.
+/// A word that is not a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of {}", Standing::ALL.map(Standing::as_str).join(", "))]
-pub struct InvalidStanding;
+#[error("must be one of {}", words().join(", "))]
+pub struct InvalidStatus;
+
+fn words() -> Vec<&'static str> {
+    ExecutionStatus::all()
+        .map(ExecutionStatus::as_str)
+        .collect()
+}
+
+impl PartialSchema for ExecutionStatus {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("What can be asked for as a status."))
+            .enum_values(Some(words()));
+        words.into()
+    }
+}
+
+impl ToSchema for ExecutionStatus {
+    /// The schema's name in the published description, which generated clients may use.
+    fn name() -> Cow<'static, str> {
+        "StandingName".into()
+    }
+}

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::Lock;
 
 /// The permits that are held, by key. A key of which none is held takes no memory.
-pub(crate) struct KeyedPermits<K>(Arc<Lock<Held<K>>>);
+pub(crate) struct KeyedPermits<K>(Arc<Lock<HeldCounts<K>>>);
 
-struct Held<K> {
+struct HeldCounts<K> {
     total: usize,
     by_key: HashMap<K, usize>,
 }
@@ -17,12 +17,12 @@ struct Held<K> {
 /// A permit for one key, returned when it is dropped.
 pub(crate) struct Permit<K: Eq + Hash> {
     key: K,
-    held: Arc<Lock<Held<K>>>,
+    held: Arc<Lock<HeldCounts<K>>>,
 }
 
 impl<K> Default for KeyedPermits<K> {
     fn default() -> Self {
-        Self(Arc::new(Lock::new(Held {
+        Self(Arc::new(Lock::new(HeldCounts {
             total: 0,
             by_key: HashMap::new(),
         })))

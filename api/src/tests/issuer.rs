@@ -181,8 +181,8 @@ impl Issuer {
         let mut config = AuthConfig::from_env(&mut env);
         env.finish().unwrap();
         // Here nobody is answered too late, however slow the machine.
-        let pace = &mut config.provider.as_mut().unwrap().pace;
-        (pace.wait, pace.timeout) = (Duration::from_secs(10), Duration::from_secs(10));
+        let policy = &mut config.provider.as_mut().unwrap().fetch_policy;
+        (policy.wait, policy.timeout) = (Duration::from_secs(10), Duration::from_secs(10));
         config
     }
 

@@ -281,7 +281,7 @@ async fn a_new_key_is_taken_and_a_withdrawn_one_is_not() {
     let (old, new) = (Signer::one(), Signer::two());
     let issuer = Issuer::of(&[&old]).await;
     let bench = bench(issuer.config_with(|provider| {
-        provider.pace.cooldown = Duration::from_millis(20);
+        provider.fetch_policy.cooldown = Duration::from_millis(20);
     }))
     .await;
     let token = |signer: &Signer| signer.token(&claims(&json!({})));
@@ -300,7 +300,7 @@ async fn unknown_keys_do_not_have_the_issuer_asked_each_time() {
     let signer = Signer::one();
     let issuer = Issuer::of(&[&signer]).await;
     let bench = bench(issuer.config_with(|provider| {
-        provider.pace.cooldown = Duration::from_secs(3600);
+        provider.fetch_policy.cooldown = Duration::from_secs(3600);
     }))
     .await;
     assert_eq!(
@@ -321,7 +321,7 @@ async fn known_keys_hold_while_the_issuer_is_away_and_not_for_ever() {
     let mut issuer = Issuer::of(&[&signer]).await;
     issuer.goes_away().await;
     let short = Duration::from_millis(20);
-    let never = bench(issuer.config_with(|provider| provider.pace.cooldown = short)).await;
+    let never = bench(issuer.config_with(|provider| provider.fetch_policy.cooldown = short)).await;
     let token = signer.token(&claims(&json!({})));
     ask(&never, &token).await.error(503, "auth_unavailable");
     issuer.comes_back().await;
@@ -330,8 +330,8 @@ async fn known_keys_hold_while_the_issuer_is_away_and_not_for_ever() {
     // Of these two one uses keys that have lapsed, and the other does not.
     let lapsing = |stale| {
         issuer.config_with(|provider| {
-            (provider.pace.min_age, provider.pace.max_age) = (short, 10 * short);
-            (provider.pace.cooldown, provider.pace.stale) = (short, stale);
+            (provider.fetch_policy.min_age, provider.fetch_policy.max_age) = (short, 10 * short);
+            (provider.fetch_policy.cooldown, provider.fetch_policy.stale) = (short, stale);
         })
     };
     let holding = bench(lapsing(Duration::from_secs(3600))).await;
@@ -352,7 +352,7 @@ async fn keys_that_are_none_are_not_taken() {
     let signer = Signer::one();
     let issuer = Issuer::of(&[]).await;
     let bench = bench(issuer.config_with(|provider| {
-        provider.pace.cooldown = Duration::from_millis(20);
+        provider.fetch_policy.cooldown = Duration::from_millis(20);
     }))
     .await;
     let token = signer.token(&claims(&json!({})));

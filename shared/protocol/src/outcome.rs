@@ -32,6 +32,17 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 7] = [
+        Self::Completed,
+        Self::RuntimeError,
+        Self::TimeLimitExceeded,
+        Self::MemoryLimitExceeded,
+        Self::OutputLimitExceeded,
+        Self::WrongAnswer,
+        Self::NotRun,
+    ];
+
     /// Returns the status as JSON, logs and metrics name it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use warren_api::store::{
-    Cursor, End, Execution, Listing, Origin, PageSize, Standing, Store, Summary,
+    Cursor, End, Execution, ExecutionStatus, Listing, Origin, PageSize, Store, Summary,
 };
 use warren_protocol::ids::{JobId, RoomId};
 use warren_protocol::outcome::Status;
@@ -83,7 +83,7 @@ pub(super) async fn the_newest_comes_first_and_every_page_follows_the_last(opene
     let End::Ran(response) = &whole.end else {
         panic!("it ran")
     };
-    assert_eq!(item.standing, Standing::Ran(response.status));
+    assert_eq!(item.status, ExecutionStatus::Ran(response.status));
     assert_eq!(item.duration_ms, Some(response.duration_ms));
     assert_eq!(item.recorded_at, whole.recorded_at);
     assert_eq!(
@@ -145,8 +145,8 @@ pub(super) async fn filters_tell_languages_and_standings_apart(opener: Opener) {
     for (n, execution) in (0..).zip(all) {
         record(store.as_ref(), &placed(execution.clone(), "here", n)).await;
     }
-    let verdict = done.standing();
-    for (standing, expected) in [
+    let verdict = done.status();
+    for (status, expected) in [
         (
             None,
             vec![
@@ -158,17 +158,20 @@ pub(super) async fn filters_tell_languages_and_standings_apart(opener: Opener) {
                 &pending,
             ],
         ),
-        (Some(Standing::Failed), vec![&failure]),
+        (Some(ExecutionStatus::Failed), vec![&failure]),
         (Some(verdict), vec![&done]),
-        (Some(Standing::Pending), vec![&waiting_long, &pending]),
-        (Some(Standing::Lost), vec![&lost_unsaid, &lost]),
-        (Some(Standing::Ran(Status::NotRun)), vec![]),
+        (
+            Some(ExecutionStatus::Pending),
+            vec![&waiting_long, &pending],
+        ),
+        (Some(ExecutionStatus::Lost), vec![&lost_unsaid, &lost]),
+        (Some(ExecutionStatus::Ran(Status::NotRun)), vec![]),
     ] {
         let expected: Vec<_> = expected.iter().map(|execution| execution.job_id).collect();
         for limit in [1, 50] {
             let limit = PageSize::new(limit).expect("a page size");
             let listing = Listing {
-                standing,
+                status,
                 limit,
                 ..Listing::of(room("here"))
             };
@@ -179,13 +182,11 @@ pub(super) async fn filters_tell_languages_and_standings_apart(opener: Opener) {
             );
         }
         let listing = Listing {
-            standing,
+            status,
             ..Listing::of(room("here"))
         };
         let (items, _) = list(store.as_ref(), &listing).await;
-        let told = items
-            .iter()
-            .all(|i| standing.is_none_or(|s| i.standing == s));
+        let told = items.iter().all(|i| status.is_none_or(|s| i.status == s));
         assert!(told, "{items:?}");
     }
     let origin = done.origin.as_ref().expect("it has an origin");

@@ -13,8 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 use warren_outbound::{ClientError, client_builder, read_bounded};
 use warren_protocol::limits::ByteSize;
 
+use super::fetch_policy::FetchPolicy;
 use super::jwks::{Jwks, JwksFault};
-use super::pace::Pace;
 use super::provider::JwksUrl;
 
 /// The longest answer that is read: a dozen keys with their certificates.
@@ -29,7 +29,7 @@ const RIPE: f64 = 0.8;
 pub(super) struct KeySet {
     known: watch::Receiver<Known>,
     wanted: Arc<Notify>,
-    pace: Pace,
+    fetch_policy: FetchPolicy,
     _keeping: AbortOnDropHandle<()>,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum Missing {
 
 impl KeySet {
     /// Fetches the keys, now and ever again.
-    pub(super) fn keep(url: JwksUrl, pace: Pace) -> Self {
+    pub(super) fn keep(url: JwksUrl, fetch_policy: FetchPolicy) -> Self {
         let (sender, known) = watch::channel(Known {
             keys: Arc::default(),
             until: None,
@@ -70,11 +70,11 @@ impl KeySet {
             cool: Instant::now(),
         });
         let wanted = Arc::new(Notify::new());
-        let keeping = tokio::spawn(keep(url, pace, Arc::clone(&wanted), sender));
+        let keeping = tokio::spawn(keep(url, fetch_policy, Arc::clone(&wanted), sender));
         Self {
             known,
             wanted,
-            pace,
+            fetch_policy,
             _keeping: AbortOnDropHandle::new(keeping),
         }
     }
@@ -93,7 +93,7 @@ impl KeySet {
         }
         let mut further = self.known.clone();
         let fetched = further.wait_for(|now| now.attempts > known.attempts);
-        match timeout(self.pace.wait, fetched).await {
+        match timeout(self.fetch_policy.wait, fetched).await {
             Ok(Ok(now)) => now.key(id).ok_or_else(|| now.missing()),
             Ok(Err(_)) | Err(_) => Err(Missing::Unavailable),
         }
@@ -115,20 +115,25 @@ impl Known {
     }
 }
 
-async fn keep(url: JwksUrl, pace: Pace, wanted: Arc<Notify>, known: watch::Sender<Known>) {
+async fn keep(
+    url: JwksUrl,
+    fetch_policy: FetchPolicy,
+    wanted: Arc<Notify>,
+    known: watch::Sender<Known>,
+) {
     let mut pause = MIN_PAUSE;
     loop {
-        let fetched = fetch(&url, &pace).await;
+        let fetched = fetch(&url, &fetch_policy).await;
         let now = Instant::now();
         let next = match fetched {
             Ok((keys, age)) => {
                 pause = MIN_PAUSE;
                 known.send_modify(|known| {
                     known.keys = Arc::new(keys);
-                    known.until = Some(now + age + pace.stale);
+                    known.until = Some(now + age + fetch_policy.stale);
                     known.attempts += 1;
                     known.last = Attempt::Succeeded;
-                    known.cool = now + pace.cooldown;
+                    known.cool = now + fetch_policy.cooldown;
                 });
                 now + age.mul_f64(RIPE)
             }
@@ -142,7 +147,7 @@ async fn keep(url: JwksUrl, pace: Pace, wanted: Arc<Notify>, known: watch::Sende
                 known.send_modify(|known| {
                     known.attempts += 1;
                     known.last = Attempt::Failed;
-                    known.cool = next.min(now + pace.cooldown);
+                    known.cool = next.min(now + fetch_policy.cooldown);
                 });
                 next
             }
@@ -155,9 +160,9 @@ async fn keep(url: JwksUrl, pace: Pace, wanted: Arc<Notify>, known: watch::Sende
     }
 }
 
-async fn fetch(url: &JwksUrl, pace: &Pace) -> Result<(Jwks, Duration), FetchError> {
+async fn fetch(url: &JwksUrl, fetch_policy: &FetchPolicy) -> Result<(Jwks, Duration), FetchError> {
     // A client of its own each time: fetches are hours apart, and no connection outlives them.
-    let client: Client = client_builder(pace.timeout)?
+    let client: Client = client_builder(fetch_policy.timeout)?
         .build()
         .map_err(ClientError::Http)?;
     let request = client.get(url.url().clone());
@@ -167,7 +172,7 @@ async fn fetch(url: &JwksUrl, pace: &Pace) -> Result<(Jwks, Duration), FetchErro
         return Err(FetchError::Status(answer.status()));
     }
     let header = answer.headers().get(CACHE_CONTROL);
-    let age = pace.age_of(header.and_then(|value| value.to_str().ok()));
+    let age = fetch_policy.age_of(header.and_then(|value| value.to_str().ok()));
     let body = read_bounded(answer, MAX_ANSWER).await?;
     Ok((Jwks::parse(&body)?, age))
 }

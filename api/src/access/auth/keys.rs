@@ -30,12 +30,12 @@ pub(crate) struct Key {
     pub(crate) rooms: Rooms,
     /// Its own, instead of everybody's.
     pub(crate) limit: Option<Limit>,
-    pub(crate) standing: Standing,
+    pub(crate) role: Role,
 }
 
 /// Whether a key is an operator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Role {
     /// It runs code.
     Ordinary,
     /// It may also read what is for operators.
@@ -143,10 +143,10 @@ impl Stanza {
             hash: self.sha256.parse().map_err(|error| format!("{error}"))?,
             rooms,
             limit,
-            standing: if self.operator {
-                Standing::Operator
+            role: if self.operator {
+                Role::Operator
             } else {
-                Standing::Ordinary
+                Role::Ordinary
             },
         })
     }
@@ -192,12 +192,12 @@ mod tests {
         let found = keys.find(&one).unwrap();
         assert_eq!(found.name.to_string(), "one");
         assert_eq!((&found.rooms, &found.limit), (&Rooms::All, &None));
-        assert_eq!(found.standing, Standing::Ordinary);
+        assert_eq!(found.role, Role::Ordinary);
         let found = keys.find(&other).unwrap();
         assert_eq!(found.name.to_string(), "other");
         assert!(found.rooms.cover(&"course-1".parse().unwrap()));
         assert!(!found.rooms.cover(&"demo".parse().unwrap()));
-        assert_eq!(found.standing, Standing::Operator);
+        assert_eq!(found.role, Role::Operator);
         assert_eq!(keys.find(&ApiKey::generate().unwrap()), None);
         assert_eq!(Keys::default().find(&one), None);
     }

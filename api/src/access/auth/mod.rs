@@ -4,11 +4,11 @@ mod api_key;
 mod config;
 mod credential;
 mod denied;
+mod fetch_policy;
 mod jwks;
 mod key_ring;
 mod key_set;
 mod keys;
-mod pace;
 mod provider;
 mod rooms;
 mod rs256;
@@ -25,7 +25,7 @@ pub(crate) use rooms::Rooms;
 
 use credential::Credential;
 use key_ring::KeyRing;
-use keys::Standing;
+use keys::Role;
 use tokens::Tokens;
 
 use crate::access::caller::Caller;
@@ -44,7 +44,7 @@ pub(crate) struct Identity {
     pub(crate) rooms: Rooms,
     /// The caller's own, instead of everybody's.
     pub(crate) limit: Option<Limit>,
-    standing: Standing,
+    role: Role,
 }
 
 impl Auth {
@@ -68,7 +68,7 @@ impl Auth {
                     caller: Caller::Key(key.name.clone()),
                     rooms: key.rooms.clone(),
                     limit: key.limit,
-                    standing: key.standing,
+                    role: key.role,
                 })
             }
             Credential::Token(token) => {
@@ -79,7 +79,7 @@ impl Auth {
                     caller: Caller::User(subject),
                     rooms: Rooms::All,
                     limit: None,
-                    standing: Standing::Ordinary,
+                    role: Role::Ordinary,
                 })
             }
         }
@@ -93,12 +93,12 @@ impl Identity {
             caller: Caller::Anonymous,
             rooms: Rooms::All,
             limit: None,
-            standing: Standing::Operator,
+            role: Role::Operator,
         }
     }
 
     /// Whether this may read what is for operators.
     pub(crate) fn is_operator(&self) -> bool {
-        self.standing == Standing::Operator
+        self.role == Role::Operator
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 use warren_config::Env;
 
-use super::pace::Pace;
+use super::fetch_policy::FetchPolicy;
 
 const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
@@ -18,7 +18,7 @@ pub struct Provider {
     pub(crate) audience: String,
     pub(crate) keys: JwksUrl,
     pub(crate) kind: Kind,
-    pub(crate) pace: Pace,
+    pub(crate) fetch_policy: FetchPolicy,
 }
 
 /// Whose rules hold beside OpenID Connect's.
@@ -44,7 +44,7 @@ impl Provider {
                 audience: project,
                 keys: keys.or_else(|| FIREBASE_KEYS.parse().ok())?,
                 kind: Kind::Firebase,
-                pace: Pace::default(),
+                fetch_policy: FetchPolicy::default(),
             }),
             (Some(_), _, _) => {
                 env.fault(
@@ -65,7 +65,7 @@ impl Provider {
                     audience,
                     keys: keys?,
                     kind: Kind::OpenId,
-                    pace: Pace::default(),
+                    fetch_policy: FetchPolicy::default(),
                 })
             }
             (None, None, None) if keys.is_none() => None,

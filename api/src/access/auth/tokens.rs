@@ -43,7 +43,7 @@ impl Tokens {
         validation.leeway = LEEWAY;
         Self {
             kind: provider.kind,
-            keys: KeySet::keep(provider.keys, provider.pace),
+            keys: KeySet::keep(provider.keys, provider.fetch_policy),
             validation,
         }
     }

@@ -2,35 +2,35 @@
 //! room for.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 
 use super::who::Who;
+use crate::sync::Lock;
 
 /// One number for each of those that are counted. Who comes when it is full is counted together
 /// with all others who do: neither let by nor kept out for it.
-pub(super) struct Places {
+pub(super) struct BoundedState {
     most: usize,
-    numbers: Mutex<HashMap<Who, Nanos>>,
+    numbers: Lock<HashMap<Who, Nanos>>,
 }
 
-impl Places {
+impl BoundedState {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
-            numbers: Mutex::default(),
+            numbers: Lock::default(),
         }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut HashMap<Who, Nanos>) -> T) -> T {
-        act(&mut self.numbers.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.numbers.lock())
     }
 }
 
-impl StateStore for Places {
+impl StateStore for BoundedState {
     type Key = Who;
 
     fn measure_and_replace<T, F, E>(&self, who: &Who, measure: F) -> Result<T, E>
@@ -47,7 +47,7 @@ impl StateStore for Places {
     }
 }
 
-impl ShrinkableKeyedStateStore<Who> for Places {
+impl ShrinkableKeyedStateStore<Who> for BoundedState {
     fn retain_recent(&self, drop_below: Nanos) {
         self.with(|numbers| numbers.retain(|_who, number| *number > drop_below));
     }

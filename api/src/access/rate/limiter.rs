@@ -8,7 +8,7 @@ use governor::RateLimiter;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 
-use super::bounded_state::Places;
+use super::bounded_state::BoundedState;
 use super::limit::Limit;
 use super::who::Who;
 
@@ -21,7 +21,7 @@ const SWEEP: u32 = 1024;
 pub(super) struct Limiter<C: Clock = DefaultClock> {
     limit: Limit,
     clock: C,
-    inner: RateLimiter<Who, Places, C, StateInformationMiddleware>,
+    inner: RateLimiter<Who, BoundedState, C, StateInformationMiddleware>,
     since_sweep: AtomicU32,
 }
 
@@ -58,7 +58,7 @@ impl Limiter {
 
 impl<C: Clock + Clone> Limiter<C> {
     fn with(limit: Limit, places: usize, clock: C) -> Self {
-        let inner = RateLimiter::new(limit.quota(), Places::new(places), clock.clone());
+        let inner = RateLimiter::new(limit.quota(), BoundedState::new(places), clock.clone());
         Self {
             limit,
             clock,

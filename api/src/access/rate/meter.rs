@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -19,6 +19,7 @@ use super::limit::Limit;
 use super::limiter::{Cause, Exceeded, Left};
 use super::who::Who;
 use crate::access::caller::Caller;
+use crate::sync::Lock;
 
 pub(crate) const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 pub(crate) const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
@@ -36,7 +37,7 @@ struct Charged {
     limit: Option<Limit>,
     kind: Kind,
     /// The least that is left of any limit.
-    left: Mutex<Option<Left>>,
+    left: Lock<Option<Left>>,
 }
 
 /// What a request asks for.
@@ -62,7 +63,7 @@ impl Meter {
             limit: own.or(rates.caller),
             rates,
             kind,
-            left: Mutex::default(),
+            left: Lock::default(),
         }))
     }
 
@@ -99,7 +100,7 @@ impl Meter {
             Some(Ok(left)) => (left, Ok(())),
             Some(Err(exceeded)) => (exceeded.left, Err(refusal(exceeded, count).into())),
         };
-        let mut least = self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut least = self.0.left.lock();
         match &mut *least {
             Some(least) if least.remaining < left.remaining => {}
             least => *least = Some(left),
@@ -109,7 +110,7 @@ impl Meter {
 
     /// Writes what is left onto the answer.
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
-        let left = *self.0.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = *self.0.left.lock();
         if let Some(left) = left {
             headers.insert(LIMIT, HeaderValue::from(left.limit));
             headers.insert(REMAINING, HeaderValue::from(left.remaining));

@@ -11,7 +11,7 @@ mod who;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 
@@ -21,6 +21,8 @@ pub use limit::{Limit, LimitTooHigh};
 pub(crate) use meter::{Kind, LIMIT, Meter, REMAINING, RESET};
 
 use limiter::Limiter;
+
+use crate::sync::Lock;
 
 /// How many reads are allowed for each job: results are waited for by asking.
 const READS: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -38,7 +40,7 @@ pub(crate) struct Rates {
 }
 
 /// One limiter for each limit that there is.
-type Limiters = Mutex<HashMap<Limit, Arc<Limiter>>>;
+type Limiters = Lock<HashMap<Limit, Arc<Limiter>>>;
 
 impl Rates {
     pub(crate) fn new(config: RateConfig) -> Self {
@@ -46,8 +48,8 @@ impl Rates {
             caller: config.caller,
             room: config.room.map(Limiter::new),
             proxies: config.proxies,
-            jobs: Mutex::default(),
-            reads: Mutex::default(),
+            jobs: Lock::default(),
+            reads: Lock::default(),
         }
     }
 
@@ -66,7 +68,7 @@ impl Rates {
 }
 
 fn of(limiters: &Limiters, limit: Limit) -> Arc<Limiter> {
-    let mut limiters = limiters.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut limiters = limiters.lock();
     // Those of keys that have come and gone.
     if limiters.len() >= LIMITERS && !limiters.contains_key(&limit) {
         limiters.retain(|_limit, limiter| !limiter.is_idle());

@@ -11,15 +11,15 @@ use super::supply::Supply;
 
 /// A job's place: its round, and its number among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ticket {
+pub(super) struct Position {
     round: u64,
     number: u64,
 }
 
 /// Those that wait, in their order.
 #[derive(Debug)]
-pub(super) struct Order<T> {
-    waiting: BTreeMap<Ticket, (String, T)>,
+pub(super) struct FairQueue<T> {
+    waiting: BTreeMap<Position, (String, T)>,
     rooms: HashMap<String, Room>,
     round: u64,
     number: u64,
@@ -80,7 +80,7 @@ impl Window {
     }
 }
 
-impl<T> Default for Order<T> {
+impl<T> Default for FairQueue<T> {
     fn default() -> Self {
         Self {
             waiting: BTreeMap::new(),
@@ -92,7 +92,7 @@ impl<T> Default for Order<T> {
     }
 }
 
-impl<T> Order<T> {
+impl<T> FairQueue<T> {
     /// How many are with the queue.
     pub(super) fn sent(&self) -> u32 {
         self.sent
@@ -102,7 +102,7 @@ impl<T> Order<T> {
     /// queue.
     pub(super) fn ahead_of(&self, room: &str) -> u32 {
         let round = self.next_round(room);
-        let next = Ticket {
+        let next = Position {
             round,
             number: u64::MAX,
         };
@@ -112,18 +112,18 @@ impl<T> Order<T> {
     }
 
     /// A job of this room waits from now on.
-    pub(super) fn wait(&mut self, room: &str, job: T) -> Ticket {
+    pub(super) fn wait(&mut self, room: &str, job: T) -> Position {
         let round = self.next_round(room);
         self.number += 1;
-        let ticket = Ticket {
+        let position = Position {
             round,
             number: self.number,
         };
         let entry = self.rooms.entry(room.to_owned()).or_default();
         entry.last = round;
         entry.waiting += 1;
-        self.waiting.insert(ticket, (room.to_owned(), job));
-        ticket
+        self.waiting.insert(position, (room.to_owned(), job));
+        position
     }
 
     /// The next that may go to the queue, if there is one.
@@ -134,9 +134,9 @@ impl<T> Order<T> {
         let sent_of = |room: &str| self.rooms.get(room).map_or(0, |room| room.sent);
         let mut waiting = self.waiting.iter();
         let next = waiting.find(|(_, (room, _))| sent_of(room) < window.each);
-        let ticket = next.map(|(ticket, _)| *ticket)?;
-        let (room, job) = self.waiting.remove(&ticket)?;
-        self.round = self.round.max(ticket.round);
+        let position = next.map(|(position, _)| *position)?;
+        let (room, job) = self.waiting.remove(&position)?;
+        self.round = self.round.max(position.round);
         self.sent += 1;
         if let Some(room) = self.rooms.get_mut(&room) {
             room.waiting -= 1;
@@ -146,8 +146,8 @@ impl<T> Order<T> {
     }
 
     /// A job of this room is done with, whether it was sent or still waited.
-    pub(super) fn leave(&mut self, room: &str, ticket: Ticket) {
-        let waited = self.waiting.remove(&ticket).is_some();
+    pub(super) fn leave(&mut self, room: &str, position: Position) {
+        let waited = self.waiting.remove(&position).is_some();
         if !waited {
             self.sent = self.sent.saturating_sub(1);
         }
@@ -178,59 +178,59 @@ mod tests {
         each: 100,
     };
 
-    fn sent(order: &mut Order<&'static str>, window: Window) -> Vec<&'static str> {
-        std::iter::from_fn(|| order.send(window)).collect()
+    fn sent(fair_queue: &mut FairQueue<&'static str>, window: Window) -> Vec<&'static str> {
+        std::iter::from_fn(|| fair_queue.send(window)).collect()
     }
 
     #[test]
     fn rooms_take_turns_however_many_jobs_each_has() {
-        let mut order = Order::default();
+        let mut fair_queue = FairQueue::default();
         for job in ["a1", "a2", "a3"] {
-            order.wait("a", job);
+            fair_queue.wait("a", job);
         }
-        assert_eq!((order.ahead_of("a"), order.ahead_of("b")), (3, 1));
-        order.wait("b", "b1");
-        order.wait("c", "c1");
-        order.wait("b", "b2");
-        assert_eq!(order.ahead_of("d"), 3);
-        let all = sent(&mut order, WIDE);
+        assert_eq!((fair_queue.ahead_of("a"), fair_queue.ahead_of("b")), (3, 1));
+        fair_queue.wait("b", "b1");
+        fair_queue.wait("c", "c1");
+        fair_queue.wait("b", "b2");
+        assert_eq!(fair_queue.ahead_of("d"), 3);
+        let all = sent(&mut fair_queue, WIDE);
         assert_eq!(all, ["a1", "b1", "c1", "a2", "b2", "a3"]);
-        assert_eq!((order.sent(), order.ahead_of("d")), (6, 6));
+        assert_eq!((fair_queue.sent(), fair_queue.ahead_of("d")), (6, 6));
     }
 
     #[test]
     fn a_room_that_comes_late_is_next_and_no_earlier() {
-        let mut order = Order::default();
+        let mut fair_queue = FairQueue::default();
         for job in ["a1", "a2", "a3", "a4"] {
-            order.wait("a", job);
+            fair_queue.wait("a", job);
         }
         let two = Window { all: 2, ..WIDE };
-        assert_eq!(sent(&mut order, two), ["a1", "a2"]);
-        order.wait("b", "b1");
-        order.wait("b", "b2");
-        assert_eq!(sent(&mut order, WIDE), ["a3", "b1", "a4", "b2"]);
+        assert_eq!(sent(&mut fair_queue, two), ["a1", "a2"]);
+        fair_queue.wait("b", "b1");
+        fair_queue.wait("b", "b2");
+        assert_eq!(sent(&mut fair_queue, WIDE), ["a3", "b1", "a4", "b2"]);
     }
 
     #[test]
     fn the_window_bounds_all_and_each() {
-        let mut order = Order::default();
-        let tickets = ["a1", "a2", "a3"].map(|job| order.wait("a", job));
-        order.wait("b", "b1");
+        let mut fair_queue = FairQueue::default();
+        let tickets = ["a1", "a2", "a3"].map(|job| fair_queue.wait("a", job));
+        fair_queue.wait("b", "b1");
         let window = Window { all: 3, each: 2 };
-        assert_eq!(sent(&mut order, window), ["a1", "b1", "a2"]);
-        order.leave("a", tickets[0]);
-        assert_eq!(sent(&mut order, window), ["a3"]);
+        assert_eq!(sent(&mut fair_queue, window), ["a1", "b1", "a2"]);
+        fair_queue.leave("a", tickets[0]);
+        assert_eq!(sent(&mut fair_queue, window), ["a3"]);
     }
 
     #[test]
     fn whoever_leaves_is_forgotten() {
-        let mut order = Order::default();
-        let (first, second) = (order.wait("a", "a1"), order.wait("a", "a2"));
-        assert_eq!(order.send(WIDE), Some("a1"));
-        order.leave("a", second);
-        assert_eq!((order.sent(), order.send(WIDE)), (1, None));
-        order.leave("a", first);
-        assert_eq!((order.sent(), order.ahead_of("a")), (0, 0));
-        assert!(order.rooms.is_empty() && order.waiting.is_empty());
+        let mut fair_queue = FairQueue::default();
+        let (first, second) = (fair_queue.wait("a", "a1"), fair_queue.wait("a", "a2"));
+        assert_eq!(fair_queue.send(WIDE), Some("a1"));
+        fair_queue.leave("a", second);
+        assert_eq!((fair_queue.sent(), fair_queue.send(WIDE)), (1, None));
+        fair_queue.leave("a", first);
+        assert_eq!((fair_queue.sent(), fair_queue.ahead_of("a")), (0, 0));
+        assert!(fair_queue.rooms.is_empty() && fair_queue.waiting.is_empty());
     }
 }

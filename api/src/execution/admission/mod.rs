@@ -13,7 +13,7 @@ mod tests;
 pub(crate) use in_flight::InFlight;
 pub(crate) use model::Refused;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -22,7 +22,8 @@ use warren_protocol::ids::RoomId;
 use warren_queue::ApiQueue;
 
 use crate::metrics::Metrics;
-use fair_queue::{Order, Ticket, Window};
+use crate::sync::Lock;
+use fair_queue::{FairQueue, Position, Window};
 use model::Model;
 use supply::Supply;
 
@@ -36,14 +37,14 @@ const COMPANY: Duration = Duration::from_secs(60);
 /// Admits jobs, and lets them go to the queue room by room.
 pub(crate) struct Admission {
     queue: Arc<dyn ApiQueue>,
-    state: Mutex<State>,
+    state: Lock<State>,
 }
 
 struct State {
     model: Model,
     asked: Option<Instant>,
     supply: Option<Supply>,
-    order: Order<oneshot::Sender<()>>,
+    fair_queue: FairQueue<oneshot::Sender<()>>,
     /// The room of the last job, and when there was another one before it.
     last_room: Option<RoomId>,
     mixed: Option<Instant>,
@@ -52,11 +53,11 @@ struct State {
 impl Admission {
     /// For jobs that go into this queue.
     pub(crate) fn new(queue: Arc<dyn ApiQueue>) -> Arc<Self> {
-        let state = Mutex::new(State {
+        let state = Lock::new(State {
             model: Model::new(Instant::now()),
             asked: None,
             supply: None,
-            order: Order::default(),
+            fair_queue: FairQueue::default(),
             last_room: None,
             mixed: None,
         });
@@ -67,7 +68,7 @@ impl Admission {
     /// costs next to nothing.
     pub(crate) fn check(&self, room: &str, left: Duration) -> Result<(), Refused> {
         let mut state = self.state();
-        let before = state.order.ahead_of(room);
+        let before = state.fair_queue.ahead_of(room);
         state.model.check(Instant::now(), left, before)
     }
 
@@ -79,18 +80,18 @@ impl Admission {
     ) -> Result<Admitted, Refused> {
         let now = Instant::now();
         let mut state = self.state();
-        let before = state.order.ahead_of(room.as_str());
+        let before = state.fair_queue.ahead_of(room.as_str());
         state.model.check(now, left, before)?;
         state.model.entered(now);
         state.has_come(room, now);
         let (sender, turn) = oneshot::channel();
-        let ticket = state.order.wait(room.as_str(), sender);
+        let position = state.fair_queue.wait(room.as_str(), sender);
         state.send(now);
         drop(state);
         Ok(Admitted {
             admission: Arc::clone(self),
             room: room.clone(),
-            ticket,
+            position,
             turn,
             served: None,
         })
@@ -119,7 +120,7 @@ impl Admission {
 
     fn state(&self) -> MutexGuard<'_, State> {
         let now = Instant::now();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.asked.is_none_or(|asked| now - asked >= FRESH) {
             state.asked = Some(now);
             state.supply = Supply::of(&self.queue.workers(), self.queue.waiting());
@@ -146,11 +147,11 @@ impl State {
         let company = |mixed| now.saturating_duration_since(mixed) < COMPANY;
         let is_mixed = self.mixed.is_some_and(company);
         let window = Window::of(self.supply, is_mixed);
-        while let Some(turn) = self.order.send(window) {
+        while let Some(turn) = self.fair_queue.send(window) {
             // Whoever does not wait any more is about to leave.
             let _gone = turn.send(());
         }
-        self.model.queued(now, self.order.sent());
+        self.model.queued(now, self.fair_queue.sent());
     }
 }
 
@@ -158,7 +159,7 @@ impl State {
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
     room: RoomId,
-    ticket: Ticket,
+    position: Position,
     turn: oneshot::Receiver<()>,
     served: Option<Duration>,
 }
@@ -187,7 +188,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let (mut state, now) = (self.admission.state(), Instant::now());
         state.model.left(now, self.served);
-        state.order.leave(self.room.as_str(), self.ticket);
+        state.fair_queue.leave(self.room.as_str(), self.position);
         state.send(now);
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::fair_queue::{Order, Ticket, Window};
+use super::fair_queue::{FairQueue, Position, Window};
 use super::model::{LONGEST_RUN, Model, RETRY};
 use super::supply::Supply;
 
@@ -80,7 +80,7 @@ enum Event {
 struct Job {
     api: usize,
     room: usize,
-    ticket: Ticket,
+    position: Position,
     arrived: u64,
     service: u64,
     state: State,
@@ -107,7 +107,7 @@ struct World {
     announced_slots: usize,
     mean: Option<f64>,
     models: Vec<Model>,
-    orders: Vec<Order<usize>>,
+    orders: Vec<FairQueue<usize>>,
     account: Account,
     useful: u64,
     offered: u64,
@@ -129,7 +129,7 @@ pub(super) fn simulate(plan: Plan) -> Account {
         announced_slots: plan.slots,
         mean: plan.announced.map(|mean| mean.as_secs_f64()),
         models: (0..plan.apis).map(|_| Model::new(start)).collect(),
-        orders: (0..plan.apis).map(|_| Order::default()).collect(),
+        orders: (0..plan.apis).map(|_| FairQueue::default()).collect(),
         account: Account::default(),
         useful: 0,
         offered: 0,
@@ -213,11 +213,11 @@ impl World {
         self.models[api].entered(clock);
         self.account.accepted += 1;
         let job = self.jobs.len();
-        let ticket = self.orders[api].wait(&room.to_string(), job);
+        let position = self.orders[api].wait(&room.to_string(), job);
         self.jobs.push(Job {
             api,
             room,
-            ticket,
+            position,
             arrived: self.now,
             service,
             state: State::Waits,
@@ -231,19 +231,25 @@ impl World {
     fn send(&mut self) {
         let supply = self.offered_slots();
         let window = Window::of(Some(supply), self.plan.rooms > 1);
-        for (order, model) in self.orders.iter_mut().zip(&mut self.models) {
-            while let Some(job) = order.send(window) {
+        for (fair_queue, model) in self.orders.iter_mut().zip(&mut self.models) {
+            while let Some(job) = fair_queue.send(window) {
                 self.queue.push_back(job);
             }
-            model.queued(self.start + Duration::from_micros(self.now), order.sent());
+            model.queued(
+                self.start + Duration::from_micros(self.now),
+                fair_queue.sent(),
+            );
         }
     }
 
     fn leaves(&mut self, job: usize) {
         let Job {
-            api, room, ticket, ..
+            api,
+            room,
+            position,
+            ..
         } = self.jobs[job];
-        self.orders[api].leave(&room.to_string(), ticket);
+        self.orders[api].leave(&room.to_string(), position);
     }
 
     fn serve(&mut self) {

@@ -35,15 +35,15 @@ struct Trip {
     reason: String,
 }
 
-/// Leave to use the way once.
+/// Trial to use the way once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Leave {
+pub(crate) struct Trial {
     epoch: u64,
 }
 
 /// How it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum BreakerState {
     /// The way is used.
     Closed,
     /// The next job, or the one that is under way, decides.
@@ -73,21 +73,21 @@ impl Breaker {
     ///
     /// # Errors
     /// It may not; how the breaker stands.
-    pub(crate) fn ask(&mut self, now: Instant) -> Result<Leave, Standing> {
+    pub(crate) fn ask(&mut self, now: Instant) -> Result<Trial, BreakerState> {
         match &self.state {
             State::Open { until, trip } if now >= *until => {
                 let trip = trip.clone();
                 self.enter(State::Probing { trip });
             }
             State::Closed => {}
-            State::Open { .. } | State::Probing { .. } => return Err(self.standing(now)),
+            State::Open { .. } | State::Probing { .. } => return Err(self.state(now)),
         }
-        Ok(Leave { epoch: self.epoch })
+        Ok(Trial { epoch: self.epoch })
     }
 
     /// The way did what it should.
-    pub(crate) fn succeeded(&mut self, leave: Leave) {
-        if leave.epoch == self.epoch && matches!(self.state, State::Probing { .. }) {
+    pub(crate) fn succeeded(&mut self, trial: Trial) {
+        if trial.epoch == self.epoch && matches!(self.state, State::Probing { .. }) {
             self.enter(State::Closed);
         }
     }
@@ -96,12 +96,12 @@ impl Breaker {
     /// wants to be left alone.
     pub(crate) fn failed(
         &mut self,
-        leave: Leave,
+        trial: Trial,
         now: Instant,
         wish: Option<Duration>,
         reason: &str,
     ) {
-        if leave.epoch != self.epoch {
+        if trial.epoch != self.epoch {
             return;
         }
         let pause = match &self.state {
@@ -117,8 +117,8 @@ impl Breaker {
     }
 
     /// Nobody will know how it went: the next may try.
-    pub(crate) fn abandoned(&mut self, leave: Leave, now: Instant) {
-        if leave.epoch != self.epoch {
+    pub(crate) fn abandoned(&mut self, trial: Trial, now: Instant) {
+        if trial.epoch != self.epoch {
             return;
         }
         if let State::Probing { trip } = &self.state {
@@ -128,14 +128,14 @@ impl Breaker {
     }
 
     /// How it stands.
-    pub(crate) fn standing(&self, now: Instant) -> Standing {
+    pub(crate) fn state(&self, now: Instant) -> BreakerState {
         match &self.state {
-            State::Closed => Standing::Closed,
-            State::Open { until, trip } if now < *until => Standing::Open {
+            State::Closed => BreakerState::Closed,
+            State::Open { until, trip } if now < *until => BreakerState::Open {
                 left: *until - now,
                 reason: trip.reason.clone(),
             },
-            State::Open { trip, .. } | State::Probing { trip } => Standing::HalfOpen {
+            State::Open { trip, .. } | State::Probing { trip } => BreakerState::HalfOpen {
                 reason: trip.reason.clone(),
             },
         }
@@ -152,8 +152,8 @@ mod tests {
     use super::*;
 
     fn open_for(breaker: &Breaker, now: Instant) -> Option<Duration> {
-        match breaker.standing(now) {
-            Standing::Open { left, .. } => Some(left),
+        match breaker.state(now) {
+            BreakerState::Open { left, .. } => Some(left),
             _ => None,
         }
     }
@@ -161,9 +161,9 @@ mod tests {
     #[test]
     fn one_failure_opens_and_the_reason_is_told() {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
-        let leave = breaker.ask(now).unwrap();
-        breaker.failed(leave, now, None, "401");
-        let open = Standing::Open {
+        let trial = breaker.ask(now).unwrap();
+        breaker.failed(trial, now, None, "401");
+        let open = BreakerState::Open {
             left: FIRST_PAUSE,
             reason: "401".into(),
         };
@@ -173,14 +173,14 @@ mod tests {
     #[test]
     fn after_the_pause_one_probe_goes_and_decides() {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
-        let leave = breaker.ask(now).unwrap();
-        breaker.failed(leave, now, None, "429");
+        let trial = breaker.ask(now).unwrap();
+        breaker.failed(trial, now, None, "429");
         let now = now + FIRST_PAUSE;
         let probe = breaker.ask(now).unwrap();
         let reason = "429".to_owned();
-        assert_eq!(breaker.ask(now), Err(Standing::HalfOpen { reason }));
+        assert_eq!(breaker.ask(now), Err(BreakerState::HalfOpen { reason }));
         breaker.succeeded(probe);
-        assert_eq!(breaker.standing(now), Standing::Closed);
+        assert_eq!(breaker.state(now), BreakerState::Closed);
         assert!(breaker.ask(now).is_ok() && breaker.ask(now).is_ok());
     }
 
@@ -189,8 +189,8 @@ mod tests {
         let (mut breaker, mut now) = (Breaker::new(), Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            let leave = breaker.ask(now).unwrap();
-            breaker.failed(leave, now, None, "503");
+            let trial = breaker.ask(now).unwrap();
+            breaker.failed(trial, now, None, "503");
             let pause = open_for(&breaker, now).unwrap();
             pauses.push(pause.as_secs());
             now += pause;
@@ -198,8 +198,8 @@ mod tests {
         assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
         let probe = breaker.ask(now).unwrap();
         breaker.succeeded(probe);
-        let leave = breaker.ask(now).unwrap();
-        breaker.failed(leave, now, None, "503");
+        let trial = breaker.ask(now).unwrap();
+        breaker.failed(trial, now, None, "503");
         assert_eq!(open_for(&breaker, now), Some(FIRST_PAUSE));
     }
 
@@ -207,8 +207,8 @@ mod tests {
     fn the_other_side_may_ask_for_more_but_not_for_ever() {
         for (wish, pause) in [(1, 5), (90, 90), (1_000_000, 3_600)] {
             let (mut breaker, now) = (Breaker::new(), Instant::now());
-            let leave = breaker.ask(now).unwrap();
-            breaker.failed(leave, now, Some(Duration::from_secs(wish)), "429");
+            let trial = breaker.ask(now).unwrap();
+            breaker.failed(trial, now, Some(Duration::from_secs(wish)), "429");
             let pause = Duration::from_secs(pause);
             assert_eq!(open_for(&breaker, now), Some(pause), "{wish}");
         }
@@ -228,14 +228,14 @@ mod tests {
         breaker.succeeded(early);
         assert!(breaker.ask(now + FIRST_PAUSE).is_err(), "still one probe");
         breaker.succeeded(probe);
-        assert_eq!(breaker.standing(now), Standing::Closed);
+        assert_eq!(breaker.state(now), BreakerState::Closed);
     }
 
     #[test]
     fn a_probe_that_is_given_up_leaves_its_place_to_the_next() {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
-        let leave = breaker.ask(now).unwrap();
-        breaker.failed(leave, now, None, "503");
+        let trial = breaker.ask(now).unwrap();
+        breaker.failed(trial, now, None, "503");
         let now = now + FIRST_PAUSE;
         let probe = breaker.ask(now).unwrap();
         breaker.abandoned(probe, now);

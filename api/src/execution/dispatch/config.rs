@@ -39,19 +39,19 @@ pub struct Judge0Config {
     pub(super) url: Url,
     /// Its key (`JUDGE0_API_KEY`). Never in a debug print.
     pub(super) key: Option<HeaderValue>,
-    pub(crate) pace: Pace,
+    pub(crate) pauses: PollPauses,
 }
 
 /// The pauses before each look at submissions that are not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub(crate) struct PollPauses {
     /// The first; each further one is half as long again.
     pub(crate) first: Duration,
     /// The longest.
     pub(crate) last: Duration,
 }
 
-impl Default for Pace {
+impl Default for PollPauses {
     fn default() -> Self {
         Self {
             first: Duration::from_millis(250),
@@ -101,7 +101,7 @@ fn judge0(env: &mut Env) -> Option<Judge0Config> {
     let config = Judge0Config {
         url,
         key,
-        pace: Pace::default(),
+        pauses: PollPauses::default(),
     };
     if config.is_rapid_api() && config.key.is_none() {
         env.fault(

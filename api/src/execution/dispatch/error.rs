@@ -8,8 +8,8 @@ use warren_protocol::ids::JobId;
 use warren_protocol::reply::{FailureCode, JobFailure};
 use warren_queue::{QueueError, SubmitError};
 
-use super::WayName;
-use super::fault::{Fault, Taken};
+use super::BackendName;
+use super::fault::Fault;
 use crate::execution::Acceptance;
 
 /// When to try again if something has to come back first: workers, brokers, container engines.
@@ -37,16 +37,16 @@ pub(crate) enum DispatchError {
     #[error(transparent)]
     Fallback(#[from] Fault),
     /// More than one way was tried; this is what each said.
-    #[error("{} ways were tried", .ways.len())]
+    #[error("{} ways were tried", .backends.len())]
     Several {
         /// In the order in which they were tried.
-        ways: Vec<(WayName, DispatchError)>,
+        backends: Vec<(BackendName, DispatchError)>,
         /// The one that is told.
         decisive: usize,
     },
     /// There is nothing that runs jobs.
     #[error("no way to run jobs is configured")]
-    NoWay,
+    NoBackend,
 }
 
 impl DispatchError {
@@ -57,31 +57,37 @@ impl DispatchError {
                 true
             }
             Self::Overloaded => true,
-            Self::Fallback(fault) => fault.taken == Taken::No,
+            Self::Fallback(fault) => fault.acceptance == Acceptance::CertainlyNot,
             _ => false,
         }
     }
 
     /// No way took the job.
-    pub(super) fn all_refused(mut refusals: Vec<(WayName, Self)>) -> Self {
+    pub(super) fn all_refused(mut refusals: Vec<(BackendName, Self)>) -> Self {
         match refusals.len() {
-            0 | 1 => refusals.pop().map_or(Self::NoWay, |(_, refusal)| refusal),
+            0 | 1 => refusals
+                .pop()
+                .map_or(Self::NoBackend, |(_, refusal)| refusal),
             _ => Self::Several {
-                ways: refusals,
+                backends: refusals,
                 decisive: 0,
             },
         }
     }
 
     /// A way failed with the job that others had refused before.
-    pub(super) fn after(mut refusals: Vec<(WayName, Self)>, way: WayName, error: Self) -> Self {
+    pub(super) fn after(
+        mut refusals: Vec<(BackendName, Self)>,
+        backend: BackendName,
+        error: Self,
+    ) -> Self {
         if refusals.is_empty() {
             return error;
         }
         let decisive = refusals.len();
-        refusals.push((way, error));
+        refusals.push((backend, error));
         Self::Several {
-            ways: refusals,
+            backends: refusals,
             decisive,
         }
     }
@@ -90,7 +96,7 @@ impl DispatchError {
     pub(crate) fn is_pending(&self) -> bool {
         match self {
             Self::Lost(_) | Self::TimedOut | Self::Submit(SubmitError::Unconfirmed) => true,
-            Self::Several { ways, decisive } => ways
+            Self::Several { backends, decisive } => backends
                 .get(*decisive)
                 .is_some_and(|(_, told)| told.is_pending()),
             _ => false,
@@ -109,11 +115,11 @@ impl DispatchError {
     /// How the job failed, if it may have been run and no result will come.
     pub(crate) fn failure(&self) -> Option<JobFailure> {
         match self {
-            Self::Fallback(fault) if fault.taken == Taken::Perhaps => Some(JobFailure {
+            Self::Fallback(fault) if fault.acceptance == Acceptance::Perhaps => Some(JobFailure {
                 code: FailureCode::SandboxUnavailable,
                 message: fault.message.clone(),
             }),
-            Self::Several { ways, decisive } => ways.get(*decisive)?.1.failure(),
+            Self::Several { backends, decisive } => backends.get(*decisive)?.1.failure(),
             _ => None,
         }
     }
@@ -162,8 +168,10 @@ impl DispatchError {
             ),
             Self::Overloaded => retry("overloaded", OVERLOADED, room_in()),
             Self::Fallback(fault) => retry(fault.code, fault.message, RETRY_LATER),
-            Self::Several { ways, decisive } => return several(ways, decisive, job_id, room_in),
-            Self::NoWay => retry(
+            Self::Several { backends, decisive } => {
+                return several(backends, decisive, job_id, room_in);
+            }
+            Self::NoBackend => retry(
                 "no_workers",
                 "Nothing is configured that runs code. If you operate this service, configure the job queue.",
                 RETRY_LATER,
@@ -179,26 +187,28 @@ impl DispatchError {
 
 /// The decisive way's error, and for machines and operators what each of them said.
 fn several(
-    ways: Vec<(WayName, DispatchError)>,
+    backends: Vec<(BackendName, DispatchError)>,
     decisive: usize,
     job_id: JobId,
     room_in: &mut dyn FnMut() -> Duration,
 ) -> Problem {
     let mut told = None;
-    let mut said = Vec::with_capacity(ways.len());
-    for (index, (way, error)) in ways.into_iter().enumerate() {
+    let mut said = Vec::with_capacity(backends.len());
+    for (index, (backend, error)) in backends.into_iter().enumerate() {
         let problem = if index == decisive {
             error.told(job_id, room_in)
         } else {
             error.told(job_id, &mut || RETRY_LATER)
         };
-        said.push(json!({ "way": way.as_str(), "code": problem.code, "message": problem.message }));
+        said.push(
+            json!({ "way": backend.as_str(), "code": problem.code, "message": problem.message }),
+        );
         if index == decisive {
             told = Some(problem);
         }
     }
     let Some(mut problem) = told else {
-        return DispatchError::NoWay.told(job_id, room_in);
+        return DispatchError::NoBackend.told(job_id, room_in);
     };
     if problem.details.is_null() {
         problem.details = json!({});

@@ -1,7 +1,7 @@
 //! A way beside the queue: behind a breaker, bounded in jobs, and seen through to its end even if
 //! the caller's time is over first, so that the result can be read later.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -15,11 +15,12 @@ use warren_protocol::outcome::Outcome;
 use warren_protocol::reply::{FailureCode, JobFailure, Reply};
 use warren_protocol::time::fractional_millis;
 
-use super::breaker::{Breaker, Leave, Standing};
+use super::breaker::{Breaker, BreakerState, Trial};
 use super::fault::{Blame, Fault};
-use super::{DispatchError, WayName};
+use super::{BackendName, DispatchError};
 use crate::history::Recorder;
 use crate::store::{End, Execution};
+use crate::sync::Lock;
 use warren_http::Budget;
 
 /// With less than this left, no fallback could answer.
@@ -31,10 +32,10 @@ const LATEST: Duration = Duration::from_secs(30);
 #[async_trait]
 pub(super) trait Remote: Send + Sync + 'static {
     /// What it is called.
-    fn name(&self) -> WayName;
+    fn name(&self) -> BackendName;
 
     /// The most jobs it is sent at a time.
-    fn places(&self) -> usize;
+    fn max_jobs(&self) -> usize;
 
     /// Has the job run. Bounded in time, if not by the caller's.
     async fn run(&self, job: &Job) -> Result<Outcome, Fault>;
@@ -54,32 +55,33 @@ pub(super) struct Checked {
 /// One fallback.
 pub(crate) struct Fallback {
     remote: Arc<dyn Remote>,
-    places: Arc<Semaphore>,
-    breaker: Arc<Mutex<Breaker>>,
+    permits: Arc<Semaphore>,
+    breaker: Arc<Lock<Breaker>>,
 }
 
 impl Fallback {
     pub(super) fn new(remote: impl Remote) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(remote.places())),
+            permits: Arc::new(Semaphore::new(remote.max_jobs())),
             remote: Arc::new(remote),
-            breaker: Arc::new(Mutex::new(Breaker::new())),
+            breaker: Arc::new(Lock::new(Breaker::new())),
         }
     }
 
     /// What it is called.
-    pub(crate) fn name(&self) -> WayName {
+    pub(crate) fn name(&self) -> BackendName {
         self.remote.name()
     }
 
     /// How its breaker stands.
-    pub(crate) fn standing(&self) -> Standing {
-        lock(&self.breaker).standing(now())
+    pub(crate) fn breaker_state(&self) -> BreakerState {
+        self.breaker.lock().state(now())
     }
 
     /// Whether it would take a job now.
     pub(super) fn is_open_to_jobs(&self) -> bool {
-        self.places.available_permits() > 0 && !matches!(self.standing(), Standing::Open { .. })
+        self.permits.available_permits() > 0
+            && !matches!(self.breaker_state(), BreakerState::Open { .. })
     }
 
     /// Has the job run, and waits for that until the budget is over.
@@ -93,14 +95,14 @@ impl Fallback {
             let refused = Fault::refused("no_time_left", "There was no time left to ask it.");
             return Err(refused.into());
         }
-        let (place, pass) = self.enter()?;
+        let (permit, guard) = self.enter()?;
         let (remote, recorder) = (Arc::clone(&self.remote), Arc::clone(recorder));
         let (sender, mut receiver) = oneshot::channel();
         let job = job.clone();
         let task = async move {
-            let _place = place;
+            let _permit = permit;
             let result = see_through(&*remote, &job).await;
-            pass.report(&result);
+            guard.report(&result);
             let reply = result.map(|outcome| Reply::new(job.id, Ok(outcome)));
             if let Err(late) = sender.send(reply) {
                 recorder.record(late_record(&job, late));
@@ -126,21 +128,23 @@ impl Fallback {
         Ok(reply.unwrap_or_else(|| Err(gone()))?)
     }
 
-    fn enter(&self) -> Result<(OwnedSemaphorePermit, Pass), Fault> {
+    fn enter(&self) -> Result<(OwnedSemaphorePermit, TrialGuard), Fault> {
         let name = self.name();
         let busy = |_full| {
             let message = format!("As many jobs as may are at {name} already.");
             Fault::refused("fallback_busy", message)
         };
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
-        let leave = lock(&self.breaker).ask(now());
-        let leave = leave.map_err(|standing| left_alone(name, &standing))?;
-        let pass = Pass {
+        let permit = Arc::clone(&self.permits)
+            .try_acquire_owned()
+            .map_err(busy)?;
+        let trial = self.breaker.lock().ask(now());
+        let trial = trial.map_err(|state| left_alone(name, &state))?;
+        let guard = TrialGuard {
             breaker: Arc::clone(&self.breaker),
-            leave: Some(leave),
+            trial: Some(trial),
             name,
         };
-        Ok((place, pass))
+        Ok((permit, guard))
     }
 
     /// How it is, within `bound`. One whose breaker is open is not asked; it is down. What takes
@@ -151,28 +155,24 @@ impl Fallback {
             latency_ms: latency.map(fractional_millis),
             detail: Some(detail),
         };
-        let pass = match self.standing() {
-            Standing::HalfOpen { reason } => {
+        let guard = match self.breaker_state() {
+            BreakerState::HalfOpen { reason } => {
                 let detail = format!("the next job tries it again; before: {reason}");
                 return report(State::Degraded, None, detail);
             }
-            standing @ Standing::Open { .. } => {
-                return report(
-                    State::Down,
-                    None,
-                    left_alone(self.name(), &standing).message,
-                );
+            state @ BreakerState::Open { .. } => {
+                return report(State::Down, None, left_alone(self.name(), &state).message);
             }
-            Standing::Closed => self.enter(),
+            BreakerState::Closed => self.enter(),
         };
-        let Ok((place, pass)) = pass else {
+        let Ok((permit, guard)) = guard else {
             return report(State::Ok, None, "as busy as it may be".to_owned());
         };
         let remote = Arc::clone(&self.remote);
         let check = tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             let checked = remote.check().await;
-            pass.report(&checked);
+            guard.report(&checked);
             checked
         });
         match timeout(bound, check).await {
@@ -186,20 +186,20 @@ impl Fallback {
 async fn see_through(remote: &dyn Remote, job: &Job) -> Result<Outcome, Fault> {
     let run = timeout(LATEST, remote.run(job)).await;
     run.unwrap_or_else(|_elapsed| {
-        Err(Fault::failed("fallback_timeout", "It took too long.").of_way(None))
+        Err(Fault::failed("fallback_timeout", "It took too long.").of_backend(None))
     })
 }
 
-fn left_alone(name: WayName, standing: &Standing) -> Fault {
-    let message = match standing {
-        Standing::Open { left, reason } => format!(
+fn left_alone(name: BackendName, state: &BreakerState) -> Fault {
+    let message = match state {
+        BreakerState::Open { left, reason } => format!(
             "{name} is left alone for another {} s: {reason}",
             left.as_secs() + 1
         ),
-        Standing::HalfOpen { reason } => {
+        BreakerState::HalfOpen { reason } => {
             format!("One job is trying {name} again, which failed before: {reason}")
         }
-        Standing::Closed => format!("{name} is used."),
+        BreakerState::Closed => format!("{name} is used."),
     };
     Fault::refused("fallback_suspended", message)
 }
@@ -237,42 +237,38 @@ impl Drop for HangUp {
     }
 }
 
-/// Leave to use the way, given back whatever happens.
-struct Pass {
-    breaker: Arc<Mutex<Breaker>>,
-    leave: Option<Leave>,
-    name: WayName,
+/// Trial to use the way, given back whatever happens.
+struct TrialGuard {
+    breaker: Arc<Lock<Breaker>>,
+    trial: Option<Trial>,
+    name: BackendName,
 }
 
-impl Pass {
+impl TrialGuard {
     fn report<T>(mut self, result: &Result<T, Fault>) {
-        let Some(leave) = self.leave.take() else {
+        let Some(trial) = self.trial.take() else {
             return;
         };
-        let mut breaker = lock(&self.breaker);
+        let mut breaker = self.breaker.lock();
         match result {
             Err(fault) => match fault.blame {
-                Blame::Way { wish } => {
-                    breaker.failed(leave, now(), wish, &fault.message);
-                    tracing::warn!(way = %self.name, reason = %fault, "a fallback failed and is left alone for a while");
+                Blame::Backend { wish } => {
+                    breaker.failed(trial, now(), wish, &fault.message);
+                    tracing::warn!(backend = %self.name, reason = %fault, "a fallback failed and is left alone for a while");
                 }
-                Blame::Job => breaker.succeeded(leave),
+                Blame::Job => breaker.succeeded(trial),
             },
-            Ok(_) => breaker.succeeded(leave),
+            Ok(_) => breaker.succeeded(trial),
         }
     }
 }
 
-impl Drop for Pass {
+impl Drop for TrialGuard {
     fn drop(&mut self) {
-        if let Some(leave) = self.leave.take() {
-            lock(&self.breaker).abandoned(leave, now());
+        if let Some(trial) = self.trial.take() {
+            self.breaker.lock().abandoned(trial, now());
         }
     }
-}
-
-fn lock(breaker: &Mutex<Breaker>) -> MutexGuard<'_, Breaker> {
-    breaker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The runtime's clock, which tests can set.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use warren_outbound::ClientError;
 
+use crate::execution::Acceptance;
+
 /// Why a fallback has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -13,18 +15,9 @@ pub(crate) struct Fault {
     /// What happened and what to do, for people.
     pub(super) message: String,
     /// Whether the job may have been run.
-    pub(super) taken: Taken,
+    pub(super) acceptance: Acceptance,
     /// Whose fault it is.
     pub(super) blame: Blame,
-}
-
-/// Whether a way has taken a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// Certainly not: another way may have it.
-    No,
-    /// It may have been run.
-    Perhaps,
 }
 
 /// For whom it will go wrong again.
@@ -33,7 +26,7 @@ pub(super) enum Blame {
     /// For this job, or for this moment alone.
     Job,
     /// For the next job as well, so that the breaker opens.
-    Way {
+    Backend {
         /// How long the other side wants to be left alone, if it said so.
         wish: Option<Duration>,
     },
@@ -45,7 +38,7 @@ impl Fault {
         Self {
             code,
             message: message.into(),
-            taken: Taken::No,
+            acceptance: Acceptance::CertainlyNot,
             blame: Blame::Job,
         }
     }
@@ -53,15 +46,15 @@ impl Fault {
     /// The job may have been run.
     pub(super) fn failed(code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            taken: Taken::Perhaps,
+            acceptance: Acceptance::Perhaps,
             ..Self::refused(code, message)
         }
     }
 
     /// The same, but the next job would fare no better.
-    pub(super) fn of_way(self, wish: Option<Duration>) -> Self {
+    pub(super) fn of_backend(self, wish: Option<Duration>) -> Self {
         Self {
-            blame: Blame::Way { wish },
+            blame: Blame::Backend { wish },
             ..self
         }
     }
@@ -69,7 +62,7 @@ impl Fault {
     /// The same, for something that came before the job was sent.
     pub(super) fn before_sending(self) -> Self {
         Self {
-            taken: Taken::No,
+            acceptance: Acceptance::CertainlyNot,
             ..self
         }
     }
@@ -77,30 +70,35 @@ impl Fault {
     /// The same, for something that came after the job was taken.
     pub(super) fn after_sending(self) -> Self {
         Self {
-            taken: Taken::Perhaps,
+            acceptance: Acceptance::Perhaps,
             ..self
         }
     }
 
     /// An exchange that broke off. Without the library's words, which hold the address.
     pub(super) fn broken(code: &'static str, who: &str, error: &ClientError) -> Self {
-        let (taken, what) = match error {
-            ClientError::Http(error) if error.is_connect() => (Taken::No, "cannot be connected to"),
+        let (acceptance, what) = match error {
+            ClientError::Http(error) if error.is_connect() => {
+                (Acceptance::CertainlyNot, "cannot be connected to")
+            }
             ClientError::Http(error) if error.is_builder() => {
-                (Taken::No, "cannot be sent such a request")
+                (Acceptance::CertainlyNot, "cannot be sent such a request")
             }
             ClientError::Http(error) if error.is_timeout() => {
-                (Taken::Perhaps, "did not answer in time")
+                (Acceptance::Perhaps, "did not answer in time")
             }
-            ClientError::Http(_) => (Taken::Perhaps, "broke the connection off"),
-            ClientError::TooLong(_) => (Taken::Perhaps, "answered with more than can be read"),
-            ClientError::Tls(_) => (Taken::No, "cannot be asked, since TLS cannot be set up"),
+            ClientError::Http(_) => (Acceptance::Perhaps, "broke the connection off"),
+            ClientError::TooLong(_) => (Acceptance::Perhaps, "answered with more than can be read"),
+            ClientError::Tls(_) => (
+                Acceptance::CertainlyNot,
+                "cannot be asked, since TLS cannot be set up",
+            ),
         };
         Self {
             code,
             message: format!("{who} {what}."),
-            taken,
-            blame: Blame::Way { wish: None },
+            acceptance,
+            blame: Blame::Backend { wish: None },
         }
     }
 }

@@ -10,7 +10,7 @@ pub(crate) mod judge0;
 mod queued;
 mod retry_after;
 
-use breaker::Standing;
+use breaker::BreakerState;
 pub(crate) use error::{DispatchError, OVERLOADED, failure_problem};
 pub(crate) use fallback::Fallback;
 
@@ -25,17 +25,17 @@ use warren_queue::ApiQueue;
 use crate::history::Recorder;
 use crate::metrics::{Kind, Metrics, Readings};
 use config::FallbackConfig;
-use direct_worker::Executor;
+use direct_worker::DirectWorker;
 use judge0::Judge0;
 use warren_http::Budget;
 
 /// The ways, in the order in which they are tried.
 pub(crate) struct Dispatch {
-    ways: Vec<Way>,
+    backends: Vec<Backend>,
 }
 
 /// One way to get a job run.
-pub(crate) enum Way {
+pub(crate) enum Backend {
     /// Through the queue, by whichever worker takes it.
     Queue(Arc<dyn ApiQueue>),
     /// By something that is asked directly.
@@ -45,13 +45,13 @@ pub(crate) enum Way {
 /// A reply, and which way it came.
 pub(crate) struct Answered {
     pub(crate) reply: Reply,
-    pub(crate) way: WayName,
+    pub(crate) backend: BackendName,
 }
 
 /// What a way is called, in answers, health and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WayName {
-    /// [`Way::Queue`].
+pub(crate) enum BackendName {
+    /// [`Backend::Queue`].
     Queue,
     /// `EXECUTOR_URL`.
     Executor,
@@ -59,7 +59,7 @@ pub(crate) enum WayName {
     Judge0,
 }
 
-impl WayName {
+impl BackendName {
     /// As it stands in JSON.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -70,16 +70,16 @@ impl WayName {
     }
 }
 
-impl fmt::Display for WayName {
+impl fmt::Display for BackendName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl Way {
-    fn name(&self) -> WayName {
+impl Backend {
+    fn name(&self) -> BackendName {
         match self {
-            Self::Queue(_) => WayName::Queue,
+            Self::Queue(_) => BackendName::Queue,
             Self::Fallback(fallback) => fallback.name(),
         }
     }
@@ -101,7 +101,7 @@ impl Way {
     fn takes_overflow(&self) -> bool {
         match self {
             Self::Fallback(fallback) => {
-                fallback.name() == WayName::Judge0 && fallback.is_open_to_jobs()
+                fallback.name() == BackendName::Judge0 && fallback.is_open_to_jobs()
             }
             Self::Queue(_) => false,
         }
@@ -117,16 +117,16 @@ impl Dispatch {
         queue: Arc<dyn ApiQueue>,
         config: FallbackConfig,
     ) -> Result<Self, ClientError> {
-        let mut ways = vec![Way::Queue(queue)];
+        let mut backends = vec![Backend::Queue(queue)];
         if let Some(config) = config.executor {
-            let executor = Fallback::new(Executor::new(config)?);
-            ways.push(Way::Fallback(Arc::new(executor)));
+            let executor = Fallback::new(DirectWorker::new(config)?);
+            backends.push(Backend::Fallback(Arc::new(executor)));
         }
         if let Some(config) = config.judge0 {
             let judge0 = Fallback::new(Judge0::new(config)?);
-            ways.push(Way::Fallback(Arc::new(judge0)));
+            backends.push(Backend::Fallback(Arc::new(judge0)));
         }
-        Ok(Self { ways })
+        Ok(Self { backends })
     }
 
     /// Gets the job run and waits for the reply, within `budget`. A way that has certainly not
@@ -138,13 +138,13 @@ impl Dispatch {
         budget: Budget,
         recorder: &Arc<Recorder>,
     ) -> Result<Answered, DispatchError> {
-        let ways = self.ways.iter().collect();
-        along(ways, Vec::new(), job, budget, recorder).await
+        let backends = self.backends.iter().collect();
+        along(backends, Vec::new(), job, budget, recorder).await
     }
 
     /// Whether a job might be run that this Warren's workers have no time for.
     pub(crate) fn takes_overflow(&self) -> bool {
-        self.ways.iter().any(Way::takes_overflow)
+        self.backends.iter().any(Backend::takes_overflow)
     }
 
     /// Gets a job run that this Warren's workers have no time for.
@@ -154,22 +154,24 @@ impl Dispatch {
         budget: Budget,
         recorder: &Arc<Recorder>,
     ) -> Result<Answered, DispatchError> {
-        let ways = self
-            .ways
+        let backends = self
+            .backends
             .iter()
-            .filter(|way| way.takes_overflow())
+            .filter(|backend| backend.takes_overflow())
             .collect();
-        let refused = vec![(WayName::Queue, DispatchError::Overloaded)];
-        along(ways, refused, job, budget, recorder).await
+        let refused = vec![(BackendName::Queue, DispatchError::Overloaded)];
+        along(backends, refused, job, budget, recorder).await
     }
 
     /// Registers whose breaker is open.
     pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
         let dispatch = Arc::clone(self);
-        let is_open = move |way| {
+        let is_open = move |backend| {
             let mut fallbacks = dispatch.fallbacks();
-            let found = fallbacks.find(|fallback| fallback.name() == way);
-            found.is_some_and(|fallback| matches!(fallback.standing(), Standing::Open { .. }))
+            let found = fallbacks.find(|fallback| fallback.name() == backend);
+            found.is_some_and(|fallback| {
+                matches!(fallback.breaker_state(), BreakerState::Open { .. })
+            })
         };
         metrics.register_collector(Readings {
             name: "breaker_open",
@@ -177,8 +179,8 @@ impl Dispatch {
             kind: Kind::Gauge,
             label: "way",
             read: move || {
-                let ways = [WayName::Executor, WayName::Judge0];
-                let open = ways.map(|way| (way.as_str(), u64::from(is_open(way))));
+                let backends = [BackendName::Executor, BackendName::Judge0];
+                let open = backends.map(|backend| (backend.as_str(), u64::from(is_open(backend))));
                 open.to_vec()
             },
         });
@@ -186,34 +188,34 @@ impl Dispatch {
 
     /// The ways beside the queue, in their order.
     pub(crate) fn fallbacks(&self) -> impl Iterator<Item = &Arc<Fallback>> {
-        self.ways.iter().filter_map(|way| match way {
-            Way::Queue(_) => None,
-            Way::Fallback(fallback) => Some(fallback),
+        self.backends.iter().filter_map(|backend| match backend {
+            Backend::Queue(_) => None,
+            Backend::Fallback(fallback) => Some(fallback),
         })
     }
 }
 
 async fn along(
-    ways: Vec<&Way>,
-    mut refusals: Vec<(WayName, DispatchError)>,
+    backends: Vec<&Backend>,
+    mut refusals: Vec<(BackendName, DispatchError)>,
     job: &Job,
     budget: Budget,
     recorder: &Arc<Recorder>,
 ) -> Result<Answered, DispatchError> {
-    for way in ways {
-        match way.run(job, budget, recorder).await {
+    for backend in backends {
+        match backend.run(job, budget, recorder).await {
             Err(error) if error.was_refused() => {
-                tracing::info!(way = %way.name(), reason = &error as &dyn std::error::Error, "a way did not take the job");
-                refusals.push((way.name(), error));
+                tracing::info!(backend = %backend.name(), reason = &error as &dyn std::error::Error, "a way did not take the job");
+                refusals.push((backend.name(), error));
             }
-            Err(error) => return Err(DispatchError::after(refusals, way.name(), error)),
+            Err(error) => return Err(DispatchError::after(refusals, backend.name(), error)),
             Ok(reply) => {
-                if way.name() != WayName::Queue {
-                    tracing::info!(way = %way.name(), "a fallback ran the job");
+                if backend.name() != BackendName::Queue {
+                    tracing::info!(backend = %backend.name(), "a fallback ran the job");
                 }
                 return Ok(Answered {
                     reply,
-                    way: way.name(),
+                    backend: backend.name(),
                 });
             }
         }

@@ -20,8 +20,8 @@ pub(super) async fn run(
     budget: Budget,
     recorder: &Recorder,
 ) -> Result<Reply, DispatchError> {
-    let mut waiting = Waiting {
-        stage: Stage::Submitting,
+    let mut waiting = ReplyWait {
+        stage: WaitStage::Submitting,
         queue,
         job,
         recorder,
@@ -31,16 +31,16 @@ pub(super) async fn run(
     result
 }
 
-/// A wait that is to be ended with [`Waiting::end`]. Dropped without that, its caller has hung up,
+/// A wait that is to be ended with [`ReplyWait::end`]. Dropped without that, its caller has hung up,
 /// whatever the wait was at.
-struct Waiting<'a> {
-    stage: Stage,
+struct ReplyWait<'a> {
+    stage: WaitStage,
     queue: &'a Arc<dyn ApiQueue>,
     job: &'a Job,
     recorder: &'a Recorder,
 }
 
-enum Stage {
+enum WaitStage {
     /// The queue may have the job.
     Submitting,
     /// The queue has it.
@@ -49,13 +49,13 @@ enum Stage {
     Over,
 }
 
-impl Waiting<'_> {
+impl ReplyWait<'_> {
     async fn reply(&mut self, budget: Budget) -> Result<Reply, DispatchError> {
         // A queue that forgets its own bound must not hold the caller.
         let submitted = timeout_at(budget.answer_by(), self.queue.submit(self.job)).await;
         let pending = submitted.map_err(|_elapsed| DispatchError::TimedOut)??;
-        self.stage = Stage::Submitted(Box::new(pending));
-        let Stage::Submitted(pending) = &mut self.stage else {
+        self.stage = WaitStage::Submitted(Box::new(pending));
+        let WaitStage::Submitted(pending) = &mut self.stage else {
             return Err(DispatchError::TimedOut);
         };
         let reply = pending.wait(Deadline::after(budget.left())).await;
@@ -68,7 +68,7 @@ impl Waiting<'_> {
     /// The caller is about to be answered. The job, if there is one, goes on: where its result will
     /// be is part of the answer.
     fn end(&mut self) {
-        if let Stage::Submitted(pending) = std::mem::replace(&mut self.stage, Stage::Over)
+        if let WaitStage::Submitted(pending) = std::mem::replace(&mut self.stage, WaitStage::Over)
             && let Some(reply) = pending.abandon()
         {
             self.record(reply);
@@ -95,15 +95,15 @@ impl Waiting<'_> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for ReplyWait<'_> {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Submitting => self.cancel(),
-            Stage::Submitted(pending) => match pending.abandon() {
+        match std::mem::replace(&mut self.stage, WaitStage::Over) {
+            WaitStage::Submitting => self.cancel(),
+            WaitStage::Submitted(pending) => match pending.abandon() {
                 Some(reply) => self.record(reply),
                 None => self.cancel(),
             },
-            Stage::Over => {}
+            WaitStage::Over => {}
         }
     }
 }

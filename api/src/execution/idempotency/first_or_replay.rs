@@ -32,16 +32,16 @@ static RELEASING: Semaphore = Semaphore::const_new(RELEASES);
 /// The first request with a key, or a replay of an earlier one.
 pub(crate) enum FirstOrReplay {
     /// The first: its job is to be run.
-    First(Held),
+    First(HeldKey),
     /// A replay: to be answered about the job of an earlier request.
     Replay(JobId),
 }
 
 /// A key that stands for this request's job; nothing, for a request without one.
 #[must_use]
-pub(crate) struct Held(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
+pub(crate) struct HeldKey(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
 
-impl Held {
+impl HeldKey {
     /// Leaves the key to its job.
     pub(crate) fn keep(self) {
         drop(self);
@@ -74,7 +74,7 @@ impl Idempotency {
         by: Instant,
     ) -> Result<FirstOrReplay, Problem> {
         let Some(keyed) = keyed else {
-            return Ok(FirstOrReplay::First(Held(None)));
+            return Ok(FirstOrReplay::First(HeldKey(None)));
         };
         let claim = Claim {
             key: keyed.key.clone(),
@@ -84,9 +84,10 @@ impl Idempotency {
             lapses_at: EpochMillis::now() + LAPSES_AFTER,
         };
         // If the store is not heard, or the caller leaves, it may have our claim all the same.
-        let mut guard = Unsure(Some((Arc::clone(&self.store), claim.key.clone(), job.id)));
+        let mut guard =
+            UnconfirmedClaim(Some((Arc::clone(&self.store), claim.key.clone(), job.id)));
         match timeout_at(by, self.take(&claim)).await {
-            Ok(Ok(None)) => Ok(FirstOrReplay::First(Held(guard.0.take()))),
+            Ok(Ok(None)) => Ok(FirstOrReplay::First(HeldKey(guard.0.take()))),
             Ok(Ok(Some(theirs))) => {
                 guard.0 = None;
                 if theirs.fingerprint == claim.fingerprint {
@@ -139,9 +140,9 @@ fn gives_way(claim: &Claim, record: Option<&Execution>) -> bool {
 }
 
 /// A claim of which nobody knows whether the store has it. Dropped, it is given back.
-struct Unsure(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
+struct UnconfirmedClaim(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
 
-impl Drop for Unsure {
+impl Drop for UnconfirmedClaim {
     fn drop(&mut self) {
         let Some((store, key, job)) = self.0.take() else {
             return;

@@ -6,6 +6,6 @@ mod first_or_replay;
 mod key;
 mod replay;
 
-pub(crate) use first_or_replay::{FirstOrReplay, Held, Idempotency};
+pub(crate) use first_or_replay::{FirstOrReplay, HeldKey, Idempotency};
 pub(crate) use key::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED, Keyed};
 pub(crate) use replay::replayed;

@@ -7,7 +7,7 @@ use mongodb::error::Error as MongoError;
 use serde::Deserialize;
 
 use super::super::listing::SummaryParts;
-use super::super::{Listing, Page, PageSize, STORE_TIMEOUT, Standing};
+use super::super::{ExecutionStatus, Listing, Page, PageSize, STORE_TIMEOUT};
 use super::document::{from_bson, to_bson};
 
 /// What is asked of the collection.
@@ -52,12 +52,12 @@ pub(super) fn query(listing: &Listing) -> Query {
     if let Some(language) = &listing.language {
         filter.insert("language", language.as_str());
     }
-    if let Some(standing) = listing.standing {
-        filter.insert("status", standing.recorded_as());
-        let when = match standing {
-            Standing::Lost => Some("$lt"),
-            Standing::Pending => Some("$gte"),
-            Standing::Ran(_) | Standing::Failed => None,
+    if let Some(status) = listing.status {
+        filter.insert("status", status.recorded_as());
+        let when = match status {
+            ExecutionStatus::Lost => Some("$lt"),
+            ExecutionStatus::Pending => Some("$gte"),
+            ExecutionStatus::Ran(_) | ExecutionStatus::Failed => None,
         };
         if let Some(when) = when {
             let border = to_bson(Listing::lost_before());

@@ -73,24 +73,26 @@ impl MongoStore {
         Fut: Future<Output = Result<T, MongoError>> + Send,
     {
         if self.closed.is_cancelled() {
-            return Err(unavailable(Closed));
+            return Err(StoreError::unavailable(NAME, Closed));
         }
         let (uri, retention) = (self.uri.clone(), self.retention);
         let cell = Arc::clone(&self.collections);
         let exchange = async {
             let place = Arc::clone(&self.operations).acquire_owned().await;
-            let place = place.map_err(unavailable)?;
+            let place = place.map_err(|error| StoreError::unavailable(NAME, error))?;
             // A task of its own: the driver's futures must not be dropped half-way.
             let task = tokio::spawn(async move {
                 let _place = place;
                 let collections = cell.get_or_try_init(|| connect(uri, retention)).await?;
                 operation(collections.clone()).await
             });
-            task.await.map_err(unavailable)?.map_err(from_mongo)
+            task.await
+                .map_err(|error| StoreError::unavailable(NAME, error))?
+                .map_err(from_mongo)
         };
         match tokio::time::timeout(STORE_TIMEOUT, exchange).await {
             Ok(result) => result,
-            Err(_elapsed) => Err(unavailable(NoAnswer)),
+            Err(_elapsed) => Err(StoreError::unavailable(NAME, NoAnswer)),
         }
     }
 }
@@ -104,11 +106,8 @@ impl Store for MongoStore {
     async fn record(&self, execution: &Execution) -> Result<(), StoreError> {
         let id = execution.job_id.to_string();
         let fields = Fields::from(execution);
-        let fields =
-            bson::serialize_to_document(&fields).map_err(|error| StoreError::Rejected {
-                store: NAME,
-                source: error.into(),
-            })?;
+        let fields = bson::serialize_to_document(&fields)
+            .map_err(|error| StoreError::rejected(NAME, error))?;
         if matches!(execution.end, End::Pending) {
             self.run(|all| insert(all.executions, id, fields)).await
         } else {
@@ -124,13 +123,16 @@ impl Store for MongoStore {
         let read = |document| -> Result<Execution, Box<dyn std::error::Error + Send + Sync>> {
             bson::deserialize_from_document::<Fields>(document)?.into_execution(job_id)
         };
-        found.map(read).transpose().map_err(unreadable)
+        found
+            .map(read)
+            .transpose()
+            .map_err(|error| StoreError::unreadable(NAME, error))
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
         let query = listing::query(listing);
         let rows = self.run(|all| query.run(all.executions)).await?;
-        listing::page(rows, listing.limit).map_err(unreadable)
+        listing::page(rows, listing.limit).map_err(|error| StoreError::unreadable(NAME, error))
     }
 
     async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError> {
@@ -139,7 +141,8 @@ impl Store for MongoStore {
             .run(move |all| async move { claims::claim(all.claims, &ours, instead_of).await })
             .await?;
         theirs.map_or(Ok(Claimed::Won), |document| {
-            let theirs = claims::read(&claim.key, document).map_err(unreadable)?;
+            let theirs = claims::read(&claim.key, document)
+                .map_err(|error| StoreError::unreadable(NAME, error))?;
             Ok(Claimed::By(Box::new(theirs)))
         })
     }
@@ -204,20 +207,6 @@ async fn settle(
     }
 }
 
-fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::Unavailable {
-        store: NAME,
-        source: source.into(),
-    }
-}
-
-fn unreadable(source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
-    StoreError::Unreadable {
-        store: NAME,
-        source,
-    }
-}
-
 fn code_of(error: &MongoError) -> Option<i32> {
     match error.kind.as_ref() {
         ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
@@ -237,11 +226,8 @@ fn from_mongo(error: MongoError) -> StoreError {
             ErrorKind::BsonSerialization(_) | ErrorKind::Bson(_)
         );
     if never {
-        StoreError::Rejected {
-            store: NAME,
-            source: error.into(),
-        }
+        StoreError::rejected(NAME, error)
     } else {
-        unavailable(error)
+        StoreError::unavailable(NAME, error)
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, named_params};
 
 use super::super::listing::SummaryParts;
-use super::super::{Listing, Standing};
+use super::super::{ExecutionStatus, Listing};
 use super::row::{from_sql, to_sql};
 
 /// Up to one row more than fits on a page.
@@ -13,10 +13,10 @@ pub(super) fn select(
 ) -> rusqlite::Result<Vec<SummaryParts>> {
     // A time for either bound of what is pending; of other standings, none.
     let border = to_sql(Listing::lost_before());
-    let (lost_before, not_before) = match listing.standing {
-        Some(Standing::Lost) => (Some(border), None),
-        Some(Standing::Pending) => (None, Some(border)),
-        Some(Standing::Ran(_) | Standing::Failed) | None => (None, None),
+    let (lost_before, not_before) = match listing.status {
+        Some(ExecutionStatus::Lost) => (Some(border), None),
+        Some(ExecutionStatus::Pending) => (None, Some(border)),
+        Some(ExecutionStatus::Ran(_) | ExecutionStatus::Failed) | None => (None, None),
     };
     let mut statement = connection.prepare_cached(
         "SELECT id, status, language, submitted_at, due_at, recorded_at, duration_ms, code_sha256
@@ -38,7 +38,7 @@ pub(super) fn select(
             ":time": after.map_or(i64::MAX, |after| to_sql(after.submitted_at)),
             ":id": after.map(|after| after.job_id.to_string()).unwrap_or_default(),
             ":language": listing.language.as_ref().map(|language| language.as_str()),
-            ":status": listing.standing.map(Standing::recorded_as),
+            ":status": listing.status.map(ExecutionStatus::recorded_as),
             ":lost_before": lost_before,
             ":not_before": not_before,
             ":limit": listing.limit.and_one(),

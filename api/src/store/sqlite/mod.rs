@@ -9,7 +9,7 @@ mod sweep;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use super::{
     Claim, ClaimKey, Claimed, Closed, Execution, Listing, NoAnswer, Page, Retention, STORE_TIMEOUT,
     Store, StoreError,
 };
+use crate::sync::Lock;
 
 const NAME: &str = "sqlite";
 /// How many operations wait for the database's thread; one more waits for a place.
@@ -37,7 +38,7 @@ type Operation = Box<dyn FnOnce(&Connection) + Send>;
 /// Executions and claims in a file of this machine.
 pub struct SqliteStore {
     // None once closed.
-    operations: Mutex<Option<mpsc::Sender<Operation>>>,
+    operations: Lock<Option<mpsc::Sender<Operation>>>,
     // Cancelled when the thread has let go of the file.
     closed: CancellationToken,
 }
@@ -77,7 +78,7 @@ impl SqliteStore {
         opening.await.map_err(|died| cannot_open(path, died))??;
         tokio::spawn(sweep::sweep(operations.downgrade(), retention));
         Ok(Self {
-            operations: Mutex::new(Some(operations)),
+            operations: Lock::new(Some(operations)),
             closed,
         })
     }
@@ -87,26 +88,29 @@ impl SqliteStore {
         &self,
         operation: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let operations = self.sender().clone().ok_or_else(|| unavailable(Closed))?;
+        let operations = self
+            .sender()
+            .clone()
+            .ok_or_else(|| StoreError::unavailable(NAME, Closed))?;
         let (answer, answered) = oneshot::channel();
         let job: Operation = Box::new(move |connection| {
             drop(answer.send(operation(connection)));
         });
         let exchange = async {
             let sent = operations.send(job).await;
-            sent.map_err(|_gone| unavailable(Closed))?;
-            answered.await.map_err(|_dropped| unavailable(Closed))?
+            sent.map_err(|_gone| StoreError::unavailable(NAME, Closed))?;
+            answered
+                .await
+                .map_err(|_dropped| StoreError::unavailable(NAME, Closed))?
         };
         match tokio::time::timeout(STORE_TIMEOUT, exchange).await {
             Ok(result) => result,
-            Err(_elapsed) => Err(unavailable(NoAnswer)),
+            Err(_elapsed) => Err(StoreError::unavailable(NAME, NoAnswer)),
         }
     }
 
     fn sender(&self) -> MutexGuard<'_, Option<mpsc::Sender<Operation>>> {
-        self.operations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.operations.lock()
     }
 }
 
@@ -117,10 +121,7 @@ impl Store for SqliteStore {
     }
 
     async fn record(&self, execution: &Execution) -> Result<(), StoreError> {
-        let row = NewRow::of(execution).map_err(|error| StoreError::Rejected {
-            store: NAME,
-            source: error.into(),
-        })?;
+        let row = NewRow::of(execution).map_err(|error| StoreError::rejected(NAME, error))?;
         self.run(move |connection| row.insert(connection).map_err(from_sqlite))
             .await
     }
@@ -131,7 +132,7 @@ impl Store for SqliteStore {
             .await?;
         row.map(|row| row.into_execution(job_id))
             .transpose()
-            .map_err(unreadable)
+            .map_err(|error| StoreError::unreadable(NAME, error))
     }
 
     async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
@@ -139,7 +140,7 @@ impl Store for SqliteStore {
         let rows = self
             .run(move |connection| listing::select(connection, &asked).map_err(from_sqlite))
             .await?;
-        Page::of(rows, limit).map_err(unreadable)
+        Page::of(rows, limit).map_err(|error| StoreError::unreadable(NAME, error))
     }
 
     async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError> {
@@ -149,7 +150,9 @@ impl Store for SqliteStore {
                 claims::claim(connection, &ours, instead_of).map_err(from_sqlite)
             })
             .await?;
-        let holder = row.into_claim(&claim.key).map_err(unreadable)?;
+        let holder = row
+            .into_claim(&claim.key)
+            .map_err(|error| StoreError::unreadable(NAME, error))?;
         Ok(if holder.job == claim.job {
             Claimed::Won
         } else {
@@ -241,28 +244,11 @@ fn cannot_open(
     }
 }
 
-fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
-    StoreError::Unavailable {
-        store: NAME,
-        source: source.into(),
-    }
-}
-
-fn unreadable(source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
-    StoreError::Unreadable {
-        store: NAME,
-        source,
-    }
-}
-
 fn from_sqlite(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
-            StoreError::Rejected {
-                store: NAME,
-                source: error.into(),
-            }
+            StoreError::rejected(NAME, error)
         }
-        _ => unavailable(error),
+        _ => StoreError::unavailable(NAME, error),
     }
 }

@@ -20,7 +20,7 @@ use warren_protocol::ids::JobId;
 use warren_queue::{ApiQueue, Callback};
 
 use super::bench::{Bench, Does};
-use crate::callbacks::{CallbackConfig, CallbackFigures, Lookup, Posting};
+use crate::callbacks::{CallbackConfig, CallbackCounts, Lookup, Posting};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LOOPBACK: (&str, &str) = ("WARREN_CALLBACK_ALLOW", "127.0.0.0/8");
@@ -65,15 +65,15 @@ async fn queue(bench: &Bench, url: &str) {
     bench.queue.queue_callback(&callback).await.unwrap();
 }
 
-/// Waits until the figures are as wanted.
-async fn until(bench: &Bench, what: &str, wanted: impl Fn(CallbackFigures) -> bool) {
+/// Waits until the counts are as wanted.
+async fn until(bench: &Bench, what: &str, wanted: impl Fn(CallbackCounts) -> bool) {
     let start = Instant::now();
     loop {
-        let figures = bench.api.callbacks.figures();
-        if wanted(figures) {
+        let counts = bench.api.callbacks.counts();
+        if wanted(counts) {
             return;
         }
-        assert!(start.elapsed() < SOON, "never {what}: {figures:?}");
+        assert!(start.elapsed() < SOON, "never {what}: {counts:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -146,7 +146,7 @@ async fn redirects_are_not_followed() {
         .await;
     }
     assert_eq!(target.more(), 0);
-    assert_eq!(bench.api.callbacks.figures().posted, 0);
+    assert_eq!(bench.api.callbacks.counts().posted, 0);
 }
 
 #[tokio::test]

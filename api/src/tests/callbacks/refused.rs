@@ -97,7 +97,7 @@ async fn what_leads_to_this_machine_is_not_called() {
     }
     let _posting = bench.api.post_callbacks().await.unwrap();
     until(&bench, "refused", |now| now.refused == urls.len() as u64).await;
-    assert_eq!(bench.api.callbacks.figures().failed, 0);
+    assert_eq!(bench.api.callbacks.counts().failed, 0);
     assert_eq!(victim.count(), 0, "somebody connected");
 }
 

@@ -12,7 +12,7 @@ use warren_config::Env;
 use super::bench::Bench;
 use crate::Config;
 use crate::config::FallbackConfig;
-use crate::execution::dispatch::config::Pace;
+use crate::execution::dispatch::config::PollPauses;
 use server::{Judge0, KEY};
 
 /// A program that prints what it is fed, and fails for some of it.
@@ -48,7 +48,7 @@ async fn bench_with(judge0: &Judge0, key: &str, more: impl FnOnce(&mut Config)) 
     env.finish().unwrap();
     // As many looks as there would be, without the pauses between them.
     let moment = Duration::from_millis(1);
-    fallback.judge0.as_mut().unwrap().pace = Pace {
+    fallback.judge0.as_mut().unwrap().pauses = PollPauses {
         first: moment,
         last: moment,
     };

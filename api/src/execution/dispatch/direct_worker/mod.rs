@@ -19,14 +19,14 @@ use warren_protocol::limits::ByteSize;
 use warren_protocol::outcome::Outcome;
 use warren_protocol::submission::{OnFailure, Submission};
 
-use super::WayName;
+use super::BackendName;
 use super::config::ExecutorConfig;
 use super::fallback::{Checked, Remote};
 use super::fault::Fault;
 use super::retry_after::retry_after;
 
 /// The most jobs it is sent at a time. A worker refuses what it has no slot for.
-const PLACES: usize = 64;
+const MAX_JOBS: usize = 64;
 /// A worker answers within its own [`MAX_WAIT`].
 const TIMEOUT: Duration = Duration::from_secs(MAX_WAIT.as_secs() + 1);
 /// A worker is in the house; what has not been reached after this will not be.
@@ -40,12 +40,12 @@ const CODE: &str = "executor_failed";
 const WHO: &str = "The worker at EXECUTOR_URL";
 
 /// The worker at `EXECUTOR_URL`.
-pub(super) struct Executor {
+pub(super) struct DirectWorker {
     http: Client,
     config: ExecutorConfig,
 }
 
-impl Executor {
+impl DirectWorker {
     pub(super) fn new(config: ExecutorConfig) -> Result<Self, ClientError> {
         let http = client_builder(TIMEOUT)?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -71,13 +71,13 @@ impl Executor {
 }
 
 #[async_trait]
-impl Remote for Executor {
-    fn name(&self) -> WayName {
-        WayName::Executor
+impl Remote for DirectWorker {
+    fn name(&self) -> BackendName {
+        BackendName::Executor
     }
 
-    fn places(&self) -> usize {
-        PLACES
+    fn max_jobs(&self) -> usize {
+        MAX_JOBS
     }
 
     async fn run(&self, job: &Job) -> Result<Outcome, Fault> {
@@ -96,7 +96,7 @@ impl Remote for Executor {
             let message = format!(
                 "{WHO} answered with something that is no worker's result for this job; check the address and that both are of one version."
             );
-            Fault::failed(CODE, message).of_way(None)
+            Fault::failed(CODE, message).of_backend(None)
         })
     }
 
@@ -143,23 +143,23 @@ fn refusal(status: StatusCode, words: &[u8], wish: Option<Duration>) -> Fault {
             let message = format!(
                 "{WHO} wants another secret ({number}); set WARREN_WORKER_SECRET alike for API and worker."
             );
-            Fault::refused(CODE, message).of_way(None)
+            Fault::refused(CODE, message).of_backend(None)
         }
-        StatusCode::TOO_MANY_REQUESTS => Fault::refused(CODE, message).of_way(wish),
+        StatusCode::TOO_MANY_REQUESTS => Fault::refused(CODE, message).of_backend(wish),
         // Every slot is taken, or it can run nothing just now. If it had begun, it has given the
         // job up, and nothing of it is left.
         StatusCode::SERVICE_UNAVAILABLE => Fault::refused(CODE, message),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
             let message = format!("{WHO} has no POST /execute ({number}); check the address.");
-            Fault::refused(CODE, message).of_way(None)
+            Fault::refused(CODE, message).of_backend(None)
         }
         status if status.is_redirection() => {
             let message = format!("{WHO} answered with a redirect ({number}); check the address.");
-            Fault::refused(CODE, message).of_way(None)
+            Fault::refused(CODE, message).of_backend(None)
         }
         // It has been validated here: the worker is of another version, or has other languages.
         status if status.is_client_error() => Fault::refused(CODE, message),
-        StatusCode::BAD_GATEWAY => Fault::failed(CODE, message).of_way(None),
+        StatusCode::BAD_GATEWAY => Fault::failed(CODE, message).of_backend(None),
         _ => Fault::failed(CODE, message),
     }
 }

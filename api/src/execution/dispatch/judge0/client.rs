@@ -1,6 +1,5 @@
 //! Judge0's protocol: requests, and what its refusals mean.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::HeaderName;
@@ -18,6 +17,7 @@ use super::report::{FIELDS, Report};
 use crate::execution::dispatch::config::Judge0Config;
 use crate::execution::dispatch::fault::Fault;
 use crate::execution::dispatch::retry_after::retry_after;
+use crate::sync::Lock;
 
 /// How long Judge0 may take for one request. It only notes submissions and tells of them.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -36,7 +36,7 @@ const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 pub(super) struct Client {
     http: Http,
     config: Judge0Config,
-    latency: Mutex<Option<Duration>>,
+    latency: Lock<Option<Duration>>,
 }
 
 impl Client {
@@ -44,7 +44,7 @@ impl Client {
         Ok(Self {
             http: client_builder(TIMEOUT)?.build()?,
             config,
-            latency: Mutex::default(),
+            latency: Lock::default(),
         })
     }
 
@@ -55,7 +55,7 @@ impl Client {
 
     /// How long it took for its last answer.
     pub(super) fn latency(&self) -> Option<Duration> {
-        *self.latency.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.latency.lock()
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Fault> {
@@ -128,7 +128,7 @@ impl Client {
         let answer = self.authorized(request).send().await;
         let answer = answer.map_err(|error| broken(&ClientError::Http(error)))?;
         let latency = Some(asked.elapsed());
-        *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
+        *self.latency.lock() = latency;
         if !answer.status().is_success() {
             return Err(refusal(answer).await);
         }
@@ -163,7 +163,7 @@ fn broken(error: &ClientError) -> Fault {
 /// It is no Judge0, or there is something before it.
 pub(super) fn garbage(what: &str) -> Fault {
     let message = format!("Judge0 answered with {what}; check JUDGE0_URL.");
-    Fault::failed(CODE, message).of_way(None)
+    Fault::failed(CODE, message).of_backend(None)
 }
 
 /// What an answer without success means.
@@ -183,17 +183,19 @@ async fn refusal(answer: Response) -> Fault {
         |advice: &str| Fault::refused(CODE, format!("Judge0 answered {number}{reason}. {advice}"));
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            refused("Check JUDGE0_API_KEY.").of_way(wish)
+            refused("Check JUDGE0_API_KEY.").of_backend(wish)
         }
-        StatusCode::TOO_MANY_REQUESTS => refused("Its quota for this key is used up.").of_way(wish),
+        StatusCode::TOO_MANY_REQUESTS => {
+            refused("Its quota for this key is used up.").of_backend(wish)
+        }
         StatusCode::SERVICE_UNAVAILABLE => {
-            refused("It is in maintenance, or its queue is full.").of_way(wish)
+            refused("It is in maintenance, or its queue is full.").of_backend(wish)
         }
         StatusCode::UNPROCESSABLE_ENTITY => Fault::refused(CODE, fields_refused(&said)),
         status if status.is_client_error() || status.is_redirection() => {
             refused("Check JUDGE0_URL, and that batched submissions are enabled there.")
         }
-        _ => refused("It failed.").after_sending().of_way(wish),
+        _ => refused("It failed.").after_sending().of_backend(wish),
     }
 }
 

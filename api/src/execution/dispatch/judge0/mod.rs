@@ -24,8 +24,8 @@ use warren_protocol::outcome::{CaseResult, EngineName, Outcome, Run, Status, Tim
 use warren_protocol::submission::OnFailure;
 use warren_protocol::time::EpochMillis;
 
-use super::WayName;
-use super::config::{Judge0Config, Pace};
+use super::BackendName;
+use super::config::{Judge0Config, PollPauses};
 use super::fallback::{Checked, Remote};
 use super::fault::Fault;
 use catalog::{Catalog, LanguageEntry};
@@ -34,7 +34,7 @@ use report::{Judged, NoVerdict, Report};
 
 const CODE: &str = "judge0_failed";
 /// The most jobs it is sent at a time, which bounds the memory that their answers take.
-const PLACES: usize = 16;
+const MAX_JOBS: usize = 16;
 /// How long its languages and limits are taken to be as they were. RapidAPI counts requests.
 const CATALOG_AGE: Duration = Duration::from_secs(12 * 60 * 60);
 /// How long a job may take there. Its caller has gone long before; the result is still recorded.
@@ -43,7 +43,7 @@ const LATEST: Duration = Duration::from_secs(20);
 /// The Judge0 at `JUDGE0_URL`.
 pub(super) struct Judge0 {
     client: Client,
-    pace: Pace,
+    pauses: PollPauses,
     // Held while it is read, so that many jobs at once read it once.
     catalog: Mutex<Option<(Instant, Arc<Catalog>)>>,
 }
@@ -51,7 +51,7 @@ pub(super) struct Judge0 {
 impl Judge0 {
     pub(super) fn new(config: Judge0Config) -> Result<Self, ClientError> {
         Ok(Self {
-            pace: config.pace,
+            pauses: config.pauses,
             client: Client::new(config)?,
             catalog: Mutex::default(),
         })
@@ -110,10 +110,10 @@ impl Judge0 {
     async fn results(&self, tokens: &[String], batch: usize) -> Result<Vec<Report>, Fault> {
         let begun = Instant::now();
         let mut reports: Vec<Option<Report>> = vec![None; tokens.len()];
-        let mut pause = self.pace.first;
+        let mut pause = self.pauses.first;
         while begun.elapsed() < LATEST {
             sleep(pause).await;
-            pause = (pause + pause / 2).min(self.pace.last);
+            pause = (pause + pause / 2).min(self.pauses.last);
             let missing = reports
                 .iter()
                 .enumerate()
@@ -133,7 +133,7 @@ impl Judge0 {
             }
         }
         let message = "Judge0 did not run the job in time.";
-        Err(Fault::failed(CODE, message).of_way(None))
+        Err(Fault::failed(CODE, message).of_backend(None))
     }
 
     /// One look at some of them; fewer at a time if their output is too much for one answer.
@@ -158,12 +158,12 @@ impl Judge0 {
 
 #[async_trait]
 impl Remote for Judge0 {
-    fn name(&self) -> WayName {
-        WayName::Judge0
+    fn name(&self) -> BackendName {
+        BackendName::Judge0
     }
 
-    fn places(&self) -> usize {
-        PLACES
+    fn max_jobs(&self) -> usize {
+        MAX_JOBS
     }
 
     async fn run(&self, job: &Job) -> Result<Outcome, Fault> {
@@ -255,7 +255,7 @@ fn no_verdict(why: NoVerdict) -> Fault {
         NoVerdict::InternalError(words) => {
             let words: String = words.chars().take(200).collect();
             let message = format!("Judge0 failed (status 13, Internal Error): {words}");
-            Fault::failed(CODE, message).of_way(None)
+            Fault::failed(CODE, message).of_backend(None)
         }
         // Of this language alone.
         NoVerdict::ExecFormat => Fault::failed(

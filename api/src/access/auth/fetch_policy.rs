@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How often an issuer's keys are fetched, and how long they hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pace {
+pub(crate) struct FetchPolicy {
     /// The shortest that keys hold, whatever their issuer says.
     pub(crate) min_age: Duration,
     /// The longest: a key that was withdrawn is taken no longer than that.
@@ -21,7 +21,7 @@ pub(crate) struct Pace {
     pub(crate) timeout: Duration,
 }
 
-impl Default for Pace {
+impl Default for FetchPolicy {
     fn default() -> Self {
         Self {
             min_age: Duration::from_secs(5 * 60),
@@ -36,7 +36,7 @@ impl Default for Pace {
     }
 }
 
-impl Pace {
+impl FetchPolicy {
     /// How long keys hold that came with this `Cache-Control`.
     pub(super) fn age_of(&self, cache_control: Option<&str>) -> Duration {
         let directives = cache_control.unwrap_or_default().split(',').map(str::trim);
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_issuers_word_holds_within_bounds() {
-        let pace = Pace::default();
+        let pace = FetchPolicy::default();
         for (said, seconds) in [
             (None, 3600),
             (
