@@ -175,11 +175,7 @@ pub(super) async fn filters_tell_languages_and_standings_apart(opener: Opener) {
                 limit,
                 ..Listing::of(room("here"))
             };
-            assert_eq!(
-                walk(store.as_ref(), listing).await,
-                expected,
-                "{standing:?}"
-            );
+            assert_eq!(walk(store.as_ref(), listing).await, expected, "{status:?}");
         }
         let listing = Listing {
             status,
