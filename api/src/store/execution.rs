@@ -51,7 +51,7 @@ pub struct Origin {
     pub due_at: Option<EpochMillis>,
     /// Which code it was.
     pub code: CodeHash,
-    /// The code itself. [`Recorder`](super::Recorder) takes it out unless it is to be kept.
+    /// The code itself. The recorder takes it out unless it is to be kept.
     pub source: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! The history of executions: the [`Store`] seam, what it holds, and its two implementations,
 //! MongoDB and an embedded SQLite file. Both are held to one conformance suite
-//! (`tests/conformance/`). [`Recorder`] writes to it, off every caller's path.
+//! (`tests/conformance/`). The recorder writes to it, off every caller's path.
 
 mod claim;
 mod cursor;
