@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Image;
 use super::engine::{Wanted, create};
-use super::places::Place;
+use super::permits::Permit;
 
 /// After this long the programs of one container are killed, and are missed in what it shows.
 const PATIENCE_S: u32 = 120;
@@ -22,7 +22,7 @@ pub(crate) struct Plain<'a> {
     pub(crate) input: &'a [u8],
 }
 
-/// What can be seen of a program from outside.
+/// A program as seen from outside.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// As a shell says it: a signal is 128 and its number.
@@ -33,7 +33,7 @@ pub(crate) struct Seen {
 
 /// Runs each in turn in one container, on an empty scratch directory and with pipes for streams.
 pub(crate) fn run_plainly(image: Image, programs: &[Plain<'_>]) -> Vec<Seen> {
-    let _place = Place::take();
+    let _permit = Permit::take();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let wanted = Wanted {
