@@ -50,8 +50,8 @@ docs-config: ## docs/CONFIGURATION.md and .env.example, written from the list of
 	@WARREN_WRITE_DOCS=1 cargo test --quiet --locked -p warren-config --test configuration documents
 
 pre-commit: ## have git run `make check` before each commit
-	@git config core.hooksPath scripts/hooks
-	@echo "git runs scripts/hooks/pre-commit from now on; git commit --no-verify passes it by"
+	@ln -s "$(CURDIR)/scripts/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
+	@echo "git runs scripts/pre-commit from now on; git commit --no-verify passes it by"
 
 ##@ Prove
 

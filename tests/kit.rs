@@ -47,11 +47,7 @@ fn every_make_target_that_a_document_names_exists() {
     let targets = targets();
     let mut documents = vec![];
     markdown(root(), &mut documents);
-    for other in [
-        ".github/workflows/ci.yml",
-        ".ci/run",
-        "scripts/hooks/pre-commit",
-    ] {
+    for other in [".github/workflows/ci.yml", ".ci/run", "scripts/pre-commit"] {
         documents.push(root().join(other));
     }
     let mut named = 0;
@@ -92,7 +88,7 @@ fn every_script_that_the_makefile_calls_can_be_run() {
     for script in scripts
         .iter()
         .map(String::as_str)
-        .chain(["scripts/hooks/pre-commit", ".ci/run"])
+        .chain(["scripts/pre-commit", ".ci/run"])
     {
         let path = root().join(script);
         let metadata = fs::metadata(&path).unwrap_or_else(|error| panic!("{script}: {error}"));
@@ -104,8 +100,8 @@ fn every_script_that_the_makefile_calls_can_be_run() {
 #[test]
 fn the_rust_that_is_asked_for_compiles_every_dependency() {
     let mut metadata = MetadataCommand::new();
-    metadata.manifest_path(root().join("Cargo.toml"));
-    let metadata = metadata.exec().expect("cargo metadata");
+    let metadata = metadata.manifest_path(root().join("Cargo.toml")).exec();
+    let metadata = metadata.expect("cargo metadata");
     let own = metadata
         .packages
         .iter()
@@ -113,6 +109,12 @@ fn the_rust_that_is_asked_for_compiles_every_dependency() {
     let own: Version = own
         .and_then(|own| own.rust_version.clone())
         .expect("rust-version");
+    let contributing = read("CONTRIBUTING.md");
+    let stated = format!("{}.{}", own.major, own.minor);
+    assert!(
+        contributing.contains(&stated),
+        "CONTRIBUTING.md does not state Rust {stated}"
+    );
     for package in &metadata.packages {
         let wanted = package.rust_version.as_ref();
         assert!(

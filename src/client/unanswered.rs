@@ -69,12 +69,11 @@ fn is_refusal(cause: &(dyn Error + 'static)) -> bool {
     io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// Returns true for an error of TLS, also one that an I/O error wraps, which has it as its content and
-/// not as its source.
+/// An I/O error has the error of TLS that it wraps as its content, and not as its source.
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     let io = cause.downcast_ref::<io::Error>();
     let content = io.and_then(io::Error::get_ref);
-    cause.is::<rustls::Error>() || content.is_some_and(|content| content.is::<rustls::Error>())
+    cause.is::<rustls::Error>() || content.is_some_and(|content| is_tls(content))
 }
 
 #[cfg(test)]
@@ -91,7 +90,7 @@ mod tests {
         let client = warren_outbound::command_builder(within).unwrap();
         let client = client.dns_resolver(Arc::new(SystemResolver)).build();
         let error = client.unwrap().get(server).send().unwrap_err();
-        unanswered(server, error).to_string()
+        format!("{:?}", unanswered(server, error))
     }
 
     #[test]
@@ -132,7 +131,7 @@ mod tests {
         let server = format!("https://{}", plain.local_addr().unwrap());
         let answering = thread::spawn(move || {
             let (mut connection, _) = plain.accept().unwrap();
-            let read = connection.read(&mut [0; 512]).unwrap();
+            let read = connection.read(&mut [0; 4096]).unwrap();
             assert!(read > 0);
             connection
                 .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")

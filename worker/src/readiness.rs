@@ -175,7 +175,7 @@ impl Readiness {
                 tracing::error!(%reason, "cannot run jobs, so takes none; resumes by itself");
             }
             (ReadinessState::Suspended(_), ReadinessState::Ready) => {
-                tracing::info!("takes jobs again")
+                tracing::info!("takes jobs again");
             }
             (ReadinessState::Starting, ReadinessState::Ready) => tracing::info!("takes jobs"),
             _ => {}

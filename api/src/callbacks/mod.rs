@@ -1,5 +1,5 @@
 //! Posting results to where their callers want them (`callbackUrl`): what is accepted, how it comes
-//! into the durable queue, and how it is posted out of it (docs/ARCHITECTURE.md, *Callbacks*).
+//! into the durable queue, and how it is posted out of it (docs/design/callbacks.md).
 
 mod config;
 mod counters;

@@ -80,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::timeout;
-    use warren_queue::MemoryQueue;
+    use warren_queue::{ApiQueue, MemoryQueue};
 
     use super::*;
 

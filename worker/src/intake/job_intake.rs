@@ -91,7 +91,7 @@ impl JobIntake {
     }
 
     /// Runs a suspect alone. Waiting for that takes time, in which other jobs continue to be taken.
-    fn begin_suspect(&self, token: Turn, stop: &CancellationToken) {
+    fn begin_suspect(&self, token: SuspectToken, stop: &CancellationToken) {
         let (settler, slots, stop) = (self.settler.clone(), self.slots.clone(), stop.clone());
         self.running.spawn(async move {
             if let Some((suspect, all)) = fetch_alone(token, &slots, &stop).await {
@@ -121,7 +121,7 @@ impl JobIntake {
 /// limits of the jobs that run, since none begins meanwhile. Returns `None` if there is no suspect
 /// any more, or if `stop` came first.
 async fn fetch_alone(
-    token: Turn,
+    token: SuspectToken,
     slots: &Slots,
     stop: &CancellationToken,
 ) -> Option<(Delivery, Slot)> {

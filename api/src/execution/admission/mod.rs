@@ -1,5 +1,5 @@
 //! Who may have a job run: nobody whose job would not be started early enough to be done in time.
-//! Such a caller is told at once, and when to come again (docs/ARCHITECTURE.md, *Admission*).
+//! Such a caller is told at once, and when to come again (docs/design/admission.md).
 
 mod fair_queue;
 mod in_flight;

@@ -38,7 +38,7 @@ pub(super) async fn prune(client: &Client, current: &BTreeSet<String>) {
         match remove(client, name).await {
             Ok(()) => tracing::info!(image = name, "removed an old sandbox image"),
             Err(error) => {
-                tracing::debug!(image = name, %error, "cannot remove an old sandbox image; the next start retries")
+                tracing::debug!(image = name, %error, "cannot remove an old sandbox image; the next start retries");
             }
         }
     }
