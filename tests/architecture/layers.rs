@@ -106,6 +106,21 @@ const LAYERS: &[(&str, Layers)] = &[
         ],
     ),
     ("shared/telemetry", &[&["traces"]]),
+    (
+        "worker",
+        &[
+            &["worker"],
+            &["config"],
+            &["intake"],
+            &["condition"],
+            &["run"],
+            &["metrics"],
+            &["readiness"],
+            &["sandbox"],
+            &["engine", "slots"],
+            &["error", "pauses"],
+        ],
+    ),
 ];
 
 /// The imports within a crate: between its files, and between its rooms.
