@@ -1,6 +1,7 @@
-//! Builds the static runner that the worker puts into every container, so that `warren` is one
-//! binary: a nested cargo, since cargo has no stable way to depend on another crate's binary for
-//! another set of flags.
+//! Builds the static runner that the worker puts into every container.
+//!
+//! It is embedded, so that `warren` is one binary. A nested cargo builds it, since cargo has no stable
+//! way to depend on another crate's binary for another set of flags.
 
 use std::env;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Captures an output stream: its beginning up to a cap, its length, and its last bytes.
+//! Captures an output stream: its beginning up to a cap, its length, its last bytes.
 
 use std::collections::VecDeque;
 

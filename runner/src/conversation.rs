@@ -1,4 +1,6 @@
-//! The runner's side of the conversation with the worker. None of its reads or writes can hang.
+//! The runner's side of the conversation with the worker.
+//!
+//! None of its reads or writes can hang.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ use crate::wait::wait;
 /// The longest time that the worker may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Bytes read at once.
+/// The number of bytes that one read takes.
 const CHUNK: usize = 64 * 1024;
 
 /// The streams to and from the worker, as frames.

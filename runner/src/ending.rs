@@ -21,14 +21,14 @@ pub(crate) struct Facts<'a> {
     pub(crate) status: ExitStatus,
     /// Whether a stream passed the flood mark.
     pub(crate) flooded: bool,
-    /// Whether the kernel killed a process of the container for want of memory meanwhile.
+    /// Whether the kernel killed a process of the container for lack of memory meanwhile.
     pub(crate) oom_kill: bool,
     /// The last bytes of its standard error.
     pub(crate) stderr_tail: &'a [u8],
 }
 
-/// Concludes how a program ended. A lack of memory is told from an end of the program's own making
-/// by these marks, in this order:
+/// Concludes how a program ended. A lack of memory is distinguished from an end of the program's own
+/// making by these marks, in this order:
 /// - `SIGKILL` (or a shell's status for it) while the kernel's memory killer was at work. The kernel
 ///   only counts the killer's victims. So a program that lost a child to it and then killed itself
 ///   looks the same, but its run did pass the limit.

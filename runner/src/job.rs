@@ -1,4 +1,4 @@
-//! One job: runs its program once for each input, each time on an empty scratch directory.
+//! Runs a job: its program once for each input, always on an empty scratch directory.
 
 use std::time::Instant;
 

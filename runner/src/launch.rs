@@ -1,4 +1,4 @@
-//! Starts a program: a new process with pipes for its streams, and nothing of the runner's.
+//! Starts a program: a new process with pipes for its streams, and nothing else.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,6 +1,6 @@
-//! Puts PID 1 out of reach of the programs that will share its container and user id.
+//! Puts PID 1 out of reach of the programs in its container.
 //!
-//! The runner does this first.
+//! They share its user id as well. The runner raises the shield before anything else.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

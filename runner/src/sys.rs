@@ -89,7 +89,7 @@ pub(crate) fn restore_signals() -> io::Result<()> {
 pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` initialises the set before it is read; the descriptor is new and
-    // owned by nobody else.
+    // has no other owner.
     unsafe {
         check(libc::sigemptyset(set.as_mut_ptr()))?;
         let mut set = set.assume_init();
@@ -165,7 +165,7 @@ pub(crate) fn cpu_of(pid: u32) -> Option<Duration> {
 /// fork its way past it.
 pub(crate) fn kill_all() {
     // SAFETY: only PID 1 of a container gets here (`shield::raise`), so -1 means its programs.
-    // With nobody to kill it fails, which is fine.
+    // It fails if there is no process to kill, which is fine.
     unsafe { libc::kill(-1, libc::SIGKILL) };
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Reading {
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     pub(crate) memory: u64,
-    /// Whether the kernel killed a process for want of memory.
+    /// Whether the kernel killed a process for lack of memory.
     pub(crate) oom_kill: bool,
 }
 

@@ -14,7 +14,7 @@ use crate::launch::Launched;
 use crate::reap::{Reaped, Reaper};
 use crate::wait::wait_any;
 
-/// The number of bytes that are read at once.
+/// The number of bytes that one read takes.
 const CHUNK: usize = 64 * 1024;
 
 /// A read this short means that the program prints in small pieces.

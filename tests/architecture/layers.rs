@@ -22,6 +22,23 @@ const LAYERS: &[(&str, Layers)] = &[
         ],
     ),
     (
+        "api",
+        &[
+            &["api"],
+            &["router"],
+            &["routes"],
+            &["state"],
+            &["config", "description"],
+            &["health"],
+            &["execution"],
+            &["callbacks"],
+            &["history"],
+            &["access", "error"],
+            &["store"],
+            &["metrics", "sync"],
+        ],
+    ),
+    (
         "bench",
         &[
             &["render"],
@@ -40,6 +57,19 @@ const LAYERS: &[(&str, Layers)] = &[
                 "table",
                 "workload",
             ],
+        ],
+    ),
+    (
+        "runner",
+        &[
+            &["job"],
+            &["run"],
+            &["park"],
+            &["sandbox"],
+            &["usage", "watch"],
+            &["conversation", "launch", "reap"],
+            &["args", "filter", "life", "scratch", "shield", "wait"],
+            &["capture", "cgroup", "ending", "error", "sys", "wire"],
         ],
     ),
     (
@@ -106,6 +136,21 @@ const LAYERS: &[(&str, Layers)] = &[
         ],
     ),
     ("shared/telemetry", &[&["traces"]]),
+    (
+        "worker",
+        &[
+            &["worker"],
+            &["config"],
+            &["intake"],
+            &["condition"],
+            &["run"],
+            &["metrics"],
+            &["readiness"],
+            &["sandbox"],
+            &["engine", "slots"],
+            &["error", "pauses"],
+        ],
+    ),
 ];
 
 /// The imports within a crate: between its files, and between its rooms.
@@ -173,6 +218,17 @@ fn imports_go_down() {
         .flat_map(|(folder, layers)| faults(folder, layers, &Within::read(folder, &files).rooms))
         .collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_crate_with_rooms_has_layers() {
+    let files = files::rust();
+    let missing: Vec<_> = files::crate_folders()
+        .into_iter()
+        .filter(|folder| !Within::read(folder, &files).rooms.0.is_empty())
+        .filter(|folder| LAYERS.iter().all(|(listed, _)| listed != folder))
+        .collect();
+    assert!(missing.is_empty(), "no layers for {missing:?}");
 }
 
 #[test]

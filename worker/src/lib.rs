@@ -1,4 +1,4 @@
-//! Warren's worker: takes jobs off the queue, runs each in a fresh hardened container, and replies.
+//! Warren's worker: takes jobs off the queue, runs each in a hardened container, and replies.
 //!
 //! The rooms follow the way of a job. Each may use the rooms listed below it and none above:
 //!

@@ -1,4 +1,6 @@
-//! The worker's readiness to run jobs. `condition` sets it; jobs and probes leave their marks on it.
+//! The worker's readiness to run jobs.
+//!
+//! `condition` sets it. Jobs and probes record their results in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

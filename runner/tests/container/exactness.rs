@@ -22,7 +22,7 @@ const KEPT: usize = 64 * 1024;
 /// The largest output: over the cap, and under the flood mark.
 const LONGEST: usize = 3 * KEPT;
 
-/// How long all runs may take: for the 100,000 on a busy machine.
+/// The longest time for all runs: for the 100,000 on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
 /// What prints. Each reads two lengths, prints as many bytes to its two streams and is gone.
@@ -125,7 +125,7 @@ impl Numbers {
     }
 }
 
-/// What is wrong with a report on so many bytes.
+/// Finds the fault of a report on that many bytes.
 fn complaint(printer: Printer, lengths: (usize, usize), report: &RunReport) -> Option<String> {
     let streams = [(lengths.0, &report.stdout), (lengths.1, &report.stderr)];
     let exact = streams.into_iter().all(|(length, stream)| {

@@ -26,7 +26,7 @@ if (require('fs').readFileSync(0, 'utf8') === 'probe') {
 }
 ";
 
-/// What a fixture says of itself in its first lines.
+/// The expectations that a fixture states in its first lines.
 struct Fixture {
     name: String,
     code: String,
@@ -67,7 +67,7 @@ impl Fixture {
         }
     }
 
-    /// What is wrong with this report.
+    /// Finds the fault of this report.
     fn complaint(&self, report: &RunReport) -> Option<String> {
         let status = match report.ending {
             Ending::Ended(Exit::Status(0)) => "completed",

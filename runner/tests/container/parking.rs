@@ -19,7 +19,7 @@ fn fresh_and_parked(image: Image, job: impl Fn() -> Job) -> [RunReport; 2] {
 }
 
 /// How a run ended and what it printed.
-fn told(report: &RunReport) -> (Ending, String, String) {
+fn seen(report: &RunReport) -> (Ending, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (&report.stdout.bytes, &report.stderr.bytes);
     (report.ending, text(stdout), text(stderr))
@@ -28,7 +28,7 @@ fn told(report: &RunReport) -> (Ending, String, String) {
 fn same(image: Image, program: fn(&str) -> Job, sources: &[&str]) {
     for source in sources {
         let [fresh, parked] = fresh_and_parked(image, || program(source).input("one\ntwo\n"));
-        assert_eq!(told(&fresh), told(&parked), "{source}");
+        assert_eq!(seen(&fresh), seen(&parked), "{source}");
     }
 }
 
@@ -102,12 +102,12 @@ fn a_program_longer_than_the_gate_holds_comes_whole() {
     let mut code = "# a long line that says nothing much\n".repeat(8000);
     code.push_str("print('end')");
     let [fresh, parked] = fresh_and_parked(Image::Python, || python(&code));
-    assert_eq!(told(&fresh), told(&parked));
+    assert_eq!(seen(&fresh), seen(&parked));
     assert_eq!(parked.stdout.bytes, b"end\n");
     // It need not be read to its end.
     let wrong = format!("if print\n{code}");
     let [fresh, parked] = fresh_and_parked(Image::Python, || python(&wrong));
-    assert_eq!(told(&fresh), told(&parked));
+    assert_eq!(seen(&fresh), seen(&parked));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn is_run_by_the_parked(parked: &Job, then: impl FnOnce(&Container, u32), job: J
     then(&container, waiting);
     let report = container.run(job);
     assert_eq!(container.next(), FromRunner::Done);
-    let (ending, stdout, stderr) = told(&report);
+    let (ending, stdout, stderr) = seen(&report);
     assert_eq!(ending, Ending::Ended(Exit::Status(0)), "{stderr}");
     let (pid, rest) = stdout.split_once(' ').unwrap();
     assert_eq!(rest, "['main.py'] 2\n");
@@ -212,7 +212,7 @@ fn a_source_that_no_fifo_can_hold_is_run_by_a_fresh_interpreter() {
     let mut container = Container::start(Image::Python);
     container.park(&job);
     let report = container.run(job);
-    assert_eq!(told(&report).1, "'\\xe9'\n", "{:?}", told(&report));
+    assert_eq!(seen(&report).1, "'\\xe9'\n", "{:?}", seen(&report));
 }
 
 #[test]

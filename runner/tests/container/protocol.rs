@@ -7,7 +7,7 @@ use warren_runner::wire::{Ending, Exit, FromRunner, ToRunner};
 
 use crate::harness::{Container, Image, Job, python, static_runner};
 
-/// How finely the kernel counts a CPU's time.
+/// The kernel's resolution of CPU time.
 const TICK: Duration = Duration::from_millis(20);
 
 #[test]

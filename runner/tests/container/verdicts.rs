@@ -9,7 +9,7 @@ use crate::harness::{Container, Image, Job, javascript, python};
 const KILLED: Exit = Exit::Signal(9);
 const ABORTED: Exit = Exit::Signal(6);
 
-/// A child of ours that eats until the kernel kills it. Returns whether that came about.
+/// Has a child allocate until the kernel kills it. Returns whether that happened.
 const PYTHON_HUNGRY_CHILD: &str = "
 import os, signal, subprocess, sys
 def hungry_child():
@@ -55,7 +55,7 @@ fn python_verdicts_on_ends_that_look_alike() {
         python,
         &[
             (
-                "the kernel kills it for want of memory",
+                "the kernel kills it for lack of memory",
                 plain("held = []\nwhile True: held.append(bytearray(1 << 20))"),
                 Ending::MemoryLimit(KILLED),
             ),
@@ -72,7 +72,7 @@ fn python_verdicts_on_ends_that_look_alike() {
                 Ending::Ended(KILLED),
             ),
             (
-                "its child is killed for want of memory, which it survives",
+                "its child is killed for lack of memory, which it survives",
                 child("sys.exit(0 if hungry_child() else 2)"),
                 Ending::Ended(Exit::Status(0)),
             ),
@@ -149,7 +149,7 @@ fn javascript_verdicts_on_ends_that_look_alike() {
                 Ending::Ended(ABORTED),
             ),
             (
-                "the kernel kills it for want of memory",
+                "the kernel kills it for lack of memory",
                 plain("const held = []; for (;;) held.push(Buffer.alloc(1 << 20, 1));"),
                 Ending::MemoryLimit(KILLED),
             ),

@@ -13,7 +13,8 @@ use warren_protocol::limits::Limits;
 use warren_protocol::time::Deadline;
 use warren_queue::{ApiQueue, JobClass, RabbitApi, RabbitConfig, SubmitError};
 
-use super::fixture::{Fixture, OnRabbitMq, answer, job, reply_to, submit, until};
+use super::fixture::{Fixture, OnRabbitMq, SOON, answer, job, reply_to, submit, until};
+use crate::harness::rabbitmq::Vhost;
 
 /// How many jobs of batches are submitted at a time: six batches, each eight at a time as the API
 /// does it. More than the lanes of one connection.
@@ -117,6 +118,8 @@ async fn seen(pooled: bool, flooded: bool) -> anyhow::Result<Seen> {
             });
         }
     }
+    let pool = api.broker_pool().map(|pool| pool.size);
+    anyhow::ensure!(pool.is_some() == pooled, "{pool:?}");
     let took = times(&api, || sent.load(Ordering::Relaxed) >= FLOOD).await?;
     while let Some(ended) = tasks.try_join_next() {
         ended??;
@@ -152,4 +155,47 @@ async fn a_flood_of_batches_does_not_delay_callers() -> anyhow::Result<()> {
         "callers beside a flood took {pool:?} with the pool, {one:?} without"
     );
     Ok(())
+}
+
+/// The pooled connections of the APIs on `vhost`, once the broker shows `count` of them.
+async fn pooled(vhost: &Vhost, count: usize) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        let open = vhost.connections("publish durable").await?;
+        if open.len() == count {
+            return Ok(());
+        }
+        anyhow::ensure!(started.elapsed() < SOON, "not {count}: {open:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooled_connection_is_made_on_demand_replaced_and_closed() -> anyhow::Result<()> {
+    let fixture = OnRabbitMq::new().await?;
+    let api = fixture.api()?;
+    until(&api, "it is connected", |_| true).await?;
+    let size = |api: &Arc<dyn ApiQueue>| api.broker_pool().map(|pool| (pool.size, pool.available));
+    assert_eq!(
+        size(&api),
+        Some((0, 0)),
+        "it connects when there is something to send"
+    );
+    for _ in 0..3 {
+        api.submit_unattended(&of_a_batch()?).await?;
+    }
+    assert_eq!(
+        size(&api),
+        Some((1, 1)),
+        "one after the other needs one connection"
+    );
+    pooled(&fixture.0, 1).await?;
+    let lost = fixture.0.close_connections("publish durable", 1).await?;
+    pooled(&fixture.0, 0).await?;
+    api.submit_unattended(&of_a_batch()?).await?;
+    pooled(&fixture.0, 1).await?;
+    let replaced = fixture.0.connections("publish durable").await?;
+    assert_ne!(replaced, lost);
+    api.close(SOON).await;
+    pooled(&fixture.0, 0).await
 }

@@ -1,4 +1,6 @@
-//! Canaries: a trivial program of each language, run like any job, shows that jobs can be run.
+//! Canaries: trivial programs that show that jobs of a language can be run.
+//!
+//! Each is run like any job.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! One language as the monitor sees it: its fault, if any, and when its next canary is due.
+//! One language under watch: its fault, if any, and its next canary.
 
 use std::sync::Arc;
 use std::time::Duration;

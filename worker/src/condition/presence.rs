@@ -1,4 +1,4 @@
-//! Announces this worker to every API: its state, its slots, and how fast it runs jobs.
+//! Announces this worker to every API: its state, its slots, and its speed.
 
 use std::sync::Arc;
 

@@ -41,7 +41,7 @@ pub(crate) struct Context {
     pub(crate) slots: Slots,
     /// The languages that may be run.
     pub(crate) languages: Languages,
-    /// Whether the patterns are enforced.
+    /// The policy on submissions.
     pub(crate) policy: PolicyMode,
     /// The rule for who may send submissions here.
     pub(crate) access: Access,

@@ -1,5 +1,6 @@
-//! Takes jobs off the queue while this worker can run them, and leaves them to others while it
-//! cannot.
+//! Takes jobs off the queue while this worker can run them.
+//!
+//! While it cannot, it leaves them to others.
 
 use std::sync::Arc;
 
@@ -115,8 +116,8 @@ impl JobIntake {
 
 /// Takes all of the worker's slots, then fetches the suspect of `token`.
 ///
-/// A suspect is a job that was lost with its worker. It may have been the cause, so nothing runs
-/// beside it: if this worker dies as well, no other job is blamed. The wait is bounded by the time
+/// A suspect is a job that was lost with its worker. It may have been the cause, so no other job runs
+/// meanwhile: if this worker dies as well, no other job is blamed. The wait is bounded by the time
 /// limits of the jobs that run, since none begins meanwhile. Returns `None` if there is no suspect
 /// any more, or if `stop` came first.
 async fn fetch_alone(

@@ -52,7 +52,7 @@ struct RetryLabel {
 pub(crate) enum RetryCause {
     /// Its sandbox failed; the job gets another.
     Sandbox,
-    /// It was lost with a worker; this one runs it, alone.
+    /// It was lost with a worker; this worker runs it, alone.
     Suspect,
     /// This worker stops; another gets it.
     HandedBack,

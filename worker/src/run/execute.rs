@@ -1,5 +1,6 @@
-//! One job from its container to its outcome: a sandbox is leased, PID 1 runs the program, and the
-//! verdicts are concluded.
+//! Runs one job, from its container to its outcome.
+//!
+//! Leases a sandbox, has PID 1 in it run the program, and concludes the verdicts.
 
 use std::time::{Duration, Instant};
 

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_waits_for_is_no_disquiet() {
+    fn an_unattended_job_is_no_disquiet() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut activity = Activity::new(2, start);

@@ -1,4 +1,6 @@
-//! Execution slots: bound how many jobs this worker runs at a time, from the queue and over HTTP.
+//! Execution slots: bound how many jobs this worker runs at a time.
+//!
+//! Jobs from the queue and over HTTP share them.
 //!
 //! Unattended jobs get the slots that others leave, and may be asked to give them back.
 
@@ -87,7 +89,7 @@ impl Slots {
         let all = u32::from(self.count.get());
         while self.ask_back() {}
         // If the wait is dropped, the slots that were set aside for it are free again.
-        let given_up = TellWhenDropped(self);
+        let given_up = PublishWhenDropped(self);
         let permit = self.free.clone().acquire_many_owned(all).await.ok()?;
         drop(given_up);
         Some(self.slot(permit, Terms::Attended))
@@ -143,7 +145,7 @@ impl Slots {
     }
 
     fn slot(&self, permit: OwnedSemaphorePermit, terms: Terms) -> Slot {
-        self.tell();
+        self.publish();
         Slot {
             taken: Instant::now(),
             permit: Some(permit),
@@ -166,7 +168,7 @@ impl Slots {
         self.lent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self) {
+    fn publish(&self) {
         self.activity.send_modify(|activity| {
             // Counted in here, so that the last of concurrent updates is right.
             let taken = activity.count.saturating_sub(self.free());
@@ -175,11 +177,11 @@ impl Slots {
     }
 }
 
-struct TellWhenDropped<'a>(&'a Slots);
+struct PublishWhenDropped<'a>(&'a Slots);
 
-impl Drop for TellWhenDropped<'_> {
+impl Drop for PublishWhenDropped<'_> {
     fn drop(&mut self) {
-        self.0.tell();
+        self.0.publish();
     }
 }
 
@@ -210,7 +212,7 @@ impl Drop for Slot {
             // The following call notifies the subscribers.
             false
         });
-        self.slots.tell();
+        self.slots.publish();
     }
 }
 
@@ -219,10 +221,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn activity_tells_what_runs_and_since_when_it_is_quiet() {
+    async fn activity_shows_what_runs_and_since_when_it_is_quiet() {
         let slots = Slots::new(NonZeroU16::MIN.saturating_add(1));
-        let told = slots.activity();
-        let activity = || *told.borrow();
+        let seen = slots.activity();
+        let activity = || *seen.borrow();
         assert_eq!(activity().running(), 0);
         assert!(activity().quiet_for(Instant::now()).is_some());
 
@@ -252,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn one_job_may_have_all_slots_and_nothing_overtakes_it() {
         let slots = Slots::new(NonZeroU16::MIN.saturating_add(2));
-        let told = slots.activity();
+        let seen = slots.activity();
         let running = slots.take().await.unwrap();
         let mut alone = Box::pin(slots.take_all());
         assert!(futures_util::poll!(&mut alone).is_pending());
@@ -262,32 +264,32 @@ mod tests {
         drop(running);
         let alone = alone.await.unwrap();
         assert_eq!(slots.free(), 0);
-        assert_eq!(told.borrow().roomy_since(), None);
+        assert_eq!(seen.borrow().roomy_since(), None);
         assert!(futures_util::poll!(&mut later).is_pending());
         drop(alone);
         let later = later.await.unwrap();
-        assert_eq!((slots.free(), told.borrow().running()), (2, 1));
+        assert_eq!((slots.free(), seen.borrow().running()), (2, 1));
 
-        // Whoever gives up waiting for all leaves nothing taken.
+        // A dropped wait for all leaves no slot taken.
         let mut impatient = Box::pin(slots.take_all());
         assert!(futures_util::poll!(&mut impatient).is_pending());
         drop(impatient);
-        assert_eq!((slots.free(), told.borrow().running()), (2, 1));
+        assert_eq!((slots.free(), seen.borrow().running()), (2, 1));
         drop(later);
-        assert_eq!((slots.free(), told.borrow().running()), (3, 0));
+        assert_eq!((slots.free(), seen.borrow().running()), (3, 0));
     }
 
     #[tokio::test]
-    async fn what_is_lent_is_asked_for_back_by_whoever_finds_no_slot() {
+    async fn a_lent_slot_is_asked_for_back_by_a_job_that_finds_none() {
         let slots = Slots::new(NonZeroU16::MIN.saturating_add(1));
-        let told = slots.activity();
+        let seen = slots.activity();
         let (first, last) = (slots.lend().unwrap(), slots.lend().unwrap());
         assert!(slots.lend().is_none());
         assert_eq!(
-            (told.borrow().unattended(), told.borrow().running()),
+            (seen.borrow().unattended(), seen.borrow().running()),
             (2, 0)
         );
-        assert!(told.borrow().quiet_for(Instant::now()).is_some());
+        assert!(seen.borrow().quiet_for(Instant::now()).is_some());
 
         let mut needed = Box::pin(slots.take());
         assert!(futures_util::poll!(&mut needed).is_pending());
@@ -295,18 +297,18 @@ mod tests {
         drop(last);
         let needed = needed.await.unwrap();
         assert_eq!(
-            (told.borrow().unattended(), told.borrow().running()),
+            (seen.borrow().unattended(), seen.borrow().running()),
             (1, 1)
         );
         drop(first);
         assert_eq!(
-            (told.borrow().unattended(), told.borrow().running()),
+            (seen.borrow().unattended(), seen.borrow().running()),
             (0, 1)
         );
         assert_eq!(
-            told.borrow().service(),
+            seen.borrow().service(),
             None,
-            "of jobs that somebody waits for"
+            "of jobs that a caller waits for"
         );
 
         let lent = slots.lend().unwrap();
@@ -315,20 +317,20 @@ mod tests {
         assert!(lent.wanted_back().is_cancelled());
         drop((lent, needed));
         alone.await.unwrap();
-        assert_eq!((told.borrow().unattended(), slots.free()), (0, 2));
+        assert_eq!((seen.borrow().unattended(), slots.free()), (0, 2));
     }
 
     #[tokio::test]
-    async fn what_is_due_is_waited_for_and_kept() {
+    async fn a_slot_that_is_due_is_waited_for_and_kept() {
         let slots = Slots::new(NonZeroU16::MIN);
-        let told = slots.activity();
+        let seen = slots.activity();
         let running = slots.take().await.unwrap();
         let mut due = Box::pin(slots.take_due());
         assert!(futures_util::poll!(&mut due).is_pending());
         drop(running);
         let due = due.await.unwrap();
         assert_eq!(
-            (told.borrow().unattended(), told.borrow().running()),
+            (seen.borrow().unattended(), seen.borrow().running()),
             (1, 0)
         );
         let mut needed = Box::pin(slots.take());

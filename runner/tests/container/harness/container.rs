@@ -119,7 +119,7 @@ impl Container {
         self.exec(&format!("kill -9 {pid}; until {dead}; do :; done"));
     }
 
-    /// What a shell in the container prints.
+    /// Returns the output of a shell in the container.
     fn exec(&self, script: &str) -> String {
         let output = Command::new("docker")
             .args(["exec", &self.name, "timeout", "20", "sh", "-c", script])
@@ -155,7 +155,7 @@ impl Container {
         }
     }
 
-    /// Whether the runner has nothing more to say and never will.
+    /// Returns whether the runner has closed its stream.
     pub(crate) fn is_silent(&mut self) -> bool {
         matches!(
             self.frames.recv_timeout(PATIENCE),

@@ -9,12 +9,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// Where Docker listens, unless `DOCKER_HOST` says otherwise.
+/// Docker's socket, unless `DOCKER_HOST` names another.
 const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
 const MEMORY: u64 = 256 << 20;
 
-/// What is particular to one container.
+/// The particulars of one container.
 pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
     pub(super) image: &'a str,

@@ -22,7 +22,7 @@ pub(crate) struct Plain<'a> {
     pub(crate) input: &'a [u8],
 }
 
-/// What can be seen of a program from outside.
+/// A program as seen from outside.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// As a shell says it: a signal is 128 and its number.

@@ -1,4 +1,4 @@
-//! What a container's start takes, measured beside whatever else runs.
+//! Measures a container's start beside other load.
 
 use std::time::Duration;
 

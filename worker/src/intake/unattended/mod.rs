@@ -1,4 +1,4 @@
-//! The scheduler of unattended jobs: holds each, fetched and not begun, until its turn has come.
+//! The scheduler of unattended jobs: holds each, fetched and not begun, until its turn.
 //!
 //! [`RoomTurns`] says which job is next, `policy` when it begins.
 

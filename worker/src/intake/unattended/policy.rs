@@ -1,4 +1,4 @@
-//! Decides when an unattended job begins; pure, so that it can be read and tested alone.
+//! Decides when an unattended job begins; pure, to be read and tested alone.
 //!
 //! While callers come, unattended jobs have their [`Share`] of the slots' time, whatever else there
 //! is to do: a batch always makes headway, and a caller beside it meets no more than that many

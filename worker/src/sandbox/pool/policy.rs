@@ -1,4 +1,6 @@
-//! The pool's policy: pure decisions on when it refills and removes, to be read and tested alone.
+//! The pool's policy: pure decisions on when to refill and to remove.
+//!
+//! They can be read and tested alone.
 //!
 //! A refill costs 100 to 150 ms of CPU, and on two cores doubles the time of a job beside it. So
 //! refills begin when no job has run for a moment. While jobs keep running, they begin one by one and

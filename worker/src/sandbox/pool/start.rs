@@ -1,4 +1,4 @@
-//! Starts containers: for a job at once, or to be parked.
+//! Starts containers: for a job immediately, or to be parked.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
-//! The lanes: queues in which unattended jobs wait, so that no room's flood is ahead of all others.
+//! The lanes: queues in which the rooms' unattended jobs wait side by side.
+//!
+//! No room's flood is ahead of all others.
 //!
 //! RabbitMQ serves one queue first come, first served, and a worker sees no further than what it has
 //! fetched: behind ten thousand jobs of one room, the one job of another would wait for all of them.

@@ -1,4 +1,4 @@
-//! Checks that the profile is a part of Docker's default, and which calls it leaves out.
+//! Compares the profile with Docker's default, of which it must be a part.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ const DOCKERS: &str = "
     timerfd_create timerfd_gettime timerfd_settime times tkill truncate umask uname unlink
     unlinkat utime utimensat utimes vfork vmsplice wait4 waitid write writev";
 
-/// What no program of ours has a use for, and an attacker might.
+/// Calls that no user program needs, and an attacker might.
 const NEVER: &str = "
     acct add_key bpf chroot clock_settime delete_module fanotify_init finit_module fsconfig fsmount
     fsopen fspick get_mempolicy init_module inotify_init inotify_init1 io_setup io_submit
