@@ -86,7 +86,7 @@ async fn a_callback_survives_the_api_that_owed_it() {
     let answer = api.submit(&job).await.expect("an answer");
     assert_eq!(answer.status, 200, "{}", answer.body);
     let first = received.recv_timeout(SOON).expect("a first try");
-    api.until_logged("callback not taken").await;
+    api.until_logged("receiver did not accept the callback").await;
     api.kill();
     assert!(received.try_recv().is_err(), "not killed between two tries");
 
