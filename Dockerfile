@@ -6,8 +6,6 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
-# Without debug information: 30 MB instead of 125. A panic still says its file and line.
-ENV CARGO_PROFILE_RELEASE_DEBUG=false CARGO_PROFILE_RELEASE_STRIP=debuginfo
 RUN cargo build --release --locked
 
 FROM ${RUNTIME_IMAGE} AS runtime

@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: commands, arguments, help.
 
 use std::path::PathBuf;
 
@@ -10,34 +10,25 @@ use warren_protocol::ids::{JobId, RoomId};
 
 use crate::environment;
 
-/// The exit status when Warren itself could not do what was asked (1 is a program's failure).
-pub const EXIT_TROUBLE: u8 = 2;
-/// The exit status of a server whose grace period was over before everything was done.
-pub const EXIT_OUT_OF_TIME: u8 = 3;
-/// The exit status after a second SIGINT or SIGTERM: as a shell has it of a process killed by it.
-pub const EXIT_INTERRUPTED: i32 = 130;
-/// See [`EXIT_INTERRUPTED`].
-pub const EXIT_TERMINATED: i32 = 143;
-
-/// What `--help` says of them.
+/// The part of `--help` on exit statuses.
 const EXIT_STATUSES: &str = "\
 Exit status of up, api and worker:
-  0         stopped by SIGTERM or SIGINT, and everything was done
-  2         could not start, or failed for good; standard error says why
-  3         stopped, but the grace period was over first: requests were cut, or jobs went back to the queue
-  130, 143  ended at once by a second signal (SIGINT, SIGTERM)
-Of the other commands: 0 success, 1 the program or the check failed, 2 Warren could not do what was asked.";
+  0         stopped by SIGTERM or SIGINT, with everything finished
+  2         failed to start, or failed for good; standard error says why
+  3         stopped, but the grace period ended first: requests were cut off, or jobs went back to the queue
+  130, 143  ended immediately by a second signal (SIGINT, SIGTERM)
+Exit status of the other commands: 0 success, 1 the program or the check failed, 2 Warren failed to carry out the command.";
 
 /// Runs untrusted JavaScript and Python behind a REST API, each job in a fresh hardened container.
 #[derive(Debug, Parser)]
 #[command(version, about, after_help = EXIT_STATUSES)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What `warren` can do.
+/// A command of `warren`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run API and worker in this one process; needs only Docker (and RabbitMQ if RABBITMQ_URL is set)
@@ -49,28 +40,28 @@ pub enum Command {
     /// Run a worker (port 5001); needs RABBITMQ_URL and Docker. Start as many as you like
     #[command(after_help = environment::HINT, after_long_help = environment::help(Reader::Worker))]
     Worker,
-    /// Submit a file to a Warren server and print what it printed
+    /// Submit a file to a Warren server and print its output
     Run(RunArguments),
-    /// Show what became of a job, and what it printed
+    /// Show the result of a job and its output
     Result(ResultArguments),
-    /// List what was run in a room, newest first
+    /// List the executions of a room, newest first
     History(HistoryArguments),
     /// Cancel a queued or running job
     Cancel(CancelArguments),
-    /// Print every environment variable, what it is set to, and what cannot be used (exit status 1)
+    /// Print every environment variable, its value, and unusable ones (exit status 1)
     Config,
-    /// Ask a health address; exit status 0 only if it answers that it is not down
+    /// Query a health address; exit status 0 only if it answers and is not down
     Health(HealthArguments),
     /// Measure Warren against `docker run` and the bare interpreter on this machine
     Bench(BenchArguments),
-    /// Print a completion script for a shell, to be sourced from its start file
+    /// Print a completion script for a shell, to source in its start file
     Completions(CompletionsArguments),
-    /// Make an API key
+    /// Manage API keys
     #[command(subcommand)]
     Key(KeyCommand),
 }
 
-/// What `warren key` can do.
+/// A command of `warren key`.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
     /// Print a new key, and the stanza for the file that WARREN_API_KEYS_FILE names
@@ -80,7 +71,7 @@ pub enum KeyCommand {
 /// Arguments of `warren key new`.
 #[derive(Debug, Args)]
 pub struct NewKeyArguments {
-    /// Whose it is to be: 1 to 64 letters, digits, '-', '_' or '.'
+    /// The owner's name: 1 to 64 letters, digits, '-', '_' or '.'
     pub name: String,
 }
 
@@ -89,39 +80,39 @@ pub struct NewKeyArguments {
 pub struct RunArguments {
     /// The program's source
     pub file: PathBuf,
-    /// Its standard input: a text, or - for what this command is fed
+    /// Its standard input: a text, or - for this command's own standard input
     #[arg(long, value_name = "TEXT|-", allow_hyphen_values = true)]
     pub input: Option<String>,
-    /// Its language; guessed from the file's ending if not given
+    /// Its language; by default guessed from the file's extension
     #[arg(long)]
     pub language: Option<String>,
-    /// Test cases: a JSON array of {"input", "expectedOutput"}, or a directory of NAME.in and NAME.out
+    /// The test cases: a JSON array of {"input", "expectedOutput"}, or a directory of NAME.in and NAME.out
     #[arg(long, value_name = "FILE|DIR")]
     pub cases: Option<PathBuf>,
-    /// When an output is the expected one: trimmed, exact, tokens, float or unordered
+    /// The comparison of outputs with the expected ones: trimmed, exact, tokens, float or unordered
     #[arg(long, requires = "cases")]
     pub compare: Option<String>,
-    /// Do not wait: print the job's id, for `warren result`
+    /// Do not wait; print the job's id for `warren result`
     #[arg(long)]
     pub r#async: bool,
-    /// Print the server's answer as it is, and nothing else
+    /// Print the server's answer unchanged, and nothing else
     #[arg(long)]
     pub json: bool,
     /// The room to submit to
     #[arg(long, default_value = "cli")]
     pub room: RoomId,
-    /// Which server, and who asks
+    /// The server and the API key
     #[command(flatten)]
     pub server: ServerArguments,
 }
 
-/// Which server, and who asks.
+/// The server and the API key.
 #[derive(Debug, Args)]
 pub struct ServerArguments {
     /// The Warren server
     #[arg(long, env = "WARREN_SERVER", default_value = "http://127.0.0.1:5000")]
     pub server: String,
-    /// An API key, or an ID token, if the server asks for one. The variable keeps it out of the
+    /// An API key or an ID token, if the server requires one. The variable keeps it out of the
     /// list of processes
     #[arg(long, env = "WARREN_KEY", hide_env_values = true)]
     pub key: Option<String>,
@@ -132,13 +123,13 @@ pub struct ServerArguments {
 pub struct ResultArguments {
     /// The job's id
     pub id: JobId,
-    /// Wait for the result this long
+    /// The time to wait for the result
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=86_400))]
     pub wait: u64,
-    /// Print the server's answer as it is, and nothing else
+    /// Print the server's answer unchanged, and nothing else
     #[arg(long)]
     pub json: bool,
-    /// Which server, and who asks
+    /// The server and the API key
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -148,19 +139,19 @@ pub struct ResultArguments {
 pub struct HistoryArguments {
     /// The room
     pub room: RoomId,
-    /// Only what ran as this language
+    /// Only executions of this language
     #[arg(long)]
     pub language: Option<String>,
-    /// Only what ended like this: completed, runtime_error, failed…
+    /// Only executions with this status: completed, runtime_error, failed…
     #[arg(long)]
     pub status: Option<String>,
-    /// How many at most
+    /// The most executions to list
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub limit: u32,
     /// Print them as JSON, and nothing else
     #[arg(long)]
     pub json: bool,
-    /// Which server, and who asks
+    /// The server and the API key
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -170,7 +161,7 @@ pub struct HistoryArguments {
 pub struct CancelArguments {
     /// The job's id
     pub id: JobId,
-    /// Which server, and who asks
+    /// The server and the API key
     #[command(flatten)]
     pub server: ServerArguments,
 }
@@ -178,7 +169,7 @@ pub struct CancelArguments {
 /// Arguments of `warren completions`.
 #[derive(Debug, Args)]
 pub struct CompletionsArguments {
-    /// For which shell
+    /// The shell
     pub shell: Shell,
 }
 
@@ -196,18 +187,9 @@ pub fn completions(arguments: &CompletionsArguments) {
 /// Arguments of `warren health`.
 #[derive(Debug, Args)]
 pub struct HealthArguments {
-    /// Such as http://127.0.0.1:5000/api/health or http://127.0.0.1:5001/health
+    /// The health address, such as http://127.0.0.1:5000/api/health or http://127.0.0.1:5001/health
     #[arg(default_value = "http://127.0.0.1:5000/api/health")]
     pub url: String,
-}
-
-/// Prints an error for a person, cause by cause.
-#[expect(
-    clippy::print_stderr,
-    reason = "standard error is where a command complains"
-)]
-pub fn complain(error: &anyhow::Error) {
-    eprintln!("warren: {error:#}");
 }
 
 #[cfg(test)]

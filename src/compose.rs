@@ -10,10 +10,9 @@ use warren_api::StoreConfig;
 use warren_api::store::{MongoStore, SqliteStore, Store};
 use warren_protocol::ids::InstanceId;
 use warren_queue::{ApiQueue, MemoryQueue, RabbitApi, RabbitConfig, RabbitWorker, WorkerQueue};
-use warren_worker::engine::Engine;
-use warren_worker::engine::docker::{DockerConfig, DockerEngine};
+use warren_worker::{DockerConfig, DockerEngine, Engine};
 
-use crate::serve::Roles;
+use crate::roles::Roles;
 use crate::settings::Settings;
 
 /// Containers that exist for each slot: the one in use, one that waits for its removal, and those

@@ -1,30 +1,38 @@
 //! The environment variables as `warren config` and `--help` print them.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _, stdout};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use warren_config::{Env, Reader, Unset, VARIABLES, Variable};
 
-use crate::cli;
+use crate::exit;
 use crate::settings::Settings;
 
 /// The exit status of a configuration that cannot be used.
 const EXIT_FAULTS: u8 = 1;
 
 /// Prints every variable that `warren` reads, with its state, and reports what cannot be used.
-#[expect(
-    clippy::print_stdout,
-    reason = "the listing is what the command is for"
-)]
-pub fn config() -> ExitCode {
-    print!("{}", listing(&Env::of_process()));
-    match Settings::of_process() {
+///
+/// # Errors
+/// The listing cannot be written.
+pub fn config() -> anyhow::Result<ExitCode> {
+    let listing = listing(&Env::of_process());
+    match stdout().write_all(listing.as_bytes()) {
+        // A reader such as `head` may leave early.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            return Err(error).context("cannot print the configuration");
+        }
+        Ok(()) | Err(_) => {}
+    }
+    Ok(match Settings::of_process() {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            cli::complain(&error);
+            exit::complain(&error);
             ExitCode::from(EXIT_FAULTS)
         }
-    }
+    })
 }
 
 /// The listing: a set variable as `NAME=value`, an unset one as a comment with its default.

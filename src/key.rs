@@ -1,4 +1,4 @@
-//! `warren key new`: makes an API key.
+//! `warren key new`: creates an API key.
 
 use std::process::ExitCode;
 
@@ -7,17 +7,17 @@ use warren_api::{ApiKey, KeyName};
 
 use crate::cli::{KeyCommand, NewKeyArguments};
 
-/// Carries out the command.
+/// Runs the command.
 ///
 /// # Errors
-/// The name cannot be one, or the system has no random numbers.
+/// The name is not valid, or the system has no random numbers.
 pub fn key(command: &KeyCommand) -> anyhow::Result<ExitCode> {
     match command {
         KeyCommand::New(arguments) => new(arguments),
     }
 }
 
-// Apart, so that `>> keys.toml` keeps the hash and never the key.
+// The key and its hash go to different streams, so that `>> keys.toml` keeps the hash alone.
 #[expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -27,12 +27,12 @@ fn new(arguments: &NewKeyArguments) -> anyhow::Result<ExitCode> {
     let name: KeyName = arguments
         .name
         .parse()
-        .with_context(|| format!("{:?} cannot be the name", arguments.name))?;
+        .with_context(|| format!("cannot name a key {:?}", arguments.name))?;
     let key = ApiKey::generate()?;
     eprintln!(
-        "The key, shown this once, for whoever is to call (X-API-Key, or Authorization: Bearer):\n\
+        "The key for the caller, shown only once (send it as X-API-Key, or as Authorization: Bearer):\n\
          {}\n\
-         What follows is for the file that WARREN_API_KEYS_FILE names:",
+         Add this stanza to the file that WARREN_API_KEYS_FILE names:",
         key.reveal()
     );
     println!("[[key]]\nname = \"{name}\"\nsha256 = \"{}\"", key.hash());

@@ -1,10 +1,13 @@
-//! The one binary `warren`: reads the command line and hands over to the command.
+//! The binary `warren`: reads the command line and runs the command.
 
 mod cli;
 mod client;
 mod compose;
 mod environment;
+mod exit;
+mod greeting;
 mod key;
+mod roles;
 mod serve;
 mod settings;
 
@@ -14,18 +17,18 @@ use clap::Parser;
 use warren_bench::bench;
 
 use cli::{Cli, Command};
-use serve::Roles;
+use roles::Roles;
 use settings::Settings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A missing .env is as good as an empty one; a broken one is not.
+    // A missing .env counts as an empty one; a broken one is an error.
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
-            cli::complain(&anyhow::anyhow!(
-                "the file .env cannot be read: {error}; correct or remove it"
+            exit::complain(&anyhow::anyhow!(
+                "cannot read the file .env: {error}; correct or remove it"
             ));
-            return ExitCode::from(cli::EXIT_TROUBLE);
+            return ExitCode::from(exit::EXIT_TROUBLE);
         }
         Ok(_) | Err(_) => {}
     }
@@ -41,7 +44,7 @@ fn main() -> ExitCode {
             cli::completions(&arguments);
             Ok(ExitCode::SUCCESS)
         }
-        Command::Config => Ok(environment::config()),
+        Command::Config => environment::config(),
         Command::Health(arguments) => client::health::health(&arguments),
         Command::Bench(arguments) => {
             Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
         Command::Key(command) => key::key(&command),
     };
     result.unwrap_or_else(|error| {
-        cli::complain(&error);
-        ExitCode::from(cli::EXIT_TROUBLE)
+        exit::complain(&error);
+        ExitCode::from(exit::EXIT_TROUBLE)
     })
 }

@@ -1,5 +1,4 @@
-//! `warren up`, `api` and `worker`: configuration, tracing, building, serving, draining, in that
-//! order.
+//! `warren up`, `api` and `worker`: configures, traces, builds, serves, drains.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -18,43 +17,22 @@ use warren_queue::{ApiQueue, WorkerQueue};
 use warren_telemetry::{EXPORT_TIMEOUT, Traces};
 use warren_worker::Worker;
 
-use crate::cli;
 use crate::compose::{self, Queue, Queues};
+use crate::exit;
+use crate::greeting::Greeting;
+use crate::roles::Roles;
 use crate::settings::Settings;
 
-/// How long connections may take to close once everything else has stopped.
+/// The longest that connections may take to close once everything else has stopped.
 const CLOSE: Duration = Duration::from_secs(2);
 
-/// How long the last traces may take to be sent.
+/// The longest that sending the last traces may take.
 const LAST_TRACES: Duration = Duration::from_secs(2);
-
-/// What this process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Roles {
-    /// API and worker in one.
-    Both,
-    /// The REST API.
-    Api,
-    /// A worker.
-    Worker,
-}
-
-impl Roles {
-    /// Whether this process is an API.
-    pub fn api(self) -> bool {
-        self != Self::Worker
-    }
-
-    /// Whether this process is a worker.
-    pub fn worker(self) -> bool {
-        self != Self::Api
-    }
-}
 
 /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
 ///
 /// # Errors
-/// The configuration cannot be used, an address is taken, or a part failed for good.
+/// The configuration is not usable, an address is in use, or a part failed for good.
 pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     let settings = Settings::of(roles)?;
     let traces = traces(roles, &settings)?;
@@ -62,40 +40,41 @@ pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     raise_open_files();
     if roles != Roles::Both && settings.rabbitmq_url.is_none() {
         bail!(
-            "RABBITMQ_URL is not set, and API and workers meet on that broker; set it, or use `warren up`"
+            "RABBITMQ_URL is not set, but API and workers communicate through that broker; set it, or use `warren up`"
         );
     }
     let ended = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the async runtime cannot be started")?
+        .context("cannot start the async runtime")?
         .block_on(run(roles, settings));
     if let Some(traces) = traces {
         traces.finish(LAST_TRACES);
     }
     ended.map(|drained| match drained {
         Drained::InOrder => ExitCode::SUCCESS,
-        Drained::OutOfTime => ExitCode::from(cli::EXIT_OUT_OF_TIME),
+        Drained::OutOfTime => ExitCode::from(exit::EXIT_OUT_OF_TIME),
     })
 }
 
-/// What sends traces, if they are to be sent.
+/// Starts the sender of traces, if they are to be sent.
 fn traces(roles: Roles, settings: &Settings) -> anyhow::Result<Option<Traces>> {
     let Some(config) = settings.traces else {
         return Ok(None);
     };
-    let client = warren_http::client::blocking_client(EXPORT_TIMEOUT)?;
+    let client = warren_outbound::blocking_client(EXPORT_TIMEOUT)?;
     let service = match roles {
         Roles::Both => "warren",
         Roles::Api => "warren-api",
         Roles::Worker => "warren-worker",
     };
     let started = Traces::start(config, service, client);
-    let advice = "traces cannot be sent; correct or unset OTEL_EXPORTER_OTLP_ENDPOINT";
+    let advice = "cannot send traces; correct or unset OTEL_EXPORTER_OTLP_ENDPOINT";
     started.context(advice).map(Some)
 }
 
-/// Shells start programs with a soft limit of 1,024 open files, fewer than the API's connections.
+/// Raises the soft limit of open files, which is 1,024 in most shells and below the API's number of
+/// connections.
 fn raise_open_files() {
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -103,7 +82,7 @@ fn raise_open_files() {
         maximum: limits.maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "cannot raise the limit of open files; continuing with the present one");
     }
 }
 
@@ -112,7 +91,7 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<Drained> {
     stop_on_signal(stop.clone())?;
     let queues = Queues::new(roles, &settings)?;
 
-    // The worker outlives the API, whose last callers still wait for it.
+    // The worker outlives the API, because the API's last callers still wait for it.
     let worker_stop = CancellationToken::new();
     let worker = match &queues.worker {
         Some(queue) => Some(tokio::spawn(
@@ -121,11 +100,13 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<Drained> {
         None => None,
     };
     let api = match &queues.api {
-        Some(queue) => Some(tokio::spawn(api(&settings, queue, stop.clone()).await?)),
+        Some(queue) => Some(tokio::spawn(
+            api(roles, &settings, queue, stop.clone()).await?,
+        )),
         None => None,
     };
 
-    // Whichever part ends, for whatever reason, ends the other.
+    // If either part ends, for whatever reason, the other ends too.
     let api = async {
         let result = match api {
             Some(api) => join(api).await,
@@ -156,10 +137,11 @@ async fn run(roles: Roles, settings: Settings) -> anyhow::Result<Drained> {
 
 async fn join(task: JoinHandle<anyhow::Result<Drained>>) -> anyhow::Result<Drained> {
     task.await
-        .context("a part of Warren panicked; please report it with the log")?
+        .context("part of Warren panicked; please report it with the log")?
 }
 
 async fn api(
+    roles: Roles,
     settings: &Settings,
     queue: &Queue<dyn ApiQueue>,
     stop: CancellationToken,
@@ -175,6 +157,14 @@ async fn api(
         queue = queue.name,
         "the API listens"
     );
+    if roles == Roles::Both {
+        let greeting = Greeting {
+            api: listener.local_addr()?,
+            auth: config.auth.is_on(),
+            rabbitmq_url: settings.rabbitmq_url.clone(),
+        };
+        tokio::spawn(greeting.once_ready(stop.clone()));
+    }
     let api = Api::new(
         config,
         Arc::clone(&queue.handle),
@@ -218,21 +208,21 @@ async fn listen(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListen
     })
 }
 
-/// The first signal asks for an orderly end, the second gets an immediate one.
+/// Stops in order at the first signal, and at once at the second.
 fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
     tokio::spawn(async move {
         for time in 1.. {
             let status = tokio::select! {
-                _ = terminate.recv() => cli::EXIT_TERMINATED,
-                _ = interrupt.recv() => cli::EXIT_INTERRUPTED,
+                _ = terminate.recv() => exit::EXIT_TERMINATED,
+                _ = interrupt.recv() => exit::EXIT_INTERRUPTED,
             };
             if time > 1 {
-                tracing::warn!("second signal: stopping at once");
+                tracing::warn!("second signal; exiting immediately");
                 std::process::exit(status);
             }
-            tracing::info!("stopping: no new work is taken, what runs may end");
+            tracing::info!("stopping; taking no new work and finishing what runs");
             stop.cancel();
         }
     });

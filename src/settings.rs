@@ -9,7 +9,7 @@ use warren_config::Env;
 use warren_languages::Languages;
 use warren_telemetry::{Environment, TraceConfig};
 
-use crate::serve::Roles;
+use crate::roles::Roles;
 
 /// The configuration of a process.
 pub struct Settings {

@@ -1,5 +1,7 @@
-//! Warren's system tests: the rules of the workspace, one conformance suite for each seam, and
-//! the whole from end to end, on real services that `scripts/provision test` starts.
+//! Warren's system tests.
+//!
+//! The rules of the workspace, one conformance suite for each seam, and the whole from end to end, on
+//! real services that `scripts/provision test` starts.
 
 #![expect(
     clippy::expect_used,
@@ -14,5 +16,6 @@ mod conformance;
 mod containment;
 mod end_to_end;
 mod harness;
+mod kit;
 mod observability;
 mod verdicts;

@@ -4,6 +4,7 @@
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -13,8 +14,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", root.join(path).display());
     }
 
-    // A folder of its own: the outer cargo holds the lock of the usual one.
-    let target_dir = PathBuf::from(env::var("OUT_DIR")?).join("runner");
+    // A folder of its own, since the outer cargo holds the lock of the usual one; and one for all
+    // profiles, since the runner is the same in each: OUT_DIR is TARGET/PROFILE/build/NAME/out.
+    let out_dir = PathBuf::from(env::var("OUT_DIR")?);
+    let target_dir = out_dir
+        .ancestors()
+        .nth(4)
+        .unwrap_or(&out_dir)
+        .join("runner");
     let target = env::var("TARGET")?;
     let status = Command::new(env::var("CARGO")?)
         .current_dir(&root)
@@ -44,6 +51,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .join(&target)
         .join("release")
         .join("warren-runner");
-    println!("cargo::rustc-env=WARREN_RUNNER_BINARY={}", runner.display());
+    // A copy, which no build of another profile replaces while this one reads it.
+    let copy = out_dir.join("warren-runner");
+    fs::copy(&runner, &copy)
+        .map_err(|error| format!("cannot copy {}: {error}", runner.display()))?;
+    println!("cargo::rustc-env=WARREN_RUNNER_BINARY={}", copy.display());
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The crate's one error type.
 
-use warren_http::client::ClientError;
+use warren_outbound::ClientError;
 use warren_queue::QueueError;
 
 use crate::store::StoreError;

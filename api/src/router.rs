@@ -20,7 +20,7 @@ use tower_http::trace::TraceLayer;
 use tracing::{Level, Span};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use warren_http::with_fallbacks;
+use warren_http::with_default_responses;
 use warren_protocol::time::millis;
 
 use crate::access::auth::API_KEY_HEADER;
@@ -91,7 +91,7 @@ pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
         move || span.in_scope(|| tracing::info!("the caller disconnected before the answer"))
     });
     let header = SetResponseHeaderLayer::if_not_present;
-    with_fallbacks(routes, ADVICE)
+    with_default_responses(routes, ADVICE)
         .layer(cors(origins))
         .layer(header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(header(

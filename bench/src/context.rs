@@ -1,4 +1,4 @@
-//! What every part of a run needs: the plan, the progress, and whether to go on.
+//! The context of a run: its plan, its progress, and its interruption.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -11,23 +11,23 @@ use tokio_util::sync::CancellationToken;
 use super::plan::Plan;
 use super::progress::Progress;
 
-/// How soon a pause notices that the run is to end.
+/// The interval at which a pause checks for an interruption.
 const SLICE: Duration = Duration::from_millis(50);
-/// How many complaints of failed jobs are kept; all are counted.
+/// The number of failed jobs whose errors are kept; all are counted.
 const MAX_TROUBLES: usize = 20;
 
 /// A run.
 pub struct Bench {
-    /// What is measured, and for how long.
+    /// The plan of the measurements.
     pub plan: Plan,
-    /// How far it is.
+    /// The progress.
     pub progress: Progress,
     stop: CancellationToken,
     troubles: Mutex<Vec<String>>,
 }
 
 impl Bench {
-    /// A run that ends early at SIGTERM and SIGINT.
+    /// Starts a run that SIGTERM and SIGINT end early.
     pub fn new(plan: Plan, progress: Progress) -> anyhow::Result<Self> {
         Ok(Self {
             plan,
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     /// # Errors
-    /// The run is to end.
+    /// The run was interrupted.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.stop.is_cancelled() {
             bail!("interrupted; nothing was written");
@@ -46,7 +46,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Leaves the machine alone for a while.
+    /// Pauses, so that the machine is idle for a while.
     pub fn pause(&self, span: Duration) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
@@ -59,7 +59,7 @@ impl Bench {
         }
     }
 
-    /// Notes why a job failed.
+    /// Records the error of a failed job.
     pub fn trouble(&self, what: &str, error: &anyhow::Error) {
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         if troubles.len() < MAX_TROUBLES {
@@ -67,7 +67,7 @@ impl Bench {
         }
     }
 
-    /// Why jobs failed, the first of them.
+    /// Returns the first errors of failed jobs.
     pub fn troubles(&self) -> Vec<String> {
         self.troubles
             .lock()
@@ -76,18 +76,18 @@ impl Bench {
     }
 }
 
-/// The first signal ends the run in order, the second at once.
+/// Ends the run in order at the first signal, and at once at the second.
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the async runtime cannot be started")?;
+        .context("cannot start the async runtime")?;
     let (mut terminate, mut interrupt) = {
         let _inside = runtime.enter();
         (
-            signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?,
-            signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?,
+            signal(SignalKind::terminate()).context("cannot catch SIGTERM")?,
+            signal(SignalKind::interrupt()).context("cannot catch SIGINT")?,
         )
     };
     let asked = stop.clone();

@@ -1,4 +1,6 @@
-//! The CPU time of the whole machine, whoever spends it: Warren, the engine, the kernel, the broker.
+//! The CPU time of the whole machine.
+//!
+//! It includes Warren, the engine, the kernel and the broker.
 
 use std::fs;
 use std::thread;
@@ -9,22 +11,23 @@ use warren_protocol::time::fractional_millis;
 
 use super::context::Bench;
 
-/// The kernel counts in hundredths of a second, whatever its own clock (`USER_HZ`).
+/// The kernel's unit is a hundredth of a second, whatever its own clock (`USER_HZ`).
 const TICK_MS: u64 = 10;
 /// The columns of `/proc/stat` in which CPUs work: user, nice, system, irq, softirq. The others
 /// are idle, iowait, steal, and guests, which are counted in the first two.
 const WORKING: [usize; 5] = [0, 1, 2, 5, 6];
 
-/// What an idle machine may spend of each core, in milliseconds a second: heartbeats, probes.
+/// The most that an idle machine may spend of each core, in milliseconds a second: heartbeats,
+/// probes.
 const USUAL_IDLE: f64 = 50.0;
 
-/// Tells what was spent above what the machine spends when it has nothing to do.
+/// A meter of the CPU time above that of the idle machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
     idle_ms_per_s: f64,
 }
 
-/// A point in time.
+/// A reading of the meter.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     at: Instant,
@@ -32,7 +35,7 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Now.
+    /// Takes a reading.
     pub fn now() -> anyhow::Result<Self> {
         Ok(Self {
             at: Instant::now(),
@@ -40,14 +43,14 @@ impl Mark {
         })
     }
 
-    /// When it was.
+    /// Returns its time.
     pub fn at(self) -> Instant {
         self.at
     }
 }
 
 impl Meter {
-    /// Watches the machine while nothing is asked of it.
+    /// Watches the idle machine.
     pub fn calibrate(bench: &Bench, span: Duration) -> anyhow::Result<Self> {
         let unadjusted = Self { idle_ms_per_s: 0.0 };
         let before = Mark::now()?;
@@ -58,12 +61,12 @@ impl Meter {
         })
     }
 
-    /// What an idle machine spends, in milliseconds a second.
+    /// Returns what the idle machine spends, in milliseconds a second.
     pub fn idle_ms_per_s(&self) -> f64 {
         self.idle_ms_per_s
     }
 
-    /// Whether something else ran when nothing was asked of the machine.
+    /// Returns true if something else ran while the machine should have been idle.
     #[expect(
         clippy::cast_precision_loss,
         reason = "numbers of cores are far below 2^52"
@@ -73,8 +76,8 @@ impl Meter {
         self.idle_ms_per_s > USUAL_IDLE * cores as f64
     }
 
-    /// What was spent between two points in time, in milliseconds. Below zero if the machine was
-    /// more idle than when it was idle; the mean of many is what counts.
+    /// Returns the CPU time between two readings, in milliseconds. It is below zero if the machine
+    /// was quieter than when it was watched; only the mean of many counts.
     pub fn between(&self, before: Mark, after: Mark) -> f64 {
         let spent = fractional_millis(after.busy.saturating_sub(before.busy));
         spent - self.idle_ms_per_s * (after.at - before.at).as_secs_f64()
@@ -83,7 +86,7 @@ impl Meter {
 
 fn busy() -> anyhow::Result<Duration> {
     let text = fs::read_to_string("/proc/stat")
-        .context("CPU time is read from /proc/stat; run the benchmark on Linux")?;
+        .context("cannot read CPU time from /proc/stat; run the benchmark on Linux")?;
     parse(&text)
         .context("/proc/stat does not look as expected; please report it with the kernel's version")
 }

@@ -1,5 +1,7 @@
-//! One job at a time: each round gives every job to every system in turn, so that what else
-//! happens on the machine hits all alike.
+//! Measures one job at a time.
+//!
+//! Each round gives every job to every system in turn, so that other activity of the machine affects
+//! all of them alike.
 
 use std::time::Duration;
 
@@ -13,37 +15,36 @@ use super::statistics::{Summary, mean};
 use super::systems::{Sample, System, SystemName};
 use super::workload::{Kind, Workload};
 
-/// How long the engine may tidy up after `docker run` before the next is measured.
+/// The time that the engine has to clean up after `docker run` before the next measurement.
 const AFTER_DOCKER: Duration = Duration::from_millis(100);
 
-/// A system on a job.
+/// The figures of one system on one job.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Latency {
-    /// Which job.
+    /// The kind of job.
     pub workload: Kind,
-    /// In which language.
+    /// The language's name.
     pub language: &'static str,
-    /// Which system.
+    /// The system.
     pub system: SystemName,
-    /// Jobs that failed; they are in nothing else.
+    /// Jobs that failed, which are in no other figure.
     pub errors: usize,
-    /// From asking to the whole answer.
+    /// The time from the request to the whole answer.
     #[serde(flatten)]
     pub times: Summary,
-    /// CPU time of the whole machine for each job, what was done for it afterwards included.
+    /// CPU time of the whole machine for each job, including the work done for it afterwards.
     pub cpu_ms_per_job: f64,
-    /// Where the time went, of Warren.
+    /// The time of each stage, for Warren.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phases: Option<Phases>,
 }
 
-/// Where the time of Warren's jobs went: means in milliseconds, which add up to the mean of the
-/// whole.
+/// The stages of Warren's jobs: means in milliseconds, which add up to the mean of the whole.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Phases {
-    /// What is not in the answer's `timings`: HTTP, validation, and the reply's way back.
+    /// The time outside the answer's `timings`: HTTP, validation, and the reply's way back.
     pub around_ms: f64,
     /// `timings.queueMs`.
     pub queue_ms: f64,
@@ -53,7 +54,7 @@ pub struct Phases {
     pub run_ms: f64,
 }
 
-/// What was measured of one system on one job.
+/// The measurements of one system on one job.
 #[derive(Default)]
 struct Cell {
     times: Vec<Duration>,
@@ -62,7 +63,7 @@ struct Cell {
     errors: usize,
 }
 
-/// How many jobs this part runs on each system.
+/// Returns the number of jobs that this part runs on each system.
 pub fn steps(jobs: &[Workload], rounds: u32) -> u64 {
     jobs.iter()
         .map(|job| u64::from(job.kind.rounds(rounds)))
@@ -72,7 +73,7 @@ pub fn steps(jobs: &[Workload], rounds: u32) -> u64 {
 /// Runs all rounds.
 ///
 /// # Errors
-/// The run is to end. Jobs that fail are counted.
+/// The run was interrupted. Jobs that fail are counted.
 pub fn measure(
     bench: &Bench,
     meter: Meter,
@@ -125,9 +126,9 @@ pub fn measure(
         .collect())
 }
 
-/// How long the machine is left alone after a job, so that what the system does afterwards (Warren
-/// removes a container and starts another, the engine tidies up) counts as its own CPU time and
-/// does not slow down the next one.
+/// Returns the pause after a job. It lets the work that follows a job (Warren removes a container and
+/// starts another, the engine cleans up) count as the system's own CPU time, and keeps it from
+/// slowing down the next job.
 fn rest_after(system: SystemName, gap: Duration) -> Duration {
     match system {
         SystemName::Warren => gap,

@@ -1,4 +1,6 @@
-//! `warren bench`: Warren against `docker run` and the bare interpreter, on one machine in one run.
+//! `warren bench`: Warren beside `docker run` and the bare interpreter, on one machine.
+//!
+//! All of them are measured in one run, in turns.
 
 mod arguments;
 mod broker;
@@ -11,21 +13,19 @@ mod process;
 mod progress;
 mod render;
 mod report;
+mod setup;
 mod statistics;
 mod sustained;
 mod systems;
 mod table;
 mod workload;
 
-use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use warren_protocol::time::EpochMillis;
-
-use warren_languages::{LanguageName, Languages};
 
 pub use self::arguments::BenchArguments;
 use self::context::Bench;
@@ -34,27 +34,18 @@ use self::machine::Machine;
 use self::plan::Plan;
 use self::progress::Progress;
 use self::report::Report;
+pub use self::setup::Setup;
 use self::systems::{Bare, DockerRun, Server, System, docker_engine};
 use self::workload::{Kind, Workload};
 
-/// The installation that is measured.
-pub struct Setup {
-    /// The languages that it runs.
-    pub languages: Languages,
-    /// The base image of each.
-    pub images: BTreeMap<LanguageName, String>,
-    /// Its broker; without one, the queue is in-process and no broker is measured.
-    pub rabbitmq_url: Option<String>,
-}
-
-/// How long the idle machine is watched.
+/// The time for which the idle machine is watched.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// Measures, shows tables on standard output and writes the figures as JSON. The exit status is 1
+/// Measures, prints tables on standard output and writes the figures as JSON. The exit status is 1
 /// if jobs failed.
 ///
 /// # Errors
-/// Docker, the broker or Warren itself cannot be used.
+/// Docker, the broker or Warren itself is not usable.
 pub fn bench(arguments: &BenchArguments, setup: &Setup) -> anyhow::Result<ExitCode> {
     let jobs = Workload::all();
     let plan = Plan::new(arguments);
@@ -87,7 +78,7 @@ fn measure(bench: &Bench, setup: &Setup, jobs: &[Workload]) -> anyhow::Result<Re
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("the async runtime cannot be started")?;
+        .context("cannot start the async runtime")?;
     let url = setup.rabbitmq_url.as_deref();
     if let Some(url) = url {
         runtime.block_on(broker::ensure_unused(url))?;
@@ -143,9 +134,9 @@ fn measure(bench: &Bench, setup: &Setup, jobs: &[Workload]) -> anyhow::Result<Re
     })
 }
 
-/// Every job once on every system, so that images, caches and connections are warm. If not even
-/// hello works, something is not set up; the longer jobs may be too long for a busy machine, and
-/// are counted as errors when they are measured.
+/// Runs every job once on every system, so that images, caches and connections are warm. If not even
+/// hello works, something is not set up. The longer jobs may be too long for a busy machine; they
+/// count as errors when they are measured.
 fn warm_up(bench: &Bench, systems: &[&dyn System], jobs: &[Workload]) -> anyhow::Result<()> {
     for job in jobs {
         for system in systems {
@@ -185,8 +176,8 @@ fn notes(broker: bool, bare: bool, meter: Meter) -> Vec<String> {
     }
     if meter.was_busy() {
         notes.push(format!(
-            "the machine was busy before anything was asked of it ({:.0} ms of CPU a second): do not trust the figures, \
-             those of CPU time least; end what runs on it and measure again",
+            "the machine was busy before the first job ({:.0} ms of CPU a second): do not trust the figures, \
+             least of all those of CPU time; stop its other programs and measure again",
             meter.idle_ms_per_s()
         ));
     }

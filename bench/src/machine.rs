@@ -1,17 +1,17 @@
-//! What a run ran on.
+//! The machine of a run.
 
 use std::fs;
 use std::thread;
 
 use serde::Serialize;
 
-/// What a run ran on.
+/// The machine of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Machine {
     /// The processor's name.
     pub processor: String,
-    /// How many of its cores can be used.
+    /// The number of usable cores.
     pub cores: usize,
     /// The kernel's release.
     pub kernel: String,
@@ -20,7 +20,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one, with this engine.
+    /// Describes this machine, with this engine.
     pub fn this(docker: String) -> Self {
         let unknown = || "unknown".to_owned();
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

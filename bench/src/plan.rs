@@ -1,4 +1,4 @@
-//! What is measured, and for how long.
+//! The plan of a run: measurements and their lengths.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use warren_protocol::time::fractional_millis;
 
 use crate::BenchArguments;
 
-/// How long the highest number of jobs at a time is sustained with `--soak`.
+/// The time for which `--soak` sustains the highest number of jobs.
 const SOAK: Duration = Duration::from_secs(60);
-/// Round trips over the broker for each round of hello: they take milliseconds.
+/// Round trips over the broker for each round of hello; they take milliseconds.
 const ROUND_TRIPS: u32 = 5;
 
-/// What is measured, and for how long.
+/// The measurements of a run, and their lengths.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// Rounds of hello, one job at a time.
     pub rounds: u32,
-    /// The least time from the end of one of Warren's jobs to the start of the next.
+    /// The shortest time from the end of one of Warren's jobs to the start of the next.
     #[serde(rename = "gapMs", serialize_with = "as_millis")]
     pub gap: Duration,
     /// Round trips over each kind of queue.
     pub round_trips: u32,
-    /// Many jobs at a time; none if that part is left out.
+    /// The part with many jobs at a time; `None` if it is skipped.
     pub sustained: Option<Sustained>,
 }
 
@@ -32,21 +32,21 @@ pub struct Plan {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sustained {
-    /// How many jobs at a time, in rising order.
+    /// The numbers of jobs at a time, in rising order.
     pub levels: Vec<NonZeroUsize>,
-    /// How long each system runs before jobs are counted: what was warm is used up by then.
+    /// The time each system runs before jobs count, by when everything pre-warmed is used up.
     #[serde(rename = "rampMs", serialize_with = "as_millis")]
     pub ramp: Duration,
-    /// How long jobs are counted.
+    /// The time for which jobs count.
     #[serde(rename = "windowMs", serialize_with = "as_millis")]
     pub window: Duration,
-    /// The same for the highest level.
+    /// The time for which jobs count at the highest level.
     #[serde(rename = "topWindowMs", serialize_with = "as_millis")]
     pub top_window: Duration,
 }
 
 impl Plan {
-    /// What the command line asks for.
+    /// Reads the plan from the command line.
     pub fn new(arguments: &BenchArguments) -> Self {
         let (rounds, gap_ms, window_s, levels): (_, _, _, &[usize]) = if arguments.quick {
             (5, 300, 2, &[1, 8])
@@ -82,7 +82,7 @@ impl Plan {
 }
 
 impl Sustained {
-    /// How long jobs are counted at this level.
+    /// Returns the time for which jobs count at this level.
     pub fn window(&self, level: NonZeroUsize) -> Duration {
         if self.levels.last() == Some(&level) {
             self.top_window

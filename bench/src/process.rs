@@ -1,5 +1,7 @@
-//! A process of Warren's own for the benchmark: started as an operator starts it, on ports and in
-//! a directory of its own, and ended with the benchmark, however that ends.
+//! A Warren process that the benchmark starts for itself.
+//!
+//! It is started as an operator starts it, on ports and in a directory of its own, and it ends with
+//! the benchmark, however that ends.
 
 use std::env;
 use std::fs::{self, File};
@@ -10,19 +12,20 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use reqwest::blocking::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::context::Bench;
 
-/// How long one may take until it is well: images may have to be made first.
+/// The longest that one may take to become healthy, because images may have to be built first.
 const START: Duration = Duration::from_secs(120);
-/// How long one may take to end after SIGTERM.
+/// The longest that one may take to stop after SIGTERM.
 const END: Duration = Duration::from_secs(30);
-/// How often to look.
+/// The interval between checks.
 const LOOK: Duration = Duration::from_millis(50);
-/// How many of its last lines are shown when it fails.
+/// The number of its last lines that are shown when it fails.
 const LINES: usize = 10;
 
 /// A running `warren COMMAND`.
@@ -35,19 +38,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it and waits until it says that all is well.
+    /// Starts it and waits until it reports that it is healthy.
     ///
     /// # Errors
-    /// It ends, or is not well in time.
-    pub fn start(
-        bench: &Bench,
-        agent: &ureq::Agent,
-        command: &'static str,
-    ) -> anyhow::Result<Self> {
+    /// It stops, or is not healthy in time.
+    pub fn start(bench: &Bench, client: &Client, command: &'static str) -> anyhow::Result<Self> {
         bench.progress.say(&format!("starting warren {command}"));
         let mut process = Self::spawn(command)?;
         let started = Instant::now();
-        while !process.is_well(agent) {
+        while !process.is_well(client) {
             if let Some(status) = process.child.try_wait()? {
                 bail!(
                     "warren {command} ended with {status}:\n{}",
@@ -65,26 +64,26 @@ impl Process {
     }
 
     fn spawn(command: &'static str) -> anyhow::Result<Self> {
-        let directory = TempDir::with_prefix("warren-bench-").context("no temporary directory")?;
-        let log =
-            File::create(directory.path().join("log")).context("the log cannot be written")?;
-        let child = Command::new(env::current_exe().context("this program's own file is not known")?)
+        let directory =
+            TempDir::with_prefix("warren-bench-").context("cannot create a temporary directory")?;
+        let log = File::create(directory.path().join("log")).context("cannot write the log")?;
+        let child = Command::new(env::current_exe().context("cannot find this program's own file")?)
             .arg(command)
             .current_dir(directory.path())
             .env("WARREN_API_ADDR", "127.0.0.1:0")
             .env("WARREN_WORKER_ADDR", "127.0.0.1:0")
             .env("WARREN_DATA_DIR", directory.path())
-            // Its addresses are read from lines in JSON; and nobody's database is filled.
+            // Its addresses are read from lines in JSON, and no real database is filled.
             .env("NODE_ENV", "production")
             .env_remove("RUST_LOG")
             .env_remove("MONGODB_URI")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
-            // Ctrl-C is for the benchmark, which then ends this in order.
+            // Ctrl-C reaches the benchmark alone, which then stops this process in order.
             .process_group(0)
             .spawn()
-            .with_context(|| format!("warren {command} cannot be started"))?;
+            .with_context(|| format!("cannot start warren {command}"))?;
         Ok(Self {
             command,
             child,
@@ -94,19 +93,19 @@ impl Process {
         })
     }
 
-    /// `http://…` of its API, if it is one.
+    /// Returns the address of its API (`http://…`), if it has one.
     pub fn api(&self) -> Option<&str> {
         self.api.as_deref()
     }
 
-    /// Whether every part that it should have answers `ok`.
-    fn is_well(&mut self, agent: &ureq::Agent) -> bool {
+    /// Returns true if every part that it should have answers `ok`.
+    fn is_well(&mut self, client: &Client) -> bool {
         self.read_addresses();
         let api = self.api.as_ref().map(|url| format!("{url}/api/health"));
         let worker = self.worker.as_ref().map(|url| format!("{url}/health"));
         let parts = if self.command == "up" { 2 } else { 1 };
         let addresses: Vec<String> = api.into_iter().chain(worker).collect();
-        addresses.len() == parts && addresses.iter().all(|url| says_ok(agent, url))
+        addresses.len() == parts && addresses.iter().all(|url| says_ok(client, url))
     }
 
     fn read_addresses(&mut self) {
@@ -134,10 +133,10 @@ impl Process {
         lines[lines.len().saturating_sub(LINES)..].join("\n")
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Asks it to stop, and waits until it has.
     ///
     /// # Errors
-    /// It did not end in time, or not well.
+    /// It did not stop in time, or not cleanly.
     pub fn stop(mut self) -> anyhow::Result<()> {
         let status = self.end()?;
         match status {
@@ -180,10 +179,10 @@ impl Drop for Process {
     }
 }
 
-fn says_ok(agent: &ureq::Agent, url: &str) -> bool {
-    let Ok(mut answer) = agent.get(url).call() else {
+fn says_ok(client: &Client, url: &str) -> bool {
+    let Ok(answer) = client.get(url).send() else {
         return false;
     };
-    let health: Value = answer.body_mut().read_json().unwrap_or_default();
+    let health: Value = answer.json().unwrap_or_default();
     health["status"] == "ok"
 }

@@ -1,4 +1,4 @@
-//! How far a run is, on standard error: a bar on a terminal, else a line now and then.
+//! Progress on standard error: a bar on a terminal, otherwise occasional lines.
 
 use std::io::{IsTerminal, stderr};
 use std::sync::Mutex;
@@ -6,17 +6,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often there is a line.
+/// The interval between lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// How far a run is.
+/// The progress of a run.
 pub struct Progress {
     bar: ProgressBar,
     lines: Option<Mutex<Instant>>,
 }
 
 impl Progress {
-    /// At the start of so many steps.
+    /// Starts a run of `steps` steps.
     pub fn new(steps: u64) -> Self {
         let shown = stderr().is_terminal();
         let bar = if shown {
@@ -39,13 +39,13 @@ impl Progress {
         }
     }
 
-    /// Says what comes next.
+    /// Shows the next activity.
     pub fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());
         self.bar.tick();
     }
 
-    /// So many steps are done.
+    /// Counts steps that are done.
     pub fn step(&self, steps: u64) {
         self.bar.inc(steps);
         if let Some(lines) = &self.lines
@@ -57,7 +57,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

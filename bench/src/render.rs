@@ -10,7 +10,7 @@ use super::sustained::Throughput;
 use super::systems::SystemName;
 use super::table::{Table, ms, ratio};
 
-/// The whole report.
+/// Formats the whole report.
 pub fn render(report: &Report) -> String {
     let mut text = head(report);
     let gap = report.plan.gap.as_millis();
@@ -116,7 +116,7 @@ fn one_at_a_time(cells: &[Latency]) -> String {
     table.render()
 }
 
-/// A time of what was measured; a dash if nothing went well.
+/// Formats a measured time; a dash if no job succeeded.
 fn time(times: &Summary, value: f64) -> String {
     if times.samples == 0 {
         "-".to_owned()

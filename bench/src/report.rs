@@ -1,4 +1,4 @@
-//! All that a run found out: what is written as JSON, and what tables are made from.
+//! The report of a run, as JSON and as the source of tables.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::machine::Machine;
 use super::plan::Plan;
 use super::sustained::Throughput;
 
-/// All that a run found out.
+/// The results of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -21,17 +21,17 @@ pub struct Report {
     pub version: &'static str,
     /// `release` or `debug`.
     pub build: &'static str,
-    /// When the run was over.
+    /// The time at which the run ended.
     pub finished_at: EpochMillis,
-    /// What it ran on.
+    /// The machine.
     pub machine: Machine,
-    /// What was between API and worker.
+    /// The queue between API and worker.
     pub queue: &'static str,
-    /// What was measured, and for how long.
+    /// The plan of the measurements.
     pub plan: Plan,
-    /// How `docker run` was called for Python's hello.
+    /// The `docker run` command for Python's hello.
     pub docker_run: String,
-    /// CPU time that the machine spends on nothing of this, taken off everywhere.
+    /// CPU time that the idle machine spends, subtracted everywhere.
     pub idle_cpu_ms_per_second: f64,
     /// One job at a time.
     pub one_at_a_time: Vec<Latency>,
@@ -39,14 +39,14 @@ pub struct Report {
     pub sustained: Vec<Throughput>,
     /// The broker alone; empty without one.
     pub broker: Vec<Broker>,
-    /// What was left out, and other things to know when reading the figures.
+    /// Omissions, and other facts to know when reading the figures.
     pub notes: Vec<String>,
-    /// Why jobs failed, the first of them.
+    /// The first errors of failed jobs.
     pub troubles: Vec<String>,
 }
 
 impl Report {
-    /// Whether every job went well, on whichever system.
+    /// Returns true if every job succeeded on every system.
     pub fn is_without_errors(&self) -> bool {
         self.one_at_a_time.iter().all(|cell| cell.errors == 0)
             && self.sustained.iter().all(|cell| cell.errors == 0)

@@ -1,15 +1,15 @@
-//! What many measured times come to.
+//! Summaries of many measured times.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use warren_protocol::time::fractional_millis;
 
-/// What many measured times come to, in milliseconds; all zero if there are none.
+/// A summary of measured times, in milliseconds; all zero if there are none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// How many there are.
+    /// The number of times.
     pub samples: usize,
     /// Their mean.
     pub mean_ms: f64,
@@ -17,16 +17,16 @@ pub struct Summary {
     pub min_ms: f64,
     /// The median.
     pub p50_ms: f64,
-    /// 95 of 100 are not longer.
+    /// The time that 95 of 100 do not exceed.
     pub p95_ms: f64,
-    /// 99 of 100 are not longer; of fewer than 100, the longest.
+    /// The time that 99 of 100 do not exceed; of fewer than 100, the longest.
     pub p99_ms: f64,
     /// The longest.
     pub max_ms: f64,
 }
 
 impl Summary {
-    /// Sums up.
+    /// Summarises times.
     pub fn of(times: &[Duration]) -> Self {
         let mut sorted: Vec<f64> = times.iter().map(|time| fractional_millis(*time)).collect();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -42,7 +42,7 @@ impl Summary {
     }
 }
 
-/// The mean; zero of nothing.
+/// Returns the mean; zero without values.
 #[expect(
     clippy::cast_precision_loss,
     reason = "numbers of samples are far below 2^52"
@@ -54,8 +54,8 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The least of the sorted values that `percent` of 100 are not greater than (nearest rank); zero
-/// of nothing.
+/// Returns the smallest of the sorted values that `percent` of 100 do not exceed (nearest rank);
+/// zero without values.
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Many jobs at a time for a while: how many are done a second, and what each costs.
+//! Measures throughput, and the cost of each job, with many jobs at a time.
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -14,30 +14,31 @@ use super::statistics::Summary;
 use super::systems::{System, SystemName};
 use super::workload::{Kind, Workload};
 
-/// How long a caller whose job failed waits: a system that is down must not be asked without pause.
+/// The pause of a caller whose job failed, because a system that is down must not be asked without
+/// pause.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// The least time between one system's window and the next one's.
+/// The shortest time between one system's window and the next one's.
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// A system at a number of jobs at a time.
+/// The figures of one system at one number of jobs at a time.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Throughput {
-    /// In which language.
+    /// The language's name.
     pub language: &'static str,
-    /// Which system.
+    /// The system.
     pub system: SystemName,
-    /// How many callers ask at a time, each for the next job once it has its answer.
+    /// The number of callers, each of which asks for the next job once it has its answer.
     pub concurrency: usize,
-    /// How long was counted.
+    /// The length of the window in which jobs counted.
     pub window_s: f64,
     /// Jobs that failed.
     pub errors: usize,
-    /// Jobs that went well, a second.
+    /// Successful jobs per second.
     pub jobs_per_second: f64,
-    /// CPU time of the whole machine for each of them.
+    /// CPU time of the whole machine for each successful job.
     pub cpu_ms_per_job: f64,
-    /// How long each caller waited.
+    /// The callers' waits.
     #[serde(flatten)]
     pub times: Summary,
 }
@@ -48,7 +49,7 @@ struct Done {
     took: Option<Duration>,
 }
 
-/// How many steps this part is: seconds.
+/// Returns the number of steps of this part, which are seconds.
 pub fn steps(plan: &Sustained, systems: usize, jobs: &[Workload]) -> u64 {
     let seconds = plan
         .levels
@@ -57,10 +58,10 @@ pub fn steps(plan: &Sustained, systems: usize, jobs: &[Workload]) -> u64 {
     seconds.sum::<u64>() * (systems * hello(jobs).count()) as u64
 }
 
-/// Every level in every language, one system after the other.
+/// Measures every level in every language, one system after the other.
 ///
 /// # Errors
-/// The run is to end. Jobs that fail are counted.
+/// The run was interrupted. Jobs that fail are counted.
 pub fn measure(
     bench: &Bench,
     meter: Meter,
@@ -141,7 +142,7 @@ fn window(
     })
 }
 
-/// Lets the ramp and the window pass; the window's ends.
+/// Waits for the ramp and the window, and returns the window's two ends.
 fn wait(bench: &Bench, ramp: Duration, window: Duration) -> anyhow::Result<(Mark, Mark)> {
     bench.pause(ramp)?;
     bench.progress.step(ramp.as_secs());
@@ -153,7 +154,7 @@ fn wait(bench: &Bench, ramp: Duration, window: Duration) -> anyhow::Result<(Mark
     Ok((begin, Mark::now()?))
 }
 
-/// One caller: asks for a job, waits for its answer, asks for the next.
+/// Acts as one caller: asks for a job, waits for its answer, asks for the next.
 fn call(bench: &Bench, system: &dyn System, job: &Workload, over: &CancellationToken) -> Vec<Done> {
     let mut done = Vec::new();
     while !over.is_cancelled() {

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-/// A table: the first row is its head. The first columns are text, the others numbers.
+/// A table. The first row is its head; the first columns are text, the others numbers.
 pub struct Table {
     texts: usize,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// An empty table.
+    /// Creates an empty table.
     pub fn new(texts: usize, head: &[&str]) -> Self {
         Self {
             texts,
@@ -22,7 +22,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// As text.
+    /// Formats the table as text.
     pub fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or_default();
         let width = |column: usize| {
@@ -57,7 +57,7 @@ impl Table {
     }
 }
 
-/// Milliseconds, with as many digits as matter.
+/// Formats milliseconds with as many digits as matter.
 pub fn ms(value: f64) -> String {
     if value < 100.0 {
         format!("{value:.1}")
@@ -66,7 +66,7 @@ pub fn ms(value: f64) -> String {
     }
 }
 
-/// How many times as much; a dash if there is nothing to compare with.
+/// Formats a ratio; a dash if there is nothing to compare with.
 pub fn ratio(one: f64, other: f64) -> String {
     if other > 0.0 && one > 0.0 {
         format!("{:.1} ×", one / other)

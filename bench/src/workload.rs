@@ -1,24 +1,24 @@
-//! The jobs that every system is given.
+//! The jobs that every system runs.
 
 use serde::Serialize;
 
-/// How many cases the job with test cases has.
+/// The number of cases of the job with test cases.
 const CASES: u32 = 10;
 
-/// What a job is about.
+/// A kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
-    /// Prints a word.
+    /// A program that prints a word.
     Hello,
-    /// Needs a good 100 ms of CPU time.
+    /// A program that needs a good 100 ms of CPU time.
     Cpu,
     /// Ten runs of one program, each on an input of its own.
     TenCases,
 }
 
 impl Kind {
-    /// What tables call it.
+    /// Returns its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hello => "hello",
@@ -27,7 +27,7 @@ impl Kind {
         }
     }
 
-    /// In how many of the rounds it takes part: the longer it takes, the fewer.
+    /// Returns the number of rounds it takes part in: the longer it takes, the fewer.
     pub fn rounds(self, of: u32) -> u32 {
         let part = match self {
             Self::Hello => 1,
@@ -37,7 +37,7 @@ impl Kind {
         (of / part).max(1)
     }
 
-    /// Whether it takes part in this round, counted from 0: evenly spread over all of them.
+    /// Returns true if it takes part in this round, counted from 0. Its rounds are evenly spread.
     pub fn takes_part(self, round: u32, of: u32) -> bool {
         let (round, of, times) = (u64::from(round), u64::from(of), u64::from(self.rounds(of)));
         round * times / of != (round + 1) * times / of
@@ -47,13 +47,13 @@ impl Kind {
 /// One job.
 #[derive(Clone, Debug)]
 pub struct Workload {
-    /// What it is about.
+    /// The kind of job.
     pub kind: Kind,
     /// The language's name.
     pub language: &'static str,
     /// The program.
     pub code: &'static str,
-    /// What it is run on.
+    /// The runs of the program.
     pub runs: Vec<Run>,
 }
 
@@ -62,12 +62,12 @@ pub struct Workload {
 pub struct Run {
     /// Its standard input.
     pub input: String,
-    /// What it must print.
+    /// The output it must print.
     pub expected: String,
 }
 
 impl Workload {
-    /// All of them.
+    /// Returns all jobs.
     pub fn all() -> Vec<Self> {
         let python = [
             include_str!("programs/hello.py"),

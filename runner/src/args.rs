@@ -1,4 +1,4 @@
-//! The command line.
+//! The runner's command line.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use crate::error::Error;
 
 const USAGE: &str = "usage: warren-runner --max-life SECONDS (1 to 86400), as PID 1 of a container";
 
-/// The longest life, in seconds, that may be asked for.
+/// The longest life that may be asked for, in seconds.
 const MAX_LIFE: u64 = 86_400;
 
-/// What the worker asks of this runner before there is a job.
+/// The arguments that the worker starts the runner with.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Args {
-    /// When the runner ends itself, whatever happens.
+    /// The time after which the runner ends itself, whatever happens.
     pub(crate) max_life: Duration,
 }
 

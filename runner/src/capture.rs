@@ -1,12 +1,13 @@
-//! What is kept of an output stream: its beginning up to a cap, its length, and its last bytes.
+//! Captures an output stream: its beginning up to a cap, its length, and its last bytes.
 
 use std::collections::VecDeque;
 
 use warren_runner::wire::Stream;
 
-/// Bytes of the end that are kept: room for the stack trace that follows a fatal message.
+/// The number of last bytes that are kept: room for the stack trace after a fatal message.
 const TAIL: usize = 8 * 1024;
 
+/// A capture of one stream.
 #[derive(Debug)]
 pub(crate) struct Capture {
     kept: Vec<u8>,
@@ -36,12 +37,12 @@ impl Capture {
         self.tail.extend(end);
     }
 
-    /// Bytes that have come, kept or not.
+    /// The number of bytes that have arrived, kept or not.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The last bytes that came.
+    /// The last bytes that have arrived.
     pub(crate) fn tail(&mut self) -> &[u8] {
         self.tail.make_contiguous()
     }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_nothing_when_told_so() {
+    fn keeps_nothing_with_a_cap_of_zero() {
         let stream = captured(0, &[b"x"]).into_stream();
         assert!(stream.bytes.is_empty() && stream.truncated);
     }

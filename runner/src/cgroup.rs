@@ -1,25 +1,25 @@
-//! The texts of the container's cgroup files, versions 1 and 2. Pure.
+//! Parses the container's cgroup files, versions 1 and 2. Pure.
 
 use std::time::Duration;
 
-/// `cpuacct.usage` (version 1): nanoseconds.
+/// Parses `cpuacct.usage` (version 1): nanoseconds.
 pub(crate) fn cpu_v1(text: &str) -> Option<Duration> {
     number(text).map(Duration::from_nanos)
 }
 
-/// `cpu.stat` (version 2).
+/// Parses `cpu.stat` (version 2).
 pub(crate) fn cpu_v2(text: &str) -> Option<Duration> {
     field(text, "usage_usec").map(Duration::from_micros)
 }
 
-/// `memory.max_usage_in_bytes` (version 1) and `memory.peak` (version 2), and the limits
-/// `memory.limit_in_bytes` and `memory.max`: bytes. `max` stands for no limit.
+/// Parses `memory.max_usage_in_bytes` (version 1) and `memory.peak` (version 2), and the limits
+/// `memory.limit_in_bytes` and `memory.max`: bytes. `max` means no limit.
 pub(crate) fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// `memory.oom_control` (version 1) and `memory.events` (version 2): processes killed for want of
-/// memory.
+/// Parses `memory.oom_control` (version 1) and `memory.events` (version 2): the number of processes
+/// that the kernel killed for memory.
 pub(crate) fn oom_kills(text: &str) -> Option<u64> {
     field(text, "oom_kill")
 }

@@ -1,9 +1,9 @@
-//! The runner's side of the conversation with the worker. No read or write of it can hang.
+//! The runner's side of the conversation with the worker. None of its reads or writes can hang.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::{Errno, read, write};
 use warren_runner::wire::{self, FromRunner, HEAD, MAX_FRAME};
 
@@ -11,17 +11,19 @@ use crate::error::{Doing, Error};
 use crate::life::Life;
 use crate::shield::WorkerEnds;
 use crate::sys;
+use crate::wait::wait;
 
-/// How long the worker may take to read a frame.
+/// The longest time that the worker may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
+/// The streams to and from the worker, as frames.
 pub(crate) struct Conversation {
     from_worker: OwnedFd,
     to_worker: OwnedFd,
-    /// What was read and is not yet a whole frame.
+    /// Bytes that were read and are not yet a whole frame.
     inbox: Vec<u8>,
 }
 
@@ -38,10 +40,10 @@ impl Conversation {
         })
     }
 
-    /// The next message.
+    /// Waits for the next message.
     ///
     /// # Errors
-    /// [`Error::WorkerGone`], [`Error::LifeOver`], or a frame that is none.
+    /// [`Error::WorkerGone`], [`Error::LifeOver`], or bytes that are no frame.
     pub(crate) fn receive<M: serde::de::DeserializeOwned>(
         &mut self,
         life: Life,
@@ -49,10 +51,10 @@ impl Conversation {
         self.receive_by(life.end())?.ok_or(Error::LifeOver)
     }
 
-    /// The next message, if it comes by then.
+    /// Waits for the next message, until a moment.
     ///
     /// # Errors
-    /// [`Error::WorkerGone`], or a frame that is none.
+    /// [`Error::WorkerGone`], or bytes that are no frame.
     pub(crate) fn receive_by<M: serde::de::DeserializeOwned>(
         &mut self,
         until: Instant,
@@ -69,19 +71,19 @@ impl Conversation {
         }
     }
 
-    /// Lets a panic tell the worker, too, before it ends the runner.
-    pub(crate) fn tell_of_panics(&self) -> Result<(), Error> {
+    /// Has a panic reported to the worker before it ends the runner.
+    pub(crate) fn report_panics(&self) -> Result<(), Error> {
         let to_worker = self
             .to_worker
             .try_clone()
             .doing("keeping a way to report a panic")?;
         std::panic::set_hook(Box::new(move |panic| {
-            let place = panic
+            let location = panic
                 .location()
                 .map(ToString::to_string)
                 .unwrap_or_default();
             // Without the panic's message, which may show data.
-            let reason = format!("the runner has a bug: it panicked at {place}");
+            let reason = format!("the runner has a bug: it panicked at {location}");
             sys::diagnose(&reason);
             if let Ok(frame) = wire::encode(&FromRunner::Failed { reason }) {
                 // Whole or not at all: it is shorter than what a pipe takes at once.
@@ -115,16 +117,16 @@ impl Conversation {
         Ok(())
     }
 
-    /// What to poll for input: a message, or the worker's end.
-    pub(crate) fn ear(&self) -> BorrowedFd<'_> {
+    /// The descriptor to poll for input: a message, or the worker's end.
+    pub(crate) fn input(&self) -> BorrowedFd<'_> {
         self.from_worker.as_fd()
     }
 
-    /// Reads what has come, if anything has.
+    /// Reads the bytes that have arrived, if any.
     ///
     /// # Errors
     /// [`Error::WorkerGone`] when the stream has ended, [`Error::BadJob`] when the worker sends
-    /// more than there are messages for.
+    /// more than one message holds.
     pub(crate) fn pull(&mut self) -> Result<(), Error> {
         let mut chunk = vec![0; CHUNK];
         match read(&self.from_worker, &mut chunk) {
@@ -152,23 +154,5 @@ impl Conversation {
         let message = wire::decode(body)?;
         self.inbox.drain(..HEAD + len);
         Ok(Some(message))
-    }
-}
-
-/// Waits for the descriptor, until a moment.
-fn wait(fd: BorrowedFd<'_>, events: PollFlags, until: Instant) -> Result<(), Error> {
-    wait_any(&mut [PollFd::from_borrowed_fd(fd, events)], until)
-}
-
-/// Waits for any of the descriptors, until a moment.
-pub(crate) fn wait_any(fds: &mut [PollFd<'_>], until: Instant) -> Result<(), Error> {
-    let left = until.saturating_duration_since(Instant::now());
-    let timeout = Timespec::try_from(left).unwrap_or(Timespec {
-        tv_sec: i64::MAX,
-        tv_nsec: 0,
-    });
-    match poll(fds, Some(&timeout)) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error).doing("waiting for events"),
     }
 }

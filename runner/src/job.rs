@@ -1,4 +1,4 @@
-//! A whole job: the program, once for each input, each time on an empty scratch directory.
+//! One job: runs its program once for each input, each time on an empty scratch directory.
 
 use std::time::Instant;
 
@@ -6,109 +6,103 @@ use warren_runner::wire::{Command, Execute, FromRunner, Pace, Start, ToRunner};
 
 use crate::conversation::Conversation;
 use crate::error::Error;
-use crate::launch::Launcher;
-use crate::life::Life;
+use crate::life::later;
 use crate::park::Parked;
-use crate::reap::Reaper;
-use crate::run::later;
+use crate::run::Started;
+use crate::sandbox::Sandbox;
 use crate::scratch::Scratch;
-use crate::usage::Meter;
 
-/// What a job is run with.
-pub(crate) struct Job {
-    pub(crate) launcher: Launcher,
-    pub(crate) reaper: Reaper,
-    pub(crate) meter: Meter,
-    pub(crate) life: Life,
+/// Serves the worker's requests: parks an interpreter, if asked to, then runs the one job.
+///
+/// # Errors
+/// Those of the runner itself; never the program's.
+pub(crate) fn serve(sandbox: &mut Sandbox, conversation: &mut Conversation) -> Result<(), Error> {
+    let mut scratch = Scratch::open()?;
+    let life = sandbox.life;
+    let (parked, message) = match conversation.receive(life)? {
+        ToRunner::Park(park) => {
+            check(&park.command)?;
+            let parked = Parked::start(park.command, sandbox, &mut scratch, conversation)?;
+            conversation.send(&FromRunner::Parked, life)?;
+            (Some(parked), conversation.receive(life)?)
+        }
+        message => (None, message),
+    };
+    let ToRunner::Execute(execute) = message else {
+        return Err(Error::BadJob("it is no job"));
+    };
+    run(&execute, parked, sandbox, &mut scratch, conversation)
 }
 
-impl Job {
-    /// Does what the worker asks for: parks an interpreter, if it is to, then runs the one job.
-    ///
-    /// # Errors
-    /// Those of the runner itself; never the program's.
-    pub(crate) fn serve(&mut self, conversation: &mut Conversation) -> Result<(), Error> {
-        let mut scratch = Scratch::open()?;
-        let (parked, message) = match conversation.receive(self.life)? {
-            ToRunner::Park(park) => {
-                check(&park.command)?;
-                let parked = self.park(park.command, &mut scratch, conversation)?;
-                conversation.send(&FromRunner::Parked, self.life)?;
-                (Some(parked), conversation.receive(self.life)?)
-            }
-            message => (None, message),
-        };
-        let ToRunner::Execute(execute) = message else {
-            return Err(Error::BadJob("it is no job"));
-        };
-        self.run(&execute, parked, &mut scratch, conversation)
-    }
+/// Runs the program and reports each run as it ends.
+fn run(
+    execute: &Execute,
+    parked: Option<Parked>,
+    sandbox: &mut Sandbox,
+    scratch: &mut Scratch,
+    conversation: &mut Conversation,
+) -> Result<(), Error> {
+    check(&execute.command)?;
+    let life = sandbox.life;
+    let budget_end = later(Instant::now(), execute.budget).min(life.end());
+    let mut parked = usable(parked, execute, sandbox)?;
 
-    /// Runs the program and reports each run as it ends.
-    fn run(
-        &mut self,
-        execute: &Execute,
-        parked: Option<Parked>,
-        scratch: &mut Scratch,
-        conversation: &mut Conversation,
-    ) -> Result<(), Error> {
-        check(&execute.command)?;
-        let budget_end = later(Instant::now(), execute.budget).min(self.life.end());
-        let mut parked = self.wanted(parked, execute)?;
-
-        let mut inputs = execute.inputs.iter();
-        while let Some(input) = inputs.next() {
-            let started = self.begin(parked.take(), execute, input, scratch, budget_end);
-            let frame = match started {
-                Ok(started) => {
-                    let over = self.see_through(started, execute, budget_end, conversation)?;
-                    // The verdict leaves before anything else is done.
-                    let frame = over.report.map_or(FromRunner::NotRun, FromRunner::Finished);
-                    conversation.send(&frame, self.life)?;
-                    if !over.clean {
-                        return Err(Error::Unkillable);
-                    }
-                    frame
+    let mut inputs = execute.inputs.iter();
+    while let Some(input) = inputs.next() {
+        let started = Started::begin(parked.take(), execute, input, sandbox, scratch, budget_end);
+        let frame = match started {
+            Ok(started) => {
+                let over = started.see_through(execute, sandbox, budget_end, conversation)?;
+                // The verdict leaves before anything else is done.
+                let frame = over.report.map_or(FromRunner::NotRun, FromRunner::Finished);
+                conversation.send(&frame, life)?;
+                if !over.clean {
+                    return Err(Error::Unkillable);
                 }
-                // Whatever the last program left is for the engine to throw away.
-                Err(Error::ScratchStuck) => {
-                    conversation.send(&FromRunner::NotRun, self.life)?;
-                    FromRunner::NotRun
-                }
-                Err(error) => return Err(error),
-            };
-            self.life.check()?;
-            let wanted = frame != FromRunner::NotRun
-                && (inputs.len() == 0 || is_continued(execute.pace, budget_end, conversation)?);
-            if !wanted {
-                break;
+                frame
             }
-        }
-        for _ in inputs {
-            conversation.send(&FromRunner::NotRun, self.life)?;
-        }
-        Ok(())
-    }
-
-    /// The parked interpreter, if it is the one that this job asks for and still waits. Any other
-    /// is ended.
-    fn wanted(&self, parked: Option<Parked>, execute: &Execute) -> Result<Option<Parked>, Error> {
-        let Some(parked) = parked else {
-            return Ok(None);
+            // The engine throws away whatever the last program left.
+            Err(Error::ScratchStuck) => {
+                conversation.send(&FromRunner::NotRun, life)?;
+                FromRunner::NotRun
+            }
+            Err(error) => return Err(error),
         };
-        if execute.start == Start::Parked
-            && parked.command == execute.command
-            && !execute.inputs.is_empty()
-            && self.is_waiting(&parked)?
-        {
-            return Ok(Some(parked));
+        life.check()?;
+        let wanted = frame != FromRunner::NotRun
+            && (inputs.len() == 0 || is_continued(execute.pace, budget_end, conversation)?);
+        if !wanted {
+            break;
         }
-        self.discard(parked.launched.pid)?;
-        Ok(None)
     }
+    for _ in inputs {
+        conversation.send(&FromRunner::NotRun, life)?;
+    }
+    Ok(())
 }
 
-/// Whether the next input's turn comes before the job's time is over.
+/// Returns the parked interpreter if it is the one that this job asks for and still waits. Ends any
+/// other.
+fn usable(
+    parked: Option<Parked>,
+    execute: &Execute,
+    sandbox: &Sandbox,
+) -> Result<Option<Parked>, Error> {
+    let Some(parked) = parked else {
+        return Ok(None);
+    };
+    if execute.start == Start::Parked
+        && parked.command == execute.command
+        && !execute.inputs.is_empty()
+        && parked.is_waiting(sandbox)?
+    {
+        return Ok(Some(parked));
+    }
+    sandbox.clear(parked.launched.pid)?;
+    Ok(None)
+}
+
+/// Returns whether the next input is to be run before the job's time is over.
 fn is_continued(
     pace: Pace,
     budget_end: Instant,
@@ -126,7 +120,7 @@ fn is_continued(
     }
 }
 
-/// What the worker has checked before, and what this crate relies on.
+/// Checks what this crate relies on, although the worker has checked it before.
 fn check(command: &Command) -> Result<(), Error> {
     let name = command.file_name.as_str();
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {

@@ -1,4 +1,4 @@
-//! Starts a program: a new process with pipes for its streams, and nothing of ours.
+//! Starts a program: a new process with pipes for its streams, and nothing of the runner's.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,11 +15,11 @@ use crate::scratch;
 use crate::shield::OomScore;
 use crate::sys;
 
-/// Where interpreters are looked for if the image does not say.
+/// The search path for interpreters if the image sets none.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a program may not have, hard and soft. A POSIX message queue or a core file would outlive
-/// it; a real-time process would starve PID 1.
+/// Resources that a program gets none of, hard and soft. A POSIX message queue or a core file would
+/// outlive it; a real-time process would starve PID 1.
 const FORBIDDEN: [Resource; 4] = [
     Resource::Core,
     Resource::Msgqueue,
@@ -27,15 +27,15 @@ const FORBIDDEN: [Resource; 4] = [
     Resource::Nice,
 ];
 
-/// Signals that may be queued: the kernel counts them for each user id, across containers.
+/// The number of signals that may be queued: the kernel counts them by user id, across containers.
 const QUEUED_SIGNALS: u64 = 256;
 /// The priority that every process may give itself (`nice` 19), and none can take back.
 const LOWEST_PRIORITY: i32 = 19;
 
-/// The largest pipe that the kernel gives to everyone, in bytes.
+/// The largest pipe that the kernel grants to unprivileged processes, in bytes.
 const WIDEST_PIPE: usize = 1024 * 1024;
 
-/// A process that has just begun with its program.
+/// A process that has just begun to run its program.
 pub(crate) struct Launched {
     pub(crate) pid: u32,
     pub(crate) stdin: OwnedFd,
@@ -43,7 +43,7 @@ pub(crate) struct Launched {
     pub(crate) stderr: OwnedFd,
 }
 
-/// Starts programs. What can be prepared is prepared once.
+/// A launcher of programs, with everything prepared that can be.
 pub(crate) struct Launcher {
     oom: OomScore,
     filter: Filter,
@@ -59,8 +59,8 @@ impl Launcher {
         })
     }
 
-    /// Returns as soon as the kernel has replaced the new process's image by the program. Its
-    /// output pipes are as wide as the command asks, if that can be had.
+    /// Starts a program. Returns as soon as the kernel has replaced the new process's image by it.
+    /// Its output pipes are as wide as the command asks, if the kernel grants that.
     ///
     /// # Errors
     /// [`Error::Start`] if it cannot be executed.
@@ -111,7 +111,7 @@ impl Launcher {
     }
 }
 
-/// The runner's end of a pipe.
+/// Takes the runner's end of a pipe, and makes it non-blocking.
 fn piped(end: Option<impl Into<OwnedFd>>) -> Result<OwnedFd, Error> {
     let end = end
         .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
@@ -121,16 +121,16 @@ fn piped(end: Option<impl Into<OwnedFd>>) -> Result<OwnedFd, Error> {
     Ok(end)
 }
 
-/// The pipe, with room for as many bytes if the kernel grants them. Node queues in memory what a
-/// pipe does not take at once, and loses it at `process.exit()`.
+/// Widens the pipe to as many bytes if the kernel grants them. Node queues in memory what a pipe
+/// does not take at once, and loses it at `process.exit()`.
 fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-    // Refused where this user id has too much in pipes already: then it works as pipes do.
+    // Refused if this user id has too much in pipes already: then the pipe keeps its usual size.
     let _ = fcntl_setpipe_size(&pipe, bytes.min(WIDEST_PIPE));
     pipe
 }
 
-/// The new process's last steps before it is the user's.
+/// Confines the new process: its last steps before it becomes the user's program.
 fn confine(filter: &Filter) -> io::Result<()> {
     setsid()?;
     // The container's share of a CPU is the program's and the runner's together. Fifty busy
@@ -142,7 +142,7 @@ fn confine(filter: &Filter) -> io::Result<()> {
     }
     set_limit(Resource::Sigpending, QUEUED_SIGNALS)?;
     sys::close_all_on_exec();
-    // Last: it forbids some of what stands above.
+    // Last: it forbids some of the calls above.
     filter.apply()
 }
 

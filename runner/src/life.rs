@@ -1,10 +1,10 @@
-//! The runner's own end: every wait is bounded by it.
+//! The runner's lifetime, which bounds every wait.
 
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// The moment at which the runner ends itself.
+/// The lifetime of the runner, which ends itself at a fixed moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Life {
     end: Instant,
@@ -21,8 +21,10 @@ impl Life {
         self.end
     }
 
+    /// Checks that it is not over.
+    ///
     /// # Errors
-    /// [`Error::LifeOver`] once it is.
+    /// [`Error::LifeOver`].
     pub(crate) fn check(self) -> Result<(), Error> {
         if Instant::now() < self.end {
             Ok(())
@@ -30,4 +32,10 @@ impl Life {
             Err(Error::LifeOver)
         }
     }
+}
+
+/// Adds a duration to a moment; a duration that no clock can hold is as good as a day.
+pub(crate) fn later(moment: Instant, by: Duration) -> Instant {
+    const DAY: Duration = Duration::from_secs(86_400);
+    moment + by.min(DAY)
 }

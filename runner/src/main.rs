@@ -1,24 +1,42 @@
-//! `warren-runner`: PID 1 of every Warren container. It takes one job from the worker over its
-//! standard streams, runs the user's program once for each input, and alone decides what became
-//! of it. One thread, no runtime, and nothing of it is within the program's reach.
+//! `warren-runner`: PID 1 of every Warren container, which runs one job and reports each run.
+//!
+//! It takes the job from the worker over its standard streams, runs the user's program once for each
+//! input, and concludes how each run ended. The worker makes the verdicts of that. One thread, no
+//! runtime, and nothing of it is within the program's reach.
+//!
+//! Each module uses only modules of the lines below it:
+//!
+//! ```text
+//! main
+//! job
+//! run
+//! park  watch
+//! sandbox
+//! conversation  launch  usage
+//! reap  shield  scratch  filter
+//! wait  life  args
+//! error  sys  cgroup  capture  ending
+//! ```
 
 mod args;
 mod capture;
 mod cgroup;
 mod conversation;
+mod ending;
 mod error;
 mod filter;
 mod job;
-mod judge;
 mod launch;
 mod life;
 mod park;
 mod reap;
 mod run;
+mod sandbox;
 mod scratch;
 mod shield;
 mod sys;
 mod usage;
+mod wait;
 mod watch;
 
 use std::process::ExitCode;
@@ -28,10 +46,10 @@ use warren_runner::wire::{FromRunner, ToRunner, VERSION};
 use crate::args::Args;
 use crate::conversation::Conversation;
 use crate::error::Error;
-use crate::job::Job;
 use crate::launch::Launcher;
 use crate::life::Life;
 use crate::reap::Reaper;
+use crate::sandbox::Sandbox;
 use crate::usage::Meter;
 
 fn main() -> ExitCode {
@@ -44,16 +62,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// The runner's whole life: shield, greet, take a job, run it, wait to be removed. Returning ends
-/// PID 1, and with it every process in the container.
+/// Lives the runner's whole life: raises the shield, greets the worker, runs a job, and waits to be
+/// removed. Returning ends PID 1, and with it every process in the container.
 fn serve() -> Result<(), Error> {
     let args = Args::parse(std::env::args().skip(1))?;
     let life = Life::starting_now(args.max_life);
 
     let shield = shield::raise()?;
     let mut conversation = Conversation::new(shield.worker)?;
-    conversation.tell_of_panics()?;
-    let mut job = Job {
+    conversation.report_panics()?;
+    let mut sandbox = Sandbox {
         launcher: Launcher::new(shield.oom)?,
         reaper: Reaper::new()?,
         meter: Meter::open(),
@@ -61,9 +79,9 @@ fn serve() -> Result<(), Error> {
     };
 
     conversation.send(&FromRunner::Ready { version: VERSION }, life)?;
-    let served = job.serve(&mut conversation);
+    let served = job::serve(&mut sandbox, &mut conversation);
     if let Err(error) = &served
-        && error.is_worth_telling()
+        && error.is_worth_reporting()
     {
         let reason = error.to_string();
         conversation.send(&FromRunner::Failed { reason }, life)?;
@@ -71,7 +89,7 @@ fn serve() -> Result<(), Error> {
     served?;
     conversation.send(&FromRunner::Done, life)?;
     loop {
-        // A worker that has been told that the job's time is over may still say to go on.
+        // The worker may not yet know that the job's time is over, and ask for the next run.
         let ToRunner::Continue = conversation.receive(life)? else {
             return Err(Error::BadJob("there was one before"));
         };

@@ -1,6 +1,7 @@
-//! An interpreter that is started ahead of its program. Its source file's name is a FIFO, where it
-//! waits like anybody who opens one. No line of ours runs in it, and when its program has come the
-//! FIFO's name is long gone.
+//! Parks an interpreter: starts it ahead of its program, so that it waits pre-warmed.
+//!
+//! Its source file's name is a FIFO, where it waits like any process that opens one. No line of
+//! Warren's runs in it, and when its program comes, the FIFO's name is long gone.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -9,132 +10,132 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, write};
 use warren_runner::wire::Command;
 
-use crate::conversation::{Conversation, wait_any};
+use crate::conversation::Conversation;
 use crate::error::{Doing, Error};
-use crate::job::Job;
 use crate::launch::Launched;
-use crate::reap::Tally;
+use crate::reap::Reaped;
+use crate::sandbox::Sandbox;
 use crate::scratch::Scratch;
 use crate::usage::Reading;
+use crate::wait::wait_any;
 
-/// How long an interpreter may take to start up and open its source file.
+/// The longest time that an interpreter may take to start up and open its source file.
 const START_UP: Duration = Duration::from_secs(10);
 
-/// How often the gate is tried: at first so, then ever less often, since the container's share of
-/// a CPU is the interpreter's, too.
+/// The first pause between two attempts to open the FIFO. It grows to [`LAZY`], since the interpreter
+/// shares the container's CPU.
 const EAGER: Duration = Duration::from_millis(1);
+/// The longest such pause.
 const LAZY: Duration = Duration::from_millis(5);
 
-/// How long an interpreter may take to read a program that its gate cannot hold at once.
+/// The longest time that an interpreter may take to read a program that the FIFO cannot hold at once.
 const READING: Duration = Duration::from_secs(2);
 
 /// An interpreter that waits for its program.
 pub(crate) struct Parked {
-    /// What it was started with.
+    /// The command that it was started with.
     pub(crate) command: Command,
     pub(crate) launched: Launched,
-    pub(crate) gate: Gate,
+    pub(crate) fifo: SourceFifo,
     /// The container's counters before it was started.
     pub(crate) before: Reading,
 }
 
-impl Job {
+impl Parked {
     /// Starts an interpreter and waits until it waits for its program.
     ///
     /// # Errors
     /// [`Error::NotParked`], [`Error::Start`], [`Error::WorkerGone`] or a failed system call.
-    pub(crate) fn park(
-        &mut self,
+    pub(crate) fn start(
         command: Command,
+        sandbox: &mut Sandbox,
         scratch: &mut Scratch,
         conversation: &mut Conversation,
-    ) -> Result<Parked, Error> {
-        let give_up = self.life.end().min(Instant::now() + START_UP);
+    ) -> Result<Self, Error> {
+        let give_up = sandbox.life.end().min(Instant::now() + START_UP);
         scratch.empty(give_up)?;
-        scratch.make_gate(&command.file_name)?;
-        let before = self.meter.read();
-        let launched = self.launcher.start(&command)?;
-        let gate = self.wait_at_gate(launched.pid, &command, scratch, conversation, give_up)?;
+        scratch.make_fifo(&command.file_name)?;
+        let before = sandbox.meter.read();
+        let launched = sandbox.launcher.start(&command)?;
+        let fifo = wait_at_fifo(
+            launched.pid,
+            &command,
+            sandbox,
+            scratch,
+            conversation,
+            give_up,
+        )?;
         scratch.remove(&command.file_name)?;
-        Ok(Parked {
+        Ok(Self {
             command,
             launched,
-            gate,
+            fifo,
             before,
         })
     }
 
-    fn wait_at_gate(
-        &self,
-        pid: u32,
-        command: &Command,
-        scratch: &Scratch,
-        conversation: &mut Conversation,
-        give_up: Instant,
-    ) -> Result<Gate, Error> {
-        let failed = |how: String| Error::NotParked {
-            program: command.args.first().cloned().unwrap_or_default(),
-            how,
-        };
-        let mut tally = Tally::default();
-        let mut pause = EAGER;
-        loop {
-            if let Some(pipe) = scratch.open_gate(&command.file_name)? {
-                return Ok(Gate { pipe });
-            }
-            self.reaper.collect(pid, &mut tally)?;
-            if let Some(status) = tally.main {
-                return Err(failed(format!(
-                    "ended ({status}) before it opened its source file"
-                )));
-            }
-            let now = Instant::now();
-            if now >= give_up {
-                self.life.check()?;
-                return Err(failed(format!(
-                    "did not open its source file within {START_UP:?}"
-                )));
-            }
-            let mut fds = [
-                PollFd::from_borrowed_fd(conversation.ear(), PollFlags::IN),
-                PollFd::from_borrowed_fd(self.reaper.bell(), PollFlags::IN),
-            ];
-            wait_any(&mut fds, give_up.min(now + pause))?;
-            if !fds[0].revents().is_empty() {
-                conversation.pull()?;
-            }
-            pause = (pause * 2).min(LAZY);
-        }
-    }
-
-    /// Whether the interpreter still waits. Nobody needs to know before there is a job for it.
-    pub(crate) fn is_waiting(&self, parked: &Parked) -> Result<bool, Error> {
-        let mut tally = Tally::default();
-        self.reaper.collect(parked.launched.pid, &mut tally)?;
-        Ok(tally.main.is_none())
-    }
-
-    /// Ends an interpreter that is not wanted. No run is charged for it.
-    pub(crate) fn discard(&self, pid: u32) -> Result<(), Error> {
-        if self.reaper.end_all(pid, &mut Tally::default())? {
-            Ok(())
-        } else {
-            Err(Error::Unkillable)
-        }
+    /// Returns whether the interpreter still waits. There is no need to know before its job comes.
+    pub(crate) fn is_waiting(&self, sandbox: &Sandbox) -> Result<bool, Error> {
+        let mut reaped = Reaped::default();
+        sandbox.reaper.collect(self.launched.pid, &mut reaped)?;
+        Ok(reaped.main.is_none())
     }
 }
 
-/// The end of the FIFO through which the program comes.
-pub(crate) struct Gate {
+fn wait_at_fifo(
+    pid: u32,
+    command: &Command,
+    sandbox: &Sandbox,
+    scratch: &Scratch,
+    conversation: &mut Conversation,
+    give_up: Instant,
+) -> Result<SourceFifo, Error> {
+    let failed = |how: String| Error::NotParked {
+        program: command.args.first().cloned().unwrap_or_default(),
+        how,
+    };
+    let mut reaped = Reaped::default();
+    let mut pause = EAGER;
+    loop {
+        if let Some(pipe) = scratch.open_fifo(&command.file_name)? {
+            return Ok(SourceFifo { pipe });
+        }
+        sandbox.reaper.collect(pid, &mut reaped)?;
+        if let Some(status) = reaped.main {
+            return Err(failed(format!(
+                "ended ({status}) before it opened its source file"
+            )));
+        }
+        let now = Instant::now();
+        if now >= give_up {
+            sandbox.life.check()?;
+            return Err(failed(format!(
+                "did not open its source file within {START_UP:?}"
+            )));
+        }
+        let mut fds = [
+            PollFd::from_borrowed_fd(conversation.input(), PollFlags::IN),
+            PollFd::from_borrowed_fd(sandbox.reaper.exits(), PollFlags::IN),
+        ];
+        wait_any(&mut fds, give_up.min(now + pause))?;
+        if !fds[0].revents().is_empty() {
+            conversation.pull()?;
+        }
+        pause = (pause * 2).min(LAZY);
+    }
+}
+
+/// The writing end of the FIFO that an interpreter reads its program from.
+pub(crate) struct SourceFifo {
     pipe: OwnedFd,
 }
 
-impl Gate {
-    /// Hands the program over and lets the interpreter go. Returns the moment of that; `None` if
-    /// nobody is at the gate any more.
+impl SourceFifo {
+    /// Hands the program over and lets the interpreter go. Returns the moment of that; `None` if the
+    /// interpreter has died.
     ///
     /// # Errors
-    /// [`Error::GateStuck`]: it must not run half of a program.
+    /// [`Error::FifoStuck`]: it must not run half of a program.
     pub(crate) fn let_go(self, code: &[u8]) -> Result<Option<Instant>, Error> {
         let give_up = Instant::now() + READING;
         let mut rest = code;
@@ -149,11 +150,11 @@ impl Gate {
                     let pipe = PollFd::from_borrowed_fd(self.pipe.as_fd(), PollFlags::OUT);
                     wait_any(&mut [pipe], give_up)?;
                 }
-                Err(Errno::AGAIN) => return Err(Error::GateStuck),
+                Err(Errno::AGAIN) => return Err(Error::FifoStuck),
                 Err(error) => return Err(error).doing("handing over the program"),
             }
         }
-        // Before the close: whoever is let go may get the CPU first.
+        // Before the close: the interpreter may get the CPU first.
         let moment = Instant::now();
         drop(self.pipe);
         Ok(Some(moment))

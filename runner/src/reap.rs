@@ -1,5 +1,4 @@
-//! Ends processes and takes them off the process table, whoever their parent was: orphans fall
-//! to PID 1.
+//! Ends processes and reaps them all, orphans included: those become children of PID 1.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitStatus;
@@ -7,29 +6,29 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use crate::conversation::wait_any;
 use crate::error::{Doing, Error};
 use crate::sys::{self, Children};
+use crate::wait::wait_any;
 
-/// How long killed processes may take to be gone. Killing is at once; what takes time is to get
-/// a share of the CPU for dying when many have used up the container's quota.
+/// The longest time that killed processes may take to be gone. Killing is immediate; but a process
+/// needs a share of the CPU to die, which takes time when many have used up the container's quota.
 const DYING: Duration = Duration::from_secs(2);
 
-/// How often killing is repeated meanwhile.
+/// The pause between two rounds of killing meanwhile.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// The processes of one run.
+/// The reaped processes of one run, added up.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// How the program's first process ended, if it has.
+pub(crate) struct Reaped {
+    /// The exit status of the program's first process, if it has ended.
     pub(crate) main: Option<ExitStatus>,
-    /// CPU time of all that have ended. It misses children whose parent ignored their end.
+    /// The CPU time of all that have ended. Children whose parent ignored their end are missing.
     pub(crate) cpu: Duration,
-    /// The most memory that any one of them held, in bytes.
+    /// The most memory that any single one held, in bytes.
     pub(crate) max_rss: u64,
 }
 
-/// Notices the end of processes.
+/// The reaper of ended processes.
 pub(crate) struct Reaper {
     signals: OwnedFd,
 }
@@ -40,23 +39,23 @@ impl Reaper {
         Ok(Self { signals })
     }
 
-    /// What to poll: readable when some process has ended.
-    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
+    /// The descriptor to poll: readable when some process has ended.
+    pub(crate) fn exits(&self) -> BorrowedFd<'_> {
         self.signals.as_fd()
     }
 
-    /// Takes every ended process off the table. Returns whether any are still alive.
-    pub(crate) fn collect(&self, main: u32, tally: &mut Tally) -> Result<bool, Error> {
-        // Silences the bell before looking, so that none is missed.
-        let mut bell = [0; 1024];
-        let _ = rustix::io::read(&self.signals, &mut bell);
+    /// Reaps every ended process. Returns whether any are still alive.
+    pub(crate) fn collect(&self, main: u32, reaped: &mut Reaped) -> Result<bool, Error> {
+        // Drains the signals before it looks, so that none is missed.
+        let mut signals = [0; 1024];
+        let _ = rustix::io::read(&self.signals, &mut signals);
         loop {
-            match sys::reap_one().doing("collecting an ended process")? {
-                Children::Ended(reaped) => {
-                    tally.cpu += reaped.cpu;
-                    tally.max_rss = tally.max_rss.max(reaped.max_rss);
-                    if reaped.pid == main && tally.main.is_none() {
-                        tally.main = Some(reaped.status);
+            match sys::reap_one().doing("reaping an ended process")? {
+                Children::Ended(process) => {
+                    reaped.cpu += process.cpu;
+                    reaped.max_rss = reaped.max_rss.max(process.max_rss);
+                    if process.pid == main && reaped.main.is_none() {
+                        reaped.main = Some(process.status);
                     }
                 }
                 Children::Alive => return Ok(true),
@@ -65,21 +64,21 @@ impl Reaper {
         }
     }
 
-    /// Kills every process but this one and collects them all. Returns whether they are all gone:
-    /// one that is stuck in the kernel may not be.
-    pub(crate) fn end_all(&self, main: u32, tally: &mut Tally) -> Result<bool, Error> {
+    /// Kills every process but this one and reaps them all. Returns whether they are all gone: one
+    /// that is stuck in the kernel may not be.
+    pub(crate) fn end_all(&self, main: u32, reaped: &mut Reaped) -> Result<bool, Error> {
         let give_up = Instant::now() + DYING;
         loop {
             sys::kill_all();
-            if !self.collect(main, tally)? {
+            if !self.collect(main, reaped)? {
                 return Ok(true);
             }
             let now = Instant::now();
             if now >= give_up {
                 return Ok(false);
             }
-            let bell = PollFd::from_borrowed_fd(self.bell(), PollFlags::IN);
-            wait_any(&mut [bell], now + AGAIN)?;
+            let exits = PollFd::from_borrowed_fd(self.exits(), PollFlags::IN);
+            wait_any(&mut [exits], now + AGAIN)?;
         }
     }
 }

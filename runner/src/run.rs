@@ -1,24 +1,25 @@
-//! One run: start, watch, end, judge.
+//! One run: starts a program, watches it, ends it, and concludes how it ended.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use warren_runner::wire::{Ending, Execute, RunReport};
 
 use crate::conversation::Conversation;
+use crate::ending::{Facts, KillReason, conclude};
 use crate::error::Error;
-use crate::job::Job;
-use crate::judge::{Cut, Facts, judge};
+use crate::life::later;
 use crate::park::Parked;
-use crate::reap::Tally;
+use crate::reap::Reaped;
+use crate::sandbox::Sandbox;
 use crate::scratch::Scratch;
 use crate::sys;
 use crate::usage::Reading;
 use crate::watch::{Bounds, Watch};
 
-/// A program that has begun, whichever way.
+/// A program that has begun, in a parked interpreter or a new one.
 pub(crate) struct Started<'a> {
     watch: Watch<'a>,
-    /// When its time began.
+    /// The moment at which its time began.
     clock: Instant,
     /// The container's counters just before.
     before: Reading,
@@ -28,99 +29,99 @@ pub(crate) struct Started<'a> {
 pub(crate) struct Over {
     /// `None` if the job's time cut it off.
     pub(crate) report: Option<RunReport>,
-    /// Whether every process of it is gone.
+    /// Whether all of its processes are gone.
     pub(crate) clean: bool,
 }
 
-impl Job {
-    /// Begins the program: in the interpreter that waits for it, or in a new one.
+impl<'a> Started<'a> {
+    /// Begins the program: in the parked interpreter if there is one, or in a new one.
     ///
     /// # Errors
-    /// [`Error::ScratchStuck`] if what the last one left takes the job's time to remove.
-    pub(crate) fn begin<'a>(
-        &mut self,
+    /// [`Error::ScratchStuck`] if removing what the last program left takes the rest of the job's time.
+    pub(crate) fn begin(
         parked: Option<Parked>,
         execute: &Execute,
         input: &'a [u8],
+        sandbox: &mut Sandbox,
         scratch: &mut Scratch,
         budget_end: Instant,
-    ) -> Result<Started<'a>, Error> {
+    ) -> Result<Self, Error> {
         if let Some(parked) = parked
-            && let Some(started) = self.let_go(parked, execute, input, scratch)?
+            && let Some(started) = Self::let_go(parked, execute, input, sandbox, scratch)?
         {
             return Ok(started);
         }
         scratch.empty(budget_end)?;
         scratch.write(&execute.command.file_name, &execute.code)?;
-        let before = self.meter.read();
-        let launched = self.launcher.start(&execute.command)?;
-        Ok(Started {
+        let before = sandbox.meter.read();
+        let launched = sandbox.launcher.start(&execute.command)?;
+        Ok(Self {
             clock: Instant::now(),
             watch: Watch::new(launched, input, execute.output_kept),
             before,
         })
     }
 
-    /// Gives a parked interpreter its program. `None` if it has just died.
-    fn let_go<'a>(
-        &mut self,
+    /// Gives a parked interpreter its program. Returns `None` if it has just died.
+    fn let_go(
         parked: Parked,
         execute: &Execute,
         input: &'a [u8],
+        sandbox: &Sandbox,
         scratch: &Scratch,
-    ) -> Result<Option<Started<'a>>, Error> {
+    ) -> Result<Option<Self>, Error> {
         // The program finds a regular file under its name, and so do tracebacks.
         scratch.write(&execute.command.file_name, &execute.code)?;
-        // And its input, which is there by the time that a fresh interpreter has started up.
+        // It also finds its input, which is there by the time a fresh interpreter has started up.
         let mut watch = Watch::new(parked.launched, input, execute.output_kept);
         watch.feed()?;
-        let spent = sys::cpu_of(watch.pid).unwrap_or_default();
-        let before = self.meter.read().of_parked(parked.before, spent);
-        if let Some(clock) = parked.gate.let_go(&execute.code)? {
-            return Ok(Some(Started {
+        let used_before = sys::cpu_of(watch.pid).unwrap_or_default();
+        let before = sandbox.meter.read().of_parked(parked.before, used_before);
+        if let Some(clock) = parked.fifo.let_go(&execute.code)? {
+            return Ok(Some(Self {
                 watch,
                 clock,
                 before,
             }));
         }
-        self.discard(watch.pid)?;
+        sandbox.clear(watch.pid)?;
         Ok(None)
     }
 
     /// Watches a program until it is over.
     pub(crate) fn see_through(
-        &mut self,
-        started: Started<'_>,
+        self,
         execute: &Execute,
+        sandbox: &Sandbox,
         budget_end: Instant,
         conversation: &mut Conversation,
     ) -> Result<Over, Error> {
-        let Started {
+        let Self {
             mut watch,
             clock,
             before,
-        } = started;
+        } = self;
         let bounds = bounds(execute, clock, budget_end);
-        let mut tally = Tally::default();
-        let cut = watch.until_end(bounds, &self.reaper, &mut tally, conversation)?;
+        let mut reaped = Reaped::default();
+        let kill = watch.until_end(bounds, &sandbox.reaper, &mut reaped, conversation)?;
         let wall = clock.elapsed();
 
-        // Whatever else it started dies before its output is taken to be complete.
-        let clean = self.reaper.end_all(watch.pid, &mut tally)?;
+        // Every other process that it started dies before its output counts as complete.
+        let clean = sandbox.reaper.end_all(watch.pid, &mut reaped)?;
         watch.drain()?;
-        let usage = self.meter.since(before, &tally);
+        let usage = sandbox.meter.since(before, &reaped);
         let flooded = watch.flooded(execute.output_flood);
-        let ending = match (cut, tally.main) {
-            (Some(Cut::Budget), _) => {
+        let ending = match (kill, reaped.main) {
+            (Some(KillReason::Budget), _) => {
                 return Ok(Over {
                     report: None,
                     clean,
                 });
             }
-            (Some(Cut::Time), _) => Ending::TimeLimit,
-            (Some(Cut::Flood), _) => Ending::OutputLimit,
+            (Some(KillReason::Time), _) => Ending::TimeLimit,
+            (Some(KillReason::Flood), _) => Ending::OutputLimit,
             (None, None) => return Err(Error::Unkillable),
-            (None, Some(status)) => judge(&Facts {
+            (None, Some(status)) => conclude(&Facts {
                 status,
                 flooded,
                 oom_kill: usage.oom_kill,
@@ -142,23 +143,17 @@ impl Job {
     }
 }
 
-/// The run's own time, unless the job's is over first.
+/// The run's bounds: its own time, unless the job's is over first.
 fn bounds(execute: &Execute, started: Instant, budget_end: Instant) -> Bounds {
     let own_end = later(started, execute.time_limit);
     let (deadline, reason) = if own_end <= budget_end {
-        (own_end, Cut::Time)
+        (own_end, KillReason::Time)
     } else {
-        (budget_end, Cut::Budget)
+        (budget_end, KillReason::Budget)
     };
     Bounds {
         deadline,
         reason,
         flood: execute.output_flood,
     }
-}
-
-/// A moment after another; a duration that no clock can hold is as good as a day.
-pub(crate) fn later(moment: Instant, by: Duration) -> Instant {
-    const DAY: Duration = Duration::from_secs(86_400);
-    moment + by.min(DAY)
 }

@@ -1,5 +1,6 @@
-//! The scratch directory: emptied of whatever the last program left, however hostile, and given
-//! the source file. No program is alive meanwhile.
+//! The scratch directory: emptied before each run, however hostile its content, and given the source.
+//!
+//! No program is alive meanwhile.
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -16,13 +17,13 @@ use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
 
-/// Where programs may write, and where they are started.
+/// The directory that programs may write, and are started in.
 pub(crate) const PATH: &str = "/tmp";
 
-/// The source file's permissions: read by everyone, as any file that a person writes.
+/// The source file's permissions: readable by all, like any file that a person writes.
 const SOURCE_MODE: Mode = Mode::from_raw_mode(0o644);
 
-/// Entries read at once: a name has up to 255 bytes.
+/// The buffer for directory entries, in bytes: a name has up to 255.
 const LISTING: usize = 32 * 1024;
 
 /// The scratch directory, open.
@@ -33,6 +34,8 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    /// Opens it.
+    ///
     /// # Errors
     /// The container was not started as it should be.
     pub(crate) fn open() -> Result<Self, Error> {
@@ -49,8 +52,8 @@ impl Scratch {
     /// # Errors
     /// [`Error::ScratchStuck`] if that takes until `give_up`, or a failed system call.
     pub(crate) fn empty(&mut self, give_up: Instant) -> Result<(), Error> {
-        // Each pass removes what lies in the directory, and moves what lies one deeper up into
-        // it. So no tree is too deep for the stack, the open files or a path's length.
+        // Each pass removes the directory's files, and moves directories from one level deeper up
+        // into it. So no tree is too deep for the stack, the open files or a path's length.
         let what = "listing the scratch directory";
         let top = self.dir.try_clone().doing(what)?;
         loop {
@@ -73,32 +76,32 @@ impl Scratch {
         File::from(file).write_all(content).doing(what)
     }
 
-    /// Puts a FIFO where the source file will be: whoever opens it to read waits.
-    pub(crate) fn make_gate(&self, name: &str) -> Result<(), Error> {
-        mknodat(&self.dir, name, FileType::Fifo, SOURCE_MODE, 0).doing("making the gate")
+    /// Puts a FIFO where the source file will be: opening it to read waits for a writer.
+    pub(crate) fn make_fifo(&self, name: &str) -> Result<(), Error> {
+        mknodat(&self.dir, name, FileType::Fifo, SOURCE_MODE, 0).doing("making the source FIFO")
     }
 
-    /// The gate's other end, if somebody waits at it: only then can it be opened so. It never
+    /// Opens the FIFO's writing end if a reader waits: only then can it be opened like this. Never
     /// blocks.
-    pub(crate) fn open_gate(&self, name: &str) -> Result<Option<OwnedFd>, Error> {
+    pub(crate) fn open_fifo(&self, name: &str) -> Result<Option<OwnedFd>, Error> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(&self.dir, name, flags, Mode::empty()) {
-            Ok(gate) => Ok(Some(gate)),
+            Ok(fifo) => Ok(Some(fifo)),
             Err(Errno::NXIO | Errno::INTR) => Ok(None),
-            Err(error) => Err(error).doing("opening the gate"),
+            Err(error) => Err(error).doing("opening the source FIFO"),
         }
     }
 
     /// Removes a file.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Error> {
-        unlinkat(&self.dir, name, AtFlags::empty()).doing("removing the gate's name")
+        unlinkat(&self.dir, name, AtFlags::empty()).doing("removing the source FIFO's name")
     }
 
     /// Removes a directory that lies at the top, after moving its directories there.
     fn dissolve(&mut self, name: &CStr, give_up: Instant) -> Result<(), Error> {
         let what = "opening a directory that a program left";
-        // Its owner may have closed it, to list or to change. There is no symbolic link at its
-        // name, or it would not be on the list of directories.
+        // The program may have taken the permission to list or change it. Its name is no symbolic
+        // link, or it would not be on the list of directories.
         chmodat(&self.dir, name, Mode::RWXU, AtFlags::empty()).doing(what)?;
         let directory = open_directory(&self.dir, name).doing(what)?;
         loop {
@@ -129,7 +132,7 @@ impl Scratch {
     }
 }
 
-/// What one listing of a directory found.
+/// The findings of one listing of a directory.
 #[derive(Default)]
 struct Found {
     files: usize,
@@ -142,8 +145,8 @@ impl Found {
     }
 }
 
-/// Removes everything but directories from an open directory, and names those. A listing that
-/// changes while it is read may miss something, so it is over when one finds nothing.
+/// Removes everything but directories from an open directory, and returns their names. A listing
+/// that changes while it is read may miss entries, so the caller repeats until one finds nothing.
 fn remove_files(directory: &OwnedFd, give_up: Instant) -> Result<Found, Error> {
     let what = "removing what a program left";
     let mut found = Found::default();
@@ -212,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_closed_directories_and_those_whose_names_stand_in_the_way() {
+    fn removes_closed_directories_and_those_whose_names_are_in_the_way() {
         let home = tempfile::tempdir().unwrap();
         for name in ["1", "2", "3"] {
             fs::create_dir_all(home.path().join(name).join("1/2/3")).unwrap();

@@ -1,5 +1,6 @@
-//! First thing: puts PID 1 out of reach of the programs that will share its container and its
-//! user id.
+//! Puts PID 1 out of reach of the programs that will share its container and user id.
+//!
+//! The runner does this first.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -12,10 +13,10 @@ use rustix::process::{DumpableBehavior, getpid, set_dumpable_behavior};
 use crate::error::{Doing, Error};
 use crate::sys;
 
-/// Below it stand the standard streams of programs; the runner's own descriptors stand above.
+/// The lowest number of the runner's own descriptors. Those below are left to programs' streams.
 const LOWEST_OWN_FD: i32 = 10;
 
-/// What the runner holds behind its shield.
+/// The handles that the runner keeps behind its shield.
 pub(crate) struct Shield {
     pub(crate) worker: WorkerEnds,
     pub(crate) oom: OomScore,
@@ -27,6 +28,8 @@ pub(crate) struct WorkerEnds {
     pub(crate) to: OwnedFd,
 }
 
+/// Raises the shield.
+///
 /// # Errors
 /// [`Error::NotInit`] outside of a container, or a failed system call.
 pub(crate) fn raise() -> Result<Shield, Error> {
@@ -61,7 +64,7 @@ fn take_standard_streams() -> Result<WorkerEnds, Error> {
     Ok(WorkerEnds { from, to })
 }
 
-/// The weight by which the kernel chooses whom to kill when memory runs out.
+/// The score by which the kernel chooses a process to kill when memory runs out.
 pub(crate) struct OomScore {
     file: File,
     own: Vec<u8>,

@@ -1,8 +1,8 @@
-//! System calls that have no safe face elsewhere, each as one safe function.
+//! System calls that have no safe interface elsewhere, each as one safe function.
 
 #![expect(
     unsafe_code,
-    reason = "waiting with resource usage, killing everything and signals have no safe face"
+    reason = "waiting with resource usage, killing everything and signals have no safe interface"
 )]
 
 use std::fmt::Display;
@@ -14,17 +14,18 @@ use std::process::ExitStatus;
 use std::ptr;
 use std::time::Duration;
 
-/// Numbers of signals: 1 to 64 on Linux.
+/// The highest signal number: on Linux they are 1 to 64.
 const LAST_SIGNAL: i32 = 64;
 
 /// Writes a line for the container's log (fd 2). Never the user's data.
 pub(crate) fn diagnose(message: &dyn Display) {
-    // Nobody is left to tell if this fails.
+    // If this fails, there is nowhere left to report it.
     let _ = writeln!(io::stderr(), "warren-runner: {message}");
 }
 
-/// Lets no descriptor above the standard streams survive an exec, whoever opened it. Safe between
-/// fork and exec. Kernels before 5.11 do not know it, and the runner opens everything so anyway.
+/// Closes every descriptor above the standard streams at the next exec, whoever opened it. Safe
+/// between fork and exec. Kernels before 5.11 lack the call; the runner opens everything
+/// close-on-exec anyway.
 pub(crate) fn close_all_on_exec() {
     // SAFETY: changes flags of descriptors only; a descriptor that its owner wants to inherit
     // does not exist here.
@@ -38,8 +39,8 @@ pub(crate) fn close_all_on_exec() {
     }
 }
 
-/// Gives every signal its default action, also those that the C library keeps for its threads and
-/// refuses to set: whoever started the engine may have ignored them, and a program would inherit it.
+/// Gives every signal its default action, also those that the C library reserves for its threads and
+/// refuses to set: the engine's parent may have ignored them, and a program would inherit that.
 pub(crate) fn default_all_signals() {
     /// The kernel's `struct sigaction`, which no architecture has longer: all zeroes are the
     /// default action, no flags and an empty mask.
@@ -61,14 +62,14 @@ pub(crate) fn default_all_signals() {
     }
 }
 
-/// Makes a write to a closed pipe an error and no signal.
+/// Makes a write to a closed pipe return an error instead of raising a signal.
 pub(crate) fn ignore_sigpipe() {
     // SAFETY: as above; no handler is installed.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Gives a new process back what PID 1 took for itself: signals that are blocked or ignored stay
-/// so through exec. Safe between fork and exec.
+/// Undoes for a new process what PID 1 did to its own signals: those that are blocked or ignored
+/// stay so through exec. Safe between fork and exec.
 pub(crate) fn restore_signals() -> io::Result<()> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` initialises the set before it is read; no handler is installed.
@@ -84,7 +85,7 @@ pub(crate) fn restore_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// A descriptor that is readable when a child has ended. No handler is installed.
+/// Opens a descriptor that is readable when a child has ended. Installs no handler.
 pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` initialises the set before it is read; the descriptor is new and
@@ -104,8 +105,8 @@ pub(crate) fn child_signals() -> io::Result<OwnedFd> {
     }
 }
 
-/// A process that has ended, and what it and those of its children that it waited for used.
-pub(crate) struct Reaped {
+/// An ended process, with the resources that it and the children that it waited for have used.
+pub(crate) struct EndedProcess {
     pub(crate) pid: u32,
     pub(crate) status: ExitStatus,
     pub(crate) cpu: Duration,
@@ -113,14 +114,14 @@ pub(crate) struct Reaped {
     pub(crate) max_rss: u64,
 }
 
-/// What [`reap_one`] found.
+/// The finding of [`reap_one`].
 pub(crate) enum Children {
-    Ended(Reaped),
+    Ended(EndedProcess),
     Alive,
     None,
 }
 
-/// Takes one ended child off the process table, without waiting.
+/// Reaps one ended child, without waiting.
 pub(crate) fn reap_one() -> io::Result<Children> {
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
@@ -132,7 +133,7 @@ pub(crate) fn reap_one() -> io::Result<Children> {
     };
     match check(pid) {
         Ok(0) => Ok(Children::Alive),
-        Ok(pid) => Ok(Children::Ended(Reaped {
+        Ok(pid) => Ok(Children::Ended(EndedProcess {
             pid: pid.unsigned_abs(),
             status: ExitStatus::from_raw(status),
             cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
@@ -143,7 +144,7 @@ pub(crate) fn reap_one() -> io::Result<Children> {
     }
 }
 
-/// CPU time that a process has used, its threads' together; nothing if there is no such process.
+/// The CPU time that a process has used, all threads together; `None` if there is no such process.
 pub(crate) fn cpu_of(pid: u32) -> Option<Duration> {
     let mut clock = 0;
     let mut time = MaybeUninit::<libc::timespec>::zeroed();

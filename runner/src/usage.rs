@@ -1,13 +1,13 @@
-//! What a run used.
+//! The resources that a run used.
 //!
-//! - CPU time is the container's, from the run's start to the end of its last process; where the
-//!   kernel does not show it, that of the processes that were collected.
-//!   An interpreter that was parked counts from when it is let go.
+//! - CPU time is the container's, from the run's start to the end of its last process. Where the
+//!   kernel does not show that, it is the sum over the reaped processes. A parked interpreter counts
+//!   from the moment at which it is let go.
 //! - Memory is the larger of two figures. The container's high-water mark sees all processes
-//!   together, their files in memory and the kernel's buffers, but never falls, so it speaks for
-//!   a run only if the run raised it. The largest resident size of any one process is always the
-//!   run's own, but includes the interpreter's file, whose pages other containers share and may
-//!   be charged for: so it can pass the limit, and is cut to it.
+//!   together, their files in memory and the kernel's buffers, but never falls, so it counts for
+//!   a run only if the run raised it. The largest resident size of any single process is always
+//!   the run's own, but includes the interpreter's file, whose pages other containers share and
+//!   may be charged for. So it can pass the limit, and is capped at it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -15,12 +15,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cgroup;
-use crate::reap::Tally;
+use crate::reap::Reaped;
 
-/// More than the files hold.
+/// A size in bytes that none of the files reaches.
 const FILE_SIZE: usize = 4096;
 
-/// The container's counters, each where the kernel shows it.
+/// The container's counters; each is `None` where the kernel does not show it.
 pub(crate) struct Meter {
     cpu: Option<Counter<Duration>>,
     peak: Option<Counter<u64>>,
@@ -29,17 +29,17 @@ pub(crate) struct Meter {
     memory_limit: Option<u64>,
 }
 
-/// What the counters said at one moment.
+/// The counters' values at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     cpu: Option<Duration>,
     peak: Option<u64>,
     oom_kills: Option<u64>,
-    /// CPU time that the run's first process had used before.
-    spent: Duration,
+    /// The CPU time that the run's first process had used before.
+    used_before: Duration,
 }
 
-/// A run's share.
+/// The resources that one run used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
@@ -49,12 +49,12 @@ pub(crate) struct Usage {
 }
 
 impl Reading {
-    /// For a run whose interpreter was started earlier and has used some CPU time, which is not
-    /// the run's. What it holds is, as if the run had started it.
-    pub(crate) fn of_parked(self, earlier: Self, spent: Duration) -> Self {
+    /// Adapts a reading to a run whose interpreter was started earlier. The CPU time that the
+    /// interpreter has used is not the run's. Its memory is, as if the run had started it.
+    pub(crate) fn of_parked(self, earlier: Self, used_before: Duration) -> Self {
         Self {
             peak: earlier.peak,
-            spent,
+            used_before,
             ..self
         }
     }
@@ -91,13 +91,13 @@ impl Meter {
             cpu: self.cpu.as_ref().and_then(Counter::read),
             peak: self.peak.as_ref().and_then(Counter::read),
             oom_kills: self.oom_kills.as_ref().and_then(Counter::read),
-            spent: Duration::ZERO,
+            used_before: Duration::ZERO,
         }
     }
 
-    /// What was used since an earlier reading.
-    pub(crate) fn since(&self, before: Reading, tally: &Tally) -> Usage {
-        let usage = Usage::between(before, self.read(), tally);
+    /// Returns the resources used since an earlier reading.
+    pub(crate) fn since(&self, before: Reading, reaped: &Reaped) -> Usage {
+        let usage = Usage::between(before, self.read(), reaped);
         Usage {
             memory: usage.memory.min(self.memory_limit.unwrap_or(u64::MAX)),
             ..usage
@@ -106,19 +106,19 @@ impl Meter {
 }
 
 impl Usage {
-    fn between(before: Reading, after: Reading, tally: &Tally) -> Self {
+    fn between(before: Reading, after: Reading, reaped: &Reaped) -> Self {
         let cpu = after.cpu.zip(before.cpu);
         let raised = after.peak.filter(|peak| before.peak < Some(*peak));
-        let own = tally.cpu.saturating_sub(before.spent);
+        let own = reaped.cpu.saturating_sub(before.used_before);
         Self {
             cpu: cpu.map_or(own, |(after, before)| after.saturating_sub(before)),
-            memory: raised.unwrap_or(0).max(tally.max_rss),
+            memory: raised.unwrap_or(0).max(reaped.max_rss),
             oom_kill: after.oom_kills > before.oom_kills,
         }
     }
 }
 
-/// One figure in one file.
+/// One counter in one file.
 struct Counter<T> {
     file: File,
     parse: fn(&str) -> Option<T>,
@@ -139,7 +139,7 @@ impl<T> Counter<T> {
     }
 }
 
-/// A figure that does not change.
+/// Reads a figure that does not change.
 fn figure(root: &Path, name: &str) -> Option<u64> {
     Counter::open(root, &[name], cgroup::number)?.read()
 }
@@ -155,7 +155,7 @@ mod tests {
             cpu: Some(Duration::from_millis(cpu_ms)),
             peak: Some(peak),
             oom_kills: Some(oom_kills),
-            spent: Duration::ZERO,
+            used_before: Duration::ZERO,
         }
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let (park, let_go) = (reading(10, 2 * MIB, 0), reading(40, 9 * MIB, 1));
         let after = reading(45, 9 * MIB, 1);
         let before = let_go.of_parked(park, Duration::from_millis(28));
-        let usage = Usage::between(before, after, &tally(35, 5 * MIB));
+        let usage = Usage::between(before, after, &reaped(35, 5 * MIB));
         let expected = Usage {
             cpu: Duration::from_millis(5),
             memory: 9 * MIB,
@@ -172,12 +172,12 @@ mod tests {
         };
         assert_eq!(usage, expected);
         let blind = Reading::default().of_parked(Reading::default(), Duration::from_millis(28));
-        let usage = Usage::between(blind, Reading::default(), &tally(35, 0));
+        let usage = Usage::between(blind, Reading::default(), &reaped(35, 0));
         assert_eq!(usage.cpu, Duration::from_millis(7));
     }
 
-    fn tally(cpu_ms: u64, max_rss: u64) -> Tally {
-        Tally {
+    fn reaped(cpu_ms: u64, max_rss: u64) -> Reaped {
+        Reaped {
             main: None,
             cpu: Duration::from_millis(cpu_ms),
             max_rss,
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn cpu_is_what_the_container_used_meanwhile() {
-        let usage = Usage::between(reading(40, 0, 0), reading(100, 0, 0), &tally(50, 0));
+        let usage = Usage::between(reading(40, 0, 0), reading(100, 0, 0), &reaped(50, 0));
         assert_eq!(usage.cpu, Duration::from_millis(60));
-        let blind = Usage::between(Reading::default(), Reading::default(), &tally(50, 0));
+        let blind = Usage::between(Reading::default(), Reading::default(), &reaped(50, 0));
         assert_eq!(blind.cpu, Duration::from_millis(50));
     }
 
@@ -197,13 +197,13 @@ mod tests {
         let first = Usage::between(
             reading(0, 2 * MIB, 0),
             reading(1, 90 * MIB, 0),
-            &tally(0, 9 * MIB),
+            &reaped(0, 9 * MIB),
         );
         assert_eq!(first.memory, 90 * MIB);
         let second = Usage::between(
             reading(1, 90 * MIB, 0),
             reading(2, 90 * MIB, 0),
-            &tally(0, 9 * MIB),
+            &reaped(0, 9 * MIB),
         );
         assert_eq!(second.memory, 9 * MIB);
     }
@@ -211,10 +211,10 @@ mod tests {
     #[test]
     fn only_a_kill_during_the_run_counts() {
         let usage = |before, after| {
-            Usage::between(reading(0, 0, before), reading(0, 0, after), &tally(0, 0)).oom_kill
+            Usage::between(reading(0, 0, before), reading(0, 0, after), &reaped(0, 0)).oom_kill
         };
         assert!(usage(1, 2));
         assert!(!usage(2, 2));
-        assert!(!Usage::between(Reading::default(), Reading::default(), &tally(0, 0)).oom_kill);
+        assert!(!Usage::between(Reading::default(), Reading::default(), &reaped(0, 0)).oom_kill);
     }
 }

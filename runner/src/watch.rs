@@ -1,4 +1,4 @@
-//! Watches one program: feeds it, reads what it prints, and cuts it off when it has had its share.
+//! Watches one program: feeds its input, reads its output, and stops it at a bound.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -7,29 +7,30 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, read, write};
 
 use crate::capture::Capture;
-use crate::conversation::{Conversation, wait_any};
+use crate::conversation::Conversation;
+use crate::ending::KillReason;
 use crate::error::{Doing, Error};
-use crate::judge::Cut;
 use crate::launch::Launched;
-use crate::reap::{Reaper, Tally};
+use crate::reap::{Reaped, Reaper};
+use crate::wait::wait_any;
 
-/// Bytes read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
 
 /// A read this short means that the program prints in small pieces.
 const SMALL: usize = 4 * 1024;
 
-/// For how long small pieces are left to gather in the pipe. Waking up for each would cost the
+/// The time for which small pieces may gather in the pipe. Waking up for each would cost the
 /// program, which shares its quota of CPU with PID 1, more than the printing itself.
 const GATHER: Duration = Duration::from_millis(2);
 
-/// When a program is cut off.
+/// The bounds at which a program is stopped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     pub(crate) deadline: Instant,
-    /// What the deadline is called.
-    pub(crate) reason: Cut,
-    /// Bytes on one stream that are a flood.
+    /// The reason that the deadline gives.
+    pub(crate) reason: KillReason,
+    /// The number of bytes on one stream that count as a flood.
     pub(crate) flood: u64,
 }
 
@@ -54,12 +55,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Gives the program as much of its input as its pipe takes.
+    /// Writes as much of the program's input as its pipe takes.
     pub(crate) fn feed(&mut self) -> Result<(), Error> {
         self.stdin.push()
     }
 
-    /// Watches until the program's first process has ended (`None`) or is to be cut off.
+    /// Watches until the program's first process has ended (`None`) or is to be stopped.
     ///
     /// # Errors
     /// [`Error::WorkerGone`], or a failed system call.
@@ -67,17 +68,17 @@ impl<'a> Watch<'a> {
         &mut self,
         bounds: Bounds,
         reaper: &Reaper,
-        tally: &mut Tally,
+        reaped: &mut Reaped,
         conversation: &mut Conversation,
-    ) -> Result<Option<Cut>, Error> {
+    ) -> Result<Option<KillReason>, Error> {
         let mut gathering = Instant::now();
         loop {
-            reaper.collect(self.pid, tally)?;
-            if tally.main.is_some() {
+            reaper.collect(self.pid, reaped)?;
+            if reaped.main.is_some() {
                 return Ok(None);
             }
             if self.flooded(bounds.flood) {
-                return Ok(Some(Cut::Flood));
+                return Ok(Some(KillReason::Flood));
             }
             let now = Instant::now();
             if now >= bounds.deadline {
@@ -102,7 +103,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Reads what is left in the pipes. Nobody may be alive to write more.
+    /// Reads the rest of the pipes. No process may be alive to write more.
     pub(crate) fn drain(&mut self) -> Result<(), Error> {
         while self.stdout.pull()? > 0 {}
         while self.stderr.pull()? > 0 {}
@@ -113,7 +114,7 @@ impl<'a> Watch<'a> {
         self.stdout.capture.total().max(self.stderr.capture.total()) >= flood
     }
 
-    /// Waits for something to do. Returns whether the worker has something to say.
+    /// Waits for an event. Returns whether the worker has sent something or has gone.
     fn wait(
         &self,
         until: Instant,
@@ -122,8 +123,8 @@ impl<'a> Watch<'a> {
         conversation: &Conversation,
     ) -> Result<bool, Error> {
         let mut fds = vec![
-            PollFd::from_borrowed_fd(conversation.ear(), PollFlags::IN),
-            PollFd::from_borrowed_fd(reaper.bell(), PollFlags::IN),
+            PollFd::from_borrowed_fd(conversation.input(), PollFlags::IN),
+            PollFd::from_borrowed_fd(reaper.exits(), PollFlags::IN),
         ];
         let input = self.stdin.pipe.iter();
         fds.extend(input.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
@@ -135,11 +136,13 @@ impl<'a> Watch<'a> {
                 .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
         );
         wait_any(&mut fds, until)?;
-        Ok(fds.first().is_some_and(|ear| !ear.revents().is_empty()))
+        Ok(fds
+            .first()
+            .is_some_and(|worker| !worker.revents().is_empty()))
     }
 }
 
-/// What the program has still to be given on its standard input.
+/// The rest of the program's standard input.
 struct Feed<'a> {
     pipe: Option<OwnedFd>,
     rest: &'a [u8],
@@ -153,7 +156,7 @@ impl Feed<'_> {
                 Ok(n) => self.rest = &self.rest[n..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(()),
-                // The program has closed its input, which is its right.
+                // The program has closed its input, as it may.
                 Err(Errno::PIPE) => self.rest = &[],
                 Err(error) => return Err(error).doing("writing a program's input"),
             }
@@ -165,7 +168,7 @@ impl Feed<'_> {
     }
 }
 
-/// An output stream of the program.
+/// One output stream of the program.
 pub(crate) struct Tap {
     pipe: Option<OwnedFd>,
     pub(crate) capture: Capture,
@@ -179,7 +182,7 @@ impl Tap {
         }
     }
 
-    /// Reads once. Returns how much came: nothing if there is nothing now or ever.
+    /// Reads once. Returns the number of bytes: 0 if there is nothing now, or nothing any more.
     fn pull(&mut self) -> Result<usize, Error> {
         let Some(pipe) = &self.pipe else { return Ok(0) };
         let mut chunk = [0; CHUNK];

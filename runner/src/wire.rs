@@ -1,5 +1,6 @@
-//! What worker and runner say to each other over the container's standard streams: postcard
-//! messages in frames of a 4-byte little-endian length and that many bytes.
+//! The wire format between worker and runner, over the container's standard streams.
+//!
+//! Postcard messages in frames of a 4-byte little-endian length and that many bytes:
 //!
 //! ```text
 //! runner                      worker
@@ -19,86 +20,86 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// The version of this format, first in every conversation.
+/// The version of this format, sent first in every conversation.
 pub const VERSION: u8 = 2;
 
 /// The largest frame, in bytes: a job's inputs are under 1 MiB, a run's streams 64 KB each.
 pub const MAX_FRAME: usize = 4 * 1024 * 1024;
 
-/// Length of a frame's head.
+/// The length of a frame's head, in bytes.
 pub const HEAD: usize = 4;
 
-/// From the worker to PID 1.
+/// A message from the worker to PID 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToRunner {
-    /// Start the interpreter and have it wait for its program. At most once, and before the job.
+    /// Start the interpreter and have it wait for its program. Sent at most once, before the job.
     Park(Park),
-    /// Run this, then end.
+    /// Run this job, then end.
     Execute(Execute),
     /// Go on with the next input.
     Continue,
 }
 
-/// How a program is started.
+/// The command that starts a program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// What to run, in the scratch directory, where the source file is.
+    /// The program and its arguments, run in the scratch directory, where the source file is.
     pub args: Vec<String>,
     /// The source file's name, without a directory.
     pub file_name: String,
-    /// Bytes that each output pipe should hold.
+    /// The number of bytes that each output pipe should hold.
     pub pipe_size: u64,
 }
 
-/// An interpreter that starts up ahead of its program and waits where it opens its source file.
+/// A request to park an interpreter: start it up ahead of its program, to wait for its source file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Park {
     /// The command of the job to come, which must be the same.
     pub command: Command,
 }
 
-/// Which interpreter the first run gets.
+/// The choice of the interpreter for the first run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// The parked one, if there is one and it is still alive.
     Parked,
-    /// A new one: the program cannot be read through the parked one's gate.
+    /// A new one: the program cannot be read through the parked one's FIFO.
     Fresh,
 }
 
-/// When the next input's turn comes.
+/// The pace of a job's runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pace {
-    /// At once.
+    /// Each run begins as soon as the one before is over.
     Through,
-    /// When the worker says [`ToRunner::Continue`].
+    /// Each run begins when the worker sends [`ToRunner::Continue`].
     Stepwise,
 }
 
-/// A program and its runs.
+/// A job: a program and its runs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execute {
-    /// How it is started.
+    /// The command that starts it.
     pub command: Command,
-    /// Which interpreter the first run gets.
+    /// The interpreter for the first run.
     pub start: Start,
-    /// When each further run begins.
+    /// The pace of the runs.
     pub pace: Pace,
-    /// Its content.
+    /// The source file's content.
     pub code: Vec<u8>,
     /// The standard input of each run, in order. Each is a fresh process.
     pub inputs: Vec<Vec<u8>>,
-    /// Wall-clock time of one run.
+    /// The wall-clock time of one run.
     pub time_limit: Duration,
-    /// Wall-clock time of all runs together; those that do not fit are `NotRun`.
+    /// The wall-clock time of all runs together; those that do not fit are `NotRun`.
     pub budget: Duration,
-    /// Bytes kept of each stream.
+    /// The number of bytes that are kept of each stream.
     pub output_kept: u64,
-    /// Bytes on one stream that end the run.
+    /// The number of bytes on one stream that end the run.
     pub output_flood: u64,
 }
 
-/// From PID 1 to the worker.
+/// A message from PID 1 to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromRunner {
     /// The first frame: PID 1 is up and waits for its job.
@@ -110,29 +111,29 @@ pub enum FromRunner {
     Parked,
     /// One run is over; they come in order.
     Finished(RunReport),
-    /// The job's own time was over before this run, or cut it off.
+    /// The job's time was over before this run, or cut it off.
     NotRun,
     /// All runs are reported; the runner waits to be removed.
     Done,
-    /// The runner itself failed and no further run will be reported.
+    /// The runner itself failed, and will report no further run.
     Failed {
-        /// What it was doing and what went wrong; never the user's data.
+        /// The step that failed, and why; never the user's data.
         reason: String,
     },
 }
 
-/// What PID 1 saw of one run.
+/// PID 1's report of one run.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
-    /// How the program ended.
+    /// The program's ending.
     pub ending: Ending,
-    /// Kept bytes of standard output.
+    /// The kept bytes of standard output.
     pub stdout: Stream,
-    /// Kept bytes of standard error.
+    /// The kept bytes of standard error.
     pub stderr: Stream,
-    /// Wall-clock time from its start to its end.
+    /// The wall-clock time from its start to its end.
     pub wall: Duration,
-    /// CPU time, user and system, of all its processes (and the little that PID 1 takes to
+    /// The CPU time, user and system, of all its processes (and the little that PID 1 takes to
     /// watch them).
     pub cpu: Duration,
     /// The most memory held, in bytes: by the container as a whole if this run raised its
@@ -140,21 +141,21 @@ pub struct RunReport {
     pub memory: u64,
 }
 
-/// How a run ended.
+/// The ending of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ending {
     /// By itself.
     Ended(Exit),
     /// Killed by the runner: its time was over.
     TimeLimit,
-    /// Killed by the kernel for want of memory, or given up for it: V8's fatal error on a full
-    /// heap, an uncaught `MemoryError` of Python, a buffer that Node could not have.
+    /// Killed by the kernel for lack of memory, or given up for it: V8's fatal error on a full
+    /// heap, an uncaught `MemoryError` of Python, a buffer that Node could not allocate.
     MemoryLimit(Exit),
     /// It flooded a stream: killed by the runner for it, unless it ended first.
     OutputLimit,
 }
 
-/// How a process left.
+/// The exit of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Exit {
     /// With this exit status.
@@ -183,7 +184,7 @@ pub enum WireError {
     Malformed(#[from] postcard::Error),
 }
 
-/// The message as one frame, head and all.
+/// Encodes a message as one frame, including its head.
 ///
 /// # Errors
 /// [`WireError::TooLong`] if it does not fit.
@@ -198,10 +199,10 @@ pub fn encode<M: Serialize>(message: &M) -> Result<Vec<u8>, WireError> {
     Ok(frame)
 }
 
-/// The length of the body that follows this head.
+/// Reads the length of the body that follows this head.
 ///
 /// # Errors
-/// [`WireError::TooLong`]: whoever wrote it does not speak this format.
+/// [`WireError::TooLong`]: its writer does not use this format.
 pub fn body_len(head: [u8; HEAD]) -> Result<usize, WireError> {
     let len = usize::try_from(u32::from_le_bytes(head)).unwrap_or(usize::MAX);
     if len <= MAX_FRAME {
@@ -211,7 +212,7 @@ pub fn body_len(head: [u8; HEAD]) -> Result<usize, WireError> {
     }
 }
 
-/// The message of a frame's body.
+/// Decodes the message of a frame's body.
 ///
 /// # Errors
 /// [`WireError::Malformed`].

@@ -1,13 +1,32 @@
 # shellcheck shell=bash disable=SC2034
 # cargo, the linker it calls, and the two lints that are programs of their own.
 
-cargo_ok() { have cargo && have cc; }
+# The oldest Rust that compiles Warren, as Cargo.toml states it.
+rust_wanted() { sed -nE 's/^rust-version = "([0-9.]+)"/\1/p' "$ROOT/Cargo.toml"; }
+rust_found() { cargo --version 2>/dev/null | sed -nE 's/^cargo ([0-9]+(\.[0-9]+)*).*/\1/p'; }
+rust_new_enough() {
+    local found
+    found=$(rust_found)
+    [ -n "$found" ] && [ "$(printf '%s\n' "$(rust_wanted)" "$found" | sort -V | head -n 1)" = "$(rust_wanted)" ]
+}
+
+cargo_ok() { have cargo && rust_new_enough && have cc; }
 cargo_packages() { have cc || printf '%s\n' gcc libc6-dev; }
 cargo_missing() {
-    have cargo || printf 'cargo (Rust)\tinstall Rust with rustup: https://rustup.rs\n'
+    if ! have cargo; then
+        printf 'cargo (Rust %s or newer)\tinstall Rust with rustup: https://rustup.rs\n' "$(rust_wanted)"
+    elif ! rust_new_enough; then
+        printf 'Rust %s or newer (this machine has %s)\tupdate it: rustup update stable; a Rust of the distribution needs rustup in its place: https://rustup.rs\n' "$(rust_wanted)" "$(rust_found)"
+    fi
     have cc || printf 'cc (C linker)\tinstall gcc or clang (Debian: apt-get install gcc libc6-dev)\n'
 }
-cargo_install() { die "cargo is missing, and Debian 12's is too old" "install Rust with rustup: https://rustup.rs"; }
+# The C compiler came with the packages; Rust itself is for the machine's owner to choose.
+cargo_install() {
+    if have cargo; then
+        die "Rust is too old: $(rust_found), and Warren needs $(rust_wanted)" "run: rustup update stable (a Rust of the distribution needs rustup in its place: https://rustup.rs)"
+    fi
+    die "cargo is missing, and Debian 12's is too old" "install Rust with rustup: https://rustup.rs"
+}
 
 CARGO_BIN=${CARGO_HOME:-$HOME/.cargo}/bin
 cargo_tool() { have "$1" || [ -x "$CARGO_BIN/$1" ]; }

@@ -1,4 +1,4 @@
-//! `--cases`: a JSON file of test cases, or a directory of NAME.in and NAME.out.
+//! Reads `--cases`: a JSON file, or a directory of NAME.in and NAME.out.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -18,10 +18,10 @@ pub struct Case {
     expected_output: String,
 }
 
-/// The test cases at `path`, a directory's in the order of their names.
+/// Reads the test cases at `path`, those of a directory in the order of their names.
 ///
 /// # Errors
-/// They cannot be read, are none, or are too many; each says which file, and where in it.
+/// They cannot be read, there are none, or too many. The error names the file and the place in it.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Case>> {
     let shown = path.display();
     let cases = if path.is_dir() {
@@ -29,13 +29,13 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Case>> {
     } else {
         let text = text(path)?;
         serde_json::from_str(&text).with_context(|| {
-            format!("{shown} is no JSON array of {{\"input\", \"expectedOutput\"}}; correct it")
+            format!("{shown} is not a JSON array of {{\"input\", \"expectedOutput\"}}; correct it")
         })?
     };
-    ensure!(!cases.is_empty(), "{shown} holds no test cases");
+    ensure!(!cases.is_empty(), "{shown} has no test cases; add some");
     ensure!(
         cases.len() <= MAX_TEST_CASES,
-        "{shown} holds {} test cases; at most {MAX_TEST_CASES} can be sent at a time",
+        "{shown} has {} test cases; at most {MAX_TEST_CASES} are allowed; split them over several runs",
         cases.len()
     );
     Ok(cases)
@@ -43,9 +43,9 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Case>> {
 
 fn of_directory(directory: &Path) -> anyhow::Result<Vec<Case>> {
     let shown = directory.display();
-    let entries = fs::read_dir(directory).with_context(|| format!("{shown} cannot be read"))?;
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot read {shown}"))?;
     let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|e| e.path())).collect();
-    let mut paths = paths.with_context(|| format!("{shown} cannot be read"))?;
+    let mut paths = paths.with_context(|| format!("cannot read {shown}"))?;
     paths.sort();
     let ends_in = |path: &Path, ending: &str| path.extension() == Some(OsStr::new(ending));
     if let Some(input) = paths
@@ -53,7 +53,7 @@ fn of_directory(directory: &Path) -> anyhow::Result<Vec<Case>> {
         .find(|path| ends_in(path, "in") && !path.with_extension("out").is_file())
     {
         bail!(
-            "{} has no {} beside it; add what the program should print",
+            "{} has no {} beside it; add the expected output",
             input.display(),
             input.with_extension("out").display()
         );
@@ -76,14 +76,14 @@ fn of_directory(directory: &Path) -> anyhow::Result<Vec<Case>> {
 
 fn text(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("{shown} cannot be opened"))?;
+    let file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
     let mut text = Vec::new();
     file.take(MAX_BODY.get() + 1)
         .read_to_end(&mut text)
-        .with_context(|| format!("{shown} cannot be read"))?;
+        .with_context(|| format!("cannot read {shown}"))?;
     ensure!(
         text.len() <= MAX_BODY.as_len(),
-        "{shown} is larger than the {} bytes that can be sent",
+        "{shown} is larger than the {} bytes that are allowed; shorten it",
         MAX_BODY.get()
     );
     String::from_utf8(text)

@@ -1,5 +1,6 @@
-//! `warren health`: for a container's health check, and for people.
+//! `warren health`: checks a server, for containers and for people.
 
+use std::io::Read;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,25 +8,31 @@ use anyhow::Context;
 
 use crate::cli::HealthArguments;
 
-/// How long to wait for the answer.
+/// The longest wait for the answer.
 const ANSWER: Duration = Duration::from_secs(8);
+/// The most of an answer that is read.
+const MAX_ANSWER: u64 = 10 << 20;
 
-/// Asks the address and prints its answer.
+/// Queries the address and prints its answer.
 ///
 /// # Errors
-/// Nothing answers there.
+/// The address does not answer.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
-    let mut answer = super::agent(ANSWER)
+    let answer = warren_outbound::command_builder(ANSWER)?
+        .build()?
         .get(&arguments.url)
-        .call()
+        .send()
+        .map_err(reqwest::Error::without_url)
         .with_context(|| format!("{} does not answer; is it running?", arguments.url))?;
-    let body = answer
-        .body_mut()
-        .read_to_string()
-        .context("its answer cannot be read")?;
+    let status = answer.status();
+    let mut body = String::new();
+    answer
+        .take(MAX_ANSWER)
+        .read_to_string(&mut body)
+        .context("cannot read its answer")?;
     println!("{body}");
-    Ok(if answer.status().is_success() {
+    Ok(if status.is_success() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

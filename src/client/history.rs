@@ -1,4 +1,4 @@
-//! `warren history ROOM`: what was run in a room, newest first.
+//! `warren history ROOM`: lists a room's executions, newest first.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -13,10 +13,10 @@ use super::progress::Progress;
 use super::server::Server;
 use crate::cli::HistoryArguments;
 
-/// The most the server gives at a time.
+/// The most executions that the server returns at a time.
 const PAGE: u32 = 100;
 
-/// A part of the history, as far as it is shown.
+/// A page of the history, with the fields that are shown.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Page {
@@ -38,7 +38,7 @@ struct Row {
 /// Prints up to `--limit` executions, one a line.
 ///
 /// # Errors
-/// The server cannot be reached or answers what is not of the contract.
+/// The server cannot be reached, or its answer breaks the contract.
 pub fn history(arguments: &HistoryArguments) -> anyhow::Result<ExitCode> {
     let server = Server::new(&arguments.server);
     let path = format!("/api/rooms/{}/executions", arguments.room);

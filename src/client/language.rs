@@ -1,14 +1,14 @@
-//! Which language a file is in.
+//! Guesses a file's language.
 
 use std::path::Path;
 
 use anyhow::Context;
 use warren_languages::Languages;
 
-/// The language whose source files end like `file`.
+/// Returns the language whose source files have the extension of `file`.
 ///
 /// # Errors
-/// No known language's do.
+/// No known language has that extension.
 pub fn guess(file: &Path) -> anyhow::Result<String> {
     let ending = file
         .extension()
@@ -24,7 +24,7 @@ pub fn guess(file: &Path) -> anyhow::Result<String> {
     let name = language.map(|language| language.name().to_string());
     name.with_context(|| {
         format!(
-            "the language of {} is not clear; name it with --language",
+            "cannot guess the language of {}; name it with --language",
             file.display()
         )
     })

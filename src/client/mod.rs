@@ -10,15 +10,4 @@ mod render;
 pub mod result;
 pub mod run;
 mod server;
-
-use std::time::Duration;
-
-/// An HTTP client that takes every status as an answer.
-fn agent(within: Duration) -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .timeout_global(Some(within))
-        .http_status_as_error(false)
-        .user_agent(concat!("warren/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .into()
-}
+mod unanswered;

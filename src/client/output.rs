@@ -1,4 +1,4 @@
-//! What the commands write.
+//! The output of the commands.
 
 use std::io::{self, Write, stderr, stdout};
 
@@ -9,7 +9,7 @@ pub fn to_stdout(bytes: &[u8]) -> io::Result<()> {
     stdout().flush()
 }
 
-/// An answer as it came, on a line of its own.
+/// Writes an answer unchanged, on a line of its own.
 pub fn raw(bytes: &[u8]) -> io::Result<()> {
     to_stdout(bytes)?;
     if bytes.ends_with(b"\n") {
@@ -23,7 +23,7 @@ pub fn to_stderr(text: &str) -> io::Result<()> {
     stderr().write_all(text.as_bytes())
 }
 
-/// How long ago something was, roughly.
+/// Formats roughly how long ago something was.
 pub fn age(at: EpochMillis) -> String {
     let seconds = EpochMillis::now().since(at).as_secs();
     match seconds {

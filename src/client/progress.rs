@@ -1,4 +1,4 @@
-//! A spinner with the state beside it, on standard error, if that is a terminal.
+//! A spinner with the state beside it, on a terminal's standard error.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 const TICK: Duration = Duration::from_millis(100);
 
-/// A spinner; gone when dropped.
+/// A spinner, which disappears when dropped.
 pub struct Progress(ProgressBar);
 
 impl Progress {

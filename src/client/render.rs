@@ -1,4 +1,4 @@
-//! Verdicts and refusals as a person reads them.
+//! Formats verdicts and refusals for people.
 
 use std::fmt::Write;
 use std::io::{IsTerminal, stderr};
@@ -8,17 +8,17 @@ use serde_json::Value;
 use warren_protocol::contract::{ExecuteResponse, TestResult};
 use warren_protocol::outcome::Status;
 
-/// With colours or without.
+/// A style of text: with colours or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// For a terminal.
+    /// Coloured, for a terminal.
     Coloured,
-    /// For files and pipes, and where `NO_COLOR` is set.
+    /// Plain, for files and pipes, and if `NO_COLOR` is set.
     Plain,
 }
 
 impl Style {
-    /// What suits standard error.
+    /// Returns the style that suits standard error.
     pub fn of_stderr() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         if wanted && stderr().is_terminal() {
@@ -29,7 +29,7 @@ impl Style {
     }
 }
 
-/// The program's standard error, then one line on how it went.
+/// Formats the program's standard error, then one line with the verdict.
 pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
     let mut text = response.stderr.clone();
     // The verdict starts on a line of its own, also on a terminal that shows both streams.
@@ -66,7 +66,7 @@ fn describe(response: &ExecuteResponse) -> String {
     }
 }
 
-/// One line for each test case; of a wrong answer also where it differs.
+/// Formats one line for each test case, and the difference of a wrong answer.
 pub fn cases(results: &[TestResult], style: Style) -> String {
     let numbered = results.iter().enumerate();
     numbered.fold(String::new(), |mut text, (index, result)| {
@@ -110,17 +110,17 @@ fn colours(style: Style, colour: &'static str) -> (&'static str, &'static str) {
     }
 }
 
-/// A status as words.
+/// Formats a status as words.
 fn words(status: Status) -> String {
     status.as_str().replace('_', " ")
 }
 
-/// The server's error.
+/// Formats the server's error.
 pub fn advice(error: &Value) -> String {
     problem(Path::new(""), error)
 }
 
-/// The server's error, its violations as compilers write them.
+/// Formats the server's error, with violations in the form of a compiler's errors.
 pub fn problem(file: &Path, error: &Value) -> String {
     let violations = error["details"]["violations"]
         .as_array()

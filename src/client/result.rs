@@ -1,27 +1,28 @@
-//! `warren result ID` and `warren cancel ID`: what became of a job, and ending one.
+//! `warren result ID` and `warren cancel ID`: shows or cancels a job.
 
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use reqwest::StatusCode;
 use serde_json::Value;
-use ureq::http::StatusCode;
 use warren_protocol::contract::ExecuteResponse;
 
 use super::progress::Progress;
 use super::server::{Answer, Server};
 use super::{output, render, run};
-use crate::cli::{CancelArguments, EXIT_TROUBLE, ResultArguments};
+use crate::cli::{CancelArguments, ResultArguments};
+use crate::exit::EXIT_TROUBLE;
 
-/// The longest that the server is asked to wait at a time.
+/// The longest wait to ask of the server at a time.
 const POLL: Duration = Duration::from_secs(20);
-/// Between two questions to a server that answers at once that there is nothing yet.
+/// The pause between two requests, if the server answers at once that there is no result yet.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Prints what a job printed, and its verdict on standard error; waits for it as long as asked.
+/// Prints a job's output, with the verdict on standard error; waits for it as long as asked.
 ///
 /// # Errors
-/// The server cannot be reached or answers what is not of the contract.
+/// The server cannot be reached, or its answer breaks the contract.
 pub fn result(arguments: &ResultArguments) -> anyhow::Result<ExitCode> {
     let server = Server::new(&arguments.server);
     let answer = settled(&server, arguments)?;
@@ -39,12 +40,12 @@ pub fn result(arguments: &ResultArguments) -> anyhow::Result<ExitCode> {
     }
     let status = body["status"].as_str().unwrap_or("unknown");
     let why = body["error"]["message"].as_str();
-    let why = why.unwrap_or("There is no result yet; --wait SECONDS waits for it.");
+    let why = why.unwrap_or("There is no result yet; wait for it with --wait SECONDS.");
     output::to_stderr(&format!("✗ {status}: {why}\n"))?;
     Ok(ExitCode::from(EXIT_TROUBLE))
 }
 
-/// The answer once the job is over, or the time is.
+/// Returns the answer once the job or the wait is over.
 fn settled(server: &Server, arguments: &ResultArguments) -> anyhow::Result<Answer> {
     let path = format!("/api/executions/{}", arguments.id);
     let until = Instant::now() + Duration::from_secs(arguments.wait);
@@ -58,7 +59,7 @@ fn settled(server: &Server, arguments: &ResultArguments) -> anyhow::Result<Answe
         let answer = server.get(&path, &query, wait)?;
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let state = body["status"].as_str().unwrap_or("unknown");
-        // What has just been submitted may not be recorded yet.
+        // A job that has just been submitted may not be recorded yet.
         let is_open = answer.status == StatusCode::NOT_FOUND
             || (answer.status.is_success() && ["pending", "queued", "running"].contains(&state));
         if !is_open || Instant::now() >= until {
@@ -72,7 +73,7 @@ fn settled(server: &Server, arguments: &ResultArguments) -> anyhow::Result<Answe
 /// Cancels a queued or running job.
 ///
 /// # Errors
-/// The server cannot be reached or answers what is not of the contract.
+/// The server cannot be reached, or its answer breaks the contract.
 pub fn cancel(arguments: &CancelArguments) -> anyhow::Result<ExitCode> {
     let server = Server::new(&arguments.server);
     let answer = server.delete(&format!("/api/executions/{}", arguments.id))?;

@@ -5,21 +5,21 @@ use std::io::{Read, stdin};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
-use ureq::http::StatusCode;
 use warren_protocol::contract::ExecuteResponse;
 use warren_protocol::limits::{MAX_CODE, MAX_INPUT};
 
 use super::progress::Progress;
 use super::server::{Answer, Server};
 use super::{cases, language, output, render};
-use crate::cli::{EXIT_TROUBLE, RunArguments};
+use crate::cli::RunArguments;
+use crate::exit::EXIT_TROUBLE;
 
-/// Submits the file, prints what the program printed, and its verdict on standard error.
+/// Submits the file and prints the program's output, with the verdict on standard error.
 ///
 /// # Errors
-/// A file cannot be read, or the server cannot be reached or answers what is not of the
-/// contract.
+/// A file cannot be read, the server cannot be reached, or its answer breaks the contract.
 pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let body = body(arguments)?;
     let path = format!("/api/rooms/{}/execute", arguments.room);
@@ -39,7 +39,7 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Shows how a job that ran went.
+/// Prints the verdict on a job that ran.
 pub fn verdict(response: &ExecuteResponse) -> anyhow::Result<ExitCode> {
     let style = render::Style::of_stderr();
     output::to_stdout(response.stdout.as_bytes())?;
@@ -52,7 +52,7 @@ pub fn verdict(response: &ExecuteResponse) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What the raw answer means for the exit status.
+/// Returns the exit status that a raw answer stands for.
 pub fn status_of_json(answer: &Answer) -> ExitCode {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status == StatusCode::ACCEPTED
@@ -71,26 +71,24 @@ fn submitted(answer: &Answer) -> anyhow::Result<ExitCode> {
     let id = body["jobId"].as_str().context("the answer has no jobId")?;
     output::to_stdout(format!("{id}\n").as_bytes())?;
     output::to_stderr(&format!(
-        "submitted; `warren result {id} --wait 60` waits for its result\n"
+        "submitted; wait for its result with `warren result {id} --wait 60`\n"
     ))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn body(arguments: &RunArguments) -> anyhow::Result<Value> {
     let file = arguments.file.display();
-    let opened =
-        fs::File::open(&arguments.file).with_context(|| format!("{file} cannot be opened"))?;
-    // One byte over the limit is enough for the server to say so.
+    let opened = fs::File::open(&arguments.file).with_context(|| format!("cannot open {file}"))?;
+    // One byte over the limit is enough for the server to refuse it.
     let code =
-        read_text(opened, MAX_CODE.get() + 1).with_context(|| format!("{file} cannot be sent"))?;
+        read_text(opened, MAX_CODE.get() + 1).with_context(|| format!("cannot send {file}"))?;
     let language = match &arguments.language {
         Some(language) => language.clone(),
         None => language::guess(&arguments.file)?,
     };
     let input = match arguments.input.as_deref() {
         Some("-") => Some(
-            read_text(stdin().lock(), MAX_INPUT.get() + 1)
-                .context("standard input cannot be sent")?,
+            read_text(stdin().lock(), MAX_INPUT.get() + 1).context("cannot send standard input")?,
         ),
         text => text.map(str::to_owned),
     };
@@ -104,7 +102,7 @@ fn body(arguments: &RunArguments) -> anyhow::Result<Value> {
     Ok(body)
 }
 
-/// Text of at most `limit` bytes; what is beyond is left unread.
+/// Reads text of at most `limit` bytes and leaves the rest unread.
 fn read_text(from: impl Read, limit: u64) -> anyhow::Result<String> {
     let mut text = Vec::new();
     from.take(limit).read_to_end(&mut text)?;

@@ -1,31 +1,35 @@
-//! The Warren server that the commands talk to: one way to ask it, and to say what went wrong.
+//! The client of a Warren server, with advice when a request fails.
 
-use std::io::ErrorKind;
+use std::io::Read;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
+use reqwest::blocking::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
-use ureq::http::{HeaderMap, StatusCode};
-use ureq::{Body, Error};
 use warren_protocol::limits::MAX_BODY;
 
 use super::output;
-use crate::cli::{EXIT_TROUBLE, ServerArguments};
+use super::unanswered::{SystemResolver, unanswered};
+use crate::cli::ServerArguments;
+use crate::exit::EXIT_TROUBLE;
 
-/// How long to wait for a server's answer beyond what it was asked to wait: its own 5 seconds, and
-/// the way.
+/// The longest wait for an answer, beyond the wait that was asked for: the server's own 5 seconds, and
+/// a margin for the network.
 const ANSWER: Duration = Duration::from_secs(8);
-/// The largest answer that is read: every stream of every test case, in JSON.
+/// The largest answer to read: every stream of every test case, in JSON.
 const MAX_ANSWER: u64 = 64 * MAX_BODY.get();
 
-/// A server, and how we say who we are.
+/// A server, and the key to send.
 pub struct Server {
     base: String,
     key: Option<String>,
 }
 
-/// What it answered, read whole.
+/// A server's whole answer.
 pub struct Answer {
     pub status: StatusCode,
     pub body: Vec<u8>,
@@ -43,52 +47,61 @@ impl Server {
 
     /// Posts a body; `prefer` is its `Prefer` header.
     pub fn post(&self, path: &str, body: &Value, prefer: Option<&str>) -> anyhow::Result<Answer> {
-        let mut request = super::agent(ANSWER).post(format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
+        let mut request = self.request(Method::POST, path, ANSWER)?.json(body);
         if let Some(prefer) = prefer {
             request = request.header("prefer", prefer);
         }
-        self.read(request.send_json(body))
+        self.read(request)
     }
 
-    /// Gets what is at a path; the server may take `wait` longer than usual.
+    /// Gets a path; the server may take `wait` longer than usual.
     pub fn get(
         &self,
         path: &str,
         query: &[(&str, String)],
         wait: Duration,
     ) -> anyhow::Result<Answer> {
-        let mut request = super::agent(ANSWER + wait).get(format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        for (name, value) in query {
-            request = request.query(*name, value);
-        }
-        self.read(request.call())
+        let request = self.request(Method::GET, path, ANSWER + wait)?;
+        self.read(request.query(query))
     }
 
-    /// Deletes what is at a path.
+    /// Deletes a path.
     pub fn delete(&self, path: &str) -> anyhow::Result<Answer> {
-        let mut request = super::agent(ANSWER).delete(format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        self.read(request.call())
+        self.read(self.request(Method::DELETE, path, ANSWER)?)
     }
 
-    fn read(&self, answer: Result<ureq::http::Response<Body>, Error>) -> anyhow::Result<Answer> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        within: Duration,
+    ) -> anyhow::Result<RequestBuilder> {
+        let client = warren_outbound::command_builder(within)?
+            .dns_resolver(Arc::new(SystemResolver))
+            .build()?;
+        let mut request = client.request(method, format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        Ok(request)
+    }
+
+    fn read(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
         let server = self.base.clone();
-        let mut answer = answer.map_err(|error| unanswered(&server, error))?;
-        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let body = body
-            .read_to_vec()
-            .with_context(|| format!("the answer of {server} broke off"))?;
+        let answer = request.send().map_err(|error| unanswered(&server, error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = Vec::new();
+        answer
+            .take(MAX_ANSWER + 1)
+            .read_to_end(&mut body)
+            .with_context(|| format!("the answer of {server} is incomplete"))?;
+        ensure!(
+            body.len() as u64 <= MAX_ANSWER,
+            "the answer of {server} is longer than {MAX_ANSWER} bytes"
+        );
         Ok(Answer {
-            status: answer.status(),
-            headers: answer.headers().clone(),
+            status,
+            headers,
             body,
             server,
         })
@@ -96,49 +109,35 @@ impl Server {
 }
 
 impl Answer {
-    /// The body as what it should be.
+    /// Reads the body as JSON.
     pub fn json<T: serde::de::DeserializeOwned>(&self) -> anyhow::Result<T> {
-        serde_json::from_slice(&self.body)
-            .with_context(|| format!("{} does not answer as Warren does", self.server))
+        serde_json::from_slice(&self.body).with_context(|| {
+            format!(
+                "the answer of {} breaks Warren's contract; check --server",
+                self.server
+            )
+        })
     }
 
-    /// Tells a person why this is no success; `show` writes the error as suits the command.
+    /// Prints the server's error and advice; `show` formats the error for the command.
     pub fn complain(&self, show: impl FnOnce(&Value) -> String) -> anyhow::Result<ExitCode> {
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         if !problem["error"]["message"].is_string() {
             return Err(anyhow!(
-                "{} answers {} and is no Warren server; check --server",
+                "{} answers {} and is not a Warren server; check --server",
                 self.server,
                 self.status
             ));
         }
         let mut text = show(&problem["error"]);
         if self.status == StatusCode::UNAUTHORIZED {
-            text.push_str("warren: give a key with --key, or in WARREN_KEY\n");
+            text.push_str("warren: set a key with --key or WARREN_KEY\n");
         }
-        let retry_after = self.headers.get("retry-after");
+        let retry_after = self.headers.get(RETRY_AFTER);
         if let Some(seconds) = retry_after.and_then(|value| value.to_str().ok()) {
-            text.push_str(&format!("warren: try again in {seconds} s\n"));
+            text.push_str(&format!("warren: retry in {seconds} s\n"));
         }
         output::to_stderr(&text)?;
         Ok(ExitCode::from(EXIT_TROUBLE))
     }
-}
-
-fn unanswered(server: &str, error: Error) -> anyhow::Error {
-    let advice = match &error {
-        Error::Io(io) if io.kind() == ErrorKind::ConnectionRefused => {
-            "nothing listens there; start a server with `warren up`, or name another with --server"
-        }
-        Error::HostNotFound => "there is no such host; correct --server",
-        Error::BadUri(_) | Error::Http(_) => {
-            "that is no address; give --server like http://127.0.0.1:5000"
-        }
-        Error::Timeout(_) => "it took too long; is it overloaded? see `warren health`",
-        Error::Tls(_) | Error::Rustls(_) => {
-            "its certificate or its TLS cannot be used; for a server without TLS use http:// in --server"
-        }
-        _ => "is it running? Start one with `warren up`",
-    };
-    anyhow::Error::new(error).context(format!("no answer from {server}: {advice}"))
 }

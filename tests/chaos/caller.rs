@@ -1,4 +1,6 @@
-//! Callers: so many requests a second whatever comes back, and each answer held to the contract.
+//! Callers at a fixed rate, with each answer held to the contract.
+//!
+//! They send whatever comes back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -172,10 +174,6 @@ fn was_refused(error: &anyhow::Error) -> bool {
         io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused)
     };
     error.chain().any(refused)
-        || matches!(
-            error.downcast_ref::<ureq::Error>(),
-            Some(ureq::Error::Io(io)) if io.kind() == std::io::ErrorKind::ConnectionRefused
-        )
 }
 
 impl Run {

@@ -1,5 +1,7 @@
-//! The faults, each at a random moment. Those of one lane come one after another; the lanes go on
-//! side by side, so that a worker dies while the broker is away and a connection is slow.
+//! The faults, each at a random moment.
+//!
+//! Those of one lane come one after another; the lanes go on side by side, so that a worker dies while
+//! the broker is away and a connection is slow.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +14,16 @@ use super::plan::Plan;
 use super::post::{Post, Role};
 use super::site::Site;
 use crate::harness::proxy::{Direction, Proxy};
+use crate::harness::wait::SOON;
 
 /// How long a worker that runs a job is looked for before any is killed.
 const AIM: Duration = Duration::from_millis(500);
 /// How long a connection chosen to be cut may take to carry its last bytes.
 const LAST_BYTES: Duration = Duration::from_millis(1_500);
-/// How long there may be nothing to do a fault to: no broker, say.
-const TARGET: Duration = Duration::from_secs(60);
 /// The longest pause between a broker's return and the next fault on top of it.
 const BROKER_BACK: Duration = Duration::from_secs(2);
 /// Requests that nobody ever waits longer for.
-const LISTING: Duration = Duration::from_secs(10);
+const LISTING: Duration = Duration::from_secs(60);
 
 /// Does what a plan says.
 pub struct Faults {
@@ -194,7 +195,7 @@ impl Faults {
                 return Ok(());
             }
             self.journal.withdraw(begun);
-            anyhow::ensure!(started.elapsed() < TARGET, "no connection to cut");
+            anyhow::ensure!(started.elapsed() < SOON, "no connection to cut");
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -272,7 +273,7 @@ impl Faults {
             if let Some(name) = random.choice(names) {
                 return Ok(name.to_owned());
             }
-            anyhow::ensure!(started.elapsed() < TARGET, "{path} lists nothing");
+            anyhow::ensure!(started.elapsed() < SOON, "{path} lists nothing");
             sleep(Duration::from_millis(100)).await;
         }
     }

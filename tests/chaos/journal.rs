@@ -1,4 +1,4 @@
-//! What was done to the system and when, and what went wrong.
+//! A record of the faults done to the system, their times, and the violations.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What callers sent and what came back.
+//! The requests that callers sent, and the answer to each.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

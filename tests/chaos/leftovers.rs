@@ -1,5 +1,6 @@
-//! What is left on the machine: containers, processes, cgroups, mounts, volumes, disk. Of what is
-//! not ours to look at (another user's containers on the same engine) nothing is counted.
+//! Looks for leftovers: containers, processes, cgroups, mounts, volumes, disk.
+//!
+//! It does not count what belongs to others, such as another user's containers on the same engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,9 +12,10 @@ use anyhow::Context;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use crate::harness::docker;
+use crate::harness::wait::SOON;
 
-/// After so long nothing may be left.
-pub const GONE: Duration = Duration::from_secs(30);
+/// After so long nothing may be left, on the slowest machine.
+pub const GONE: Duration = SOON;
 /// What the engine's own books and a newly prepared image may take; containers that stay take more.
 const DISK: u64 = 64 << 20;
 /// How deep below the mount points of cgroups containers' groups are.

@@ -1,4 +1,4 @@
-//! What looks for leftovers must find them.
+//! Tests that the search for leftovers finds them.
 
 use std::collections::{BTreeSet, HashMap};
 

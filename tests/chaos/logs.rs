@@ -1,4 +1,4 @@
-//! What the processes' logs tell: how often each job was begun, and who they were.
+//! Reads the processes' logs: how often each job was begun, and by whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,5 +1,7 @@
-//! Faults at random moments under load, and what must hold whatever dies: nothing lost, nothing
-//! doubled, every request answered in time, nothing left behind. `docs/RELIABILITY.md` explains.
+//! Faults at random moments under load, and the promises that hold all the same.
+//!
+//! Nothing is lost or doubled, every request is answered in time, and nothing is left behind.
+//! `docs/RELIABILITY.md` explains.
 
 mod audit;
 mod caller;

@@ -1,4 +1,4 @@
-//! How much of what: numbers of jobs and faults, from `WARREN_CHAOS*`, and the seed of it all.
+//! The numbers of jobs and faults, from `WARREN_CHAOS*`, and the seed.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -100,7 +100,7 @@ impl Plan {
             rolls: 2,
             apis: 2,
             workers: 3,
-            limit: Duration::from_secs(230),
+            limit: Duration::from_secs(900),
             length: Length::Bounded,
         }
     }

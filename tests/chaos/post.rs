@@ -1,5 +1,6 @@
-//! One place in the site: an API or a worker behind a proxy of its own, which gets a successor as
-//! soon as it dies. The logs of the dead are kept.
+//! One process of the site behind its own proxy, replaced when it dies.
+//!
+//! It is an API or a worker. The logs of the dead are kept.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,10 +12,9 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::journal::{Broken, Journal};
 use crate::harness::proxy::Proxy;
+use crate::harness::wait::SOON;
 use crate::harness::warren::Warren;
 
-/// How long a process may take to end after SIGTERM: its own bounds, and a busy machine.
-const END: Duration = Duration::from_secs(20);
 /// From the moment in which callers are sent elsewhere until SIGTERM, as behind any balancer.
 const DEREGISTER: Duration = Duration::from_millis(500);
 
@@ -188,10 +188,10 @@ impl Post {
         let status = loop {
             match warren.ended()? {
                 Some(status) => break status,
-                None if started.elapsed() > END => {
+                None if started.elapsed() > SOON => {
                     journal.violated(
                         Broken::Process,
-                        format!("{} did not end within {END:?}", self.name),
+                        format!("{} did not end within {SOON:?}", self.name),
                     );
                     warren.kill();
                 }

@@ -1,4 +1,4 @@
-//! How long it takes after a fault until verdicts come again, and as many as they should.
+//! Measures the time from a fault to the first verdict and to full throughput.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The figures of a run, as they are printed and as they stand in docs/RELIABILITY.md.
+//! The figures of a run, as printed and as recorded in docs/RELIABILITY.md.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! A broker that restarts while 50 requests come in a second: how soon all is as before.
+//! Restarts the broker at 50 requests a second and measures the recovery.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,23 +16,22 @@ use super::program::Program;
 use super::recovery;
 use super::site::{Site, Size};
 use crate::harness::rabbitmq::Management;
+use crate::harness::wait::SOON;
 
 /// The most the whole may take.
-pub const LIMIT: Duration = Duration::from_secs(180);
+pub const LIMIT: Duration = Duration::from_secs(600);
 /// What comes in, whatever the machine can do of it.
 const RATE: u32 = 50;
 /// Over which throughput is measured.
 const WINDOW: Duration = Duration::from_secs(4);
 /// How soon after the broker takes connections throughput is full again.
 const BACK: Duration = Duration::from_secs(10);
-/// Of what there was before; less is no full throughput.
-const FULL_PERCENT: usize = 80;
+/// The same where the machine is slow or busy: so many times as long as its broker takes to start.
+const BACK_IN_STARTS: u32 = 3;
+/// Of what there was before; less is no full throughput. The counts are small ones, of a few seconds.
+const FULL_PERCENT: usize = 60;
 /// Over which time its view must not change.
 const STEADY: Duration = Duration::from_secs(1);
-/// How soon everybody's health tells that there is no broker.
-const TOLD: Duration = Duration::from_secs(5);
-/// How late the management API's view of consumers may be.
-const SHOWN: Duration = Duration::from_secs(20);
 
 /// By queue and prefetch.
 type Consumers = BTreeMap<(String, u64), u32>;
@@ -74,25 +73,27 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
     );
     let mut broker = site.broker.lock().await;
     broker.kill();
-    site.until_all_say(&["degraded", "down"], TOLD).await?;
+    site.until_all_say(&["degraded", "down"], SOON).await?;
+    let starting = Instant::now();
     broker.start().await?;
     let back = Instant::now();
+    let bound = BACK.max(BACK_IN_STARTS * (back - starting));
     let full_again = loop {
         let window = Instant::now().checked_sub(WINDOW).unwrap_or(back).max(back);
         let now = verdicts(&ledger, window);
         if now * 100 >= full * FULL_PERCENT {
             break back.elapsed();
         }
-        if back.elapsed() >= BACK {
+        if back.elapsed() >= bound {
             // Who else uses the machine may have begun to meanwhile; then it does no more later on.
             tokio::time::sleep(WINDOW).await;
             let later = verdicts(&ledger, Instant::now() - WINDOW);
             ensure!(
                 now * 100 >= later * FULL_PERCENT && later > 0,
-                "{now} verdicts in the {WINDOW:?} before {BACK:?} were over; {full} before the restart, {later} later:\n{}",
+                "{now} verdicts in the {WINDOW:?} before {bound:?} were over; {full} before the restart, {later} later:\n{}",
                 recovery::timeline(&[], &ledger.entries())
             );
-            break BACK;
+            break bound;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
@@ -159,8 +160,8 @@ async fn until_shown(
             return Ok(shown);
         }
         ensure!(
-            started.elapsed() < SHOWN,
-            "after {SHOWN:?} the broker shows {shown:?}"
+            started.elapsed() < SOON,
+            "after {SOON:?} the broker shows {shown:?}"
         );
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

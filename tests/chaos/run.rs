@@ -23,11 +23,10 @@ use super::report::{Figures, Material};
 use super::site::{Site, Size};
 use super::unattended::Submitter;
 use crate::harness::http;
+use crate::harness::wait::SOON;
 
 /// The most violations that are told in full.
 const TOLD: usize = 20;
-/// How long it may take until all is well once the last fault is over, on a slow machine.
-const WELL: Duration = Duration::from_secs(30);
 /// How often processes are looked after.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -156,7 +155,7 @@ async fn well_again(site: &Site, random: &mut fastrand::Rng) -> anyhow::Result<D
                 break;
             }
             anyhow::ensure!(
-                started.elapsed() < WELL,
+                started.elapsed() < SOON,
                 "{} does not recover: {}",
                 life.name,
                 answer.raw

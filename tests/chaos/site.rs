@@ -1,4 +1,4 @@
-//! The system under test: a broker of its own, and API and worker processes, each behind a proxy.
+//! The system under test: its own broker, and APIs and workers behind proxies.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +15,7 @@ use crate::harness::broker::Broker;
 use crate::harness::http;
 use crate::harness::proxy::Proxy;
 use crate::harness::rabbitmq::Management;
-
-/// How long all of it may take to be ready. Images may have to be built first.
-const READY: Duration = Duration::from_secs(120);
+use crate::harness::wait::SOON;
 
 /// How many of what, and how they are set.
 pub struct Size {
@@ -100,7 +98,7 @@ impl Site {
 
     /// Waits until every process says that all is well.
     pub async fn until_ready(&self) -> anyhow::Result<()> {
-        self.until_all_say(&["ok"], READY).await
+        self.until_all_say(&["ok"], SOON).await
     }
 
     /// Waits until every process says one of these of itself.

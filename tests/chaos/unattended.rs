@@ -1,4 +1,4 @@
-//! Jobs that nobody waits for, submitted from the test's own process.
+//! Submits unattended jobs from the test's own process.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use super::program::Program;
 /// How long such a job may take until it is begun; longer than any fault.
 const DEADLINE: Duration = Duration::from_secs(600);
 /// Submitting is bounded by itself; this is that bound and some more.
-const SUBMIT: Duration = Duration::from_secs(5);
+const SUBMIT: Duration = Duration::from_secs(30);
 
 /// An API's end of the queue, without the API.
 pub struct Submitter {

@@ -1,4 +1,4 @@
-//! What `docker inspect`, and the kernel inside each container, say about the hardening.
+//! Checks the hardening by `docker inspect` and inside each container.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -1,4 +1,6 @@
-//! A stack of `docker-compose.yml` with its own project name and ports, taken down even after a failure.
+//! A stack of `docker-compose.yml` with its own project name and ports.
+//!
+//! It is taken down even after a failure.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What every store promises, held against the SQLite file and a real MongoDB.
+//! The promises of every store, held against the SQLite file and a real MongoDB.
 
 mod claims;
 mod listing;
@@ -20,6 +20,7 @@ use warren_protocol::ids::JobId;
 use warren_protocol::reply::Reply;
 
 use crate::harness::mongo::Database;
+use crate::harness::wait::SOON;
 use claims::{
     a_claim_stands_until_it_is_released_replaced_or_lapses,
     one_of_many_claimants_wins_at_whatever_handle,
@@ -286,7 +287,7 @@ async fn a_recorder_writes_everything_before_it_ends(store: Opener) {
     for execution in &executions {
         let _written = recorder.record(execution.clone());
     }
-    recorder.drain(Duration::from_secs(30)).await;
+    recorder.drain(SOON).await;
     let backlog = recorder.backlog();
     assert_eq!((backlog.waiting, backlog.lost), (0, 0));
     for execution in &executions {
@@ -302,7 +303,7 @@ async fn what_a_recorder_holds_can_be_read(store: Opener) {
     let written = recorder.record(held.clone());
     let found = recorder.find(job.id).await.expect("it answers");
     assert_eq!(found.map(|found| found.end), Some(held.end.clone()));
-    assert!(written.within(Duration::from_secs(30)).await);
+    assert!(written.within(SOON).await);
     assert_eq!(find(store.as_ref(), job.id).await.end, held.end);
     // Of a job that another has settled already, that stands.
     let _written = recorder.record(failed(&job));
@@ -352,7 +353,7 @@ async fn record_with(store: Arc<dyn Store>, keeping: CodeKeeping) {
     let recorder = Recorder::keeping(keeping, Arc::clone(&store));
     let job = job();
     let written = recorder.record(ran(&job, "printed\n"));
-    assert!(written.within(Duration::from_secs(30)).await);
+    assert!(written.within(SOON).await);
     let origin = find(store.as_ref(), job.id).await.origin;
     let kept = origin.expect("it has an origin").source;
     let is_kept = keeping == CodeKeeping::Whole;

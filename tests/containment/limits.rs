@@ -1,4 +1,4 @@
-//! Every limit of the contract, verified as effective from inside a container.
+//! Verifies every limit of the contract from inside a container.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ async fn probe() -> Value {
         .await
         .expect("warren up starts");
     let submission = program("python", &corpus::source("python/probe_containment.py"));
-    let answer = warren.submit(&submission).await.expect("an answer");
+    let answer = warren.judged(&submission).await;
     assert_eq!(answer.body["success"], true, "{}", answer.body);
     serde_json::from_str(answer.text("stdout")).expect("the probe prints JSON")
 }
@@ -86,22 +86,19 @@ async fn every_limit_is_effective_inside_a_container() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_program_gets_half_a_cpu() {
+async fn a_busy_program_gets_no_more_than_half_a_cpu() {
     let _machine = machine::alone().await;
     let warren = Warren::start("up", &[]).await.expect("warren up starts");
     let answer = warren
-        .submit(&program("python", &corpus::source("python/burn_cpu.py")))
-        .await
-        .expect("an answer");
+        .judged(&program("python", &corpus::source("python/burn_cpu.py")))
+        .await;
     let (wall, cpu) = (
         answer.body["durationMs"].as_f64().unwrap(),
         answer.body["cpuMs"].as_f64().unwrap(),
     );
     let share = cpu / wall;
-    // The quota is kept per period of 100 ms, with the scheduler's slack; a whole CPU would be 1.
-    assert!(
-        (0.25..0.65).contains(&share),
-        "{share} of a CPU: {}",
-        answer.body
-    );
+    // The quota is kept per period of 100 ms, with the scheduler's slack; a whole CPU would be 1. How
+    // much less than its quota it gets is up to what else the machine does.
+    assert!(share < 0.65, "{share} of a CPU: {}", answer.body);
+    assert!(cpu > 0.0, "it was not measured: {}", answer.body);
 }

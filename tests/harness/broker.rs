@@ -1,4 +1,4 @@
-//! A RabbitMQ broker of a test's own, to be stopped and started under what runs on it.
+//! A RabbitMQ broker of a test's own, which it can stop and start.
 
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
@@ -11,11 +11,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 use super::rabbitmq::Management;
-
-/// How long a broker may take to start; with others beside it on two cores it does take long.
-const START: Duration = Duration::from_secs(90);
-/// How long it may take to stop in order.
-const STOP: Duration = Duration::from_secs(30);
+use super::wait::SOON;
 
 /// What `rabbitmq/` ships, in force here as well.
 const SHIPPED_CONFIGURATION: &str = include_str!("../../rabbitmq/rabbitmq.conf");
@@ -107,7 +103,7 @@ impl Broker {
                 self.log()
             );
             anyhow::ensure!(
-                started.elapsed() < START,
+                started.elapsed() < SOON,
                 "the broker did not start:\n{}",
                 self.log()
             );
@@ -125,7 +121,7 @@ impl Broker {
                 self.server = None;
             } else {
                 anyhow::ensure!(
-                    stopping.elapsed() < STOP,
+                    stopping.elapsed() < SOON,
                     "the broker did not stop:\n{}",
                     self.log()
                 );

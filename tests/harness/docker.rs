@@ -1,4 +1,4 @@
-//! What the Docker Engine holds of ours, asked of it directly.
+//! Reads from the Docker Engine which containers and volumes a worker has.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -7,8 +7,7 @@ use bollard::Docker;
 use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 
-/// How long removal, which is off the caller's path, may lag behind.
-const GONE: Duration = Duration::from_secs(30);
+use super::wait::SOON;
 
 /// A client of the engine that the tests run on.
 pub fn client() -> Docker {
@@ -59,7 +58,7 @@ pub async fn until(instance: &str, what: &str, are_so: impl Fn(&[ContainerSummar
             return;
         }
         assert!(
-            started.elapsed() < GONE,
+            started.elapsed() < SOON,
             "{} containers are not {what}: {containers:#?}",
             containers.len()
         );

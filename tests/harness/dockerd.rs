@@ -1,4 +1,4 @@
-//! A Docker Engine of a test's own, to be stopped, wedged and started under what runs on it.
+//! A Docker Engine of a test's own, which it can stop, wedge and start.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,9 +10,7 @@ use bollard::Docker;
 use tempfile::TempDir;
 
 use super::images;
-
-/// How long an engine may take to start, and to stop in order.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::wait::SOON;
 
 /// An engine on a socket of its own, with its data in a temporary directory and without networks.
 /// Dropping it ends it; the end of its log is shown when the test failed.
@@ -60,9 +58,10 @@ impl Dockerd {
             .create(true)
             .append(true)
             .open(self.path("log"))?;
-        // In a mount namespace of its own, so that no mount of it outlives it.
+        // In a mount namespace of its own, so that no mount of it outlives it; and in a network
+        // namespace of its own, since an engine without a bridge deletes the host's `docker0`.
         let engine = Command::new("unshare")
-            .args(["--mount", "--propagation", "private", "dockerd"])
+            .args(["--mount", "--propagation", "private", "--net", "dockerd"])
             .arg("--data-root")
             .arg(self.path("data"))
             .arg("--exec-root")
@@ -82,7 +81,7 @@ impl Dockerd {
         while !self.answers().await {
             let ended = self.engine.as_mut().map(Child::try_wait).transpose()?;
             anyhow::ensure!(
-                ended.flatten().is_none() && started.elapsed() < PATIENCE,
+                ended.flatten().is_none() && started.elapsed() < SOON,
                 "dockerd did not start (it needs root):\n{}",
                 self.log()
             );
@@ -106,7 +105,7 @@ impl Dockerd {
             if engine.try_wait()?.is_some() {
                 self.engine = None;
             } else {
-                anyhow::ensure!(stopping.elapsed() < PATIENCE, "dockerd did not stop");
+                anyhow::ensure!(stopping.elapsed() < SOON, "dockerd did not stop");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
@@ -156,7 +155,7 @@ impl Drop for Dockerd {
         };
         let stopping = Instant::now();
         while engine.try_wait().is_ok_and(|ended| ended.is_none()) {
-            if stopping.elapsed() > PATIENCE {
+            if stopping.elapsed() > SOON {
                 let _ = engine.kill();
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -1,8 +1,17 @@
-//! A caller of Warren's HTTP.
+//! An HTTP client of Warren.
 
+use std::io::Read;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use reqwest::blocking::{Client, Response};
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
+
+use super::wait::SOON;
+
+/// Between two tries of what a busy machine had no time for.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// An answer, and how long it took.
 #[derive(Clone, Debug)]
@@ -31,19 +40,38 @@ impl Answer {
     pub fn error_code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
+
+    /// Whether the job was refused or given up for want of time, so that there is no verdict.
+    pub fn is_late(&self) -> bool {
+        matches!(self.error_code(), "overloaded" | "timed_out")
+    }
+
+    /// Whether a busy machine may have made the difference: the job was late, or a run was not ended
+    /// by the program. (Programs that take their whole time are not asked about.)
+    fn is_cut_short(&self, stops_on_failure: bool) -> bool {
+        let statuses = self.body["testResults"].as_array().into_iter().flatten();
+        let mut statuses = statuses.chain([&self.body]).map(|run| &run["status"]);
+        self.is_late()
+            || statuses.any(|status| {
+                status == "time_limit_exceeded" || (status == "not_run" && !stops_on_failure)
+            })
+    }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(Duration::from_secs(30)))
-        .build()
-        .into()
+/// The client of all tests. It keeps no connection for the next request: a server of one test may
+/// get the port of another's.
+pub fn client() -> &'static Client {
+    static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+        let builder = warren_outbound::command_builder(SOON);
+        let builder = builder.expect("TLS").pool_max_idle_per_host(0);
+        builder.no_proxy().build().expect("a client")
+    });
+    &CLIENT
 }
 
 /// Gets `url`.
 pub async fn get(url: String) -> anyhow::Result<Answer> {
-    blocking(move || agent().get(&url).call()).await
+    blocking(move || client().get(&url).send()).await
 }
 
 /// Submits to `url` with one more header.
@@ -54,15 +82,16 @@ pub async fn with_header(
 ) -> anyhow::Result<Answer> {
     let body = submission.to_string();
     blocking(move || {
-        let request = agent().post(&url).header(name, value);
-        request.content_type("application/json").send(&body)
+        let request = client().post(&url).header(name, value);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        request.body(body).send()
     })
     .await
 }
 
 /// Deletes `url`.
 pub async fn delete(url: String) -> anyhow::Result<Answer> {
-    blocking(move || agent().delete(&url).call()).await
+    blocking(move || client().delete(&url).send()).await
 }
 
 /// Posts `body` to `url` as it is.
@@ -72,10 +101,8 @@ pub async fn post(
     body: Vec<u8>,
 ) -> anyhow::Result<Answer> {
     blocking(move || {
-        agent()
-            .post(&url)
-            .header("content-type", content_type)
-            .send(&body[..])
+        let request = client().post(&url).header(CONTENT_TYPE, content_type);
+        request.body(body).send()
     })
     .await
 }
@@ -85,29 +112,47 @@ pub async fn submit(url: String, submission: &Value) -> anyhow::Result<Answer> {
     post(url, "application/json", submission.to_string().into_bytes()).await
 }
 
+/// Posts a submission to `url` until the machine has time for it; returns the answer to that. It is
+/// for programs that end by themselves: on a machine that others keep busy any of them may meet the
+/// contract's limits of time, which is an honest answer and says nothing of the program.
+pub async fn judged(url: &str, submission: &Value) -> Answer {
+    let stops_on_failure = submission["stopOnFailure"] == true;
+    let started = Instant::now();
+    loop {
+        let answer = submit(url.to_owned(), submission).await;
+        let answer = answer.expect("an answer");
+        if !answer.is_cut_short(stops_on_failure) || started.elapsed() > SOON {
+            return answer;
+        }
+        eprintln!(
+            "no time for it yet ({}): {:.300}",
+            answer.status, answer.raw
+        );
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// A submission of `code` alone.
 pub fn program(language: &str, code: &str) -> Value {
     json!({ "language": language, "code": code })
 }
 
 async fn blocking(
-    call: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error> + Send + 'static,
+    call: impl FnOnce() -> reqwest::Result<Response> + Send + 'static,
 ) -> anyhow::Result<Answer> {
     let asking = tokio::task::spawn_blocking(move || {
         let asked = Instant::now();
-        let mut response = call()?;
-        let bytes = response
-            .body_mut()
-            .with_config()
-            .limit(64 << 20)
-            .read_to_vec()?;
+        let response = call()?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut bytes = Vec::new();
+        response.take(64 << 20).read_to_end(&mut bytes)?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         let header = |name| {
-            let value = response.headers().get(name);
+            let value = headers.get(name);
             value.and_then(|v| v.to_str().ok()).map(str::to_owned)
         };
         anyhow::Ok(Answer {
-            status: response.status().as_u16(),
+            status,
             raw: String::from_utf8_lossy(&bytes).into_owned(),
             body,
             retry_after: header("retry-after"),

@@ -1,5 +1,7 @@
-//! The base images that the tests run on: those of the environment, else those that
-//! `scripts/provision` wrote into `.env`, else the defaults.
+//! The base images of the tests.
+//!
+//! They come from the environment, else from what `scripts/provision` wrote into `.env`, else from the
+//! defaults.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! A caller that costs little: many of it fit on the machine that they load.
+//! A light HTTP client, of which many fit on the machine that they load.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
 use serde_json::Value;
@@ -9,14 +9,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::http::Answer;
-
-/// How long an answer may take before the test gives it up.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::wait::SOON;
 
 /// Posts `body` to `path` at `address` (host and port), over a connection of its own.
 pub async fn post(address: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
     let asked = Instant::now();
-    let raw = timeout(PATIENCE, exchange(address, path, body))
+    let raw = timeout(SOON, exchange(address, path, body))
         .await
         .context("no answer")??;
     let took = asked.elapsed();

@@ -1,4 +1,4 @@
-//! Who has the machine: tests that load it take turns, however many of them run at a time.
+//! Turns of the tests that load the machine, however many run at a time.
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 

@@ -1,4 +1,4 @@
-//! What the tests share: the real services they run against, Warren's own processes, and a client.
+//! The harness of the system tests: real services, Warren's processes, and a client.
 
 pub mod broker;
 pub mod corpus;

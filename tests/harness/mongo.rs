@@ -1,5 +1,6 @@
-//! A database of its own for each test, on the real MongoDB that `scripts/provision test` starts,
-//! and a line to it that a test can cut.
+//! A database for each test on the shared MongoDB, and a line to it.
+//!
+//! `scripts/provision test` starts that MongoDB. A test can cut the line.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;

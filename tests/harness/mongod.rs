@@ -1,4 +1,4 @@
-//! A MongoDB of a test's own, to be killed and started under what runs on it.
+//! A MongoDB of a test's own, which it can kill and start.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -11,9 +11,7 @@ use mongodb::bson::doc;
 use tempfile::TempDir;
 
 use super::broker::free_ports;
-
-/// How long it may take to start and to elect itself.
-const START: Duration = Duration::from_secs(60);
+use super::wait::SOON;
 
 /// A replica set of one on a loopback port of its own, with its data in a temporary directory.
 /// Dropping it kills it.
@@ -38,7 +36,7 @@ impl Mongod {
         let admin = mongod.client().await?.database("admin");
         let started = Instant::now();
         while let Err(error) = admin.run_command(initiate.clone()).await {
-            anyhow::ensure!(started.elapsed() < START, "no replica set: {error}");
+            anyhow::ensure!(started.elapsed() < SOON, "no replica set: {error}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         mongod.until_writable().await?;
@@ -81,7 +79,7 @@ impl Mongod {
             if hello.is_ok_and(|h| h.get_bool("isWritablePrimary").unwrap_or(false)) {
                 return Ok(());
             }
-            anyhow::ensure!(started.elapsed() < START, "this mongod takes no writes");
+            anyhow::ensure!(started.elapsed() < SOON, "this mongod takes no writes");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -1,4 +1,6 @@
-//! A TCP proxy that can do to connections what networks do: go deaf in one direction or both, cut, delay.
+//! A TCP proxy that does to connections what networks do.
+//!
+//! It goes deaf in one direction or both, cuts, and delays.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

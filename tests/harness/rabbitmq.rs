@@ -1,15 +1,14 @@
-//! A RabbitMQ broker as its management API shows it, and virtual hosts on it for one test each.
+//! RabbitMQ through its management API, with a virtual host for each test.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use lapin::uri::{AMQPAuthority, AMQPUri};
+use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
-/// How long the management API may take to answer. It is slow while many virtual hosts are made.
-const ANSWER: Duration = Duration::from_secs(30);
-/// How long to wait for what a broker is about to show.
-const SOON: Duration = Duration::from_secs(20);
+use super::http::client;
+use super::wait::SOON;
 
 /// A broker's management API.
 #[derive(Clone, Debug)]
@@ -89,20 +88,15 @@ impl Management {
         body: Option<Value>,
     ) -> anyhow::Result<Value> {
         let url = format!("{}{path}", self.http);
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(&url)
+        let response = client()
+            .request(method.parse()?, &url)
+            .timeout(SOON)
             .header("content-type", "application/json")
-            .body(body.map(|body| body.to_string()).unwrap_or_default())?;
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(ANSWER))
-            .allow_non_standard_methods(true)
-            .build()
-            .into();
-        let mut response = agent
-            .run(request)
+            .body(body.map(|body| body.to_string()).unwrap_or_default())
+            .send()
+            .and_then(Response::error_for_status)
             .with_context(|| format!("{method} {path} on the management API"))?;
-        let text = response.body_mut().read_to_string()?;
+        let text = response.text()?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 }

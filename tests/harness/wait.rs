@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+/// The bound of every wait for what must happen. It says nothing of how long that may take: it only
+/// ends a test that hangs, so it is longer than the slowest and busiest machine needs.
+pub const SOON: Duration = Duration::from_secs(180);
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Waits until it is so; how long that took.
+/// Waits until the condition holds; returns how long that took.
 pub async fn until(within: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();
     while !is_so().await {

@@ -11,11 +11,7 @@ use tempfile::TempDir;
 
 use super::http::{self, Answer};
 use super::images;
-
-/// How long a process may take until it is healthy: images may have to be built first.
-const START: Duration = Duration::from_secs(90);
-/// How long one may take to end after SIGTERM.
-const END: Duration = Duration::from_secs(20);
+use super::wait::SOON;
 
 /// A running `warren`. Dropping it ends it; its log is shown when the test failed.
 pub struct Warren {
@@ -120,7 +116,7 @@ impl Warren {
             if self.api.iter().chain(&self.worker).count() == self.listeners {
                 return Ok(());
             }
-            self.within(started, START, "listen").await?;
+            self.within(started, SOON, "listen").await?;
         }
     }
 
@@ -146,7 +142,7 @@ impl Warren {
                     }
                     break;
                 }
-                self.within(started, START, "become healthy").await?;
+                self.within(started, SOON, "become healthy").await?;
             }
         }
         Ok(())
@@ -189,7 +185,7 @@ impl Warren {
             if is_so(&health) {
                 return health;
             }
-            assert!(started.elapsed() < START, "not {what}: {health:#}");
+            assert!(started.elapsed() < SOON, "not {what}: {health:#}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -220,6 +216,11 @@ impl Warren {
     /// Submits to its API.
     pub async fn submit(&self, submission: &Value) -> anyhow::Result<Answer> {
         http::submit(self.execute_url(), submission).await
+    }
+
+    /// Submits until the machine has time for the job; returns the answer to that.
+    pub async fn judged(&self, submission: &Value) -> Answer {
+        http::judged(&self.execute_url(), submission).await
     }
 
     /// Where submissions go.
@@ -256,7 +257,7 @@ impl Warren {
     pub async fn until_logged(&self, what: &str) {
         let started = Instant::now();
         while !self.log().contains(what) {
-            let waited = self.within(started, START, "log what was expected").await;
+            let waited = self.within(started, SOON, "log what was expected").await;
             waited.expect(what);
         }
     }
@@ -277,8 +278,8 @@ impl Warren {
                 return Ok(status);
             }
             anyhow::ensure!(
-                started.elapsed() < END,
-                "warren did not end within {END:?}: {}",
+                started.elapsed() < SOON,
+                "warren did not end within {SOON:?}: {}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(20));

@@ -1,4 +1,4 @@
-//! A collector of traces as far as OTLP over HTTP asks for one: takes `POST /v1/traces`.
+//! A collector of traces that takes `POST /v1/traces`, OTLP over HTTP.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

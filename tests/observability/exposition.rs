@@ -1,5 +1,6 @@
-//! Reads what `GET /metrics` tells, strictly: OpenMetrics, and nothing that could grow with what
-//! callers send.
+//! Reads `GET /metrics` strictly as OpenMetrics.
+//!
+//! It refuses labels that could grow with what callers send.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! deploy/kubernetes, held to Kubernetes' own schemas (`manifests.py`).
+//! Checks deploy/kubernetes against Kubernetes' own schemas (`manifests.py`).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What operators see: metrics, traces, dashboards and alerts, from running processes.
+//! Observability of running processes: metrics, traces, dashboards and alerts.
 
 mod collector;
 mod exposition;

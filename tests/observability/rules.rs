@@ -1,5 +1,6 @@
-//! The dashboard and the alert rules in deploy/observability: every figure that they use is told by
-//! somebody, and every alert is explained in docs/OPERATIONS.md.
+//! Checks the dashboard and the alert rules of deploy/observability.
+//!
+//! Some process reports every figure that they use, and docs/OPERATIONS.md explains every alert.
 
 use std::collections::BTreeSet;
 use std::fs;

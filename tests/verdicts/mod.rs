@@ -1,5 +1,6 @@
-//! The programs of `tests/corpus/verdicts` through the whole of Warren with all its slots taken:
-//! for each the verdict that it says of itself.
+//! Runs the programs of `tests/corpus/verdicts` through the whole of Warren.
+//!
+//! All slots are taken, and each program gets the verdict that it states of itself.
 
 mod program;
 
@@ -13,7 +14,7 @@ use crate::harness::{docker, machine, warren::Warren};
 use program::Labelled;
 
 /// How often a program is sent that the machine has no time for, which is no verdict.
-const TRIES: usize = 6;
+const TRIES: usize = 20;
 
 #[test]
 fn the_labelled_corpus_is_whole() {
@@ -53,11 +54,12 @@ async fn judge_all(programs: Vec<Labelled>, configuration: &[(&str, &str)]) {
     let (long, quick): (Vec<_>, Vec<_>) = others.into_iter().partition(Labelled::uses_up_its_time);
 
     // Twice as many as can run: half of them wait, which changes no verdict. But those that take
-    // much time, their own or the CPU's, would leave those behind them none.
+    // much time would leave those behind them none, and those that take much CPU would not leave
+    // each other their share of it where something else uses the machine as well.
     let mut complaints = Vec::new();
     for (what, programs, at_a_time) in [
         ("quick", quick, 2 * slots),
-        ("busy", busy, slots),
+        ("busy", busy, slots.div_ceil(2)),
         ("long", long, slots),
     ] {
         let begun = Instant::now();
@@ -98,7 +100,7 @@ async fn run(warren: &Warren, program: &Labelled) -> Answer {
     let mut tries = 0;
     loop {
         let answer = warren.submit(&submission).await.expect("an answer");
-        // Who is refused for the load of others comes again when told, and has not been tried.
+        // A refusal for the load of others is no try.
         tries += usize::from(answer.error_code() != "overloaded");
         if program.is_judged(&answer) || tries == TRIES {
             return answer;

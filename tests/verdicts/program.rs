@@ -1,4 +1,4 @@
-//! A labelled program: its first lines say what its answer must be.
+//! A labelled program, with its expected answer in its first lines.
 
 use std::path::Path;
 
@@ -108,11 +108,11 @@ impl Labelled {
         self.says("needs") == Some("cpu")
     }
 
-    /// Whether the answer is a verdict. There was no time or no room for the program, or it got less
-    /// than half of its share of a CPU where it needs that: then it says nothing of the program.
+    /// Whether the answer is a verdict. There was no time or no room for the program, or it was stopped
+    /// at its limit of time with less than half of its share of a CPU: then it says nothing of it.
     pub fn is_judged(&self, answer: &Answer) -> bool {
         let (wall, cpu) = (&answer.body["durationMs"], &answer.body["cpuMs"]);
-        let starved = self.needs_cpu()
+        let starved = !self.uses_up_its_time()
             && answer.text("status") == "time_limit_exceeded"
             && cpu.as_f64() < wall.as_f64().map(|wall| wall / 4.0);
         !starved && !matches!(answer.status, 429 | 503 | 504)

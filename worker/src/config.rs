@@ -1,4 +1,4 @@
-//! A worker's settings.
+//! The worker's configuration.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,45 +6,42 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use warren_config::Env;
-use warren_languages::{Languages, PolicyMode};
+use warren_languages::{LanguageName, Languages, PolicyMode};
 
-use crate::access::Access;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
-use crate::pool::PoolSettings;
-use crate::unattended::Share;
-use warren_languages::LanguageName;
+use crate::intake::{Access, Share};
+use crate::sandbox::PoolConfig;
 
-/// The most slots of one worker: beyond it, start another.
+/// The most slots of one worker; for more, start another worker.
 const MAX_SLOTS: u16 = 256;
-/// How long running jobs may take to end when the worker is asked to stop: a job's five seconds
-/// and a little.
+/// The default grace period of a stop: a job's five seconds and a little.
 const DRAIN: Duration = Duration::from_secs(8);
 
-/// What a worker is told.
+/// A worker's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where its HTTP listens.
+    /// The address that its HTTP listens on.
     pub address: SocketAddr,
-    /// How many jobs it runs at a time.
+    /// The number of jobs it runs at a time.
     pub slots: NonZeroU16,
-    /// The part of their time that jobs have which nobody waits for, while callers come.
+    /// The share of their time that unattended jobs get while callers come.
     pub unattended_share: Share,
-    /// What is started ahead of them.
-    pub pool: PoolSettings,
+    /// The pool of containers that are started ahead of jobs.
+    pub pool: PoolConfig,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
-    /// Which of Docker's runtimes makes its containers; the default if there is none.
+    /// The Docker runtime that makes its containers; `None` for Docker's default.
     pub runtime: Option<RuntimeName>,
-    /// Whether submissions to its own HTTP are held to the patterns.
+    /// The policy on submissions to its own HTTP.
     pub policy: PolicyMode,
-    /// How long a stop may take.
+    /// The grace period of a stop.
     pub drain: Duration,
-    /// Who may send submissions to its own HTTP.
+    /// The rule for who may send submissions to its own HTTP.
     pub access: Access,
 }
 
 impl Config {
-    /// Reads the settings; faults are kept in `env`.
+    /// Reads the settings; faults are recorded in `env`.
     pub fn from_env(env: &mut Env, languages: &Languages) -> Self {
         let slots = slots(env);
         let default_address = SocketAddr::from(([127, 0, 0, 1], 5001));
@@ -52,7 +49,7 @@ impl Config {
             address: env.parse("WARREN_WORKER_ADDR").unwrap_or(default_address),
             slots,
             unattended_share: env.parse(Share::VARIABLE).unwrap_or_default(),
-            pool: PoolSettings::from_env(env, slots),
+            pool: PoolConfig::from_env(env, slots),
             images: languages
                 .iter()
                 .map(|language| {
@@ -76,14 +73,15 @@ impl Config {
         }
     }
 
-    /// Whether a worker may start like this; what it may not is recorded in `env` as a fault. Apart
+    /// Checks that a worker may start with this configuration; faults are recorded in `env`. Apart
     /// from the reading, since an API reads these settings, too.
     pub fn check(&self, env: &mut Env) {
         self.access.check(self.address, env);
     }
 }
 
-/// A job may use half a CPU, so two a core keep the machine busy and not more.
+/// Reads the number of slots. A job may use half a CPU, so two a core keep the machine busy and no
+/// more.
 fn slots(env: &mut Env) -> NonZeroU16 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let default = u16::try_from(cores * 2)
@@ -92,7 +90,8 @@ fn slots(env: &mut Env) -> NonZeroU16 {
     NonZeroU16::new(env.number("WARREN_SLOTS", default, 1..=MAX_SLOTS)).unwrap_or(NonZeroU16::MIN)
 }
 
-/// `WARREN_IMAGE_PYTHON`, `WARREN_IMAGE_C__`: what is no letter or digit becomes `_`.
+/// The variable that chooses a language's image, such as `WARREN_IMAGE_PYTHON` or
+/// `WARREN_IMAGE_C__`: every character but letters and digits becomes `_`.
 fn image_variable(language: &LanguageName) -> String {
     let name: String = language
         .as_str()

@@ -1,34 +1,37 @@
-//! Warren's worker: takes jobs off the queue, runs each one in a fresh hardened container, and
-//! replies. The way of a job through this crate: [`consume`] takes it, [`execute`] sees it
-//! through, [`pool`] has its container ready, [`engine`] makes it, [`conversation`] speaks with PID 1
-//! in it, [`verdict`] makes an outcome of what PID 1 saw.
+//! Warren's worker: takes jobs off the queue, runs each in a fresh hardened container, and replies.
+//!
+//! The rooms follow the way of a job. Each may use the rooms listed below it and none above:
+//!
+//! ```text
+//! worker      puts the parts together, runs and drains them
+//! config      the operator's settings
+//! intake      takes jobs: from the queue, from its own HTTP, unattended ones at their turn
+//! condition   watches whether jobs can be run, and reports and announces it
+//! run         sees one job through, from its container to its outcome
+//! metrics     counts and shows what the worker does
+//! readiness   the state that `condition` sets and the others read
+//! sandbox     has containers ready, and speaks with PID 1 in them
+//! engine      makes and removes containers
+//! slots       bounds how many jobs run at a time
+//! pauses      pauses between attempts
+//! error       the crate's one error type
+//! ```
 
-pub mod access;
-pub mod config;
-pub mod consume;
-pub mod conversation;
-mod drain;
-pub mod engine;
-pub mod error;
-pub mod execute;
-pub mod health;
-pub mod http;
-mod judge;
-pub mod metrics;
+mod condition;
+mod config;
+mod engine;
+mod error;
+mod intake;
+mod metrics;
 mod pauses;
-pub mod pool;
-mod presence;
 mod readiness;
-pub mod slots;
-mod stages;
-mod suspects;
-mod taking;
-mod telling;
-mod unattended;
-mod upkeep;
-pub mod verdict;
+mod run;
+mod sandbox;
+mod slots;
 mod worker;
 
 pub use config::Config;
+pub use engine::Engine;
+pub use engine::docker::{DockerConfig, DockerEngine};
 pub use error::{Error, Result};
 pub use worker::Worker;

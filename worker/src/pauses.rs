@@ -1,11 +1,11 @@
-//! Pauses between attempts that fail.
+//! Back-off: the pauses between attempts that fail.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// From `first`, doubling up to `last`, for ever; up to as much again is added by chance, so that
-/// what failed together is not tried again together.
+/// Makes endless pauses, from `first` and doubling up to `last`. Up to as much again is added at
+/// random, so that attempts that failed together are not repeated together.
 pub(crate) fn pauses(first: Duration, last: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(first)

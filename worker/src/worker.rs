@@ -1,6 +1,7 @@
-//! A worker as a whole: put together, running, and drained.
+//! A whole worker: puts its parts together, runs them, and drains them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
@@ -13,22 +14,23 @@ use warren_protocol::ids::InstanceId;
 use warren_protocol::limits::Limits;
 use warren_queue::WorkerQueue;
 
+use crate::condition::{Canary, Health, Monitor, Presence};
 use crate::config::Config;
-use crate::drain::for_jobs;
 use crate::engine::Engine;
-use crate::execute::Executor;
-use crate::health::Health;
-use crate::http::{Context, router};
-use crate::metrics::{Metrics, Present};
-use crate::pool::Pool;
-use crate::presence::Presence;
-use crate::readiness::{Canary, Monitor, Readiness};
+use crate::intake::{Context, JobIntake, Settler, UnattendedScheduler, router};
+use crate::metrics::{Gauges, Metrics};
+use crate::readiness::Readiness;
+use crate::run::Executor;
+use crate::sandbox::Pool;
 use crate::slots::Slots;
-use crate::taking::Taking;
-use crate::unattended::UnattendedScheduler;
-use crate::{Error, Result, upkeep};
+use crate::{Error, Result};
 
-/// A worker, ready to be run.
+/// The pause between two sweeps for containers whose owner is gone.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// The part of the grace period that is kept to hand jobs back and have containers removed.
+const HAND_BACK_RESERVE: Duration = Duration::from_millis(1_500);
+
+/// A worker that is ready to run.
 pub struct Worker {
     config: Config,
     engine: Arc<dyn Engine>,
@@ -41,7 +43,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker of these parts; `queue_name` is what health calls the queue.
+    /// A worker of these parts; `queue` comes with its name in health reports.
     #[must_use]
     pub fn new(
         config: Config,
@@ -58,7 +60,7 @@ impl Worker {
             languages.clone(),
             slots.clone(),
         );
-        let metrics = Metrics::new(Present {
+        let metrics = Metrics::new(Gauges {
             pool: pool.clone(),
             slots: slots.clone(),
             engine: Arc::clone(&engine),
@@ -102,16 +104,17 @@ impl Worker {
         }
     }
 
-    /// Takes jobs and serves `listener` until `stop`; then takes no more, lets those that run
-    /// end, and waits until their containers are gone. Bounded by the configured drain time: jobs
-    /// that still run towards its end go back to the queue. `listener` is served to the last, so
-    /// that who asks is told that this worker drains.
+    /// Takes jobs and serves `listener` until `stop`. Then takes no more, lets running jobs end, and
+    /// waits until their containers are gone.
+    ///
+    /// The configured drain time bounds the stop: jobs that still run towards its end go back to the
+    /// queue. `listener` is served to the last, so that health checks see that this worker drains.
     ///
     /// # Errors
     /// The queue or the HTTP server failed for good.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<Drained> {
         let (running, grace_over) = (TaskTracker::new(), CancellationToken::new());
-        let sweeping = upkeep::sweep_until(Arc::clone(&self.engine), stop.clone());
+        let sweeping = sweep_until(Arc::clone(&self.engine), stop.clone());
         let _sweeper = AbortOnDropHandle::new(tokio::spawn(sweeping));
         let presence = Presence {
             queue: Arc::clone(&self.queue),
@@ -119,7 +122,7 @@ impl Worker {
             slots: self.slots.clone(),
             state: self.readiness.state(),
         };
-        // To the last: that it drains is to be known.
+        // Announced to the last, so that every API knows that it drains.
         let _announcing = AbortOnDropHandle::new(tokio::spawn(presence.announce(stop.clone())));
         let monitor = Monitor {
             engine: Arc::clone(&self.engine),
@@ -130,17 +133,20 @@ impl Worker {
         };
         let mut monitor = tokio::spawn(monitor.run(stop.clone()));
         let (pool, keeping) = (self.pool, stop.clone());
-        let mut keeper = tokio::spawn(async move { pool.keep(keeping).await });
-        let taking = Taking {
+        let mut refiller = tokio::spawn(async move { pool.keep(keeping).await });
+        let intake = JobIntake {
+            settler: Settler {
+                executor: self.executor,
+                queue: Arc::clone(&self.queue),
+                hand_back_now: grace_over.clone(),
+            },
             queue: self.queue,
-            executor: self.executor,
             scheduler: UnattendedScheduler::new(self.slots.clone(), self.config.unattended_share),
             slots: self.slots,
             readiness: self.readiness,
             running: running.clone(),
-            grace_over: grace_over.clone(),
         };
-        let mut taking = tokio::spawn(taking.run(stop.clone()));
+        let mut intake = tokio::spawn(intake.run(stop.clone()));
         let grace = self.config.drain;
         let bounds = Bounds {
             grace,
@@ -149,11 +155,11 @@ impl Worker {
         let close = CancellationToken::new();
         let mut http = tokio::spawn(serve(listener, router(self.context), close.clone(), bounds));
 
-        // Whatever ends first, for whatever reason, ends the rest.
+        // The first part to end, for whatever reason, ends the rest.
         let result = tokio::select! {
             () = stop.cancelled() => Ok(()),
-            taken = &mut taking => taken.unwrap_or(Err(Error::Panicked("taking jobs"))),
-            kept = &mut keeper => kept.map_err(|_panicked| Error::Panicked("keeping the pool")),
+            taken = &mut intake => taken.unwrap_or(Err(Error::Panicked("taking jobs"))),
+            kept = &mut refiller => kept.map_err(|_panicked| Error::Panicked("keeping the pool")),
             watched = &mut monitor => watched.map_err(|_panicked| Error::Panicked("watching its engine")),
             served = &mut http => served.map(drop).map_err(|_panicked| Error::Panicked("serving HTTP")),
         };
@@ -161,24 +167,24 @@ impl Worker {
         stop.cancel();
         running.close();
         let in_flight = async {
-            if !taking.is_finished() {
-                drop((&mut taking).await);
+            if !intake.is_finished() {
+                drop((&mut intake).await);
             }
             running.wait().await;
             close.cancel();
             if !http.is_finished() {
                 drop((&mut http).await);
             }
-            if !keeper.is_finished() {
-                drop((&mut keeper).await);
+            if !refiller.is_finished() {
+                drop((&mut refiller).await);
             }
         };
         let mut drained = Drained::InOrder;
-        if timeout(for_jobs(grace), in_flight).await.is_err() {
+        if timeout(time_for_jobs(grace), in_flight).await.is_err() {
             drained = Drained::OutOfTime;
             tracing::warn!(
                 left = running.len(),
-                "jobs still run at the end of the grace period; they go back to the queue"
+                "jobs still run at the end of the grace period; handing them back to the queue"
             );
             grace_over.cancel();
             close.cancel();
@@ -192,5 +198,23 @@ impl Worker {
             drained = Drained::OutOfTime;
         }
         result.map(|()| drained)
+    }
+}
+
+/// The part of the grace period that running jobs may take.
+fn time_for_jobs(grace: Duration) -> Duration {
+    grace.saturating_sub(HAND_BACK_RESERVE).max(grace / 2)
+}
+
+/// Removes containers whose owner is gone, periodically until `stop`.
+async fn sweep_until(engine: Arc<dyn Engine>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = engine.sweep().await {
+            tracing::warn!(%error, "failed to look for containers whose owner is gone; retrying soon");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            () = stop.cancelled() => {}
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Callbacks: posts results to the `callbackUrl` of their callers.
 //!
-//! They are accepted here, put into a durable queue, and posted out of it (docs/ARCHITECTURE.md,
-//! *Callbacks*).
+//! They are accepted here, put into a durable queue, and posted out of it (`docs/design/callbacks.md`).
 
 mod config;
 mod counters;

@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use url::{Host, Url};
-use warren_http::client::{ClientError, client_builder};
+use warren_outbound::{ClientError, client_builder};
 use warren_protocol::ids::JobId;
 use warren_protocol::time::EpochMillis;
 use warren_queue::{Callback, CallbackDelivery};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use warren_protocol::presence::{WorkerState, WorkerStatus};
+use warren_queue::BrokerPool;
 
 use super::Health;
 use crate::metrics::{Kind, Metrics, Readings};
@@ -12,6 +13,7 @@ impl Health {
     /// a report first, so that all of it is at most a second old.
     pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
         self.register_queue(metrics);
+        self.register_broker_pool(metrics);
         self.register_workers(metrics);
         let health = Arc::clone(self);
         metrics.register_collector(Readings {
@@ -60,6 +62,29 @@ impl Health {
             "queue_latency_seconds",
             "How long the queue took to say so",
             move || read().map(|status| status.latency),
+        );
+    }
+
+    /// Registers the pool of connections for durable messages; without RabbitMQ there is none.
+    fn register_broker_pool(self: &Arc<Self>, metrics: &Metrics) {
+        let pool = |part: fn(BrokerPool) -> usize| {
+            let queue = Arc::clone(&self.queue);
+            move || queue.broker_pool().map(part)
+        };
+        metrics.register_gauge(
+            "broker_pool_size",
+            "Connections to RabbitMQ that durable messages are published on",
+            pool(|pool| pool.size),
+        );
+        metrics.register_gauge(
+            "broker_pool_available",
+            "How many of these are not in use",
+            pool(|pool| pool.available),
+        );
+        metrics.register_gauge(
+            "broker_pool_waiting",
+            "Messages that wait for one of these",
+            pool(|pool| pool.waiting),
         );
     }
 

@@ -83,7 +83,7 @@ async fn health_knows_the_announced() {
             }
         }
     };
-    let workers = timeout(Duration::from_secs(10), telling).await.unwrap();
+    let workers = timeout(Duration::from_secs(60), telling).await.unwrap();
     let detail = workers["detail"].as_str().unwrap();
     assert!(detail.contains("does not answer"), "{detail}");
 

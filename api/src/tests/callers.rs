@@ -110,7 +110,7 @@ async fn a_revoked_key_lets_in_no_longer() {
             );
             break;
         }
-        assert!(started.elapsed() < Duration::from_secs(10), "still taken");
+        assert!(started.elapsed() < Duration::from_secs(60), "still taken");
         sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(ask(&bench, Method::POST, EXECUTE, &other).await.status, 200);
@@ -135,7 +135,7 @@ async fn a_key_for_some_rooms_sees_no_others() {
         let path = format!("/api/executions/{}", answer.body["jobId"].as_str().unwrap());
         let started = Instant::now();
         while ask(&bench, Method::GET, &path, &wide).await.status != 200 {
-            assert!(started.elapsed() < Duration::from_secs(10), "not recorded");
+            assert!(started.elapsed() < Duration::from_secs(60), "not recorded");
             sleep(Duration::from_millis(10)).await;
         }
         let read = ask(&bench, Method::GET, &path, &narrow).await;

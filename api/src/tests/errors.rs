@@ -14,13 +14,18 @@ use super::bench::{Bench, Does, EXECUTE, HELLO, post, request, send};
 use crate::access::cors::Origins;
 use crate::router::wrapped;
 
+/// Time limit of an answer that is not waited for, on a busy machine: well within the five seconds of
+/// one that is.
+const AT_ONCE: Duration = Duration::from_secs(4);
+
 #[tokio::test]
 async fn no_workers() {
     let bench = Bench::new().await;
     let asked = Instant::now();
     let answer = bench.post(HELLO).await;
     answer.error(503, "no_workers");
-    assert!(asked.elapsed() < Duration::from_secs(1), "told at once");
+    // A caller who waits is answered after five seconds.
+    assert!(asked.elapsed() < AT_ONCE, "answered at once");
     assert!(answer.header("x-job-id").is_some());
 }
 
@@ -49,7 +54,7 @@ async fn a_reply_that_can_no_longer_come_is_told_at_once_with_where_to_look() {
         bench.queue.close(Duration::ZERO).await;
     };
     let (answer, ()) = tokio::join!(bench.post(HELLO), closing);
-    assert!(asked.elapsed() < Duration::from_secs(2));
+    assert!(asked.elapsed() < AT_ONCE);
     let details = answer.error(503, "queue_unavailable");
     let url = details["resultUrl"].as_str().unwrap().to_owned();
     assert!(url.ends_with(details["jobId"].as_str().unwrap()));
@@ -132,16 +137,16 @@ async fn a_panic_is_answered() {
 
 #[tokio::test]
 async fn the_wait_is_bounded_when_no_worker_ever_answers() {
-    let bench = Bench::with(|config| config.wait = Duration::from_millis(600)).await;
+    let bench = Bench::with(|config| config.wait = Duration::from_secs(2)).await;
     bench.worker(Does::Nothing).await;
     let asked = Instant::now();
     let answer = send(&bench.api.router, post(EXECUTE, HELLO)).await;
     let waited = asked.elapsed();
     answer.error(504, "timed_out");
     assert!(
-        waited >= Duration::from_millis(600) - warren_http::ANSWER_RESERVE,
+        waited >= Duration::from_secs(2) - warren_http::ANSWER_RESERVE,
         "{waited:?}"
     );
-    // The answer was made before the wait was over; the rest is a busy machine's.
-    assert!(waited < Duration::from_millis(800), "{waited:?}");
+    // Without this configuration it would be five seconds.
+    assert!(waited < AT_ONCE, "{waited:?}");
 }

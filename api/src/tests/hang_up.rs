@@ -11,7 +11,7 @@ use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink
 
 use super::bench::{Bench, EXECUTE, HELLO, outcome, post};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(120);
 
 /// The one slot of a worker.
 async fn slot(bench: &Bench) -> (MemoryQueue, Deliveries) {

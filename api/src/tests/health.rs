@@ -143,16 +143,18 @@ async fn without_its_queue_it_is_down() {
 
 #[tokio::test]
 async fn a_report_stands_for_a_second_and_no_longer() {
-    let bench = Bench::new().await;
-    let first = bench.get("/api/health").await;
-    let asked = Instant::now();
-    bench.worker(Does::Prints("")).await;
-    let second = bench.get("/api/health").await;
-    assert!(
-        asked.elapsed() < Duration::from_millis(900),
-        "too slow a machine to tell"
-    );
-    assert_eq!(second.body, first.body);
+    // A machine that is so busy that the second comes after the second of the first shows nothing.
+    let bench = loop {
+        let bench = Bench::new().await;
+        let asked = Instant::now();
+        let first = bench.get("/api/health").await;
+        bench.worker(Does::Prints("")).await;
+        let second = bench.get("/api/health").await;
+        if asked.elapsed() < Duration::from_millis(900) {
+            assert_eq!(second.body, first.body);
+            break bench;
+        }
+    };
     tokio::time::sleep(Duration::from_millis(1_050)).await;
     assert_eq!(bench.get("/api/health").await.body["status"], "ok");
 }

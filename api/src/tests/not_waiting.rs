@@ -16,7 +16,7 @@ use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink
 
 use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, outcome, post, request, send};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(120);
 
 impl Bench {
     pub(super) async fn recording() -> Self {

@@ -1,4 +1,4 @@
-//! One queue for jobs, one for replies, and both ends of them.
+//! One queue for jobs, one for replies, and both their ends.
 
 use std::time::Duration;
 
@@ -14,26 +14,28 @@ use lapin::{BasicProperties, Channel, Confirmation, Connection, Consumer};
 use tokio::time::timeout;
 use warren_protocol::ids::JobId;
 
-use super::{ANSWER, Broker, MESSAGE, QueueKind, Times};
+use super::figures::{Broker, MESSAGE, QueueKind, Times};
 use crate::statistics::Summary;
 
-/// Survives a restart of the broker, as Warren's messages do.
+/// The longest that the broker may take for any operation.
+pub const ANSWER: Duration = Duration::from_secs(10);
+/// The delivery mode that survives a restart of the broker, as Warren's messages do.
 const PERSISTENT: u8 = 2;
-/// When the broker itself removes a queue that a killed benchmark left behind.
+/// The time after which the broker removes a queue that a killed benchmark left behind.
 const EXPIRES_MS: i64 = 10 * 60 * 1000;
 
-/// One queue for jobs, one for replies, and both ends of them.
+/// A pair of queues, one for jobs and one for replies, with both their ends.
 pub struct Line {
     kind: QueueKind,
     /// Publishes jobs.
     pub caller: Publisher,
     /// Publishes replies.
     pub worker: Publisher,
-    /// Jobs, as the worker gets them.
+    /// Jobs, as the worker receives them.
     pub jobs: Consumer,
-    /// Replies, as the caller gets them.
+    /// Replies, as the caller receives them.
     pub replies: Consumer,
-    /// What round trips took.
+    /// The times of the round trips.
     pub times: Vec<Times>,
 }
 
@@ -61,7 +63,7 @@ impl Line {
         replies
             .queue_declare(replies_name.as_str().into(), options, FieldTable::default())
             .await
-            .context("no queue")?;
+            .context("cannot declare a queue")?;
         let replies = consume(&replies, &replies_name).await?;
 
         let mut arguments = FieldTable::default();
@@ -77,7 +79,7 @@ impl Line {
             arguments,
         )
         .await
-        .context("no queue")?;
+        .context("cannot declare a queue")?;
         let jobs = consume(&jobs, &name).await?;
         Ok(Self {
             kind,
@@ -89,7 +91,7 @@ impl Line {
         })
     }
 
-    /// Deletes the jobs' queue; the replies' goes with its connection.
+    /// Deletes the queue of jobs; that of replies ends with its connection.
     pub async fn remove(&self) {
         let Publisher { channel, queue } = &self.caller;
         drop(
@@ -101,7 +103,7 @@ impl Line {
         );
     }
 
-    /// What was measured.
+    /// Summarises the measurements.
     pub fn sum_up(&self) -> Broker {
         let each = |part: fn(&Times) -> Duration| {
             Summary::of(&self.times.iter().map(part).collect::<Vec<_>>())
@@ -122,11 +124,11 @@ impl Publisher {
         channel
             .confirm_select(ConfirmSelectOptions::default())
             .await
-            .context("no confirms")?;
+            .context("cannot switch confirms on")?;
         Ok(Self { channel, queue })
     }
 
-    /// Publishes a message and waits until the broker has it safe.
+    /// Publishes a message and waits for the broker's confirm.
     pub async fn publish(&self) -> anyhow::Result<()> {
         let options = BasicPublishOptions {
             mandatory: true,
@@ -152,7 +154,7 @@ impl Publisher {
     }
 }
 
-/// The next message of a stream.
+/// Returns the next message of a stream.
 pub async fn next(stream: &mut Consumer) -> anyhow::Result<Delivery> {
     Ok(stream
         .next()
@@ -161,14 +163,17 @@ pub async fn next(stream: &mut Consumer) -> anyhow::Result<Delivery> {
 }
 
 async fn channel(connection: &Connection) -> anyhow::Result<Channel> {
-    connection.create_channel().await.context("no channel")
+    connection
+        .create_channel()
+        .await
+        .context("cannot open a channel")
 }
 
 async fn consume(channel: &Channel, queue: &str) -> anyhow::Result<Consumer> {
     channel
         .basic_qos(1, BasicQosOptions::default())
         .await
-        .context("no prefetch")?;
+        .context("cannot set the prefetch")?;
     channel
         .basic_consume(
             queue.into(),
@@ -177,5 +182,5 @@ async fn consume(channel: &Channel, queue: &str) -> anyhow::Result<Consumer> {
             FieldTable::default(),
         )
         .await
-        .context("no consumer")
+        .context("cannot start a consumer")
 }

@@ -1,5 +1,7 @@
-//! The interpreter alone, forked in a chroot of its image: no isolation, no limits. What any
-//! service must pay at the least, unless its interpreter was started beforehand.
+//! The interpreter alone, forked in a chroot of its image.
+//!
+//! There is no isolation and no limit. This is the least cost of any service that does not start its
+//! interpreter beforehand.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,24 +14,25 @@ use tempfile::TempDir;
 
 use super::interpreter::{CODE, Interpreter};
 use super::{Sample, System, SystemName, child, docker};
-use crate::Setup;
+use crate::setup::Setup;
 use crate::workload::{Kind, Workload};
 
 /// The account that programs run as.
 const USER: &str = "64000:64000";
-/// Where official images and distributions have their interpreters.
+/// The search path for interpreters in official images and distributions.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// Where coreutils may have it.
+/// The places where coreutils may install `chroot`.
 const CHROOT: [&str; 3] = ["/usr/sbin/chroot", "/usr/bin/chroot", "/sbin/chroot"];
 
-/// One `chroot` a run.
+/// A system that runs each program by one `chroot`.
 pub struct Bare {
     chroot: &'static str,
-    programs: Vec<Program>,
+    programs: Vec<BareProgram>,
     _directory: TempDir,
 }
 
-struct Program {
+/// A program in its root.
+struct BareProgram {
     kind: Kind,
     language: &'static str,
     root: PathBuf,
@@ -40,23 +43,23 @@ impl Bare {
     /// Unpacks the images. `None` if this process may not change its root directory.
     ///
     /// # Errors
-    /// An image cannot be had or unpacked.
+    /// An image is not available or cannot be unpacked.
     pub fn prepare(jobs: &[Workload], setup: &Setup) -> anyhow::Result<Option<Self>> {
         let chroot = CHROOT.into_iter().find(|path| Path::new(path).exists());
         let Some(chroot) = chroot.filter(|_| rustix::process::geteuid().is_root()) else {
             return Ok(None);
         };
-        let directory =
-            TempDir::with_prefix("warren-bench-roots-").context("no temporary directory")?;
+        let directory = TempDir::with_prefix("warren-bench-roots-")
+            .context("cannot create a temporary directory")?;
         let mut programs = Vec::new();
         for job in jobs {
             let mut interpreter = Interpreter::of(job, setup)?;
             let root = directory.path().join(job.language);
             if !root.exists() {
-                new_root(&root).with_context(|| format!("{} cannot be made", root.display()))?;
+                new_root(&root).with_context(|| format!("cannot create {}", root.display()))?;
                 docker::unpack(&interpreter.image, &root)?;
             }
-            // One root for all programs of a language, so each has a name of its own.
+            // All programs of a language share one root, so each has a name of its own.
             let file = format!("{}-{}", job.kind.name().replace(' ', "-"), interpreter.file);
             let (own, usual) = (
                 format!("{CODE}/{file}"),
@@ -71,7 +74,7 @@ impl Bare {
                     word.clone()
                 }
             });
-            programs.push(Program {
+            programs.push(BareProgram {
                 kind: job.kind,
                 language: job.language,
                 root,

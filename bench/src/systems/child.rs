@@ -1,4 +1,4 @@
-//! A child process that is fed, waited for within a bound, and checked.
+//! Runs a child process within a time limit and checks its output.
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::process::CommandExt;
@@ -12,15 +12,15 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::workload::Run;
 
-/// Far longer than any job of the benchmark takes.
+/// The longest that a child may take, far longer than any job of the benchmark.
 const LIMIT: Duration = Duration::from_secs(60);
-/// What is shown of what a failed child says.
+/// The part of a failed child's output that is shown.
 const SHOWN: usize = 400;
 
-/// Runs a program once and checks what it printed.
+/// Runs a program once and checks its output.
 ///
 /// # Errors
-/// It cannot be started, fails, takes too long, or prints something else.
+/// It cannot be started, fails, takes too long, or prints another output.
 pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
     let stdin = if run.input.is_empty() {
         Stdio::null()
@@ -34,7 +34,7 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
         // Ctrl-C is for the benchmark, which lets the job end before it does itself.
         .process_group(0)
         .spawn()
-        .with_context(|| format!("{} cannot be started", command.get_program().display()))?;
+        .with_context(|| format!("cannot start {}", command.get_program().display()))?;
     let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
     if let Some(mut stdin) = child.stdin.take()
         && let Err(error) = stdin.write_all(run.input.as_bytes())
@@ -42,12 +42,12 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
     {
         let _ = child.kill();
         let _ = child.wait();
-        return Err(error).context("its input could not be written");
+        return Err(error).context("cannot write its input");
     }
     let limit = Timespec::try_from(LIMIT).context("too long a limit")?;
-    // Outputs are far below what a pipe holds, so they can be read after the end.
+    // A pipe holds far more than these outputs, so they can be read after the end.
     let ended = match &end {
-        // A signal that asks the benchmark to end must not look like a job that takes too long.
+        // A signal that asks the benchmark to end must not look like a job that took too long.
         Ok(end) => retry_on_intr(|| poll(&mut [PollFd::new(end, PollFlags::IN)], Some(&limit)))
             .unwrap_or_default(),
         Err(_) => 0,
@@ -57,9 +57,7 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
         let _ = child.wait();
         bail!("it did not end within {LIMIT:?}");
     }
-    let output = child
-        .wait_with_output()
-        .context("its output cannot be read")?;
+    let output = child.wait_with_output().context("cannot read its output")?;
     let said: String = String::from_utf8_lossy(&output.stderr)
         .chars()
         .take(SHOWN)
@@ -77,7 +75,7 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command to its end; what it printed.
+/// Runs a command to its end and returns its output.
 ///
 /// # Errors
 /// It cannot be started or fails.
@@ -86,7 +84,7 @@ pub fn output(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .stdin(Stdio::null())
         .output()
-        .with_context(|| format!("{program} cannot be started; install it"))?;
+        .with_context(|| format!("cannot start {program}; install it"))?;
     let said: String = String::from_utf8_lossy(&output.stderr)
         .chars()
         .take(SHOWN)

@@ -1,4 +1,4 @@
-//! `docker run`, with the same limits as Warren's containers: what people do without Warren.
+//! `docker run` with the limits of Warren's containers: the usual alternative.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,34 +11,35 @@ use warren_protocol::limits::Limits;
 use super::child;
 use super::interpreter::{CODE, Interpreter};
 use super::{Sample, System, SystemName};
-use crate::Setup;
+use crate::setup::Setup;
 use crate::workload::{Kind, Workload};
 
-/// An account that no image has, as Warren's containers have.
+/// An account that exists in no image, as in Warren's containers.
 const USER: &str = "64000:64000";
-/// What a run's containers are labelled with, and this process's number.
+/// The label of a run's containers, to which this process's number is added.
 const LABEL: &str = "warren.bench";
 
-/// One `docker run --rm` a run.
+/// A system that runs each program by one `docker run --rm`.
 pub struct DockerRun {
-    programs: Vec<Program>,
+    programs: Vec<ContainerProgram>,
     _directory: TempDir,
 }
 
-struct Program {
+/// A program and its `docker run` arguments.
+struct ContainerProgram {
     kind: Kind,
     language: &'static str,
     arguments: Vec<String>,
 }
 
 impl DockerRun {
-    /// Saves the programs and pulls what images are missing.
+    /// Saves the programs and pulls missing images.
     ///
     /// # Errors
     /// There is no docker command, no engine, or no image.
     pub fn prepare(jobs: &[Workload], setup: &Setup) -> anyhow::Result<Self> {
-        let directory =
-            TempDir::with_prefix("warren-bench-code-").context("no temporary directory")?;
+        let directory = TempDir::with_prefix("warren-bench-code-")
+            .context("cannot create a temporary directory")?;
         let mut programs = Vec::new();
         for job in jobs {
             let interpreter = Interpreter::of(job, setup)?;
@@ -49,7 +50,7 @@ impl DockerRun {
                 job.kind.name().replace(' ', "-")
             ));
             interpreter.save(job, &code)?;
-            programs.push(Program {
+            programs.push(ContainerProgram {
                 kind: job.kind,
                 language: job.language,
                 arguments: arguments(job, &interpreter, &code, &Limits::default()),
@@ -61,7 +62,7 @@ impl DockerRun {
         })
     }
 
-    /// The command line for Python's hello, as a person would type it.
+    /// Returns the command line for Python's hello, as a person would type it.
     pub fn example(&self) -> String {
         let words = self
             .programs
@@ -71,7 +72,7 @@ impl DockerRun {
     }
 }
 
-/// The engine's version and how it runs containers.
+/// Reads the engine's version and how it runs containers.
 pub fn engine() -> anyhow::Result<String> {
     let format = "{{.ServerVersion}}, {{.DefaultRuntime}}, cgroup v{{.CgroupVersion}}, {{.Driver}}";
     child::output(Command::new("docker").args(["info", "--format", format]))
@@ -87,7 +88,7 @@ fn have_image(image: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     child::output(Command::new("docker").args(["pull", "--quiet", image]))
-        .with_context(|| format!("the image {image} is neither here nor to be had; choose another with WARREN_IMAGE_…"))
+        .with_context(|| format!("the image {image} is not present and cannot be pulled; choose another with WARREN_IMAGE_…"))
         .map(drop)
 }
 
@@ -159,7 +160,7 @@ impl System for DockerRun {
 }
 
 impl Drop for DockerRun {
-    /// Removes what a command that was killed left behind; usually nothing.
+    /// Removes containers that a killed command left behind; usually none.
     fn drop(&mut self) {
         let filter = format!("label={LABEL}={}", std::process::id());
         let left = child::output(Command::new("docker").args(["ps", "-aq", "--filter", &filter]));
@@ -171,7 +172,7 @@ impl Drop for DockerRun {
     }
 }
 
-/// The file system of an image, unpacked.
+/// Unpacks the file system of an image.
 pub fn unpack(image: &str, into: &Path) -> anyhow::Result<()> {
     have_image(image)?;
     let id = child::output(Command::new("docker").args(["create", image, "true"]))?;
@@ -196,7 +197,7 @@ pub fn unpack(image: &str, into: &Path) -> anyhow::Result<()> {
     drop(std::fs::remove_file(&archive));
     unpacked
         .map(drop)
-        .with_context(|| format!("the image {image} cannot be unpacked"))
+        .with_context(|| format!("cannot unpack the image {image}"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A language's interpreter and image, for the systems that are not Warren.
+//! A language's interpreter and image, for the systems other than Warren.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -6,27 +6,27 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::Setup;
+use crate::setup::Setup;
 use crate::workload::Workload;
 
-/// Where programs stand for the interpreter.
+/// The directory in which the interpreter finds programs.
 pub const CODE: &str = "/code";
 
-/// How a language's programs are started.
+/// The interpreter of a language.
 pub struct Interpreter {
-    /// The base image, the same that Warren's containers are made from.
+    /// The base image, the same as that of Warren's containers.
     pub image: String,
-    /// What the source is saved as.
+    /// The name of the source file.
     pub file: String,
     /// The language's own command, on a source in [`CODE`].
     pub command: Vec<String>,
 }
 
 impl Interpreter {
-    /// That of the workload's language.
+    /// Returns the interpreter of the workload's language.
     ///
     /// # Errors
-    /// The language file does not have it.
+    /// The language file does not have the language.
     pub fn of(job: &Workload, setup: &Setup) -> anyhow::Result<Self> {
         let name = job.language;
         let language = setup.languages.get(name).with_context(|| {
@@ -50,7 +50,7 @@ impl Interpreter {
         })
     }
 
-    /// Saves a program in a new directory, readable for everybody.
+    /// Saves a program in a new directory that everyone may read.
     pub fn save(&self, job: &Workload, directory: &Path) -> anyhow::Result<()> {
         let save = || {
             DirBuilder::new()
@@ -59,10 +59,10 @@ impl Interpreter {
                 .create(directory)?;
             let file = directory.join(&self.file);
             fs::write(&file, job.code)?;
-            // Whatever the umask is.
+            // Independent of the umask.
             fs::set_permissions(&file, Permissions::from_mode(0o644))?;
             fs::set_permissions(directory, Permissions::from_mode(0o755))
         };
-        save().with_context(|| format!("{} cannot be written", directory.display()))
+        save().with_context(|| format!("cannot write {}", directory.display()))
     }
 }

@@ -1,67 +1,68 @@
-//! Warren, through its API, as its users meet it.
+//! Warren, measured through its API as its users see it.
 
+use std::io::Read;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use reqwest::blocking::Client;
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use warren_protocol::contract::ExecuteResponse;
 
 use super::{Sample, System, SystemName};
-use crate::Setup;
 use crate::context::Bench;
 use crate::process::Process;
+use crate::setup::Setup;
 use crate::workload::{Kind, Workload};
 
 /// The room that jobs are submitted to.
 const ROOM: &str = "bench";
-/// How long to wait for an answer: the contract's five seconds, and the way.
+/// The longest wait for an answer: the contract's five seconds, and a margin for the network.
 const ANSWER: Duration = Duration::from_secs(8);
-/// The most connections that are kept open: as many as jobs at a time.
-const CONNECTIONS: usize = 256;
 /// The largest answer that is read.
 const MAX_ANSWER: u64 = 4 << 20;
 
-/// Warren's processes: API and worker, or both in one if there is no broker. Dropping it ends them,
-/// the API first, whose last callers wait for the worker.
+/// Warren's processes: API and worker, or both in one without a broker. Dropping it stops them, the
+/// API first, because its last callers wait for the worker.
 pub struct Server {
     api: Process,
     worker: Option<Process>,
 }
 
 impl Server {
-    /// Starts them and waits until they are well.
+    /// Starts them and waits until they are healthy.
     ///
     /// # Errors
     /// They cannot be started.
     pub fn start(bench: &Bench, setup: &Setup) -> anyhow::Result<Self> {
-        let agent = agent();
+        let client = warren_outbound::blocking_client(ANSWER)?;
         if setup.rabbitmq_url.is_none() {
-            let api = Process::start(bench, &agent, "up")?;
+            let api = Process::start(bench, &client, "up")?;
             return Ok(Self { api, worker: None });
         }
-        let worker = Process::start(bench, &agent, "worker")?;
-        // Started last, it is well as soon as it sees the worker.
-        let api = Process::start(bench, &agent, "api")?;
+        let worker = Process::start(bench, &client, "worker")?;
+        // Started last, it is healthy as soon as it sees the worker.
+        let api = Process::start(bench, &client, "api")?;
         Ok(Self {
             api,
             worker: Some(worker),
         })
     }
 
-    /// Ends them in order.
+    /// Stops them in order.
     ///
     /// # Errors
-    /// One did not end well.
+    /// One of them did not stop cleanly.
     pub fn stop(self) -> anyhow::Result<()> {
         self.api.stop()?;
         self.worker.map_or(Ok(()), Process::stop)
     }
 
-    /// A client of it.
+    /// Creates a client.
     pub fn client(&self) -> anyhow::Result<Warren> {
         let api = self.api.api().context("the API does not listen")?;
         Ok(Warren {
-            agent: agent(),
+            client: warren_outbound::blocking_client(ANSWER)?,
             url: format!("{api}/api/rooms/{ROOM}/execute"),
         })
     }
@@ -69,18 +70,8 @@ impl Server {
 
 /// A client of Warren.
 pub struct Warren {
-    agent: ureq::Agent,
+    client: Client,
     url: String,
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER))
-        .http_status_as_error(false)
-        .max_idle_connections(CONNECTIONS)
-        .max_idle_connections_per_host(CONNECTIONS)
-        .build()
-        .into()
 }
 
 impl System for Warren {
@@ -91,22 +82,23 @@ impl System for Warren {
     fn run(&self, job: &Workload) -> anyhow::Result<Sample> {
         let request = serde_json::to_vec(&body(job))?;
         let begun = Instant::now();
-        let mut answer = self
-            .agent
+        let answer = self
+            .client
             .post(&self.url)
-            .header("content-type", "application/json")
-            .send(&request[..])
+            .header(CONTENT_TYPE, "application/json")
+            .body(request)
+            .send()
             .context("no answer")?;
-        let text = answer
-            .body_mut()
-            .with_config()
-            .limit(MAX_ANSWER)
-            .read_to_vec()
+        let status = answer.status();
+        let mut text = Vec::new();
+        answer
+            .take(MAX_ANSWER)
+            .read_to_end(&mut text)
             .context("the answer broke off")?;
         let took = begun.elapsed();
-        if !answer.status().is_success() {
+        if !status.is_success() {
             let problem: Value = serde_json::from_slice(&text).unwrap_or_default();
-            bail!("{}: {}", answer.status(), problem["error"]["message"]);
+            bail!("{status}: {}", problem["error"]["message"]);
         }
         let answer: ExecuteResponse =
             serde_json::from_slice(&text).context("the answer is not of the contract")?;
@@ -118,7 +110,7 @@ impl System for Warren {
             }
             Kind::Hello | Kind::Cpu => job.runs.iter().all(|run| run.expected == answer.stdout),
         };
-        ensure!(printed, "it printed something else");
+        ensure!(printed, "its output is not the expected one");
         Ok(Sample {
             took,
             timings: Some(answer.timings),

@@ -1,31 +1,31 @@
-//! The system-call filter that a program runs under, on top of the engine's own. It closes what
-//! the engine leaves open and a program of ours has no use for: ways to outlive its run, to reach
-//! PID 1, to use up what the kernel counts across containers, and little-tested kernel surface.
+//! The system-call filter that a program runs under, on top of the engine's own.
+//!
+//! It closes what the engine leaves open and no such program has a use for: ways to outlive its run,
+//! to reach PID 1, to use up resources that the kernel counts across containers, and little-tested
+//! kernel surface.
 
-mod gate;
+mod prologue;
 mod tables;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompFilter, SeccompRule, TargetArch,
-};
+use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
+use self::tables::Rules;
 use crate::error::Error;
 
-/// Compiled once, applied to every program.
+/// A filter, compiled once and applied to every program.
 #[derive(Clone)]
 pub(crate) struct Filter {
-    /// A filter has one answer for what it refuses, so there is one for each.
+    /// One BPF program for each answer, since a program has only one answer for what it refuses.
     programs: Arc<[BpfProgram]>,
 }
 
 impl Filter {
     pub(crate) fn build() -> Result<Self, Error> {
         let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-        let mut programs = vec![gate::refuse_other_numbers()];
+        let mut programs = vec![prologue::refuse_other_numbers()];
         for (errno, rules) in [
             (libc::ENOSYS, tables::missing()),
             (libc::EAFNOSUPPORT, tables::families()?),
@@ -40,8 +40,8 @@ impl Filter {
         })
     }
 
-    /// Puts the calling process under the filter for good, and with it all that it becomes. Safe
-    /// between fork and exec.
+    /// Puts the calling process under the filter for good, through exec and fork. Safe between fork
+    /// and exec.
     pub(crate) fn apply(&self) -> io::Result<()> {
         for program in self.programs.iter() {
             seccompiler::apply_filter(program).map_err(|error| match error {
@@ -52,9 +52,6 @@ impl Filter {
         Ok(())
     }
 }
-
-/// Each system call with the conditions under which it is refused; none: always.
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 fn compile(rules: Rules, errno: i32, arch: TargetArch) -> Result<BpfProgram, BackendError> {
     let refusal = SeccompAction::Errno(errno.unsigned_abs());

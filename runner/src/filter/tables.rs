@@ -1,10 +1,13 @@
-//! What is refused, by the answer that a program gets.
+//! The refused system calls, by the answer that a program gets.
+
+use std::collections::BTreeMap;
 
 use seccompiler::{BackendError, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
-use super::Rules;
+/// Each system call with the conditions under which it is refused; without one, it always is.
+pub(super) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
-/// Answered with "no such call", so that libraries take another way.
+/// Calls that are answered with "no such call", so that libraries fall back to others.
 const MISSING: &[i64] = &[
     // Its arguments lie in memory, where a filter cannot see the namespace flags; libc falls back
     // to `clone`.
@@ -34,7 +37,7 @@ const MISSING: &[i64] = &[
     libc::SYS_semctl,
     libc::SYS_mq_open,
     libc::SYS_mq_unlink,
-    // Memory of nobody's, which the memory killer does not find, and a way to execute files
+    // Memory without an owner, which the memory killer does not find, and a way to execute files
     // although the scratch directory forbids it.
     libc::SYS_memfd_create,
     libc::SYS_memfd_secret,

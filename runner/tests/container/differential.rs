@@ -1,5 +1,7 @@
-//! The programs of `tests/corpus/differential`, each run plainly and in a parked interpreter:
-//! no program may be able to tell, and nobody who reads its output, errors and exit status.
+//! Compares programs run plainly with the same programs in a parked interpreter.
+//!
+//! No program of `tests/corpus/differential` may be able to tell, nor any reader of its output,
+//! errors and exit status.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Every exit status and every deadly signal, each told as what it was.
+//! Every exit status and every deadly signal, each reported as it was.
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
-//! Not a byte of output is lost, invented or moved, however much there is and however suddenly its
-//! program ends. 1,000 runs; `make soak` does 100,000.
+//! Checks that no byte of output is lost, invented or moved.
+//!
+//! It holds however much there is and however suddenly its program ends. 1,000 runs; `make soak` does
+//! 100,000.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

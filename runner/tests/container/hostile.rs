@@ -1,5 +1,6 @@
-//! The hostile programs of `tests/corpus/hostile`: the right verdict for each, and nothing of it
-//! left for the run after it.
+//! Runs the hostile programs of `tests/corpus/hostile` under PID 1 alone.
+//!
+//! Each must get the right verdict, and leave nothing for the run after it.
 
 use std::path::Path;
 use std::time::Duration;

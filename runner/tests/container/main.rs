@@ -1,4 +1,4 @@
-//! The real runner as PID 1 of real containers, spoken to in its wire format.
+//! Tests the real runner as PID 1 of real containers, in its wire format.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Runs that wait for the worker's word.
+//! Runs that each wait for the worker to continue.
 
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,8 @@ fn a_worker_that_wants_no_more_just_leaves() {
 fn waiting_for_the_word_uses_up_the_jobs_time() {
     let mut container = Container::start(Image::Python);
     let job = python("print(input())").inputs(&["a", "b", "c"]).stepwise();
-    let budget = Duration::from_secs(2);
+    // Enough for a busy machine to come to the end of the first run.
+    let budget = Duration::from_secs(6);
     container.send(&ToRunner::Execute(job.budget(budget).execute));
     let begun = Instant::now();
     assert_eq!(container.finished().ending, Ending::Ended(Exit::Status(0)));

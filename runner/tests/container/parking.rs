@@ -1,7 +1,8 @@
-//! Interpreters that wait for their program: no program can tell, and nothing can go wrong that a
-//! fresh one would not mend.
+//! Interpreters parked ahead of their program.
+//!
+//! No program can tell, and a fresh interpreter mends whatever goes wrong with a parked one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use warren_runner::wire::{Command, Ending, Exit, FromRunner, Park, RunReport, Start, ToRunner};
 
@@ -132,14 +133,15 @@ fn an_interpreters_start_is_not_the_programs_time_and_its_memory_is() {
 
 #[test]
 fn time_spent_parked_is_not_the_programs() {
-    let job = || python("import time\ntime.sleep(0.5)").time_limit(Duration::from_secs(2));
+    const LIMIT: Duration = Duration::from_secs(5);
+    let job = || python("import time\ntime.sleep(0.1)").time_limit(LIMIT);
     let mut container = Container::start(Image::Python);
     container.park(&job());
     // Longer than the program may take.
-    std::thread::sleep(Duration::from_millis(2500));
+    std::thread::sleep(LIMIT + Duration::from_millis(500));
     let report = container.run(job().start(Start::Parked));
     assert_eq!(report.ending, Ending::Ended(Exit::Status(0)));
-    assert!(report.wall < Duration::from_secs(2), "{:?}", report.wall);
+    assert!(report.wall < LIMIT, "{:?}", report.wall);
 }
 
 #[test]
@@ -272,9 +274,7 @@ fn a_parked_container_ends_with_its_worker_and_with_its_life() {
     container.send(&ToRunner::Park(javascript("").park()));
     assert!(container.close().success());
 
-    let mut container = Container::start_for(Image::Python, Duration::from_secs(5));
+    let mut container = Container::start_for(Image::Python, Duration::from_secs(10));
     container.park(&python(""));
-    let begun = Instant::now();
     assert!(!container.wait().success());
-    assert!(begun.elapsed() < Duration::from_secs(10));
 }

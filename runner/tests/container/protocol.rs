@@ -1,4 +1,4 @@
-//! The conversation: what comes when, and what ends it.
+//! The conversation with the worker: the order of messages, and its end.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use warren_runner::wire::{Ending, Exit, FromRunner, ToRunner};
 
 use crate::harness::{Container, Image, Job, python, static_runner};
+
+/// How finely the kernel counts a CPU's time.
+const TICK: Duration = Duration::from_millis(20);
 
 #[test]
 fn a_program_is_run_and_its_verdict_reported() {
@@ -21,9 +24,10 @@ fn a_program_is_run_and_its_verdict_reported() {
     assert_eq!(report.stdout.bytes, b"hello\n");
     assert!(!report.stdout.truncated);
     assert_eq!(report.stderr.bytes, b"");
-    assert!(report.wall < Duration::from_secs(2), "{:?}", report.wall);
+    // It has one thread, and a container half a CPU: it cannot have more of the one than of the other.
+    assert!(report.wall <= sent.elapsed(), "{:?}", report.wall);
     assert!(report.cpu > Duration::from_millis(1), "{:?}", report.cpu);
-    assert!(report.cpu < Duration::from_secs(1), "{:?}", report.cpu);
+    assert!(report.cpu < report.wall + TICK, "{:?}", report.cpu);
     assert!(report.memory > 4 << 20, "{}", report.memory);
     assert!(report.memory < 64 << 20, "{}", report.memory);
     assert_eq!(container.next(), FromRunner::Done);
@@ -69,17 +73,12 @@ fn the_container_ends_when_the_worker_does() {
     assert!(container.close().success());
     assert!(container.is_silent());
 
+    // Neither the job's time nor the container's would be over before the test gives up waiting.
     let mut container = Container::start(Image::Python);
-    let job = python("while True: pass").time_limit(Duration::from_secs(60));
+    let job = python("while True: pass").time_limit(Duration::from_secs(600));
     container.send(&ToRunner::Execute(job.execute));
-    let closed = Instant::now();
     assert!(container.close().success());
     assert!(container.is_silent());
-    assert!(
-        closed.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        closed.elapsed()
-    );
 }
 
 #[test]
@@ -87,16 +86,11 @@ fn the_runner_ends_itself_after_its_life_whatever_happens() {
     let mut idle = Container::start_for(Image::Python, Duration::from_secs(1));
     assert!(!idle.wait().success());
 
-    let mut busy = Container::start_for(Image::Python, Duration::from_secs(2));
-    let job = python("while True: pass").time_limit(Duration::from_secs(60));
+    // The job's own time would not be over before the test gives up waiting.
+    let mut busy = Container::start_for(Image::Python, Duration::from_secs(5));
+    let job = python("while True: pass").time_limit(Duration::from_secs(600));
     busy.send(&ToRunner::Execute(job.execute));
-    let begun = Instant::now();
     assert!(!busy.wait().success());
-    assert!(
-        begun.elapsed() < Duration::from_secs(6),
-        "{:?}",
-        begun.elapsed()
-    );
 }
 
 /// The reason that the runner gives for not running a job.

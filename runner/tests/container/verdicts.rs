@@ -1,4 +1,4 @@
-//! Ends that look alike: each gets its own verdict.
+//! Ends that look alike, each with its own verdict.
 
 use std::time::Duration;
 

@@ -200,6 +200,15 @@ impl Variable {
     }
 }
 
+/// A group of variables that belong together.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// The heading.
+    pub title: &'static str,
+    /// Its variables, in the order in which documents show them.
+    pub variables: &'static [Variable],
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,4 @@
-//! How an error leaves a server of ours: a [`Problem`] as an HTTP answer.
+//! Turns a [`Problem`] into an HTTP answer.
 
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
@@ -10,7 +10,7 @@ use warren_protocol::contract::{Problem, Refusal};
 #[derive(Debug)]
 pub struct ApiError(Problem);
 
-/// The code of an error answer, among its extensions: for who counts answers.
+/// The code of an error answer, kept in its extensions for request metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorCode(pub &'static str);
 

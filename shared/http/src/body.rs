@@ -1,4 +1,4 @@
-//! A request's body, within its bounds of size and time.
+//! Reads a request's body within its bounds of size and time.
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::HeaderMap;
@@ -10,19 +10,19 @@ use warren_protocol::limits::{ByteSize, MAX_BODY};
 
 use crate::api_error::ApiError;
 
-/// How much of a body that is not wanted is read all the same. A connection closed on a sender
-/// resets it, and the sender would see that instead of our answer.
+/// The part of an unwanted body that is read all the same. Closing a connection on a sender resets it,
+/// and the sender would see the reset instead of the answer.
 const DISCARDED: ByteSize = ByteSize::mib(4);
 
-/// Reads a JSON body of at most [`MAX_BODY`], to be there `by` then.
+/// Reads a JSON body of at most [`MAX_BODY`], which must have arrived by `by`.
 ///
 /// # Errors
-/// It is too large, too slow, broken off, or sent as something else.
+/// It is too large, too slow, incomplete, or of another media type.
 pub async fn read_json(headers: &HeaderMap, body: Body, by: Instant) -> Result<Vec<u8>, ApiError> {
     read_json_within(MAX_BODY, headers, body, by).await
 }
 
-/// The same of at most `limit`.
+/// Reads a JSON body of at most `limit`.
 ///
 /// # Errors
 /// As [`read_json`].
@@ -55,10 +55,10 @@ pub async fn read_json_within(
     Ok(read)
 }
 
-/// Reads a body that is not wanted, as far as it is short and comes soon.
+/// Reads and discards an unwanted body, as far as it is short and arrives soon.
 pub async fn discard(headers: &HeaderMap, body: Body, by: Instant) {
     let is_long = declared_len(headers).is_some_and(|len| len > DISCARDED.get());
-    // Who expects a 100 waits for our word, and reading would give it.
+    // A sender that expects a 100 has not sent its body yet, and reading would ask for it.
     if !is_long && !headers.contains_key(EXPECT) {
         discard_rest(body.into_data_stream(), by).await;
     }
@@ -78,7 +78,7 @@ fn declared_len(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// That the body was sent as plain JSON.
+/// Checks that the body was sent as plain JSON.
 fn expect_plain_json(headers: &HeaderMap) -> Result<(), Refusal> {
     let lossy = |name| {
         let value = headers.get(name)?;
@@ -97,7 +97,7 @@ fn too_slow() -> Problem {
     Problem::new(
         408,
         "body_timeout",
-        "The request's body did not arrive in time. Send it at once, over a faster connection, or send less.",
+        "The request body did not arrive in time. Send it without delay, over a faster connection, or send less.",
     )
 }
 
@@ -105,7 +105,7 @@ fn broken() -> Problem {
     Problem::new(
         400,
         "body_incomplete",
-        "The request's body broke off. Send it again, whole.",
+        "The request body is incomplete. Send the whole body again.",
     )
 }
 

@@ -1,23 +1,24 @@
-//! How one request's time is spent: everything it waits for ends by one deadline.
+//! The time budget of one request: one deadline for all its waits.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 use warren_protocol::time::Deadline;
 
-/// The longest a caller waits, as the contract has it.
+/// The longest that a caller waits, which the contract fixes.
 pub const MAX_WAIT: Duration = Duration::from_secs(5);
-/// The shortest wait that can be configured: less could hold no run.
+/// The shortest wait that can be configured; a shorter one leaves no time for a run.
 pub const MIN_WAIT: Duration = Duration::from_millis(500);
-/// The most time a request's body may take to arrive, so that there is time left for the run.
+/// The longest that a request body may take to arrive, so that time is left for the run.
 pub const BODY_TIME: Duration = Duration::from_secs(2);
-/// Kept back from the wait so that the answer has left before it is over. Hundreds of waits that
-/// end together took two busy cores 130 ms to answer.
+/// The part of the wait that is reserved for sending the answer. When hundreds of waits ended
+/// together, two busy cores took 130 ms to answer them.
 pub const ANSWER_RESERVE: Duration = Duration::from_millis(200);
-/// Kept back from the job's deadline, in addition, so that a reply made just in time arrives.
+/// The further part that is reserved before the job's deadline, so that a last-moment reply arrives.
 pub const REPLY_RESERVE: Duration = Duration::from_millis(75);
 
-/// One request's time, from its first moment.
+/// The time budget of one request, which begins with the request. `warren_protocol::time` describes
+/// it beside Warren's other times.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     start: Instant,
@@ -26,7 +27,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The time of a request that begins now.
+    /// Starts the budget of a request that begins now.
     #[must_use]
     pub fn start(wait: Duration) -> Self {
         Self {
@@ -36,8 +37,8 @@ impl Budget {
         }
     }
 
-    /// The same for a caller who waits no longer than `patience`. The job keeps its time: its
-    /// result can be read later.
+    /// Shortens the budget for a caller who waits no longer than `patience`. The job keeps its time,
+    /// because its result can be read later.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self {
@@ -46,32 +47,32 @@ impl Budget {
         }
     }
 
-    /// When the body must be here.
+    /// Returns the time by which the body must have arrived.
     #[must_use]
     pub fn body_by(self) -> Instant {
         self.start + BODY_TIME.min(self.wait / 2)
     }
 
-    /// When the answer must be made.
+    /// Returns the time by which the answer must be ready.
     #[must_use]
     pub fn answer_by(self) -> Instant {
         self.start + self.patience.saturating_sub(ANSWER_RESERVE)
     }
 
-    /// What the job is given.
+    /// Returns the job's deadline.
     #[must_use]
     pub fn job_deadline(self) -> Deadline {
         Deadline::after(self.job_left().saturating_sub(REPLY_RESERVE))
     }
 
-    /// How long until the answer to the most patient caller would have to be made.
+    /// Returns the time left until the answer to the most patient caller must be ready.
     #[must_use]
     pub fn job_left(self) -> Duration {
         let end = self.start + self.wait.saturating_sub(ANSWER_RESERVE);
         end.saturating_duration_since(Instant::now())
     }
 
-    /// How long until the answer must be made.
+    /// Returns the time left until the answer must be ready.
     #[must_use]
     pub fn left(self) -> Duration {
         self.answer_by().saturating_duration_since(Instant::now())

@@ -1,5 +1,6 @@
-//! The HTTP server: bounded in connections and in the time a slow peer may take, and drained
-//! with a deadline. (axum's own `serve` has none of these.)
+//! The HTTP server: bounded connections, time limits for slow peers, a bounded drain.
+//!
+//! axum's own `serve` has none of these.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,30 +22,30 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long a drain waits for requests in flight: the longest wait, and a second to answer.
+/// The time a drain waits for requests in flight: the longest wait, and a second to answer.
 pub const DRAIN_GRACE: Duration = Duration::from_secs(6);
-/// The largest head of a request, and the buffer of a connection.
+/// The largest head of a request, which is also the size of a connection's buffer.
 const MAX_HEAD: usize = 64 * 1024;
-/// How long connections that were made before `stop` are taken from the kernel after it.
+/// The time after `stop` for which connections made before it are still accepted.
 const LAST_CALL: Duration = Duration::from_millis(50);
-/// How long none may have come until there are none.
+/// The silence after which no such connections are left.
 const LAST_PAUSE: Duration = Duration::from_millis(5);
-/// How long after `stop` a connection without a request is kept for one that is on its way.
+/// The time after `stop` for which an idle connection is kept, in case a request is on its way.
 const LINGER: Duration = Duration::from_millis(100);
-/// The pause after an accept that failed for want of descriptors or memory.
+/// The pause after an accept that failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What peers may take of the server.
+/// The bounds on what peers may take of the server.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The most connections; further ones wait in the kernel's backlog.
+    /// The most connections. Further ones wait in the kernel's backlog.
     pub connections: usize,
-    /// How long a peer may take to send a request's head, and to begin one on a connection that
-    /// is kept alive.
+    /// The longest that a peer may take to send a request's head, and to begin one on a connection
+    /// that is kept alive.
     pub head: Duration,
-    /// How long a peer may take none of an answer's bytes.
+    /// The longest that a peer may go without taking a byte of an answer.
     pub stall: Duration,
-    /// How long requests in flight may take to finish after `stop`.
+    /// The longest that requests in flight may take to finish after `stop`.
     pub grace: Duration,
 }
 
@@ -59,12 +60,12 @@ impl Default for Bounds {
     }
 }
 
-/// How the orderly end of a server, or of what works behind it, went.
+/// The result of draining a server, or the work behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Drained {
-    /// Everything was done.
+    /// Everything was finished.
     InOrder,
-    /// The grace period was over first: requests were cut, or jobs went back to the queue.
+    /// The grace period ended first: requests were cut off, or jobs went back to the queue.
     OutOfTime,
 }
 
@@ -76,41 +77,41 @@ pub async fn serve(
     stop: CancellationToken,
     bounds: Bounds,
 ) -> Drained {
-    let places = Arc::new(Semaphore::new(bounds.connections));
+    let permits = Arc::new(Semaphore::new(bounds.connections));
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
-    let open = |stream, peer, place| {
+    let open = |stream, peer, permit| {
         let (router, stop, abort) = (router.clone(), stop.clone(), abort.clone());
         connections.spawn(async move {
-            let _place = place;
+            let _permit = permit;
             tokio::select! {
                 () = abort.cancelled() => {}
                 () = converse(stream, peer, router, stop, bounds) => {}
             }
         });
     };
-    while let Some((stream, peer, place)) = next(&listener, &places, &stop).await {
-        open(stream, peer, place);
+    while let Some((stream, peer, permit)) = next(&listener, &permits, &stop).await {
+        open(stream, peer, permit);
     }
-    // Whose connection the kernel has made already would see it reset, and could not know whether
-    // the request was taken; from the next moment on they are refused.
+    // A peer whose connection the kernel has already accepted would see a reset, and could not know
+    // whether its request was processed. Later peers are refused.
     let last = Instant::now() + LAST_CALL;
     while let Ok(Ok((stream, peer))) = timeout(LAST_PAUSE, listener.accept()).await {
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             break;
         };
-        open(stream, peer, place);
+        open(stream, peer, permit);
         if Instant::now() > last {
             break;
         }
     }
-    // Closed now, so that the port refuses rather than leaves new peers waiting.
+    // Closed now, so that the port refuses new peers instead of leaving them waiting.
     drop(listener);
     connections.close();
     if timeout(bounds.grace, connections.wait()).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
-            "connections cut at the end of the drain"
+            "the drain's grace period ended; cutting the remaining connections"
         );
         abort.cancel();
         connections.wait().await;
@@ -119,20 +120,20 @@ pub async fn serve(
     Drained::InOrder
 }
 
-/// The next connection, once there is a place for it; `None` after `stop`.
+/// Accepts the next connection once there is a permit for it; `None` after `stop`.
 async fn next(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
     stop: &CancellationToken,
 ) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let accepted = async {
-        let place = Arc::clone(places).acquire_owned().await.ok()?;
+        let permit = Arc::clone(permits).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => return Some((stream, peer, place)),
+                Ok((stream, peer)) => return Some((stream, peer, permit)),
                 Err(error) if is_of_peer(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections; trying on");
+                    tracing::warn!(%error, "cannot accept connections; retrying");
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -145,7 +146,7 @@ async fn next(
     }
 }
 
-/// One connection, to its end; after `stop`, to the end of the request in flight.
+/// Serves one connection to its end; after `stop`, to the end of the request in flight.
 async fn converse(
     stream: TcpStream,
     peer: SocketAddr,
@@ -153,7 +154,7 @@ async fn converse(
     stop: CancellationToken,
     bounds: Bounds,
 ) {
-    // Answers are written at once and whole: waiting for more would only delay them.
+    // Answers are written at once and whole, so waiting for more data would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -174,7 +175,7 @@ async fn converse(
         biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
-            // A request that is on its way would be cut off.
+            // An immediate shutdown would cut off a request that is on its way.
             if let Ok(ended) = timeout(LINGER, connection.as_mut()).await {
                 ended
             } else {
@@ -188,7 +189,7 @@ async fn converse(
     }
 }
 
-/// Whether accepting failed because the peer had already gone.
+/// Returns true if accepting failed because the peer had already gone.
 fn is_of_peer(error: &io::Error) -> bool {
     matches!(
         error.kind(),

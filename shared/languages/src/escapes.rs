@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// The text with its escapes resolved. The two syntaxes share one reading: where they differ
+/// Resolves the escapes of a text. The two syntaxes share one reading: where they differ
 /// (`\U0001F600` is Python's, `\u{1F600}` JavaScript's) the other would not use the form for a
-/// name that matters. What is no escape stays as it is.
+/// name that matters. Anything else stays unchanged.
 pub(super) fn resolve(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find('\\') else {
         return Cow::Borrowed(text);
@@ -23,7 +23,8 @@ pub(super) fn resolve(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// What an escape stands for (nothing, for a continued line), and its length without backslash.
+/// Returns the character of an escape (none for a continued line), and the escape's length without
+/// the backslash.
 fn escape(after: &str) -> (Option<char>, usize) {
     let Some(c) = after.chars().next() else {
         return (Some('\\'), 0);

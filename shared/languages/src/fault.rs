@@ -1,49 +1,49 @@
-//! What can be wrong with a language file.
+//! Faults of a language file.
 
 use std::fmt;
 
 use super::name::{InvalidLanguageName, LanguageName};
 
-/// Why a language file cannot be used. Its text is whole: it holds those of its parts.
+/// A language file that cannot be used. The message is complete: it includes those of its faults.
 #[derive(Debug, thiserror::Error)]
 pub enum LanguagesError {
-    /// It is no TOML, or has other fields or types than a language file.
+    /// It is not TOML, or has other fields or types than a language file.
     #[error(
-        "the language file cannot be read; correct this place (the embedded languages.toml shows the form):\n{0}"
+        "cannot read the language file; correct this place (the embedded languages.toml shows the form):\n{0}"
     )]
     Unreadable(Box<toml::de::Error>),
-    /// It can be read, but does not make sense.
-    #[error("the language file cannot be used; correct these places:{}", list(.0))]
+    /// It is TOML of the right form, but its content has faults.
+    #[error("cannot use the language file; correct these faults:{}", list(.0))]
     Unusable(Vec<Fault>),
 }
 
-/// One thing that is wrong in a language file.
+/// A fault in a language file.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}: {problem}")]
+#[error("{location}: {problem}")]
 pub struct Fault {
-    /// Where in the file.
-    pub place: Place,
-    /// What is wrong there and what would be right.
+    /// The part of the file.
+    pub location: Location,
+    /// The problem, and what would be right.
     pub problem: Problem,
 }
 
-/// A place in a language file.
+/// A part of a language file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// The file as a whole.
     File,
-    /// A stanza, by its language's name as it is written there.
+    /// A stanza, by its language's name as written there.
     Language(String),
     /// A rule in a stanza.
     Rule {
         /// The stanza's language.
         language: String,
-        /// The rule's id as it is written there.
+        /// The rule's id as written there.
         rule: String,
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File => f.write_str("the file"),
@@ -53,29 +53,29 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong at a place.
+/// A problem in one part of a language file.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// There is no stanza.
-    #[error("it has no language; add a [[language]] stanza")]
+    /// The file has no stanza.
+    #[error("there is no language; add a [[language]] stanza")]
     NoLanguage,
-    /// A name or an alias is not of its form.
+    /// A name or an alias has the wrong form.
     #[error("the name or alias {given:?} {source}")]
     Name {
-        /// What is written there.
+        /// The text as written.
         given: String,
-        /// Its form.
+        /// The right form.
         source: InvalidLanguageName,
     },
-    /// A name or alias stands for another language already, or twice for this one.
+    /// A name or an alias already belongs to another language, or appears twice in this one.
     #[error("the name or alias \"{name}\" is already taken by language \"{by}\"; choose another")]
     NameTaken {
         /// The name.
         name: LanguageName,
-        /// What it stands for already.
+        /// The language that already has it.
         by: LanguageName,
     },
-    /// The file name is a path, or empty, or of odd characters.
+    /// The file name is a path, is empty, or has characters that are not allowed.
     #[error(
         "file_name {0:?} must be a plain file name (no folder): 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
     )]
@@ -86,50 +86,52 @@ pub enum Problem {
     )]
     Command,
     /// The command does not run the source file.
-    #[error("command does not name the source file {0:?}; without it the program would not be run")]
+    #[error("command does not name the source file {0:?}; name it, or the program would not run")]
     CommandWithoutFile(String),
     /// The image is empty or holds spaces.
     #[error("image {0:?} must be the name of a container image, such as \"python:3.10-alpine\"")]
     Image(String),
-    /// An exception to what is not done.
+    /// There is an exception to parking, but no parking.
     #[error("park_unless is set and park is not; set park = true, or remove it")]
     ParkUnlessAlone,
-    /// The exception does not parse or is too large.
-    #[error("park_unless is no regular expression that can be used: {0}")]
+    /// The exception to parking does not parse or is too large.
+    #[error("park_unless is not a usable regular expression: {0}")]
     ParkUnless(Box<regex::Error>),
-    /// There is no such lexer.
+    /// The syntax is unknown.
     #[error("there is no syntax {0:?}; use \"javascript\", \"python\" or \"none\"")]
     Syntax(String),
-    /// A rule's id is empty or of odd characters.
+    /// A rule's id is empty, too long, or has characters that are not allowed.
     #[error("the id must be 1 to 64 letters, digits, '-', '_', '.' or '/'")]
     RuleId,
     /// Two rules of one language have the same id.
     #[error("this id is used twice in this language; give each rule its own")]
     RuleTwice,
-    /// A rule says nothing to the author of the code.
+    /// A rule has no message for the author of the code.
     #[error("the message is empty; say what is not allowed and what to use instead")]
     Message,
-    /// A rule forbids nothing, or several things.
+    /// A rule states no forbidden thing, or several.
     #[error("exactly one of module, call, member and pattern must be set, not {0}")]
     RuleKind(usize),
     /// Two rules of one language forbid the same.
-    #[error("this is forbidden by another rule of this language already; remove one")]
+    #[error("another rule of this language already forbids this; remove one")]
     SameTwice,
     /// A rule that needs tokens, in a language without a lexer.
-    #[error("with syntax = \"none\" only `pattern` rules are possible; use one, or set the syntax")]
+    #[error(
+        "with syntax = \"none\" only `pattern` rules are possible; use one, or set another syntax"
+    )]
     NeedsSyntax,
-    /// A name in a rule is no name.
+    /// A name in a rule has the wrong form.
     #[error("{kind} {given:?} must be {form}")]
     Target {
         /// The field.
         kind: &'static str,
-        /// What is written there.
+        /// The text as written.
         given: String,
-        /// What would be right.
+        /// The right form.
         form: &'static str,
     },
     /// The regular expression does not parse or is too large.
-    #[error("the pattern is no regular expression that can be used: {0}")]
+    #[error("the pattern is not a usable regular expression: {0}")]
     Pattern(Box<regex::Error>),
     /// The regular expression would match everywhere.
     #[error(

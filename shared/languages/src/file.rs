@@ -1,14 +1,14 @@
-//! The language file: its form in TOML, and how it becomes languages.
+//! The language file: reads its TOML and makes languages of it.
 
 use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::Language;
-use super::fault::{Fault, LanguagesError, Place, Problem};
+use super::fault::{Fault, LanguagesError, Location, Problem};
+use super::language::Language;
 use super::name::LanguageName;
 use super::parking::Parking;
-use super::rule::{Forbids, Rule};
+use super::rule::{Forbids, Rule, RuleStanza};
 use super::rules::Rules;
 use super::syntax::Syntax;
 
@@ -37,18 +37,6 @@ struct LanguageStanza {
     forbidden: Vec<RuleStanza>,
 }
 
-/// A rule as it is written, unchecked.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RuleStanza {
-    pub(super) id: String,
-    pub(super) message: String,
-    pub(super) module: Option<String>,
-    pub(super) call: Option<String>,
-    pub(super) member: Option<String>,
-    pub(super) pattern: Option<String>,
-}
-
 /// Reads a language file.
 pub(super) fn parse(text: &str) -> Result<Vec<Language>, LanguagesError> {
     let file: File =
@@ -56,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Language>, LanguagesError> {
     let mut faults = Vec::new();
     if file.language.is_empty() {
         faults.push(Fault {
-            place: Place::File,
+            location: Location::File,
             problem: Problem::NoLanguage,
         });
     }
@@ -71,7 +59,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Language>, LanguagesError> {
     }
 }
 
-/// The language of a stanza. Its faults are added to `faults`; one that has any may be `None`.
+/// Makes a language of a stanza and adds its faults to `faults`; a stanza with faults may yield
+/// `None`.
 fn language(
     stanza: LanguageStanza,
     earlier: &[Language],
@@ -79,7 +68,7 @@ fn language(
 ) -> Option<Language> {
     let mut fault = |problem| {
         faults.push(Fault {
-            place: Place::Language(stanza.name.clone()),
+            location: Location::Language(stanza.name.clone()),
             problem,
         });
     };
@@ -125,7 +114,7 @@ fn language(
     })
 }
 
-/// The name and the aliases, none of them in use already.
+/// Reads the name and the aliases, none of which may be in use already.
 fn names(
     stanza: &LanguageStanza,
     earlier: &[Language],
@@ -161,7 +150,7 @@ fn names(
     Some((canonical, aliases))
 }
 
-/// The rules of a stanza that can be used; the faults of the others are added to `faults`.
+/// Reads the usable rules of a stanza and adds the faults of the others to `faults`.
 fn rules(
     language: &str,
     stanzas: Vec<RuleStanza>,
@@ -187,7 +176,7 @@ fn rules(
             Err(found) => problems.extend(found),
         }
         faults.extend(problems.into_iter().map(|problem| Fault {
-            place: Place::Rule {
+            location: Location::Rule {
                 language: language.to_owned(),
                 rule: id.clone(),
             },
@@ -197,7 +186,7 @@ fn rules(
     rules
 }
 
-/// A text that two rules share only if they forbid the same.
+/// Returns a key that two rules share only if they forbid the same.
 fn target(forbids: &Forbids) -> String {
     match forbids {
         Forbids::Module(name) => format!("module {name}"),

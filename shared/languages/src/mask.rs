@@ -1,9 +1,9 @@
-//! The code with what is no code blanked out, for the rules that are regular expressions.
+//! Blanks out comments and strings, for rules that are regular expressions.
 
 use super::lexer::{Kind, Token};
 
-/// The text in which comments and the contents of strings and regular expressions are spaces. It
-/// has the same length and the same lines as the code, so that a place in it is one in the code.
+/// Returns the code with spaces for comments and for the contents of strings and regular
+/// expressions. It keeps the length and the lines, so that an offset in it is one in the code.
 pub(super) fn mask(code: &str, tokens: &[Token<'_>]) -> String {
     let mut masked = String::with_capacity(code.len());
     let mut at = 0;
@@ -20,7 +20,7 @@ pub(super) fn mask(code: &str, tokens: &[Token<'_>]) -> String {
     masked
 }
 
-/// A literal with its prefix, quotes and braces left standing.
+/// Appends a literal of which only the prefix, the quotes and the braces remain.
 fn quoted(source: &str, masked: &mut String) {
     let is_mark = |c: char| matches!(c, '\'' | '"' | '`' | '{' | '}' | '/' | ':');
     let open = source

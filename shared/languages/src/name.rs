@@ -1,4 +1,4 @@
-//! What a language is called.
+//! A language's canonical name.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ impl LanguageName {
     /// The longest name, in bytes. It becomes part of image names and labels.
     pub const MAX_LEN: usize = 32;
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -59,7 +59,7 @@ impl From<LanguageName> for String {
     }
 }
 
-/// A language's name that is not of its form.
+/// A language's name that has the wrong form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 32 lower-case letters, digits, '+', '#' or '-'")]
 pub struct InvalidLanguageName;

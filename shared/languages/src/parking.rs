@@ -1,4 +1,4 @@
-//! Whether a language's interpreter can be started ahead of its program and wait for it.
+//! Parking: starting a language's interpreter ahead of its program, which it waits for.
 
 use regex::{Regex, RegexBuilder};
 
@@ -7,19 +7,19 @@ use super::fault::Problem;
 /// The most memory the compiled exception may take.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
-/// Whether the interpreter can wait where it opens its source file.
+/// The programs for which an interpreter can be parked, waiting where it opens its source file.
 #[derive(Debug)]
 pub(super) enum Parking {
-    /// It cannot, or nobody has tried.
+    /// None: it cannot wait, or this has not been tried.
     Never,
-    /// It can, for programs of any text.
+    /// All programs.
     Always,
-    /// It can, but programs that match cannot be read through a pipe.
+    /// All but those that match, which cannot be read through a pipe.
     Unless(Regex),
 }
 
 impl Parking {
-    /// From `park` and `park_unless` of a stanza.
+    /// Reads `park` and `park_unless` of a stanza.
     pub(super) fn parse(park: bool, unless: Option<&str>) -> Result<Self, Problem> {
         match (park, unless) {
             (false, None) => Ok(Self::Never),
@@ -33,12 +33,12 @@ impl Parking {
         }
     }
 
-    /// Whether it is done at all.
+    /// Returns true if the interpreter can be parked at all.
     pub(super) fn is_possible(&self) -> bool {
         !matches!(self, Self::Never)
     }
 
-    /// Whether a parked interpreter can read this program.
+    /// Returns true if a parked interpreter can read this program.
     pub(super) fn suits(&self, code: &str) -> bool {
         match self {
             Self::Never => false,

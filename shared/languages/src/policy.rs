@@ -1,11 +1,11 @@
-//! Whether the forbidden patterns are enforced.
+//! The policy on forbidden code: enforced or off.
 
 use std::str::FromStr;
 
-/// Whether the forbidden patterns are enforced (`WARREN_POLICY=off` switches them off).
+/// The policy on forbidden code (`WARREN_POLICY=off` switches the rules off).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PolicyMode {
-    /// Code that matches a pattern is refused.
+    /// Code that breaks a rule is refused.
     #[default]
     Enforce,
     /// The operator relies on the container alone.
@@ -15,7 +15,7 @@ pub enum PolicyMode {
 impl FromStr for PolicyMode {
     type Err = InvalidPolicy;
 
-    /// `on` or `off`, in any case of letters.
+    /// Reads `on` or `off`, in any case of letters.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.eq_ignore_ascii_case("on") {
             Ok(Self::Enforce)
@@ -27,9 +27,9 @@ impl FromStr for PolicyMode {
     }
 }
 
-/// A policy that there is not.
+/// A policy that is neither of the two.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is neither \"on\" (forbidden patterns are refused) nor \"off\" (the container alone holds the code)"
+    "{0:?} is neither \"on\" (forbidden code is refused) nor \"off\" (the container alone holds the code); use one of them"
 )]
 pub struct InvalidPolicy(String);

@@ -1,26 +1,38 @@
-//! One forbidden thing as a language file states it, checked.
+//! A rule of a language file, checked: one forbidden thing.
 
 use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
 
 use super::fault::Problem;
-use super::file::RuleStanza;
 use super::syntax::Syntax;
 
 /// The most memory a compiled pattern may take. A pattern that counts (`\w{1000}`) can be large.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
 
-/// A forbidden thing, and what to tell about it.
+/// A rule as a language file states it, unchecked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleStanza {
+    pub(super) id: String,
+    pub(super) message: String,
+    pub(super) module: Option<String>,
+    pub(super) call: Option<String>,
+    pub(super) member: Option<String>,
+    pub(super) pattern: Option<String>,
+}
+
+/// A forbidden thing, and the message about it.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// Its name.
+    /// Its id.
     pub(super) id: String,
-    /// What is not allowed and what to use instead.
+    /// The explanation, and the alternative to use.
     pub(super) message: String,
-    /// What it forbids.
+    /// The forbidden thing.
     pub(super) forbids: Forbids,
 }
 
-/// What a rule forbids.
+/// A kind of forbidden thing.
 #[derive(Debug)]
 pub(super) enum Forbids {
     /// Loading a module.
@@ -39,7 +51,7 @@ pub(super) enum Forbids {
 }
 
 impl Rule {
-    /// Builds the rule of a stanza, or says everything that is wrong with it.
+    /// Builds the rule of a stanza, or returns all its problems.
     pub(super) fn parse(stanza: RuleStanza, syntax: Syntax) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         if !is_id(&stanza.id) {
@@ -76,7 +88,7 @@ impl Rule {
     }
 }
 
-/// The field a rule is stated by.
+/// The field that states a rule.
 #[derive(Clone, Copy)]
 enum Kind {
     Module,
@@ -147,7 +159,7 @@ fn is_name(text: &str) -> bool {
             .all(|c| c.is_alphanumeric() || c == '_' || c == '$')
 }
 
-// Subpaths are the business of the syntax: a rule for "fs" covers "fs/promises".
+// The syntax handles subpaths: a rule for "fs" covers "fs/promises".
 fn is_module(text: &str) -> bool {
     !text.is_empty()
         && text

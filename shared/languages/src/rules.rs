@@ -1,31 +1,31 @@
-//! All rules of one language, arranged for looking them up, and the check of code against them.
+//! Checks code against all rules of one language.
 
 use std::collections::HashMap;
 
 use super::lexer::lex;
 use super::mask::mask;
-use super::place::Places;
+use super::position::Positions;
 use super::rule::{Forbids, Rule};
 use super::syntax::Syntax;
 use super::uses::{self, Use};
 use super::violation::Violation;
 
-/// The most violations that are told of one program. Who has more will not read them.
+/// The most violations that are reported of one program. An author of more would not read them.
 pub(super) const MAX_VIOLATIONS: usize = 50;
 
-/// A language's rules.
+/// A language's rules, indexed by what they forbid.
 #[derive(Debug)]
 pub(super) struct Rules {
     syntax: Syntax,
     rules: Vec<Rule>,
-    /// The indices of the rules, by what they forbid.
+    /// The indices of the rules that forbid modules; those of calls and members follow.
     modules: HashMap<String, usize>,
     calls: HashMap<String, usize>,
     members: HashMap<String, Vec<(String, usize)>>,
 }
 
 impl Rules {
-    /// Arranges rules, no two of which forbid the same.
+    /// Indexes rules, no two of which forbid the same.
     pub(super) fn new(syntax: Syntax, rules: Vec<Rule>) -> Self {
         let mut modules = HashMap::new();
         let mut calls = HashMap::new();
@@ -50,8 +50,8 @@ impl Rules {
         }
     }
 
-    /// The first [`MAX_VIOLATIONS`] violations in `code`, in order of place. Takes time linear in
-    /// the code's length.
+    /// Returns the first [`MAX_VIOLATIONS`] violations in `code`, in order of position. Takes time
+    /// linear in the code's length.
     pub(super) fn check(&self, code: &str) -> Vec<Violation> {
         let tokens = lex(self.syntax, code);
         let mut found: Vec<(usize, usize)> = Vec::new();
@@ -65,23 +65,23 @@ impl Rules {
                     Syntax::None => code.to_owned(),
                     _ => mask(code, &tokens),
                 });
-                // Each search is linear, all of them together only because they are few.
+                // Each search is linear. All of them together are too, because they are few.
                 found.extend(
                     regex
                         .captures_iter(text)
                         .take(MAX_VIOLATIONS)
                         .filter_map(|captures| captures.get(1).or_else(|| captures.get(0)))
-                        .map(|place| (place.start(), i)),
+                        .map(|found| (found.start(), i)),
                 );
             }
         }
         found.sort_unstable();
         found.dedup();
-        let mut places = Places::new(code);
+        let mut positions = Positions::new(code);
         found
             .into_iter()
             .take(MAX_VIOLATIONS)
-            .filter_map(|(offset, i)| Some((places.of(offset), self.rules.get(i)?)))
+            .filter_map(|(offset, i)| Some((positions.of(offset), self.rules.get(i)?)))
             .map(|((line, column), rule)| Violation {
                 rule: rule.id.clone(),
                 line,
@@ -91,7 +91,7 @@ impl Rules {
             .collect()
     }
 
-    /// The rule that forbids a use.
+    /// Returns the index of the rule that forbids a use.
     fn rule_on(&self, used: &Use<'_>) -> Option<usize> {
         match *used {
             Use::Call(name) => self.calls.get(name).copied(),

@@ -1,15 +1,15 @@
-//! The syntaxes whose code can be told from its comments and strings.
+//! The syntaxes that a lexer can read.
 
 use std::str::FromStr;
 
-/// How a language's code is read.
+/// The syntax by which a language's code is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
     /// ECMAScript, as Node.js runs a main file.
     Javascript,
     /// Python 3.
     Python,
-    /// Not at all: all of it is plain text.
+    /// None: the code is plain text.
     None,
 }
 
@@ -27,7 +27,7 @@ impl FromStr for Syntax {
 }
 
 impl Syntax {
-    /// The module that a module's name leads into: `fs` of `node:fs/promises`.
+    /// Returns the root of a module's name: `fs` of `node:fs/promises`.
     pub(super) fn module_root(self, name: &str) -> &str {
         let (name, separator) = match self {
             Self::Javascript => (name.strip_prefix("node:").unwrap_or(name), '/'),

@@ -1,46 +1,46 @@
-//! What a program uses: functions it calls, members it touches, modules it loads.
+//! Finds a program's uses: functions called, members touched, modules loaded.
 
 use std::borrow::Cow;
 
 use super::lexer::{Kind, Token};
 use super::syntax::Syntax;
 
-/// One use, by the names as they are looked up.
+/// A use, by the names that the interpreter looks up.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Use<'a> {
     /// A global function is called.
     Call(&'a str),
     /// A member of a global object is touched.
     Member(&'a str, &'a str),
-    /// A module is loaded, by the name it is given by.
+    /// A module is loaded, by the name as written.
     Module(&'a str),
 }
 
-/// The most links of a path that any rule or loader looks at.
+/// The most links of a path that any rule or loader inspects.
 const MAX_LINKS: usize = 4;
 
-/// A name and the members picked from it: `process.mainModule.require`, however it is written.
-/// The global object in front of it is left out.
+/// A name and the members picked from it: `process.mainModule.require`, however it is written. A
+/// leading global object is left out.
 #[derive(Debug, Default)]
 struct Path<'a> {
     links: Vec<Cow<'a, str>>,
-    /// Whether it has more links than are kept.
+    /// Whether the path has more links than are kept.
     longer: bool,
     /// The index of the first token after it.
     end: usize,
 }
 
-/// Tells every use in a program with the offset it begins at.
-pub(super) fn each(syntax: Syntax, tokens: &[Token<'_>], mut tell: impl FnMut(usize, Use<'_>)) {
+/// Reports every use in a program, with the offset at which it begins.
+pub(super) fn each(syntax: Syntax, tokens: &[Token<'_>], mut report: impl FnMut(usize, Use<'_>)) {
     let mut i = 0;
     while let Some(token) = tokens.get(i) {
         let after_dot = i > 0 && is_link(&tokens[i - 1]);
         i = match token.kind {
             Kind::Name if after_dot => i + 1,
             Kind::Name => match syntax {
-                Syntax::Python if token.is_name("import") => imported(tokens, i + 1, &mut tell),
-                Syntax::Python if token.is_name("from") => from(tokens, i + 1, &mut tell),
-                _ => path(syntax, tokens, i, &mut tell),
+                Syntax::Python if token.is_name("import") => imported(tokens, i + 1, &mut report),
+                Syntax::Python if token.is_name("from") => from(tokens, i + 1, &mut report),
+                _ => path(syntax, tokens, i, &mut report),
             },
             Kind::Text if syntax == Syntax::Javascript => {
                 let statement = i
@@ -48,7 +48,7 @@ pub(super) fn each(syntax: Syntax, tokens: &[Token<'_>], mut tell: impl FnMut(us
                     .map(|before| &tokens[before])
                     .is_some_and(|before| before.is_name("from") || before.is_name("import"));
                 if let Some(module) = statement.then(|| token.value()).flatten() {
-                    tell(token.start, Use::Module(&module));
+                    report(token.start, Use::Module(&module));
                 }
                 i + 1
             }
@@ -57,12 +57,12 @@ pub(super) fn each(syntax: Syntax, tokens: &[Token<'_>], mut tell: impl FnMut(us
     }
 }
 
-/// Tells what is done with the path that begins at a name. Returns where to go on.
+/// Reports the uses of the path that begins at a name. Returns the index to continue at.
 fn path(
     syntax: Syntax,
     tokens: &[Token<'_>],
     first: usize,
-    tell: &mut impl FnMut(usize, Use<'_>),
+    report: &mut impl FnMut(usize, Use<'_>),
 ) -> usize {
     let path = Path::read(syntax, tokens, first);
     let start = tokens[first].start;
@@ -78,16 +78,16 @@ fn path(
         _ => None,
     };
     if let Some(name) = function.filter(|_| called.is_some() && !path.longer) {
-        tell(start, Use::Call(name));
+        report(start, Use::Call(name));
     }
     if let [object, member, ..] = links {
-        tell(start, Use::Member(object, member));
+        report(start, Use::Member(object, member));
     }
     let module = called
         .filter(|_| !path.longer && loads(syntax, links))
         .and_then(|open| argument(tokens, open + 1));
     if let Some(module) = module {
-        tell(start, Use::Module(&module));
+        report(start, Use::Module(&module));
     }
     path.end
 }
@@ -129,7 +129,7 @@ impl<'a> Path<'a> {
     }
 }
 
-/// The member picked at a token (`.a`, `?.a`, `["a"]`, `?.["a"]`), and where that ends.
+/// Reads the member picked at a token (`.a`, `?.a`, `["a"]`, `?.["a"]`), and where that ends.
 fn member<'a>(tokens: &'a [Token<'_>], at: usize) -> Option<(Cow<'a, str>, usize)> {
     let link = tokens.get(at)?;
     if is_link(link) {
@@ -148,7 +148,7 @@ fn member<'a>(tokens: &'a [Token<'_>], at: usize) -> Option<(Cow<'a, str>, usize
         .map(|key| (key, open + 3))
 }
 
-/// The token that opens the call at a token: `(`, `?.(` or a template literal.
+/// Finds the token that opens the call at a token: `(`, `?.(` or a template literal.
 fn call(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     let token = tokens.get(at)?;
     let open = if token.is_punct("?.") { at + 1 } else { at };
@@ -156,7 +156,7 @@ fn call(tokens: &[Token<'_>], at: usize) -> Option<usize> {
     calls.then_some(open)
 }
 
-/// The string that is a call's first argument and all of it, from after its `(`.
+/// Reads the string that is the whole of a call's first argument, from behind its `(`.
 fn argument<'a>(tokens: &'a [Token<'_>], mut at: usize) -> Option<Cow<'a, str>> {
     while tokens.get(at)?.is_punct("(") {
         at += 1;
@@ -166,13 +166,14 @@ fn argument<'a>(tokens: &'a [Token<'_>], mut at: usize) -> Option<Cow<'a, str>> 
     (next.is_punct(")") || next.is_punct(",")).then_some(value)
 }
 
-/// The modules of Python's `import a.b as c, d`, from after `import`. Returns where to go on.
-fn imported(tokens: &[Token<'_>], mut at: usize, tell: &mut impl FnMut(usize, Use<'_>)) -> usize {
+/// Reports the modules of Python's `import a.b as c, d`, from behind `import`. Returns the index to
+/// continue at.
+fn imported(tokens: &[Token<'_>], mut at: usize, report: &mut impl FnMut(usize, Use<'_>)) -> usize {
     loop {
         let Some((module, end)) = dotted(tokens, at) else {
             return at;
         };
-        tell(module.start, Use::Module(&module.text));
+        report(module.start, Use::Module(&module.text));
         at = end;
         if tokens.get(at).is_some_and(|t| t.is_name("as")) {
             at += 2;
@@ -184,10 +185,10 @@ fn imported(tokens: &[Token<'_>], mut at: usize, tell: &mut impl FnMut(usize, Us
     }
 }
 
-/// The module of Python's `from a.b import c`, from after `from`, and what is taken from it if it
-/// is itself a module of that name: `from shutil import os` is as good as `import os`. Returns
-/// where to go on.
-fn from(tokens: &[Token<'_>], first: usize, tell: &mut impl FnMut(usize, Use<'_>)) -> usize {
+/// Reports the module of Python's `from a.b import c`, from behind `from`, and `c` as well, which may
+/// be a module itself: `from shutil import os` is as good as `import os`. Returns the index to
+/// continue at.
+fn from(tokens: &[Token<'_>], first: usize, report: &mut impl FnMut(usize, Use<'_>)) -> usize {
     let mut at = first;
     while tokens
         .get(at)
@@ -207,15 +208,15 @@ fn from(tokens: &[Token<'_>], first: usize, tell: &mut impl FnMut(usize, Use<'_>
         return at;
     }
     if let Some((module, _)) = module {
-        tell(module.start, Use::Module(&module.text));
+        report(module.start, Use::Module(&module.text));
     }
     if tokens.get(at).is_some_and(|t| t.is_punct("(")) {
         at += 1;
     }
-    imported(tokens, at, tell)
+    imported(tokens, at, report)
 }
 
-/// The first name of a dotted name, and where the dotted name ends.
+/// Reads the first name of a dotted name, and where the dotted name ends.
 fn dotted<'t, 'a>(tokens: &'t [Token<'a>], at: usize) -> Option<(&'t Token<'a>, usize)> {
     let first = tokens.get(at).filter(|t| t.kind == Kind::Name)?;
     let mut end = at + 1;
@@ -232,7 +233,7 @@ fn is_link(token: &Token<'_>) -> bool {
     token.is_punct(".") || token.is_punct("?.")
 }
 
-/// Whether a name is that of the object that holds the global names.
+/// Returns true for the name of the object that holds the global names.
 fn is_global(syntax: Syntax, name: &str) -> bool {
     match syntax {
         Syntax::Javascript => matches!(name, "globalThis" | "global" | "window"),
@@ -241,7 +242,7 @@ fn is_global(syntax: Syntax, name: &str) -> bool {
     }
 }
 
-/// Whether calling that path loads the module it is given.
+/// Returns true if calling that path loads the module that is its argument.
 fn loads(syntax: Syntax, links: &[&str]) -> bool {
     match syntax {
         Syntax::Javascript => matches!(

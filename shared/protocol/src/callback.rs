@@ -1,4 +1,4 @@
-//! Where a job's result is to be posted.
+//! The address that a job's result is posted to.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use url::Url;
 const MAX_LEN: usize = 2048;
 
 /// An absolute `http` or `https` address with a host and without user, password or fragment.
-/// Whether its host may be called at all is decided when it is called, by its address.
+/// Whether that host may be called is decided at the time of the call, by its IP address.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CallbackUrl(Url);
 
-/// Why a text is no such address.
+/// A text that is no callback address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the callbackUrl must be an absolute http or https address of at most {MAX_LEN} bytes, without user, password or fragment"
@@ -23,7 +23,7 @@ pub struct CallbackUrl(Url);
 pub struct InvalidCallbackUrl;
 
 impl CallbackUrl {
-    /// The address.
+    /// Returns the address.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.0
@@ -59,7 +59,7 @@ impl From<CallbackUrl> for String {
     }
 }
 
-// A path or query may hold its owner's secret: only who is called is told.
+// A path or query may hold its owner's secret, so only the origin is shown.
 impl fmt::Debug for CallbackUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CallbackUrl({}…)", self.0.origin().ascii_serialization())

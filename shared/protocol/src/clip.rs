@@ -1,15 +1,16 @@
-//! Keeps an outcome small enough to travel: fifty test cases that each print all they may would
-//! make a reply of tens of megabytes.
+//! Cuts an outcome to a size that can travel.
+//!
+//! Fifty test cases that each print as much as they may would make a reply of tens of megabytes.
 
 use crate::limits::ByteSize;
 use crate::outcome::{Captured, Outcome, Run};
 
-/// The most text that the runs of one job report together. In JSON a byte may take six, which
-/// stays well below the largest message of the queue.
+/// The most text that all runs of one job report together. A byte may take six in JSON, which is
+/// still well below the queue's largest message.
 const MAX_REPORTED: ByteSize = ByteSize::mib(1);
 
-/// Cuts the longest streams so that all together are at most 1 MiB. What they were
-/// judged by is decided before this.
+/// Cuts the longest streams so that all together hold at most 1 MiB. The verdicts are decided
+/// before this, on the whole streams.
 pub fn clip(outcome: &mut Outcome) {
     let mut streams: Vec<&mut Captured> = outcome
         .main

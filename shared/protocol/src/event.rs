@@ -1,5 +1,7 @@
-//! What happens to a job between its submission and its result, told to every API. Best effort and
-//! never durable: what is recorded is the truth, and an event only says when to look.
+//! Events in a job's life between submission and result, published to every API.
+//!
+//! They are best effort and never durable: the record is the truth, and an event only says when to
+//! look at it.
 
 use std::time::Duration;
 
@@ -8,36 +10,37 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{InstanceId, JobId};
 use crate::time::EpochMillis;
 
-/// How many events an API may be behind with before it misses some.
+/// The most events an API may lag behind before it misses some.
 pub const MAX_EVENTS_BEHIND: usize = 4_096;
-/// How long telling of an event may take.
+/// The longest that publishing an event may take.
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a caller's job runs before its worker says so. Most are done by then, and cost nothing.
+/// The time a caller's job runs before its worker publishes `running`. Most jobs are done by then
+/// and cost no event.
 pub const TOLD_AFTER: Duration = Duration::from_millis(250);
 
-/// That something happened to a job.
+/// An event in a job's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobEvent {
     /// Version of this message; see [`JobEvent::VERSION`].
     pub version: u16,
-    /// The job.
+    /// The job's id.
     pub job_id: JobId,
-    /// What happened.
+    /// The kind of event.
     pub happened: Happened,
-    /// When, by the clock of whoever tells.
+    /// The time of the event, by its publisher's clock.
     pub at: EpochMillis,
 }
 
-/// What can happen to a job.
+/// A kind of event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "happened", rename_all = "snake_case")]
 pub enum Happened {
-    /// A worker has begun it.
+    /// A worker has begun the job.
     Running {
-        /// Which one.
+        /// The worker.
         worker: InstanceId,
     },
-    /// Its end is recorded.
+    /// The job's end is recorded.
     Finished,
 }
 
@@ -45,7 +48,7 @@ impl JobEvent {
     /// The version this build writes, and the only one it reads.
     pub const VERSION: u16 = 1;
 
-    /// That this happens now.
+    /// Creates an event that happens now.
     #[must_use]
     pub fn now(job_id: JobId, happened: Happened) -> Self {
         Self {

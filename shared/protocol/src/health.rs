@@ -1,4 +1,4 @@
-//! How a process and the services behind it are, as `/api/health` and `/health` tell it.
+//! The health report of `/api/health` and `/health`: a process and its services.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 #[serde(rename_all = "snake_case")]
 #[schema(as = HealthState)]
 pub enum State {
-    /// Works.
+    /// It works.
     Ok,
-    /// Works in part, or works without something it should have.
+    /// It works in part, or without something it should have.
     Degraded,
-    /// Does not work.
+    /// It does not work.
     Down,
 }
 
@@ -22,12 +22,12 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceHealth {
-    /// How it is.
+    /// The service's state.
     pub status: State,
-    /// How long its last check took, in milliseconds.
+    /// The duration of its last check, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
-    /// What is wrong and what to do, or a short fact worth knowing.
+    /// The fault and what to do about it, or a short fact worth knowing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -36,15 +36,15 @@ pub struct ServiceHealth {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthReport {
-    /// The whole.
+    /// The state of the whole.
     pub status: State,
-    /// Which process answers.
+    /// The process that answers.
     pub instance: String,
     /// Warren's version.
     pub version: String,
     /// The services behind it, by name (`rabbitmq`, `docker`, `mongodb`…).
     pub services: BTreeMap<String, ServiceHealth>,
-    /// What a worker has started ahead, by language.
+    /// A worker's pre-started containers, by language.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pool: BTreeMap<String, PoolHealth>,
 }
@@ -53,26 +53,26 @@ pub struct HealthReport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PoolHealth {
-    /// How many containers should wait.
+    /// The number of containers that should wait.
     pub size: usize,
-    /// How many do.
+    /// The number of containers that wait.
     pub parked: usize,
-    /// How many are being started.
+    /// The number of containers that are starting.
     pub starting: usize,
-    /// How long the oldest has waited.
+    /// The age of the oldest waiting container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_age_ms: Option<u64>,
-    /// Jobs that got one of them.
+    /// Jobs that got a waiting container.
     pub handed_out: u64,
-    /// Jobs that a container had to be started for.
+    /// Jobs for which a container had to be started.
     pub cold_starts: u64,
     /// Containers that died while they waited.
     pub died: u64,
     /// Containers that were replaced for their age.
     pub expired: u64,
-    /// How often a container could not be started.
+    /// Containers that failed to start.
     pub failed_refills: u64,
-    /// Why not, if the last one could not.
+    /// The reason, if the last one failed to start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }

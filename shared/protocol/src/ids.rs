@@ -1,4 +1,4 @@
-//! The names things go by: jobs, rooms, and the Warren processes themselves.
+//! Identifiers of jobs, of rooms and of Warren's own processes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,9 +16,9 @@ use uuid::Uuid;
 pub struct JobId(Uuid);
 
 impl JobId {
-    /// A new id, unique and later than every earlier one of this process.
+    /// Creates an id that is unique and sorts behind every earlier one of this process.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "every call gives another id")]
+    #[expect(clippy::new_without_default, reason = "every call returns another id")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
@@ -55,13 +55,13 @@ impl RoomId {
     /// The longest room id, in bytes.
     pub const MAX_LEN: usize = 128;
 
-    /// The room of jobs that come straight to a worker, whose contract knows no rooms.
+    /// Returns the room of jobs that go straight to a worker, whose contract knows no rooms.
     #[must_use]
     pub fn direct() -> Self {
         Self("direct".to_owned())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -108,29 +108,30 @@ impl fmt::Display for RoomId {
     }
 }
 
-/// One Warren process. Labels containers, names reply queues, and is the `worker` of an answer.
+/// The identity of one Warren process. It labels containers, names reply queues, and is the `worker`
+/// of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 #[schema(examples("worker-61bb391f6225"))]
 pub struct InstanceId(String);
 
 impl InstanceId {
-    /// A new identity: the role (`api`, `worker`) and a random part.
+    /// Creates an identity from the role (`api`, `worker`) and a random part.
     #[must_use]
     pub fn new(role: &str) -> Self {
-        // The tail of a UUIDv7 is random; its head would be the same for processes that are
-        // started together.
+        // The tail of a UUIDv7 is random. Its head is a time, which processes that start together
+        // would share.
         let id = Uuid::now_v7().simple().to_string();
         Self(format!("{role}-{}", &id[id.len() - 12..]))
     }
 
-    /// A host that is none of Warren's own.
+    /// Creates the identity of a host that is not Warren's own.
     #[must_use]
     pub fn of_host(host: &str) -> Self {
         Self(host.to_owned())
     }
 
-    /// The identity as text.
+    /// Returns the identity as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -143,7 +144,7 @@ impl fmt::Display for InstanceId {
     }
 }
 
-/// A name that is not of its form.
+/// An identifier that has the wrong form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} must be {rule}")]
 pub struct InvalidId {

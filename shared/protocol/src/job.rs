@@ -1,4 +1,4 @@
-//! A validated submission on its way to a worker.
+//! A job: a validated submission on its way to a worker.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -11,40 +11,40 @@ use crate::limits::Limits;
 use crate::submission::Submission;
 use crate::time::{Deadline, EpochMillis};
 
-/// What is to be run, and until when. This is the body of a message on the queues of
-/// jobs, as JSON.
+/// A submission to run, with its limits and its deadline. As JSON, this is the body of a message on
+/// the queues of jobs. [`crate::time`] sets `deadline` and `budget` beside Warren's other times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Version of this message.
     pub version: u16,
-    /// Its identity, also the correlation id.
+    /// Its id, which is also the correlation id.
     pub id: JobId,
     /// The room it was submitted to.
     pub room: RoomId,
-    /// What to run.
+    /// The code, its language and its inputs.
     pub submission: Submission,
-    /// What each run may use.
+    /// The limits of each run.
     pub limits: Limits,
-    /// When it was submitted.
+    /// The time of its submission.
     pub submitted_at: EpochMillis,
-    /// When its caller stops waiting; of a job that nobody waits for, by when it is to be begun.
+    /// The time at which its caller stops waiting. A worker must have begun an unattended job by then.
     pub deadline: Deadline,
     /// W3C `traceparent` of the request, if it had one.
     pub traceparent: Option<String>,
-    /// Where its result is to be posted.
+    /// The address to post its result to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<CallbackUrl>,
-    /// What all its runs share once it is begun; `None`: what is left until the deadline. A job
-    /// that may wait for an hour must not hold a slot for one.
+    /// The time that all its runs share once it has begun; `None` means the time left until the
+    /// deadline. A job that may wait for an hour must not hold a slot for an hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Duration>,
 }
 
 impl Job {
-    /// The version this build writes and reads. A worker refuses any other.
+    /// The version that this build writes and reads. A worker refuses any other.
     pub const VERSION: u16 = 3;
 
-    /// A new job for `submission`.
+    /// Creates a job for `submission`.
     #[must_use]
     pub fn new(room: RoomId, submission: Submission, limits: Limits, deadline: Deadline) -> Self {
         Self {
@@ -61,7 +61,8 @@ impl Job {
         }
     }
 
-    /// The job as it is to be run from now on: by what is left of its deadline, and of its budget.
+    /// Returns the job as it is to run from now on: within what is left of its deadline and of its
+    /// budget.
     #[must_use]
     pub fn begun(&self) -> Cow<'_, Self> {
         match self.budget.map(Deadline::after) {

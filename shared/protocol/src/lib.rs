@@ -1,11 +1,14 @@
-//! The protocol of Warren: what crosses its queue, and its contract with callers.
+//! Warren's protocol: the messages on its queue, and its contract with callers.
 //!
-//! Nothing here knows a broker, an HTTP server, a container engine or a database.
+//! This crate knows no broker, no HTTP server, no container engine and no database.
+//!
+//! The modules form layers, and each imports from those below it alone: [`reply`] · [`contract`],
+//! [`job`] · [`submission`] · [`clip`], [`compare`] · [`event`], [`outcome`], [`presence`], `refusal` ·
+//! [`callback`], [`health`], [`ids`], [`limits`], `problem`, [`signal`], [`time`].
 
 pub mod callback;
 pub mod clip;
 pub mod compare;
-pub mod comparing;
 pub mod contract;
 pub mod event;
 pub mod health;
@@ -14,6 +17,8 @@ pub mod job;
 pub mod limits;
 pub mod outcome;
 pub mod presence;
+mod problem;
+mod refusal;
 pub mod reply;
 pub mod signal;
 pub mod submission;

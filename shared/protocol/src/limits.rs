@@ -1,4 +1,4 @@
-//! What one run may use, and the sizes of what a caller may send.
+//! Limits of one run, and the largest sizes that a caller may send.
 
 use std::time::Duration;
 
@@ -10,53 +10,57 @@ use serde::{Deserialize, Serialize};
 pub struct ByteSize(u64);
 
 impl ByteSize {
-    /// That many bytes.
+    /// Creates a size of `n` bytes.
     #[must_use]
     pub const fn bytes(n: u64) -> Self {
         Self(n)
     }
 
-    /// That many KiB (1,024 bytes).
+    /// Creates a size of `n` KiB (1,024 bytes each).
     #[must_use]
     pub const fn kib(n: u64) -> Self {
         Self(n * 1024)
     }
 
-    /// That many MiB.
+    /// Creates a size of `n` MiB.
     #[must_use]
     pub const fn mib(n: u64) -> Self {
         Self(n * 1024 * 1024)
     }
 
-    /// The bare number of bytes.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The number of bytes as a length in memory.
+    /// Returns the number of bytes as a length in memory.
     #[must_use]
     pub fn as_len(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }
 
-/// The most source code a submission may have: 10 KB, as the contract has it.
+/// The most source code of one submission: 10 KB, which the contract fixes.
 pub const MAX_CODE: ByteSize = ByteSize::kib(10);
 /// The most standard input of one run.
 pub const MAX_INPUT: ByteSize = ByteSize::kib(256);
-/// The most expected output of one test case. A run's captured output is never longer, so a
-/// larger one could not be matched.
+/// The most expected output of one test case. A run's captured output is never longer, so no run
+/// could match a larger one.
 pub const MAX_EXPECTED_OUTPUT: ByteSize = ByteSize::kib(64);
 /// The most test cases of one submission.
 pub const MAX_TEST_CASES: usize = 50;
-/// The most a whole request body may hold, in JSON.
+/// The most submissions of one batch.
+pub const MAX_BATCH: usize = 100;
+/// The largest request body, in JSON.
 pub const MAX_BODY: ByteSize = ByteSize::mib(1);
-/// The same of a batch: many submissions as they usually are, fewer large ones.
+/// The largest body of a batch: room for many submissions of the usual size, or for fewer large
+/// ones.
 pub const MAX_BATCH_BODY: ByteSize = ByteSize::mib(4);
 
-/// What one run of a user's program may use. The values are the contract's (DESIGN.md, "Limits
-/// of every run"); they travel with the job so that every worker enforces the same.
+/// The resources that one run of a user's program may use. The contract fixes the values
+/// (DESIGN.md, "Limits of every run"). They travel with the job so that every worker enforces the
+/// same ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Memory, page cache and scratch files of the whole container; no swap on top.
@@ -71,9 +75,9 @@ pub struct Limits {
     pub scratch: ByteSize,
     /// Open files of one process.
     pub open_files: u32,
-    /// What is kept of each of stdout and stderr; the rest is read and dropped.
+    /// The bytes kept of each of stdout and stderr; the rest is read and dropped.
     pub output_kept: ByteSize,
-    /// Where a stream ends the run: this many bytes are a flood.
+    /// The size at which a stream counts as a flood and ends the run.
     pub output_flood: ByteSize,
 }
 

@@ -1,5 +1,6 @@
-//! What became of a job that ran: a verdict for each run of the user's program, and for the
-//! whole. Whatever the program did, this is an answer and not an error of ours.
+//! The outcome of a job: a verdict for each run, and for the whole.
+//!
+//! Whatever the user's program did, an outcome is an answer and not an error of Warren's.
 
 use std::time::Duration;
 
@@ -13,20 +14,20 @@ use crate::time::EpochMillis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Exited with status 0 (and printed what was expected, if anything was).
+    /// It exited with status 0, and printed the expected output if there was one.
     Completed,
-    /// Exited with another status, or died of a signal.
+    /// It exited with another status, or a signal killed it.
     RuntimeError,
-    /// Still running when its wall-clock time was over.
+    /// It was still running when its wall-clock time was over.
     TimeLimitExceeded,
-    /// Killed for want of memory, or gave up for want of it.
+    /// It was killed for lack of memory, or gave up for lack of it.
     MemoryLimitExceeded,
-    /// Printed past the flood mark.
+    /// It printed more than the flood limit.
     OutputLimitExceeded,
-    /// Exited with status 0 but printed something else than was expected.
+    /// It exited with status 0, but its output is not the expected one.
     WrongAnswer,
-    /// Not run, or cut off: the job's own time was over first, or something before it failed and
-    /// the caller wanted no more.
+    /// It was not run, or was cut off: the job's own time was over first, or an earlier run failed
+    /// and the caller had asked to stop there.
     NotRun,
 }
 
@@ -42,7 +43,7 @@ impl Status {
         Self::NotRun,
     ];
 
-    /// The status as it stands in JSON, logs and metrics.
+    /// Returns the status as JSON, logs and metrics name it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -57,23 +58,23 @@ impl Status {
     }
 }
 
-/// One stream of a run, as text. Bytes that are not UTF-8 stand as U+FFFD.
+/// One stream of a run, as text. Bytes that are not UTF-8 become U+FFFD.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Captured {
-    /// What was kept.
+    /// The text that was kept.
     pub text: String,
-    /// Whether more was printed than was kept.
+    /// Whether the program printed more than was kept.
     pub truncated: bool,
 }
 
 impl Captured {
-    /// What these bytes are as text; `truncated` if more was printed.
+    /// Decodes these bytes as text; `truncated` if the program printed more.
     #[must_use]
     pub fn of(bytes: Vec<u8>, truncated: bool) -> Self {
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) if truncated => {
-                // The cap may have cut a character in two, which is no fault of the program's.
+                // The cap may have cut a character in two, which is not the program's fault.
                 let end = error.utf8_error();
                 let bytes = error.as_bytes();
                 let whole = if end.error_len().is_none() {
@@ -94,13 +95,13 @@ impl Captured {
 pub struct Run {
     /// The verdict on this run.
     pub status: Status,
-    /// What it exited with, if it exited by itself.
+    /// Its exit code, if it exited by itself.
     pub exit_code: Option<i32>,
     /// The signal that ended it, by name (`SIGSEGV`), if one did.
     pub signal: Option<String>,
-    /// What it printed.
+    /// Its standard output.
     pub stdout: Captured,
-    /// What it complained of.
+    /// Its standard error.
     pub stderr: Captured,
     /// Wall-clock time from its start to its end.
     pub duration: Duration,
@@ -110,7 +111,7 @@ pub struct Run {
     pub memory_bytes: u64,
 }
 
-/// One test case: its run, and how the output compares.
+/// The result of one test case: its run, and the comparison of its output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseResult {
     /// The run on the case's input. `None` if it was [`Status::NotRun`].
@@ -122,10 +123,10 @@ pub struct CaseResult {
 }
 
 impl CaseResult {
-    /// The verdict on a case whose run was this and, if it completed, printed something else here.
+    /// Judges a case by its run and by where its output first differs, if it does.
     #[must_use]
     pub fn judged(run: Run, first_difference: Option<Difference>) -> Self {
-        // What was cut off is wrong, whatever it was: the whole of it is not known.
+        // An output that was cut off is wrong, because the whole of it is not known.
         let wrong = first_difference.is_some() || run.stdout.truncated;
         Self {
             status: match run.status {
@@ -137,7 +138,7 @@ impl CaseResult {
         }
     }
 
-    /// A case that did not get its turn.
+    /// Creates the result of a case that was not run.
     #[must_use]
     pub fn not_run() -> Self {
         Self {
@@ -147,63 +148,63 @@ impl CaseResult {
         }
     }
 
-    /// Whether the case passed.
+    /// Returns true if the case passed.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.status == Status::Completed
     }
 }
 
-/// Where an output first differs from what was expected. Where words or unordered lines are
-/// compared, `expected` and `actual` may stand in different places.
+/// The first difference between an output and the expected one. If words or unordered lines are
+/// compared, `expected` and `actual` may be on different lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
-    /// The number of the printed line, from 1; of the expected one if nothing further was printed.
+    /// The number of the printed line, from 1, or of the expected line if nothing more was printed.
     pub line: u32,
-    /// The expected line; `null` if no further line was expected.
+    /// The expected line; `null` if no more lines were expected.
     #[schema(required)]
     pub expected: Option<String>,
-    /// The printed line; `null` if nothing further was printed.
+    /// The printed line; `null` if nothing more was printed.
     #[schema(required)]
     pub actual: Option<String>,
 }
 
-/// Where a job's time went.
+/// The time that each stage of a job took.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
-    /// From submission until a worker began with it.
+    /// From submission until a worker began it.
     pub queue: Duration,
-    /// From there until the user's program could start: container and runner.
+    /// From then until the user's program could start: container and runner.
     pub sandbox: Duration,
-    /// From there until the last verdict.
+    /// From then until the last verdict.
     pub run: Duration,
 }
 
-/// What became of a job.
+/// The outcome of a job that ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// The run on `input`: always there without test cases, and with them if `input` was given.
+    /// The run on `input`. There is one without test cases, and with them if `input` was given.
     pub main: Option<Run>,
     /// One result for each test case, in their order.
     pub cases: Vec<CaseResult>,
-    /// Where the time went.
+    /// The time that each stage took.
     pub timings: Timings,
-    /// When the last run finished.
+    /// The time at which the last run finished.
     pub finished_at: EpochMillis,
-    /// Which worker ran it.
+    /// The worker that ran it.
     pub worker: InstanceId,
-    /// The image its container was made from; elsewhere, what it was run with.
+    /// The image of its container; outside Docker, the runtime that ran it.
     pub image: String,
-    /// What ran it.
+    /// The engine that ran it.
     #[serde(default)]
     pub engine: EngineName,
 }
 
-/// What runs programs.
+/// An engine that runs programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineName {
-    /// A worker of Warren's, in a Docker container.
+    /// A Warren worker, in a Docker container.
     #[default]
     Docker,
     /// A Judge0 that the operator configured as a fallback.
@@ -211,8 +212,8 @@ pub enum EngineName {
 }
 
 impl Outcome {
-    /// The verdict on the whole: that of the run on `input` if it failed, else of the first case
-    /// that did not pass, else completed.
+    /// Returns the verdict on the whole: that of the run on `input` if it failed, else that of the
+    /// first case that did not pass, else completed.
     #[must_use]
     pub fn status(&self) -> Status {
         let main = self.main.iter().map(|run| run.status);
@@ -222,8 +223,8 @@ impl Outcome {
             .unwrap_or(Status::Completed)
     }
 
-    /// The run whose output and exit speak for the whole: that on `input`, else of the first
-    /// failing case that ran, else of the first case.
+    /// Returns the run whose output and exit represent the whole: the run on `input`, else that of
+    /// the first failing case that ran, else that of the first case.
     #[must_use]
     pub fn representative(&self) -> Option<&Run> {
         let failing = self

@@ -1,4 +1,4 @@
-//! What a worker tells of itself to every API: that it is there, and what can be expected of it.
+//! A worker's presence and capacity, published to every API.
 
 use std::time::Duration;
 
@@ -7,47 +7,47 @@ use serde::{Deserialize, Serialize};
 use crate::ids::InstanceId;
 use crate::time::EpochMillis;
 
-/// How often a worker announces itself, beside at once when its state changes.
+/// The interval at which a worker announces itself. It also does so at once when its state changes.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
-/// A worker that was not heard of for this long is taken to be gone.
+/// The silence after which an API takes a worker to be gone.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
 
-/// One worker, as it was when it said so.
+/// The status of one worker at the time it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// Version of this message; see [`WorkerStatus::VERSION`].
     pub version: u16,
-    /// Which worker.
+    /// The worker.
     pub instance: InstanceId,
     /// Whether it takes jobs.
     pub state: WorkerState,
-    /// How many jobs it can run at a time.
+    /// The number of jobs it can run at a time.
     pub slots: u16,
-    /// How many it runs that somebody waits for.
+    /// The number of running jobs that a caller waits for.
     pub running: u16,
-    /// For how long a job has held a slot lately, on average; `None` before the first.
+    /// The recent average time for which a job held a slot; `None` before the first job.
     #[serde(default)]
     pub service: Option<Duration>,
-    /// When it said so, by its own clock.
+    /// The time of sending, by the worker's own clock.
     pub sent_at: EpochMillis,
 }
 
 impl WorkerStatus {
-    /// The version this build writes, and the only one it reads.
+    /// The version that this build writes, and the only one it reads.
     pub const VERSION: u16 = 1;
 }
 
-/// Whether a worker takes jobs.
+/// A worker's readiness to take jobs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum WorkerState {
-    /// It does.
+    /// It takes jobs.
     Ready,
-    /// Not now, and it will again by itself.
+    /// It takes none for now and will resume by itself.
     Suspended {
-        /// Why, for people.
+        /// The reason, for people.
         reason: String,
     },
-    /// It is stopping: it ends what it runs and takes no more.
+    /// It is stopping: it finishes its jobs and takes no more.
     Draining,
 }

@@ -35,7 +35,7 @@ const SIGNALS: [&str; 31] = [
     "SIGSYS",
 ];
 
-/// The signal as answers name it: `SIGSEGV`, or `SIG34` if it has no name.
+/// Returns the signal as answers name it: `SIGSEGV`, or `SIG34` if it has no name.
 #[must_use]
 pub fn name(number: i32) -> String {
     let known = usize::try_from(number)

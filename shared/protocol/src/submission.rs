@@ -1,16 +1,18 @@
-//! A submission that has passed validation, and how a request becomes one.
+//! A validated submission: code, its language, inputs and test cases.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::Compare;
-use crate::contract::{ExecuteRequest, Refusal};
-use crate::limits::{MAX_CODE, MAX_EXPECTED_OUTPUT, MAX_INPUT, MAX_TEST_CASES};
-use warren_languages::{LanguageName, Languages, PolicyMode, Violation};
+use warren_languages::LanguageName;
 
-/// Code, its language and what to feed it, all within their bounds. Built only by
-/// [`Submission::parse`], or read back from the queue with the same bounds checked.
+use crate::compare::Compare;
+use crate::limits::{MAX_CODE, MAX_EXPECTED_OUTPUT, MAX_INPUT, MAX_TEST_CASES};
+use crate::refusal::Refusal;
+
+/// A submission: code, its language and its inputs, all within their bounds. Only
+/// [`Submission::parse`] builds one; one that is read back from the queue has its bounds checked
+/// again.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Submission {
@@ -22,18 +24,18 @@ pub struct Submission {
     on_failure: OnFailure,
 }
 
-/// What a failed run or case means for those after it.
+/// The consequence of a failed run or case for those after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// Nothing: all are run.
+    /// All of them are run.
     #[default]
     GoOn,
-    /// They are not run.
+    /// None of them is run.
     Stop,
 }
 
-/// One test case: what to feed, and what must be printed.
+/// One test case: an input, and the output it must lead to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestCase {
     input: String,
@@ -41,13 +43,21 @@ pub struct TestCase {
 }
 
 impl TestCase {
-    /// What the program reads from its standard input.
+    /// Creates a test case, whose bounds the submission checks.
+    pub(crate) fn new(input: String, expected_output: String) -> Self {
+        Self {
+            input,
+            expected_output,
+        }
+    }
+
+    /// Returns the program's standard input.
     #[must_use]
     pub fn input(&self) -> &str {
         &self.input
     }
 
-    /// What it must print.
+    /// Returns the output that the program must print.
     #[must_use]
     pub fn expected_output(&self) -> &str {
         &self.expected_output
@@ -55,99 +65,51 @@ impl TestCase {
 }
 
 impl Submission {
-    /// Checks a request's language, way to compare, sizes and code, in that order; the first kind of fault found
-    /// is the one told, and forbidden code is told with all its places.
-    ///
-    /// # Errors
-    /// The [`Refusal`] that the caller is answered with.
-    pub fn parse(
-        request: ExecuteRequest,
-        languages: &Languages,
-        policy: PolicyMode,
-    ) -> Result<Self, Refusal> {
-        let language =
-            languages
-                .get(&request.language)
-                .ok_or_else(|| Refusal::UnknownLanguage {
-                    given: request.language.clone(),
-                    known: languages.names(),
-                })?;
-        let compare = Compare::parse(request.compare.as_deref(), request.tolerance)?;
-        let unchecked = Unchecked {
-            language: language.name().clone(),
-            code: request.code,
-            input: request.input,
-            test_cases: request
-                .test_cases
-                .into_iter()
-                .map(|case| TestCase {
-                    input: case.input,
-                    expected_output: case.expected_output,
-                })
-                .collect(),
-            compare,
-            on_failure: match request.stop_on_failure {
-                Some(true) => OnFailure::Stop,
-                Some(false) | None => OnFailure::GoOn,
-            },
-        };
-        let submission = Self::try_from(unchecked)?;
-        let violations: Vec<Violation> = match policy {
-            PolicyMode::Enforce => language.check(&submission.code),
-            PolicyMode::Off => Vec::new(),
-        };
-        if violations.is_empty() {
-            Ok(submission)
-        } else {
-            Err(Refusal::ForbiddenCode { violations })
-        }
-    }
-
-    /// The language to run it as.
+    /// Returns the language to run it as.
     #[must_use]
     pub fn language(&self) -> &LanguageName {
         &self.language
     }
 
-    /// The source code.
+    /// Returns the source code.
     #[must_use]
     pub fn code(&self) -> &str {
         &self.code
     }
 
-    /// The standard input of the main run, if one was given.
+    /// Returns the standard input of the main run, if the caller gave one.
     #[must_use]
     pub fn input(&self) -> Option<&str> {
         self.input.as_deref()
     }
 
-    /// The test cases.
+    /// Returns the test cases.
     #[must_use]
     pub fn test_cases(&self) -> &[TestCase] {
         &self.test_cases
     }
 
-    /// How the cases' outputs are compared with what was expected.
+    /// Returns how the cases' outputs are compared with the expected ones.
     #[must_use]
     pub fn compare(&self) -> Compare {
         self.compare
     }
 
-    /// Whether a failed run or case ends the job.
+    /// Returns whether a failed run or case ends the job.
     #[must_use]
     pub fn on_failure(&self) -> OnFailure {
         self.on_failure
     }
 
-    /// What each run reads from its standard input: first the main run, if there is one (there is
-    /// without test cases, and with them if `input` was given), then one for each case.
+    /// Iterates over the standard input of each run: first of the main run, if there is one, then of
+    /// each case. There is a main run without test cases, and with them if `input` was given.
     pub fn inputs(&self) -> impl Iterator<Item = &str> {
         self.main_input()
             .into_iter()
             .chain(self.test_cases.iter().map(TestCase::input))
     }
 
-    /// The input of the main run; `None` if there is no main run.
+    /// Returns the input of the main run; `None` if there is no main run.
     #[must_use]
     pub fn main_input(&self) -> Option<&str> {
         match (&self.input, self.test_cases.is_empty()) {
@@ -158,7 +120,7 @@ impl Submission {
     }
 }
 
-// Code and input must never reach a log, not even by a stray `{:?}`.
+// Code and input must never reach a log, not even through a stray `{:?}`.
 impl fmt::Debug for Submission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Submission")
@@ -181,16 +143,16 @@ impl fmt::Debug for TestCase {
 
 /// A submission's parts before their bounds are checked.
 #[derive(Deserialize)]
-struct Unchecked {
-    language: LanguageName,
-    code: String,
-    input: Option<String>,
-    test_cases: Vec<TestCase>,
+pub(crate) struct Unchecked {
+    pub(crate) language: LanguageName,
+    pub(crate) code: String,
+    pub(crate) input: Option<String>,
+    pub(crate) test_cases: Vec<TestCase>,
     // Absent in a job of an older version, which is refused for its version and not for this.
     #[serde(default)]
-    compare: Compare,
+    pub(crate) compare: Compare,
     #[serde(default)]
-    on_failure: OnFailure,
+    pub(crate) on_failure: OnFailure,
 }
 
 impl TryFrom<Unchecked> for Submission {

@@ -17,9 +17,6 @@ use crate::{
     Unclaimed,
 };
 
-/// The most jobs of one class that wait; one more is refused ([`SubmitError::Full`]).
-pub const MAX_QUEUED_JOBS: u32 = 10_000;
-
 /// How long [`ApiQueue::cancel`] may take.
 pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -95,4 +92,21 @@ pub trait ApiQueue: QueueLink {
     /// How many [`Interactive`](crate::JobClass::Interactive) jobs waited when that was last seen:
     /// with the broker within reach, about a second ago at most. `None` if it is not known.
     fn waiting(&self) -> Option<u32>;
+
+    /// The pool of connections that durable messages are published on; `None` if this queue has
+    /// none.
+    fn broker_pool(&self) -> Option<BrokerPool> {
+        None
+    }
+}
+
+/// The state of a pool of connections to the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokerPool {
+    /// Connections in the pool, in use or not.
+    pub size: usize,
+    /// Connections that are not in use.
+    pub available: usize,
+    /// Messages that wait for a connection.
+    pub waiting: usize,
 }

@@ -1,4 +1,4 @@
-//! That a job came to its end, on its way to where its caller wants that posted.
+//! A queued callback: asks an API to post a finished job to its `callbackUrl`.
 
 use std::time::Duration;
 
@@ -22,26 +22,26 @@ pub const LONGEST_CALLBACK_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// not asked in a hot loop.
 pub(super) const CALLBACK_RETURN: Duration = Duration::from_secs(1);
 
-/// One callback that is due: the body of a message on the queues of callbacks, as JSON. What is
-/// posted is not in it: whoever posts it reads that from the store, where it is by then.
+/// One callback that is due: the body of a message on the queues of callbacks, as JSON. The payload
+/// is not in it: the API that posts it reads that from the store, where it is by then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Callback {
     /// Version of this message; see [`Job::VERSION`].
     pub version: u16,
-    /// Whose end it tells of.
+    /// The finished job.
     pub job: JobId,
-    /// Where it is to be posted.
+    /// The address to post to.
     pub url: CallbackUrl,
-    /// How often that was tried in vain.
+    /// Failed tries.
     pub tries: u32,
     /// How often it was put off since, without a try.
     pub put_off: u32,
-    /// Since when it is due.
+    /// The time since which it is due.
     pub since: EpochMillis,
 }
 
 impl Callback {
-    /// That `job` came to its end, to be posted to `url`.
+    /// A callback that posts the end of `job` to `url`.
     #[must_use]
     pub fn new(job: JobId, url: CallbackUrl) -> Self {
         Self {
@@ -55,21 +55,21 @@ impl Callback {
     }
 }
 
-/// A callback that was taken, to be settled. Dropped, it comes again.
+/// A callback that was taken, to be settled. Dropped, it is delivered again.
 pub struct CallbackDelivery {
     /// The callback.
     pub callback: Callback,
     settle: Box<dyn SettleCallback>,
 }
 
-/// How an implementation of the queue settles a callback. Dropped unsettled, it comes again.
+/// An implementation of the settlement of a callback. Dropped unsettled, it is delivered again.
 #[async_trait]
 pub trait SettleCallback: Send {
-    /// Whether it is still held. With the connection that brought it, it is lost, and comes again.
+    /// Whether it is still held. With the connection that brought it, it is lost, and delivered again.
     fn is_ours(&self) -> bool;
-    /// It must not come again.
+    /// Ends it: it is not delivered again.
     async fn done(self: Box<Self>) -> Result<(), QueueError>;
-    /// This comes in its place, not before that pause is over.
+    /// Replaces it by `next`, to be delivered after that pause.
     async fn again(self: Box<Self>, next: Callback, after: Duration) -> Result<(), QueueError>;
 }
 
@@ -80,25 +80,25 @@ impl CallbackDelivery {
         Self { callback, settle }
     }
 
-    /// Whether it is still ours to post. If not, it comes again by itself.
+    /// Whether it is still ours to post. If not, it is delivered again without our help.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.settle.is_ours()
     }
 
-    /// It was posted, or never will be.
+    /// Ends it: it was posted, or never will be.
     ///
     /// # Errors
-    /// The connection was lost: it comes again.
+    /// The connection was lost: it is delivered again.
     pub async fn done(self) -> Result<(), QueueError> {
         self.settle.done().await
     }
 
-    /// `next` takes its place and comes no earlier than after that pause, of at most
-    /// [`LONGEST_CALLBACK_PAUSE`]. It may come later, behind others with longer pauses.
+    /// Replaces it by `next`, to be delivered no earlier than after that pause of at most
+    /// [`LONGEST_CALLBACK_PAUSE`]. It may be later, behind others with longer pauses.
     ///
     /// # Errors
-    /// It could not be queued: the old one comes again, soon.
+    /// `next` could not be queued: this one is delivered again, soon.
     pub async fn again(self, next: Callback, after: Duration) -> Result<(), QueueError> {
         self.settle
             .again(next, after.min(LONGEST_CALLBACK_PAUSE))

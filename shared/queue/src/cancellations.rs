@@ -1,5 +1,4 @@
-//! Which jobs are not wanted any more: the register of one worker, which connects what it is told
-//! with the jobs that it holds, now or later.
+//! One worker's register of cancelled jobs, whether it holds them now or later.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -13,25 +12,25 @@ use warren_protocol::ids::JobId;
 use warren_protocol::time::Deadline;
 
 /// For how long a cancelled job is remembered at least that has not come yet. One whose caller hung
-/// up waits for seconds; one that nobody waits for is remembered for as long as it may wait.
+/// up waits for seconds; an unattended one is remembered for as long as it may wait.
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// How many are remembered: as many as may wait, of either class. Past that those go first whose
 /// jobs are the next to expire.
 const MAX_REMEMBERED: usize = 2 * MAX_QUEUED_JOBS as usize;
-/// The longest that one is remembered, whatever somebody's clock says.
+/// The longest that one is remembered, however wrong a clock is.
 const MAX_REMEMBERED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
 
 /// The register of one worker.
 #[derive(Default)]
-pub(super) struct Cancellations(Mutex<Register>);
+pub(super) struct Cancellations(Mutex<CancellationRegister>);
 
 #[derive(Default)]
-struct Register {
-    held: HashMap<JobId, Held>,
+struct CancellationRegister {
+    held: HashMap<JobId, WatchedJob>,
     remembered: Remembered,
 }
 
-struct Held {
+struct WatchedJob {
     token: CancellationToken,
     // A job may come back to a worker that has not let go of it yet.
     holds: usize,
@@ -79,7 +78,7 @@ impl Cancellations {
     fn hold_at(self: &Arc<Self>, job: JobId, now: Instant) -> Hold {
         let mut register = self.lock();
         let is_cancelled = register.remembered.knows(job, now);
-        let held = register.held.entry(job).or_insert_with(|| Held {
+        let held = register.held.entry(job).or_insert_with(|| WatchedJob {
             token: CancellationToken::new(),
             holds: 0,
         });
@@ -106,7 +105,7 @@ impl Cancellations {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Register> {
+    fn lock(&self) -> MutexGuard<'_, CancellationRegister> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

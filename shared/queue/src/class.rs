@@ -1,16 +1,22 @@
-//! The two classes of jobs, by who waits for their reply. Each has a queue of its own.
+//! The two classes of jobs, by whether a caller waits for the reply.
+//!
+//! Each has a queue of its own.
 
 use std::num::NonZeroU16;
+
+/// The most jobs of one class that wait; one more is refused
+/// ([`SubmitError::Full`](crate::SubmitError::Full)).
+pub const MAX_QUEUED_JOBS: u32 = 10_000;
 
 /// Which queue a job waits in. [`ApiQueue::submit`](crate::ApiQueue::submit) and
 /// [`ApiQueue::submit_unattended`](crate::ApiQueue::submit_unattended) choose it, since
 /// they differ in what their caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {
-    /// A caller waits, and is told of any loss by the end of its wait or of its deadline. So the
-    /// job need not survive the broker, and pays for no disk.
+    /// A caller waits, and notices any loss by the end of its wait or of its deadline. So the job need
+    /// not survive the broker, and pays for no disk.
     Interactive,
-    /// Nobody waits, so nobody would notice a loss: the job is on disk before it is accepted.
+    /// No caller waits, so a loss would go unnoticed: the job is on disk before it is accepted.
     Unattended,
 }
 
@@ -19,23 +25,19 @@ impl JobClass {
     pub(crate) const ALL: [Self; 2] = [Self::Interactive, Self::Unattended];
 }
 
-/// How many unsettled interactive deliveries a worker holds: its execution slots.
+/// The lanes in which unattended jobs wait: a room is in one of them, so that no room's flood is ahead
+/// of all others. Each costs a queue, a channel of each worker, and the jobs that it has fetched.
+pub(crate) const LANE_COUNT: usize = 8;
+
+/// How many unsettled deliveries a worker holds of each queue of jobs: as many as it has slots, which
+/// unattended jobs may have while no caller comes. The worker decides when it begins those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefetch(pub NonZeroU16);
 
 impl Prefetch {
-    /// The most unsettled deliveries of that class. As many of the unattended ones as there are
-    /// slots, which they have while no caller comes. The worker decides when it begins them.
-    #[must_use]
-    pub fn of(self, class: JobClass) -> u16 {
-        match class {
-            JobClass::Interactive | JobClass::Unattended => self.0.get(),
-        }
-    }
-
-    /// How many unsettled deliveries altogether, with one suspect's turn.
+    /// The deliveries that a worker holds at most: of interactive jobs, of each lane of unattended
+    /// ones, and one suspect's token.
     pub(crate) fn total(self) -> usize {
-        let held = JobClass::ALL.map(|class| usize::from(self.of(class)));
-        held.into_iter().sum::<usize>() + 1
+        usize::from(self.0.get()) * (1 + LANE_COUNT) + 1
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Delivery, Offer};
 
-/// How long each of the two steps of ending may take: no more is fetched, all is given back.
+/// How long each of the two steps of the end may take: fetching stops, and the rest is given back.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The jobs as they arrive. Ends after its `stop` token was cancelled; what was fetched but not
@@ -35,7 +35,7 @@ impl Deliveries {
         }
     }
 
-    /// The next job, or the turn of a suspect. `None` once the stream has ended. Nothing is lost if
+    /// The next job, or the token of a suspect. `None` once the stream has ended. Nothing is lost if
     /// the wait is dropped.
     pub async fn recv(&mut self) -> Option<Offer> {
         loop {
@@ -60,7 +60,7 @@ impl Deliveries {
 impl Drop for Deliveries {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() && !self.closed.is_cancelled() {
-            // This is how whoever fetches learns that nobody takes any more.
+            // So the task that fetches learns that there is no reader any more.
             self.fetched.close();
         }
         if let Ok(runtime) = Handle::try_current()
@@ -96,7 +96,7 @@ impl Offer {
     fn if_worth_taking(self) -> Option<Self> {
         match self {
             Self::Job(delivery) => delivery.if_worth_running().map(Self::Job),
-            Self::Suspect(turn) => turn.if_ours().map(Self::Suspect),
+            Self::Suspect(token) => token.if_ours().map(Self::Suspect),
         }
     }
 }

@@ -13,7 +13,7 @@ use warren_protocol::reply::{Progress, Reply};
 pub struct Delivery {
     /// What to run.
     pub job: Job,
-    /// Whether anybody waits for it.
+    /// Whether a caller waits for it.
     pub class: JobClass,
     /// Whether it was delivered before.
     pub redelivered: bool,
@@ -25,7 +25,7 @@ pub struct Delivery {
 #[async_trait]
 pub trait Settle: Send {
     /// Whether the queue still counts the job as ours. Once the connection that brought it is
-    /// lost, it does not: the job will be, or already is, somebody else's.
+    /// lost, it does not: the job will be, or already is, another worker's.
     fn is_ours(&self) -> bool;
     /// Sends the reply, waits until it is confirmed, then acknowledges the job.
     async fn reply(self: Box<Self>, reply: Reply) -> Result<(), QueueError>;
@@ -37,7 +37,7 @@ pub trait Settle: Send {
     /// As [`Settle::reply`], without waiting. If it fails, the job goes back.
     fn reply_in_background(self: Box<Self>, reply: Reply);
     /// The deadline of `job` passed before a worker took it: puts it aside without waiting, or
-    /// answers it, if nobody would notice otherwise.
+    /// answers it, if its end would go unnoticed otherwise.
     fn expire(self: Box<Self>, job: Job);
 }
 
@@ -60,7 +60,7 @@ impl Delivery {
         }
     }
 
-    /// Cancelled once nobody wants the job any more: it is then not to be begun, or to be ended,
+    /// Cancelled once the job is no longer wanted: it is then not to be begun, or to be ended,
     /// and answered with [`JobFailure::cancelled`](warren_protocol::reply::JobFailure::cancelled).
     #[must_use]
     pub fn cancelled(&self) -> CancellationToken {
@@ -96,10 +96,10 @@ impl Delivery {
     pub fn if_worth_running(mut self) -> Option<Self> {
         let settle = self.settle.take()?;
         if !settle.is_ours() {
-            tracing::debug!(job.id = %self.job.id, "job was lost to its queue before it was taken");
+            tracing::debug!(job.id = %self.job.id, "a job went back to its queue before it was taken");
             None
         } else if self.hold.token().is_cancelled() {
-            tracing::info!(job.id = %self.job.id, "job not run: nobody wants it any more");
+            tracing::info!(job.id = %self.job.id, "job not run: it was cancelled");
             settle.reply_in_background(Reply::cancelled(self.job.clone(), Progress::NotBegun));
             None
         } else if self.job.deadline.has_passed() {

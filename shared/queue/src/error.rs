@@ -1,12 +1,12 @@
-//! The errors of the queue: a job that is not queued, and a queue that does not work.
+//! The queue's errors: jobs that are not queued, and a queue that fails.
 
-/// Why a job was not queued.
+/// The reason that a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// As many jobs wait as may.
     #[error("the job queue is full")]
     Full,
-    /// Nobody takes jobs.
+    /// No worker takes jobs.
     #[error("no worker is connected to the job queue")]
     NoWorkers,
     /// The queue cannot be reached, or has asked us not to publish.
@@ -20,7 +20,7 @@ pub enum SubmitError {
     DeadlinePassed,
 }
 
-/// What is wrong with the queue itself.
+/// A fault of the queue itself.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// The broker's URL cannot be used.
@@ -41,8 +41,8 @@ pub enum QueueError {
         "RabbitMQ takes no messages because of its memory or disk alarm; free memory or disk space on its host"
     )]
     Blocked,
-    /// The broker ended a consumer of ours.
-    #[error("RabbitMQ cancelled our consumer of {0}; subscribing again")]
+    /// The broker ended one of our consumers.
+    #[error("RabbitMQ cancelled our consumer of {0}; resubscribing")]
     ConsumerCancelled(&'static str),
     /// A message is larger than the broker takes.
     #[error("a message of {bytes} bytes is larger than RabbitMQ takes ({limit})")]
@@ -60,7 +60,7 @@ pub enum QueueError {
     Amqp {
         /// What was being done, as a verb phrase.
         context: &'static str,
-        /// What the library says.
+        /// The library's error.
         #[source]
         source: Box<lapin::Error>,
     },
@@ -79,7 +79,7 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    /// For `map_err`: what the library says, and what was being done.
+    /// For `map_err`: wraps the library's error with what was being done.
     pub(crate) fn while_doing(context: &'static str) -> impl FnOnce(lapin::Error) -> Self {
         move |source| Self::Amqp {
             context,

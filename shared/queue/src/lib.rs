@@ -5,29 +5,30 @@
 //! held to one conformance suite (`tests/conformance/queue/`).
 
 mod api_queue;
-mod bulletin;
 mod callback;
 mod cancellations;
 mod class;
 mod deliveries;
 mod delivery;
 mod error;
+mod event_bus;
 mod link;
 pub mod memory;
 mod pending;
 pub mod rabbit;
-mod roll;
 mod room_turns;
-mod turn;
+mod suspect_token;
 mod unclaimed;
 mod waiters;
 mod worker_queue;
+mod worker_registry;
 
-pub use api_queue::{ApiQueue, CANCEL_TIMEOUT, MAX_QUEUED_JOBS};
+pub use api_queue::{ApiQueue, BrokerPool, CANCEL_TIMEOUT};
 pub use callback::{
     Callback, CallbackDelivery, LONGEST_CALLBACK_PAUSE, MAX_QUEUED_CALLBACKS, SettleCallback,
 };
-pub use class::{JobClass, Prefetch};
+pub(crate) use class::LANE_COUNT;
+pub use class::{JobClass, MAX_QUEUED_JOBS, Prefetch};
 pub use deliveries::Deliveries;
 pub use delivery::{Delivery, Settle};
 pub use error::{QueueError, SubmitError};
@@ -36,6 +37,6 @@ pub use memory::MemoryQueue;
 pub use pending::{PendingReply, WaitError};
 pub use rabbit::{RabbitApi, RabbitConfig, RabbitWorker};
 pub use room_turns::RoomTurns;
-pub use turn::{Fetch, Offer, Turn};
+pub use suspect_token::{Fetch, Offer, SuspectToken};
 pub use unclaimed::{Fate, Unclaimed};
 pub use worker_queue::WorkerQueue;

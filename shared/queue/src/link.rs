@@ -1,4 +1,4 @@
-//! What both sides of the queue have: its state, events, and its end.
+//! The operations that both sides of the queue have: state, events, close.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A caller's place in the line: the reply to come.
+//! The reply that a caller waits for.
 
 use tokio::sync::oneshot;
 
@@ -15,7 +15,7 @@ pub struct PendingReply {
     _registration: Box<dyn Send + Sync>,
 }
 
-/// What came before anybody asked for it. The channel tells each only once.
+/// A reply, or its loss, that arrived before the wait. The channel yields each only once.
 #[derive(Debug)]
 enum Early {
     Nothing,

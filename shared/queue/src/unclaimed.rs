@@ -7,24 +7,24 @@ use warren_protocol::reply::Reply;
 /// How long a dropped reply stays away, so that a recorder that fails is not asked in a hot loop.
 pub(super) const UNCLAIMED_RETRY: Duration = Duration::from_secs(1);
 
-/// A reply that no waiter took. Acknowledge it once it is recorded; dropped, it comes again.
+/// A reply that no waiter took. Acknowledge it once it is recorded; dropped, it is delivered again.
 pub struct Unclaimed {
     /// The reply.
     pub reply: Reply,
     settle: Option<Box<dyn FnOnce(Fate) + Send>>,
 }
 
-/// What became of an [`Unclaimed`].
+/// The end of an [`Unclaimed`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is recorded and must not come again.
+    /// It is recorded, and is not delivered again.
     Recorded,
-    /// It was dropped and must come again.
+    /// It was dropped, and is delivered again.
     Dropped,
 }
 
 impl Unclaimed {
-    /// A reply whose fate `settle` is told.
+    /// A reply whose fate is passed to `settle`.
     #[must_use]
     pub fn new(reply: Reply, settle: Box<dyn FnOnce(Fate) + Send>) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl Unclaimed {
         }
     }
 
-    /// The reply is recorded and must not come again.
+    /// Settles it: the reply is recorded, and is not delivered again.
     pub fn acknowledge(mut self) {
         if let Some(settle) = self.settle.take() {
             settle(Fate::Recorded);

@@ -1,4 +1,4 @@
-//! Who waits for which reply: the register that correlates replies with callers.
+//! The register of waiting callers, which correlates replies with them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,16 +12,16 @@ use warren_protocol::reply::Reply;
 /// The most callers that wait at a time in one process: as many as jobs may be queued.
 pub(super) const MAX_WAITERS: usize = super::MAX_QUEUED_JOBS as usize;
 
-/// Which reply queue a waiter waits on. A lost reply queue ends its epoch, and with it all waits.
+/// The reply queue that a waiter waits on. A lost reply queue ends its epoch, and with it all waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Epoch(pub(super) u64);
 
 /// The register of one process.
 #[derive(Default)]
-pub(super) struct Waiters(Mutex<Register>);
+pub(super) struct Waiters(Mutex<WaitingCallers>);
 
 #[derive(Default)]
-struct Register {
+struct WaitingCallers {
     epoch: Option<Epoch>,
     waiting: HashMap<JobId, oneshot::Sender<Reply>>,
 }
@@ -71,7 +71,7 @@ impl Waiters {
         ))
     }
 
-    /// Hands the reply to its waiter; gives it back if nobody waits.
+    /// Hands the reply to its waiter; gives it back if there is none.
     #[must_use]
     pub(super) fn claim(&self, reply: Reply) -> Option<Reply> {
         let waiter = self.lock().waiting.remove(&reply.job_id);
@@ -81,7 +81,7 @@ impl Waiters {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Register> {
+    fn lock(&self) -> MutexGuard<'_, WaitingCallers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

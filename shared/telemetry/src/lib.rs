@@ -1,4 +1,6 @@
-//! Logs: readable in development, JSON in production, filtered by `RUST_LOG`; and traces.
+//! Logs and traces of every Warren process.
+//!
+//! Logs are readable in development, JSON in production, and filtered by `RUST_LOG`.
 
 mod traces;
 
@@ -11,10 +13,10 @@ use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
 
-/// Who reads the logs and the error details (`NODE_ENV`).
+/// The audience of logs and error details (`NODE_ENV`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Environment {
-    /// A developer: readable logs, detailed errors.
+    /// Developers: readable logs, detailed errors.
     Development,
     /// Machines: JSON logs, errors without internals.
     Production,
@@ -28,18 +30,17 @@ impl std::str::FromStr for Environment {
             "development" | "test" => Ok(Self::Development),
             "production" => Ok(Self::Production),
             other => Err(format!(
-                "{other:?} is neither \"development\" nor \"production\""
+                "{other:?} is neither \"development\" nor \"production\"; use one of them"
             )),
         }
     }
 }
 
-/// What is logged unless `RUST_LOG` says otherwise. The queue's supervisor tells every loss of a
+/// The filter of log lines unless `RUST_LOG` sets another. The queue's supervisor logs every lost
 /// connection with its cause; the library would add three lines to each.
 const USUAL: &str = "info,lapin=off,hyper=warn,bollard=warn";
 
-/// Starts logging to standard error, and tracing if there is something to send traces. Call once; a
-/// second call changes nothing.
+/// Starts logging to standard error, and tracing if `traces` is given. A second call changes nothing.
 pub fn init(environment: Environment, traces: Option<&Traces>) {
     let wanted = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let lines = fmt::layer()
@@ -53,7 +54,7 @@ pub fn init(environment: Environment, traces: Option<&Traces>) {
             .with_current_span(true)
             .boxed(),
     };
-    // Of the lines alone: what is logged has no say in what is traced.
+    // The filter is on the lines alone, so that it does not affect traces.
     let shown = filter(wanted.as_deref()).and(filter_fn(|event| {
         is_harmless(event.target(), *event.level())
     }));
@@ -71,8 +72,9 @@ fn filter(wanted: Option<&str>) -> EnvFilter {
         .unwrap_or_else(|| EnvFilter::new(USUAL))
 }
 
-/// Libraries log what they carry, which is user data: lapin a returned message with its body, and
-/// both lapin and bollard every frame at TRACE. Such lines are not shown, whatever `RUST_LOG` says.
+/// Returns false for lines that may hold user data, which are never shown, whatever `RUST_LOG` says.
+/// Libraries log the data they carry: lapin a returned message with its body, and both lapin and
+/// bollard every frame at TRACE.
 fn is_harmless(target: &str, level: Level) -> bool {
     let library = target.split("::").next().unwrap_or_default();
     target != "lapin::returned_messages"

@@ -1,5 +1,7 @@
-//! Traces: sent to a collector over OTLP, if one is named (`OTEL_EXPORTER_OTLP_ENDPOINT`), and
-//! passed on from hop to hop as W3C Trace Context, whether they are sent or not.
+//! Traces, sent to a collector over OTLP and propagated between processes.
+//!
+//! They are sent if `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector. Trace context (W3C) is propagated
+//! in any case.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,30 +22,30 @@ use tracing_subscriber::registry::LookupSpan;
 use warren_config::Env;
 
 const TRACEPARENT: &str = "traceparent";
-/// The field of a span, and so of its log lines, that says which trace it is of.
+/// The field of a span, and so of its log lines, that holds the trace's id.
 const TRACE_ID: &str = "trace_id";
-/// The only way of sending that is built in.
+/// The only protocol that is built in.
 const PROTOCOL: &str = "http/protobuf";
 const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
 
-/// How long one batch may take on its way to the collector, unless `OTEL_EXPORTER_OTLP_TIMEOUT`
-/// says otherwise. For whoever makes the client.
+/// The longest that sending one batch to the collector may take, unless `OTEL_EXPORTER_OTLP_TIMEOUT`
+/// sets another limit. The caller that builds the HTTP client needs it.
 pub const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Whether and how traces are sent.
+/// The configuration of traces.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TraceConfig {
-    /// The part of traces that begin here that is sent (`OTEL_TRACES_SAMPLER_ARG`). `None`: the
-    /// library reads `OTEL_TRACES_SAMPLER`, and sends all without it. A trace that comes from
-    /// outside is sent if whoever began it sends it.
+    /// The share of the traces begun here that is sent (`OTEL_TRACES_SAMPLER_ARG`). With `None`, the
+    /// library reads `OTEL_TRACES_SAMPLER`, and sends all traces without it. A trace that comes from
+    /// outside is sent if its origin sends it.
     ratio: Option<f64>,
 }
 
 impl TraceConfig {
-    /// What the environment wants; `None` if no traces are to be sent.
+    /// Reads the environment; `None` if no traces are to be sent.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let is = |name: &str, value: &str| env.text(name).as_deref() == Some(value);
         let named = ENDPOINTS
@@ -58,7 +60,7 @@ impl TraceConfig {
         if !usable {
             env.fault(
                 named,
-                "is not an address that traces can be sent to; give the collector's, like http://127.0.0.1:4318, or unset it to send none",
+                "is not the address of a collector; set one like http://127.0.0.1:4318, or unset it to send no traces",
             );
         }
         for name in [
@@ -68,7 +70,7 @@ impl TraceConfig {
             if env.text(name).is_some_and(|protocol| protocol != PROTOCOL) {
                 env.fault(
                     name,
-                    format!("traces are sent by {PROTOCOL} alone; unset it, and name the collector's port for that (4318)"),
+                    format!("traces can be sent by {PROTOCOL} alone; unset it, and use the collector's port for that protocol (4318)"),
                 );
             }
         }
@@ -80,23 +82,24 @@ impl TraceConfig {
         if ratio.is_some_and(|ratio| !(0.0..=1.0).contains(&ratio)) {
             env.fault(
                 "OTEL_TRACES_SAMPLER_ARG",
-                "is the part of traces that is sent, from 0 to 1",
+                "must be the share of traces to send, from 0 to 1",
             );
         }
         Some(Self { ratio })
     }
 }
 
-/// Sends traces, in batches and from a thread of its own. What the collector does not take in time
-/// is dropped: at most 2,048 spans wait (`OTEL_BSP_…` changes that), and nobody waits for them.
+/// A sender of traces, which works in batches and on a thread of its own. Spans that the collector does
+/// not take in time are dropped: at most 2,048 are queued (`OTEL_BSP_…` changes that), and no request
+/// waits for them.
 #[derive(Debug)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Sends as `service` (unless `OTEL_SERVICE_NAME` says otherwise) by `client`.
+    /// Starts sending through `client` as `service`, unless `OTEL_SERVICE_NAME` sets another name.
     ///
     /// # Errors
-    /// What `OTEL_…` says cannot be used.
+    /// A setting of `OTEL_…` is not usable.
     pub fn start(
         config: TraceConfig,
         service: &'static str,
@@ -120,14 +123,14 @@ impl Traces {
         Ok(Self(provider.build()))
     }
 
-    /// Sends what is left, within `grace`. Not to be called on an async runtime.
+    /// Sends the remaining spans within `grace`. Must not be called on an async runtime.
     pub fn finish(self, grace: Duration) {
         if let Err(error) = self.0.shutdown_with_timeout(grace) {
-            tracing::warn!(%error, "the last traces were not sent");
+            tracing::warn!(%error, "failed to send the last traces; dropping them");
         }
     }
 
-    /// What makes spans of Warren's own, and nothing that libraries or log lines say, into traces.
+    /// Returns the layer that makes traces of Warren's own spans, and of no library's and no log lines.
     pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
@@ -147,13 +150,13 @@ impl Traces {
     }
 }
 
-/// Makes a span that was not entered yet part of the trace that `traceparent` names; if traces are
-/// sent and it names none, of a new one. Its field `trace_id` then says which it is.
+/// Makes a span that was not entered yet part of the trace that `traceparent` names. Without one, it
+/// begins a new trace if traces are sent. The span's field `trace_id` then holds the trace's id.
 pub fn join(span: &Span, traceparent: Option<&str>) {
     let remote = traceparent.map(context_of);
     let mut trace = remote.as_ref().map_or(TraceId::INVALID, trace_id);
     if let Some(remote) = remote {
-        // Without anybody who sends traces there is nothing to be set.
+        // If no traces are sent, there is no parent to set.
         drop(span.set_parent(remote));
     }
     let own = trace_id(&span.context());
@@ -165,7 +168,7 @@ pub fn join(span: &Span, traceparent: Option<&str>) {
     }
 }
 
-/// What to pass on for spans that are to be this one's children; `None` if no traces are sent.
+/// Returns the `traceparent` for children of this span; `None` if no traces are sent.
 #[must_use]
 pub fn traceparent_of(span: &Span) -> Option<String> {
     let context = span.context();
@@ -177,7 +180,7 @@ pub fn traceparent_of(span: &Span) -> Option<String> {
     headers.remove(TRACEPARENT)
 }
 
-/// Notes a fact on a span for the trace alone. Never code, input or output.
+/// Adds an attribute to a span, for the trace alone. Never code, input or output.
 pub fn note(span: &Span, name: &'static str, value: impl Into<opentelemetry::Value>) {
     span.set_attribute(name, value);
 }

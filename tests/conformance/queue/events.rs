@@ -1,4 +1,4 @@
-//! What happens to jobs is told to every API, by workers and by APIs.
+//! Events of jobs, which workers and APIs publish to every API.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the suite runs on: a queue with as many API instances and workers as a test asks for.
+//! The fixture of the suite: a queue with any number of APIs and workers.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -17,7 +17,8 @@ use warren_protocol::time::Deadline;
 use warren_queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
 use warren_queue::{
     ApiQueue, Deliveries, Delivery, MemoryQueue, Offer, PendingReply, Prefetch, QueueError,
-    QueueLink, QueueStatus, RabbitApi, RabbitConfig, RabbitWorker, SubmitError, Turn, WorkerQueue,
+    QueueLink, QueueStatus, RabbitApi, RabbitConfig, RabbitWorker, SubmitError, SuspectToken,
+    WorkerQueue,
 };
 
 use crate::harness::rabbitmq::{Management, Vhost};
@@ -89,7 +90,7 @@ impl Jobs {
             if let Some(fetching) = &mut self.fetching {
                 let fetched = fetching.await?;
                 self.fetching = None;
-                // With its connection a worker loses the turn as well.
+                // With its connection a worker loses the token as well.
                 if let Ok(Some(suspect)) = fetched {
                     return Ok(Some(suspect));
                 }
@@ -102,11 +103,11 @@ impl Jobs {
         }
     }
 
-    /// The next turn, which must come soon and before any job.
-    pub async fn turn(&mut self) -> anyhow::Result<Turn> {
+    /// The next token, which must come soon and before any job.
+    pub async fn token(&mut self) -> anyhow::Result<SuspectToken> {
         let next = tokio::time::timeout(SOON, self.stream.recv()).await;
-        match next.context("no turn came")? {
-            Some(Offer::Suspect(turn)) => Ok(turn),
+        match next.context("no token came")? {
+            Some(Offer::Suspect(token)) => Ok(token),
             Some(Offer::Job(delivery)) => anyhow::bail!("{} was delivered", delivery.job.id),
             None => anyhow::bail!("the stream of jobs ended"),
         }
@@ -241,7 +242,8 @@ pub fn job_for(patience: Duration) -> anyhow::Result<Job> {
         "language": "python", "code": "print(6 * 7)", "input": null, "test_cases": [],
     }))?;
     Ok(Job::new(
-        "a-room".parse()?,
+        // Its lane is the queue that the suite is about: `JOBS`.
+        "callers".parse()?,
         submission,
         Limits::default(),
         Deadline::after(patience),

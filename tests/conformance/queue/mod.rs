@@ -1,5 +1,7 @@
-//! The queue: one suite for the in-process one and for RabbitMQ, on a real broker, and for both
-//! classes of jobs; and what only RabbitMQ has, connections to lose and a topology to agree on.
+//! The queue: one suite for both implementations and both classes of jobs.
+//!
+//! It runs in process and on a real RabbitMQ. RabbitMQ alone has connections to lose and a topology to
+//! agree on, which tests of its own cover.
 
 mod callbacks;
 mod cancel;
@@ -7,6 +9,7 @@ mod counts;
 mod events;
 mod fixture;
 mod loss;
+mod pool;
 mod presence;
 mod rabbitmq;
 mod restart;

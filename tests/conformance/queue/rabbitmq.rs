@@ -1,4 +1,4 @@
-//! What only RabbitMQ has: dead letters, and connections to lose.
+//! RabbitMQ alone: dead letters, and connections to lose.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,6 @@
-//! A broker that goes away, falls silent or takes no more, under an API and a worker that live on.
+//! A broker that stops, falls silent or accepts no more messages.
+//!
+//! The API and the worker on it live on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -130,7 +132,7 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     let (suspect, survivor) = (job_for(PATIENCE)?, job_for(PATIENCE)?);
     api.submit_unattended(&suspect).await?;
     drop(jobs.next().await?);
-    let turn = jobs.turn().await?;
+    let turn = jobs.token().await?;
     api.submit_unattended(&survivor).await?;
     broker.kill();
     refuses_at_once(&api, Duration::from_secs(1)).await?;

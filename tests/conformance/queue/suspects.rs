@@ -1,5 +1,6 @@
-//! Jobs that were lost with their worker: run once more, alone, so that none is blamed for another.
-//! In process there is no worker to be lost but the whole process.
+//! Jobs that were lost with their worker: each is retried once, alone.
+//!
+//! So none is blamed for another. In process, no worker can be lost but with the whole process.
 
 use std::collections::HashSet;
 
@@ -49,7 +50,7 @@ async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Resul
             }
             (Some(held), None)
         } else {
-            let turn = jobs.turn().await?;
+            let turn = jobs.token().await?;
             until(&api, "all are suspects", |now| {
                 waiting(now) == u32::from(HELD)
             })
@@ -184,7 +185,7 @@ async fn a_turn_without_a_suspect_is_no_turn() -> anyhow::Result<()> {
     jobs.none().await?;
     drop(submit(&api, &job()?).await?);
     drop(jobs.next().await?);
-    let turn = jobs.turn().await?;
+    let turn = jobs.token().await?;
     assert_eq!(fixture.0.take(SUSPECTS).await?["redelivered"], false);
     assert!(turn.fetch().await?.is_none(), "somebody else had it");
     works(&api, &mut jobs).await?;
@@ -207,7 +208,7 @@ async fn a_suspect_without_a_turn_of_its_own_is_run() -> anyhow::Result<()> {
         held.push(jobs.next().await?);
     }
     drop(held.pop());
-    let turn = jobs.turn().await?;
+    let turn = jobs.token().await?;
     drop(held.pop());
     until(&api, "both are suspects", |now| now.waiting == 2).await?;
     fixture.0.take(TURNS).await?;

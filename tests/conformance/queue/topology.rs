@@ -33,8 +33,8 @@ fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
     let declared = normal(&definitions::definitions("/"));
     assert_eq!(
         declared.len(),
-        28,
-        "four exchanges, twelve queues, twelve bindings"
+        42,
+        "four exchanges, nineteen queues, nineteen bindings"
     );
     assert_eq!(normal(&shipped), declared);
     Ok(())

@@ -1,5 +1,6 @@
-//! The suite's jobs as jobs that nobody waits for: their replies come back as an API's recorder
-//! gets them.
+//! The suite's jobs as unattended jobs.
+//!
+//! Their replies come back through the consumer that records them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

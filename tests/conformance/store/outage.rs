@@ -1,4 +1,6 @@
-//! Recording through outages of MongoDB: a real one, behind a line that the test cuts.
+//! Recording through outages of MongoDB.
+//!
+//! It is a real one, behind a line that the test cuts.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -15,6 +17,10 @@ use warren_queue::{ApiQueue, MemoryQueue, Prefetch, QueueLink, WorkerQueue};
 use super::find;
 use super::sample::{job, outcome, ran};
 use crate::harness::mongo::{Database, Line};
+use crate::harness::wait::{SOON, until};
+
+/// How late a busy machine may be with what is bounded by [`STORE_TIMEOUT`].
+const LATE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
 async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
@@ -29,7 +35,7 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
             store.ping().await,
             Err(StoreError::Unavailable { .. })
         ));
-        assert!(asked.elapsed() < STORE_TIMEOUT + Duration::from_secs(1));
+        assert!(asked.elapsed() < STORE_TIMEOUT + LATE);
 
         let recorder = Recorder::keeping(CodeKeeping::Whole, Arc::clone(&store));
         let before: Vec<_> = (0..50).map(|n| ran(&job(), &format!("{n}\n"))).collect();
@@ -37,13 +43,13 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
         for execution in &before {
             let _written = recorder.record(execution.clone());
         }
-        assert!(
-            handed.elapsed() < Duration::from_secs(1),
-            "callers never wait"
-        );
-        until("the recorder has noticed", || recorder.backlog().failing).await;
+        assert!(handed.elapsed() < STORE_TIMEOUT, "callers never wait");
+        until(SOON, "the recorder to notice", async || {
+            recorder.backlog().failing
+        })
+        .await;
         line.mend();
-        until("it is written", || {
+        until(SOON, "it to be written", async || {
             let backlog = recorder.backlog();
             backlog.waiting == 0 && !backlog.failing
         })
@@ -57,9 +63,12 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
                 line.cut();
             }
         }
-        until("the recorder has noticed", || recorder.backlog().failing).await;
+        until(SOON, "the recorder to notice", async || {
+            recorder.backlog().failing
+        })
+        .await;
         line.mend();
-        recorder.drain(Duration::from_secs(30)).await;
+        recorder.drain(SOON).await;
         assert_eq!(recorder.backlog().lost, 0);
 
         let direct = MongoStore::new(&database.uri()).expect("a valid address");
@@ -80,15 +89,6 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
     .await;
 }
 
-/// Waits for a condition, at most 30 s.
-async fn until(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(30), "never: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test]
 async fn a_mongodb_that_hangs_holds_nobody_longer_than_the_bound() {
     Database::with(async |database| {
@@ -103,18 +103,12 @@ async fn a_mongodb_that_hangs_holds_nobody_longer_than_the_bound() {
             store.find(execution.job_id),
             store.record(&execution)
         );
-        assert!(asked.elapsed() < STORE_TIMEOUT + Duration::from_secs(1));
+        assert!(asked.elapsed() < STORE_TIMEOUT + LATE);
         for result in [ping, find.map(drop), record] {
             assert!(matches!(result, Err(StoreError::Unavailable { .. })));
         }
         line.set_deaf(false);
-        let start = Instant::now();
-        while store.ping().await.is_err() {
-            assert!(
-                start.elapsed() < Duration::from_secs(30),
-                "it never comes back"
-            );
-        }
+        until(SOON, "it to come back", async || store.ping().await.is_ok()).await;
         assert_eq!(super::find(&store, execution.job_id).await, execution);
     })
     .await;
@@ -138,7 +132,7 @@ async fn a_late_result_is_acknowledged_only_once_it_is_recorded() {
             .await
             .expect("the first to ask");
         tokio::spawn(Arc::clone(&recorder).record_unclaimed(replies));
-        until("it is tried", || recorder.backlog().failing).await;
+        until(SOON, "a try", async || recorder.backlog().failing).await;
         recorder.drain(Duration::from_millis(200)).await;
         first.close(Duration::ZERO).await;
 
@@ -151,14 +145,10 @@ async fn a_late_result_is_acknowledged_only_once_it_is_recorded() {
             .await
             .expect("the first to ask");
         tokio::spawn(Arc::clone(&recorder).record_unclaimed(replies));
-        let start = Instant::now();
-        while store.find(late.id).await.is_ok_and(|found| found.is_none()) {
-            assert!(
-                start.elapsed() < Duration::from_secs(30),
-                "the result is lost"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until(SOON, "the result", async || {
+            !store.find(late.id).await.is_ok_and(|found| found.is_none())
+        })
+        .await;
         let found = find(store.as_ref(), late.id).await;
         let origin = Origin {
             source: None,

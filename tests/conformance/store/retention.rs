@@ -1,6 +1,4 @@
-//! What has been kept long enough is deleted.
-
-use std::time::{Duration, Instant};
+//! Deletes what has been kept long enough.
 
 use warren_api::store::{Execution, Retention, Store};
 use warren_protocol::ids::JobId;
@@ -8,6 +6,7 @@ use warren_protocol::time::EpochMillis;
 
 use super::sample::{failed, job};
 use super::{Opener, record};
+use crate::harness::wait::{SOON, until};
 
 const HOUR: u32 = 3600;
 
@@ -25,12 +24,11 @@ async fn is_there(store: &dyn Store, id: JobId) -> bool {
 }
 
 async fn until_gone(store: &dyn Store, id: JobId) {
-    let start = Instant::now();
-    while is_there(store, id).await {
-        // MongoDB looks every minute, unless it is told to as ours for tests is.
-        assert!(start.elapsed() < Duration::from_secs(90), "it stays");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    // MongoDB looks every minute, unless it is configured as the tests' own is.
+    until(SOON, "what is old to go", async || {
+        !is_there(store, id).await
+    })
+    .await;
 }
 
 pub(super) async fn what_is_old_is_deleted_and_what_is_not_stays(opener: Opener) {

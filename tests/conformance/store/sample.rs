@@ -1,4 +1,4 @@
-//! Jobs and what became of them, to be recorded.
+//! Jobs and their outcomes, to be recorded.
 
 use std::time::Duration;
 

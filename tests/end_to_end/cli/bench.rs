@@ -1,4 +1,6 @@
-//! `warren bench`: that it measures everything it should and says so; never what the figures are.
+//! Checks that `warren bench` measures and reports everything.
+//!
+//! The figures themselves are not checked.
 
 use std::process::{Command, Output, Stdio};
 

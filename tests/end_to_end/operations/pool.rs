@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::harness::http::{self, program};
 use crate::harness::{docker, machine, warren::Warren};
@@ -26,8 +26,7 @@ async fn start(variables: &[(&str, &str)]) -> Warren {
 
 /// Runs a job and returns what it printed.
 async fn run(warren: &Warren, language: &str, code: &str) -> String {
-    let answer = warren.submit(&program(language, code)).await;
-    let answer = answer.expect("an answer");
+    let answer = warren.judged(&program(language, code)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.body["success"], true, "{}", answer.body);
     answer.text("stdout").trim_end().to_owned()
@@ -149,14 +148,14 @@ async fn a_worker_that_stops_while_it_fills_its_pool_leaves_nothing() {
 async fn without_a_pool_each_job_starts_its_container() {
     let _machine = machine::shared().await;
     let warren = start(&[("WARREN_POOL_SIZE", "0")]).await;
-    assert_eq!(docker::ids_of(&warren.instance()).await, BTreeSet::new());
+    // Nothing is started ahead; those of the canaries go.
+    docker::until_none_of(&warren.instance()).await;
     assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
     let health = warren.worker_health().await;
     let python = &health["pool"]["python"];
-    assert_eq!(
-        (&python["coldStarts"], &python["handedOut"]),
-        (&json!(1), &json!(0))
-    );
+    // More than one where the machine had no time for the job at first.
+    assert!(python["coldStarts"].as_u64() >= Some(1), "{health:#}");
+    assert_eq!(python["handedOut"], 0, "{health:#}");
     let detail = health["services"]["pool"]["detail"].as_str();
     assert!(
         detail.is_some_and(|detail| detail.starts_with("off")),
@@ -185,7 +184,8 @@ async fn twenty_jobs_at_once_are_all_answered_with_their_own_output() {
     let pool = warren.until_pool_is_full().await;
     for language in ["python", "javascript"] {
         let count = |what: &str| pool[language][what].as_u64().expect("a number");
-        assert_eq!(count("handedOut") + count("coldStarts"), 10, "{pool:#}");
+        // More than ten where the machine had no time for some at first.
+        assert!(count("handedOut") + count("coldStarts") >= 10, "{pool:#}");
         assert!(count("handedOut") >= 4, "{pool:#}");
     }
 }

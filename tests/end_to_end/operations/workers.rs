@@ -1,20 +1,20 @@
 //! API and workers as processes of their own, on RabbitMQ.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::http::{self, program};
+use crate::harness::http::{self, Answer, program};
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::{docker, machine, mongo, warren::Warren};
 
-/// How long a refusal may take: "at once", on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(1);
-/// How late the management API's figures may be.
-const SHOWN: Duration = Duration::from_secs(30);
+/// How long a refusal may take that does not wait: a caller who waits is answered after five seconds.
+const AT_ONCE: Duration = Duration::from_secs(3);
+/// How often a job may be late that has to be begun twice within its caller's five seconds.
+const TRIES: usize = 6;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_the_jobs_and_the_broker_shows_both() {
@@ -38,10 +38,9 @@ async fn share(mongodb: &str) {
         .expect("the API starts");
 
     let hello = program("python", "import time\ntime.sleep(0.5)\nprint('hello')");
-    let answers = join_all((0..12).map(|_| api.submit(&hello))).await;
+    let answers = join_all((0..12).map(|_| api.judged(&hello))).await;
     let mut workers = BTreeSet::new();
     for answer in answers {
-        let answer = answer.expect("an answer");
         assert_eq!(
             (answer.status, answer.text("stdout")),
             (200, "hello\n"),
@@ -56,7 +55,7 @@ async fn share(mongodb: &str) {
         .await
         .expect("health");
     assert_eq!(health.text("status"), "ok", "{}", health.body);
-    until(SHOWN, "two consumers to be seen", || async {
+    until(SOON, "two consumers to be seen", || async {
         let queues = vhost.queues().await.unwrap_or_default();
         let jobs = queues.iter().find(|queue| queue["name"] == "warren.jobs");
         jobs.is_some_and(|queue| queue["consumers"] == 2)
@@ -69,7 +68,12 @@ async fn share(mongodb: &str) {
     let loud = json!({
         "language": "python", "code": "print('\\x01' * 65_000)", "testCases": vec![case; 30],
     });
-    let answer = api.submit(&loud).await.expect("an answer");
+    let started = Instant::now();
+    let mut answer = api.submit(&loud).await.expect("an answer");
+    while answer.is_late() && started.elapsed() < SOON {
+        answer = api.submit(&loud).await.expect("an answer");
+    }
+    // Not all of so many cases may fit; each that did has printed too much.
     assert_eq!(
         (answer.status, answer.text("status")),
         (200, "wrong_answer"),
@@ -107,31 +111,53 @@ async fn without_workers_callers_are_told_at_once_and_when_to_come_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_workers_job_is_run_by_another() {
     let _machine = machine::alone().await;
+    let mut tries = 1..=TRIES;
+    while let Err(late) = kill_a_worker_at_work().await {
+        // On a busy machine two beginnings may not fit into a caller's time.
+        let number = tries.next();
+        assert!(number.is_some(), "late {TRIES} times: {}", late.body);
+        eprintln!("try {number:?} was late: {}", late.body);
+    }
+}
+
+/// Kills a worker that runs a job while another is there; the answer, if that was late.
+async fn kill_a_worker_at_work() -> Result<(), Answer> {
     let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = [("RABBITMQ_URL", url.as_str())];
-    let mut first = Warren::start("worker", &broker)
-        .await
-        .expect("a worker starts");
+    let start = async || {
+        let worker = Warren::start("worker", &broker).await;
+        worker.expect("a worker starts")
+    };
+    let mut workers = [start().await, start().await];
     let api = Warren::start("api", &broker).await.expect("the API starts");
-    let instance = first.instance();
     let slow = program("python", "import time\ntime.sleep(1)\nprint('done')");
-    let submit = api.submit(&slow);
-    let (answer, second) = tokio::join!(submit, async {
-        first.until_a_job_runs().await;
-        first.kill();
-        Warren::start("worker", &broker)
-            .await
-            .expect("another worker starts")
+    let (answer, killed) = tokio::join!(api.submit(&slow), async {
+        until(SOON, "a worker to run the job", async || {
+            workers.iter().any(|worker| !worker.begun().is_empty())
+        })
+        .await;
+        let at_work = workers.iter_mut().find(|worker| !worker.begun().is_empty());
+        let at_work = at_work.expect("it was there a moment ago");
+        at_work.kill();
+        at_work.instance()
     });
     let answer = answer.expect("an answer");
-    assert_eq!(
-        (answer.status, answer.text("stdout")),
-        (200, "done\n"),
-        "{}",
-        answer.body
-    );
-    drop(second);
+    if !answer.is_late() {
+        assert_eq!(
+            (answer.status, answer.text("stdout")),
+            (200, "done\n"),
+            "{}",
+            answer.body
+        );
+        assert_ne!(answer.text("worker"), killed);
+    }
+    drop(workers);
     let _sweeper = Warren::start("up", &[]).await.expect("warren up starts");
-    docker::until_none_of(&instance).await;
+    docker::until_none_of(&killed).await;
+    if answer.is_late() {
+        Err(answer)
+    } else {
+        Ok(())
+    }
 }

@@ -1,10 +1,11 @@
-//! Stopping Warren while it works.
+//! Stops Warren while it works.
 
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::broker::free_ports;
-use crate::harness::http::{self, program};
+use crate::harness::http::{self, Answer, program};
 use crate::harness::rabbitmq::Vhost;
+use crate::harness::wait::{SOON, until};
 use crate::harness::{machine, warren::Warren};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,11 +71,11 @@ async fn a_second_signal_ends_it_at_once() {
     for (signal, status) in [("TERM", 143), ("INT", 130)] {
         let mut warren = Warren::start("up", &[]).await.expect("warren up starts");
         let url = warren.execute_url();
-        let slow = program("python", "import time\ntime.sleep(2.5)");
-        let cut = tokio::spawn(async move { http::submit(url, &slow).await });
+        let endless = program("python", "import time\ntime.sleep(60)");
+        let cut = tokio::spawn(async move { http::submit(url, &endless).await });
         warren.until_a_job_runs().await;
         warren.signal(signal);
-        warren.until_logged("stopping: no new work is taken").await;
+        warren.until_logged("stopping; taking no new work").await;
         warren.signal(signal);
         let ended = warren.wait().expect("it ends");
         assert_eq!(ended.code(), Some(status), "{ended}");
@@ -102,7 +103,7 @@ async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
     let (answer, ()) = tokio::join!(api.submit(&slow), async {
         worker.until_a_job_runs().await;
         worker.terminate();
-        worker.until_logged("stopping: no new work is taken").await;
+        worker.until_logged("stopping; taking no new work").await;
         loop {
             let told = http::get(probe.clone()).await;
             let told = told.expect("it serves while its job runs");
@@ -118,30 +119,52 @@ async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
     assert_eq!(worker.wait().expect("it ends").code(), Some(0));
 }
 
+/// How often a job may be late that has to be begun twice within its caller's five seconds.
+const TRIES: usize = 6;
+
 /// A job that does not end in time is not lost with its worker, and not held against it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_still_runs_at_the_end_of_the_grace_period_goes_to_another_worker() {
     let _machine = machine::alone().await;
+    let mut tries = 1..=TRIES;
+    while let Err(late) = end_a_hasty_worker_at_work().await {
+        // On a busy machine two beginnings may not fit into a caller's time.
+        let number = tries.next();
+        assert!(number.is_some(), "late {TRIES} times: {}", late.body);
+        eprintln!("try {number:?} was late: {}", late.body);
+    }
+}
+
+/// Ends a worker that runs a job while another is there; the answer, if that was late.
+async fn end_a_hasty_worker_at_work() -> Result<(), Answer> {
     let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
     let broker = ("RABBITMQ_URL", url.as_str());
     let hasty = [broker, ("WARREN_DRAIN_MS", "1000")];
-    let mut first = Warren::start("worker", &hasty)
-        .await
-        .expect("a worker starts");
+    let start = async || {
+        let worker = Warren::start("worker", &hasty).await;
+        worker.expect("a worker starts")
+    };
+    let mut workers = [start().await, start().await];
     let api = Warren::start("api", &[broker])
         .await
         .expect("the API starts");
     let slow = program("python", "import time\ntime.sleep(1.5)\nprint('done')");
-    let submit = api.submit(&slow);
-    let (answer, (second, ended)) = tokio::join!(submit, async {
-        first.until_a_job_runs().await;
-        first.terminate();
-        let second = Warren::start("worker", &[broker]).await;
-        let second = second.expect("another worker starts");
-        (second, first.wait().expect("it ends"))
+    let (answer, (first, ended)) = tokio::join!(api.submit(&slow), async {
+        until(SOON, "a worker to run the job", async || {
+            workers.iter().any(|worker| !worker.begun().is_empty())
+        })
+        .await;
+        let at_work = workers.iter().position(|worker| !worker.begun().is_empty());
+        let at_work = at_work.expect("it was there a moment ago");
+        workers[at_work].terminate();
+        (at_work, workers[at_work].wait().expect("it ends"))
     });
+    let [first, second] = [&workers[first], &workers[1 - first]];
     let answer = answer.expect("an answer");
+    if answer.is_late() {
+        return Err(answer);
+    }
     let told = (answer.status, answer.text("stdout"));
     assert_eq!(told, (200, "done\n"), "{}", answer.body);
     assert_eq!(ended.code(), Some(3), "{}", first.log());
@@ -152,6 +175,7 @@ async fn what_still_runs_at_the_end_of_the_grace_period_goes_to_another_worker()
         "it was no try: {}",
         second.log()
     );
+    Ok(())
 }
 
 /// Two APIs, two workers, and callers that try the other API when one refuses connections.
@@ -212,6 +236,8 @@ async fn call_until(stop: CancellationToken, caller: usize, addresses: [String; 
         let address = &addresses[(caller + refused) % 2];
         let url = format!("http://{address}/api/rooms/tests/execute");
         match http::submit(url, &program("python", &code)).await {
+            // A machine that is busy starting processes may have no time: that is told, not lost.
+            Ok(answer) if answer.error_code() == "overloaded" => {}
             Ok(answer) => {
                 let told = (answer.status, answer.text("stdout"));
                 assert_eq!(told, (200, format!("{mark}\n").as_str()), "{}", answer.body);

@@ -1,17 +1,12 @@
-//! A job that is run twice, to the end, has one result.
-
-use std::time::Duration;
+//! A job that is run twice to its end has one result.
 
 use warren_queue::rabbit::topology::RESULTS;
 
 use crate::harness::http::{self, program};
 use crate::harness::machine;
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::warren::Warren;
-
-/// How long to wait for what must happen.
-const SOON: Duration = Duration::from_secs(30);
 
 /// The broker loses the worker that runs the job, and the worker does not notice before it has
 /// answered: by then another runs it as well.
@@ -36,16 +31,15 @@ async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
     let api = Warren::start("api", &broker).await.expect("the API starts");
 
     let slow = program("python", "import time\ntime.sleep(1.5)\nprint('done')");
-    let (answer, cut) = tokio::join!(api.submit(&slow), async {
-        loop {
-            let running = workers.iter().find(|worker| !worker.begun().is_empty());
-            if let Some(worker) = running {
-                let closed = vhost.close_connections(&consumer_of(worker), 1).await;
-                closed.expect("the connection is closed");
-                break worker.instance();
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+    let (answer, ()) = tokio::join!(api.submit(&slow), async {
+        until(SOON, "a worker to run the job", async || {
+            workers.iter().any(|worker| !worker.begun().is_empty())
+        })
+        .await;
+        let running = workers.iter().find(|worker| !worker.begun().is_empty());
+        let running = running.expect("it was there a moment ago");
+        let closed = vhost.close_connections(&consumer_of(running), 1).await;
+        closed.expect("the connection is closed");
     });
     let answer = answer.expect("an answer");
     assert_eq!(
@@ -54,9 +48,9 @@ async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
         "{}",
         answer.body
     );
-    assert_eq!(answer.text("worker"), cut, "it was the first to begin");
 
-    // Each worker ran it, and the second answer came by way of the unclaimed ones.
+    // Each worker ran it, and the second answer came by way of the unclaimed ones. Which of them is
+    // the second is up to the machine: the first to begin may be the last to get the CPU.
     let job = answer.text("jobId").to_owned();
     for worker in &workers {
         until(SOON, "both workers ran the job", async || {

@@ -1,16 +1,21 @@
-//! Who waits for whom: jobs that nobody waits for do not delay those that somebody waits for, and one
-//! room's do not delay another's.
+//! Fairness between callers and unattended jobs, and between rooms.
+//!
+//! Unattended jobs do not delay those of callers, and one room's do not delay another's.
 
 mod batch;
 mod crowd;
 mod rooms;
+mod sent;
+mod starts;
 
 use std::time::Duration;
 
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::{machine, wait::until, warren::Warren};
+use crate::harness::{machine, warren::Warren};
 use crowd::Crowd;
 use rooms::Caller;
+use starts::Starts;
+use warren_queue::rabbit::lanes::LANES;
 
 /// How many jobs that nobody waits for there are in `make test`; `make soak-fairness` says 10,000. It
 /// makes no difference to a worker, which knows of those alone that it has fetched.
@@ -21,10 +26,8 @@ const MEASURED: usize = 40;
 const GAP: Duration = Duration::from_millis(100);
 /// How often both are measured at most: other things run on this machine, and come and go.
 const ROUNDS: usize = 3;
-/// How many times as long a job may take beside the crowd.
-const BOUND: f64 = 2.0;
-/// How soon one of the crowd is begun, whatever else there is, on a machine that is very slow.
-const SHARE: Duration = Duration::from_secs(60);
+/// The containers whose start is measured beside the crowd.
+const STARTS: u32 = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
@@ -43,28 +46,30 @@ async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
     // From now on there are callers, so that the crowd has its share and no more.
     Series::of(&caller, 10).await;
 
-    let mut ratios = Vec::new();
+    let mut growths = Vec::new();
     for round in 1..=ROUNDS {
         let idle = Series::of(&caller, MEASURED).await;
         crowd.submit(many).await;
+        // What a container's start takes here and now, in a room that takes turns with the crowd's.
+        let starts = Starts::begin(&api, STARTS).await;
         let crowded = Series::of(&caller, MEASURED).await;
         assert!(crowd.waiting().await > 0, "the crowd was gone too soon");
-        let begun = until(SHARE, "the crowd's share", async || {
-            Series::of(&caller, 1).await;
-            crowd.begun(&worker) > 0
-        });
-        begun.await;
+        let start = starts.longest().await;
+        assert!(crowd.begun(&worker) > 0, "the crowd has no share");
         println!(
-            "fairness, round {round}: alone {idle:.1?}; with {many} others queued, of which {} were begun, {crowded:.1?}",
+            "fairness, round {round}: alone {idle:.1?}; with {many} others queued, of which {} were begun, {crowded:.1?}; a container's start takes {start:.1?}",
             crowd.begun(&worker)
         );
-        ratios.push(crowded.p95.as_secs_f64() / idle.p95.as_secs_f64());
-        if ratios.last() < Some(&BOUND) {
+        let grown = crowded.p95.saturating_sub(idle.p95);
+        if grown <= start {
             return;
         }
-        vhost.purge("warren.jobs").await.expect("an empty queue");
+        growths.push((grown, start));
+        for lane in LANES {
+            vhost.purge(lane).await.expect("an empty queue");
+        }
     }
-    panic!("a job takes {ratios:.1?} times as long beside jobs that nobody waits for");
+    panic!("a caller's p95 grows by more than a container's start beside the crowd: {growths:.1?}");
 }
 
 /// How long answers took.

@@ -1,4 +1,4 @@
-//! Jobs that are the death of every worker that runs them, among many that are not.
+//! Jobs that kill every worker that runs them, among many that do not.
 //!
 //! No program can kill its worker, so the test does: whenever a worker begins a poison job, it is
 //! killed at once. The language tells the two kinds apart in the workers' logs.
@@ -31,6 +31,8 @@ const NORMAL_FOR_EACH_OF_MANY: usize = 25;
 const WORKERS: usize = 3;
 /// Callers of normal jobs at a time.
 const CALLERS: usize = 3;
+/// How many poison jobs may be late for their callers, on the busiest machine.
+const MOST_LATE: usize = 40;
 /// How often the workers' logs are looked at.
 const GLANCE: Duration = Duration::from_millis(10);
 
@@ -56,24 +58,31 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
         .expect("the API starts");
 
     let execute = api.execute_url();
-    let (slowest_poison, slowest_normal) = tokio::join!(
+    let ((slowest_poison, late), slowest_normal) = tokio::join!(
         all_poison(&execute, poison, &fleet),
         all_normal(&execute, normal)
     );
-    let mut dead = BTreeSet::new();
+    let mut letters = Vec::new();
     for _ in 0..poison {
-        let letter = vhost
-            .take(DEAD_JOBS)
+        let letter = vhost.take(DEAD_JOBS).await;
+        letters.push(letter.expect("one for each poison job"));
+    }
+    // One that was late for its caller may have died of its tries as well.
+    letters.extend(
+        vhost
+            .take_all(DEAD_JOBS, late + 1)
             .await
-            .expect("one for each poison job");
+            .expect("an answer"),
+    );
+    assert!(letters.len() <= poison + late, "{letters:?}");
+    let mut dead = BTreeSet::new();
+    for letter in letters {
         let properties = &letter["properties"];
         let reason = &properties["headers"]["warren-reason"];
         assert_eq!(reason, "worker_crashed", "{letter}");
         let id = properties["correlation_id"].as_str().unwrap_or_default();
         dead.insert(id.to_owned());
     }
-    let more = vhost.take_all(DEAD_JOBS, 1).await.expect("an answer");
-    assert!(more.is_empty(), "{more:?}");
 
     let (begun, killed) = fleet.stop().await;
     let mut tries = BTreeMap::<String, u32>::new();
@@ -85,8 +94,12 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
             runs_of_normal += 1;
         }
     }
-    assert!(tries.keys().eq(&dead), "{tries:?} {dead:?}");
-    assert!(tries.values().all(|tries| *tries == MAX_TRIES), "{tries:?}");
+    assert!(
+        dead.iter().all(|job| tries.get(job) == Some(&MAX_TRIES)),
+        "{tries:?} {dead:?}"
+    );
+    assert!(tries.values().all(|tries| *tries <= MAX_TRIES), "{tries:?}");
+    assert!(tries.len() <= poison + late, "{tries:?} {dead:?}");
     println!(
         "poison: {poison} jobs stopped after {MAX_TRIES} tries each ({killed} workers killed), \
          {normal} normal ones answered ({} of them begun again), slowest answers {:.1} s and {:.1} s, \
@@ -98,15 +111,23 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
     );
 }
 
-/// Submits poison jobs, one after the other; returns the longest time to an answer.
-async fn all_poison(url: &str, count: usize, fleet: &Fleet) -> Duration {
+/// Submits poison jobs, one after the other, until so many are told as what they are. Returns the
+/// longest time to such an answer, and how many were late: on a busy machine two tries may not fit
+/// into a caller's time.
+async fn all_poison(url: &str, count: usize, fleet: &Fleet) -> (Duration, usize) {
     // As long as a program may take: it is not to end before it is the end of its worker.
     let submission = program(POISON, "import time\ntime.sleep(2.8)\nprint('survived')");
-    let mut slowest = Duration::ZERO;
-    for _ in 0..count {
+    let (mut slowest, mut late, mut stopped) = (Duration::ZERO, 0, 0);
+    while stopped < count {
         fleet.until_complete().await;
         let answer = http::submit(url.to_owned(), &submission).await;
         let answer = answer.expect("an answer");
+        if answer.is_late() {
+            late += 1;
+            assert!(late < MOST_LATE, "{late} were late: {}", answer.body);
+            continue;
+        }
+        stopped += 1;
         assert_eq!(
             (answer.status, answer.error_code()),
             (500, "worker_crashed"),
@@ -115,19 +136,18 @@ async fn all_poison(url: &str, count: usize, fleet: &Fleet) -> Duration {
         );
         slowest = slowest.max(answer.took);
     }
-    slowest
+    (slowest, late)
 }
 
 /// Submits normal jobs, a few at a time; returns the longest time to an answer.
 async fn all_normal(url: &str, count: usize) -> Duration {
     let answers = stream::iter(0..count).map(|n| async move {
         let submission = program(NORMAL, &format!("console.log('normal', {n})"));
-        (n, http::submit(url.to_owned(), &submission).await)
+        (n, http::judged(url, &submission).await)
     });
     let mut answers = answers.buffer_unordered(CALLERS);
     let mut slowest = Duration::ZERO;
     while let Some((n, answer)) = answers.next().await {
-        let answer = answer.expect("an answer");
         assert_eq!(
             (answer.status, answer.text("stdout")),
             (200, format!("normal {n}\n").as_str()),

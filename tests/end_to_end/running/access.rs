@@ -1,10 +1,10 @@
-//! Who may call, as an operator sets it up: what does not start, and what a key and a secret let in.
+//! Access as an operator sets it up: refused starts, API keys, the worker's secret.
 
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::harness::{machine, warren::Warren};
+use crate::harness::{http, machine, warren::Warren};
 
 fn warren(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let directory = tempfile::tempdir().expect("a directory");
@@ -78,18 +78,14 @@ async fn a_new_key_and_the_workers_secret_let_in() {
 
 async fn submit(url: String, credential: Option<String>) -> (u16, Value) {
     let asking = tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .build()
-            .into();
-        let mut request = agent.post(&url);
+        let mut request = http::client().post(&url);
         if let Some(credential) = credential {
             request = request.header("authorization", format!("Bearer {credential}"));
         }
         let submission = json!({"language": "python", "code": "print(1)"});
-        let mut answer = request.send_json(submission).expect("an answer");
+        let answer = request.json(&submission).send().expect("an answer");
         let status = answer.status().as_u16();
-        (status, answer.body_mut().read_json().expect("JSON"))
+        (status, answer.json().expect("JSON"))
     });
     asking.await.expect("no panic")
 }

@@ -1,6 +1,4 @@
-//! Callers who hang up: what they no longer wait for is not begun, and what runs is ended.
-
-use std::time::Duration;
+//! Callers who hang up: their waiting jobs are not begun, and running ones are ended.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -15,11 +13,9 @@ use warren_queue::{ApiQueue, QueueLink, RabbitApi, RabbitConfig, SubmitError};
 
 use crate::harness::http::{self, program};
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::{docker, machine, warren::Warren};
 
-/// How long a test waits for what must happen.
-const SOON: Duration = Duration::from_secs(30);
 /// Longer than any caller waits, and than a test looks on.
 const SLEEPER: &str = "import time\ntime.sleep(60)";
 /// How many callers there are in all, and how many of them speak HTTP.
@@ -176,8 +172,8 @@ async fn a_caller_who_hangs_up_ends_its_program() {
     }
     let cancelled = until_logged(&warren, "the caller hung up", 1).await;
     until_recorded(&api, &cancelled[0]).await;
-    let answer = warren.submit(&program("python", "print(1)")).await;
-    assert_eq!(answer.expect("an answer").text("stdout"), "1\n");
+    let answer = warren.judged(&program("python", "print(1)")).await;
+    assert_eq!(answer.text("stdout"), "1\n");
 }
 
 /// One slot, held by a program that sleeps until the test lets it go. Behind it wait the jobs of a
@@ -229,7 +225,7 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
         assert!(!begun.contains(job), "{job} was begun");
     }
     // What its deadline took before the worker came to it is not among these.
-    let refused = jobs_of(&worker, "job not run: nobody wants it any more");
+    let refused = jobs_of(&worker, "job not run: it was cancelled");
     assert!(
         refused.len() >= others.len(),
         "{} of {} were refused",

@@ -1,18 +1,15 @@
-//! A request that is sent again and again, to two APIs at once: it is run once.
+//! Sends one request many times to two APIs at once: it is run once.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use crate::harness::http::{self, program};
 use crate::harness::mongo::Database;
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::{machine, warren::Warren};
 
-/// How long an API may take to hear of the worker.
-const SOON: Duration = Duration::from_secs(30);
 /// How often the request is sent, half of that to each API.
 const TIMES: usize = 100;
 /// Another run of it would print something else.

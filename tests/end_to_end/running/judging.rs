@@ -1,4 +1,4 @@
-//! How test cases are judged: each way to compare, and where the caller wants it to end.
+//! Test cases judged by each way to compare, and ended at the first failure.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ fn judged(code: &str, cases: &[(&str, &str)], more: Value) -> Value {
 }
 
 async fn ask(warren: &Warren, submission: Value) -> Answer {
-    let answer = warren.submit(&submission).await.expect("an answer");
+    let answer = warren.judged(&submission).await;
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     answer
 }

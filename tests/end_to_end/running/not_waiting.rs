@@ -1,7 +1,8 @@
-//! Callers who do not wait for their results where they submitted: two APIs that share a broker and
-//! a history, and one worker with one slot.
+//! Callers who do not wait for their results where they submitted.
+//!
+//! Two APIs share a broker and a history, and there is one worker with one slot.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,11 +10,9 @@ use tokio::task::JoinHandle;
 
 use crate::harness::http::{self, Answer, program};
 use crate::harness::rabbitmq::Vhost;
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::{docker, machine, warren::Warren};
 
-/// How long a test waits for what must happen.
-const SOON: Duration = Duration::from_secs(60);
 /// Longer than any run: it ends by its limit, or because somebody ends it.
 const SLEEPER: &str = "import time\ntime.sleep(60)";
 
@@ -76,10 +75,15 @@ impl Site {
             seen.is_ok_and(|seen| seen.status == 200)
         })
         .await;
-        let url = self.url(job, "?wait=25");
-        let ended = http::get(url).await.expect("an answer");
-        assert_eq!(ended.text("state"), "finished", "{}", ended.raw);
-        ended
+        let started = Instant::now();
+        loop {
+            let url = self.url(job, "?wait=25");
+            let ended = http::get(url).await.expect("an answer");
+            if ended.text("state") == "finished" {
+                return ended;
+            }
+            assert!(started.elapsed() < SOON, "not ended: {}", ended.raw);
+        }
     }
 
     /// What happens to it, as the other API streams it to the end.
@@ -172,7 +176,8 @@ async fn nobody_needs_to_wait_where_a_job_was_submitted() {
     let late = http::with_header(site.one.execute_url(), ("prefer", "wait=1"), &slow).await;
     let late = late.expect("an answer");
     assert_eq!((late.status, late.error_code()), (504, "timed_out"));
-    assert!(late.took < Duration::from_secs(2), "{:?}", late.took);
+    // Its own second, and not the five of those who say nothing.
+    assert!(late.took < Duration::from_secs(4), "{:?}", late.took);
     let ended = site.ended(&late.job_id.expect("a job")).await;
     assert_eq!(ended.body["result"]["stdout"], "slow\n");
     docker::until_none_of(&site.worker.instance()).await;

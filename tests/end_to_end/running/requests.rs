@@ -1,4 +1,4 @@
-//! What callers send wrongly, and how they are told.
+//! Wrong requests, and the error for each.
 
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ async fn each_fault_has_its_own_clear_error_on_api_and_worker_alike() {
         }
     }
     let exactly = program("python", &format!("{:10240}", "print(1)"));
-    let answer = warren.submit(&exactly).await.expect("an answer");
+    let answer = warren.judged(&exactly).await;
     assert_eq!(
         answer.status, 200,
         "10,240 bytes are allowed: {}",
@@ -147,9 +147,8 @@ async fn an_operator_can_switch_the_patterns_off() {
         .await
         .expect("warren up starts");
     let answer = warren
-        .submit(&program("python", "import os\nprint(os.getpid() > 1)"))
-        .await
-        .expect("an answer");
+        .judged(&program("python", "import os\nprint(os.getpid() > 1)"))
+        .await;
     assert_eq!(
         (answer.status, answer.text("stdout")),
         (200, "True\n"),

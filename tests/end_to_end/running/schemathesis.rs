@@ -1,6 +1,8 @@
-//! The service keeps to its description: schemathesis asks whatever the description allows and
-//! forbids, and finds nothing. `WARREN_SOAK_SCHEMATHESIS` is how many requests it makes at least,
-//! `WARREN_SCHEMATHESIS_SEED` where it begins.
+//! Checks that the service keeps to its description.
+//!
+//! Schemathesis sends whatever the description allows and forbids, and finds nothing.
+//! `WARREN_SOAK_SCHEMATHESIS` is how many requests it makes at least, `WARREN_SCHEMATHESIS_SEED` where
+//! it begins.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,8 +1,15 @@
 //! Submissions with test cases.
 
-use serde_json::json;
+use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
+use crate::harness::http::Answer;
+use crate::harness::wait::SOON;
 use crate::harness::{machine, warren::Warren};
+
+/// Every request is answered within it, whatever the machine does.
+const PROMISED: Duration = Duration::from_millis(5_500);
 
 const DOUBLE: &str = "print(int(input()) * 2)";
 
@@ -18,7 +25,7 @@ async fn each_case_is_judged_on_its_own() {
             {"input": "x", "expectedOutput": "?"},
         ],
     });
-    let answer = warren.submit(&submission).await.expect("an answer");
+    let answer = warren.judged(&submission).await;
     assert_eq!(answer.status, 200, "{:?}", answer.body);
     assert_eq!(answer.body["success"], false);
     assert_eq!(answer.body["status"], "wrong_answer");
@@ -68,7 +75,7 @@ async fn all_cases_passed_is_a_success_and_input_is_a_run_of_its_own() {
         "input": "four",
         "testCases": [{"input": "12345", "expectedOutput": "5"}, {"expectedOutput": "0"}],
     });
-    let answer = warren.submit(&submission).await.expect("an answer");
+    let answer = warren.judged(&submission).await;
     assert_eq!(answer.body["success"], true, "{:?}", answer.body);
     assert_eq!(answer.body["stdout"], "4\n");
     assert_eq!(answer.body["testResults"].as_array().map(Vec::len), Some(2));
@@ -84,7 +91,7 @@ async fn nothing_survives_from_one_case_to_the_next() {
                 os.chmod('/tmp/a', 0)\nif os.fork() == 0:\n    os.setsid()\n    while True: pass\n";
     let case = json!({"input": "", "expectedOutput": "['main.py']"});
     let submission = json!({"language": "python", "code": code, "testCases": [case, case, case]});
-    let answer = warren.submit(&submission).await.expect("an answer");
+    let answer = warren.judged(&submission).await;
     assert_eq!(answer.body["success"], true, "{:?}", answer.body);
 }
 
@@ -95,9 +102,8 @@ async fn cases_that_no_longer_fit_are_not_run_and_the_others_are_answered() {
     let code = "n = int(input())\nwhile n: pass\nprint('done')";
     let case = |n: u32| json!({"input": n.to_string(), "expectedOutput": "done"});
     let submission = json!({"language": "python", "code": code, "testCases": [case(0), case(1), case(1), case(0)]});
-    let answer = warren.submit(&submission).await.expect("an answer");
-    assert_eq!(answer.status, 200, "{:?}", answer.body);
-    assert!(answer.took.as_secs_f64() < 5.5, "{:?}", answer.took);
+    // A busy machine may need so long to begin that the endless case no longer fits either.
+    let answer = until_run(&warren, &submission, 2).await;
     let results = answer.body["testResults"].as_array().expect("results");
     let told: Vec<_> = results
         .iter()
@@ -118,9 +124,7 @@ async fn slow_cases_that_fit_are_answered_in_full() {
         "language": "python", "code": "import time\ntime.sleep(1.5)\nprint('done')",
         "testCases": [case, case, case, case],
     });
-    let answer = warren.submit(&submission).await.expect("an answer");
-    assert_eq!(answer.status, 200, "{:?}", answer.body);
-    assert!(answer.took.as_secs_f64() < 5.5, "{:?}", answer.took);
+    let answer = until_run(&warren, &submission, 1).await;
     let results = answer.body["testResults"].as_array().expect("results");
     let ran = results
         .iter()
@@ -134,4 +138,20 @@ async fn slow_cases_that_fit_are_answered_in_full() {
         "{results:?}"
     );
     assert_eq!(answer.body["status"], "not_run");
+}
+
+/// Submits until the machine had time for so many of the cases; every answer is in time.
+async fn until_run(warren: &Warren, submission: &Value, cases: usize) -> Answer {
+    let started = Instant::now();
+    loop {
+        let answer = warren.submit(submission).await.expect("an answer");
+        assert!(answer.took < PROMISED, "{:?}", answer.took);
+        let results = answer.body["testResults"].as_array();
+        let run = results.into_iter().flatten().take(cases);
+        let run = run.filter(|result| result["status"] != "not_run").count();
+        if run == cases || !(answer.is_late() || answer.status == 200) || started.elapsed() > SOON {
+            assert_eq!(answer.status, 200, "{:?}", answer.body);
+            return answer;
+        }
+    }
 }

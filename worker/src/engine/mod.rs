@@ -1,9 +1,9 @@
-//! The `Engine` seam: something that makes containers. Kept to `launch` and `sweep`, so that a
-//! daemonless runtime can stand behind it later.
+//! The `Engine` seam: makes hardened containers. Kept small, so that a daemonless runtime can
+//! implement it later.
 
 pub mod docker;
-mod report;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -17,13 +17,12 @@ use warren_protocol::ids::JobId;
 use warren_protocol::limits::Limits;
 
 use crate::Result;
-pub use report::EngineReport;
 
-/// Makes hardened containers with the runner as PID 1, and clears away lost ones.
+/// An engine that makes hardened containers with the runner as PID 1, and removes lost ones.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
-    /// Makes ready what launches need (images, say). Returns once it has tried everything; those
-    /// languages that failed are tried again at their next launch.
+    /// Prepares what launches need, such as images. Returns once it has tried everything. A language
+    /// that failed is retried at its next launch.
     ///
     /// # Errors
     /// No language can be run yet.
@@ -32,80 +31,81 @@ pub trait Engine: Send + Sync + 'static {
     /// Starts a fresh container. Bounded in time.
     ///
     /// # Errors
-    /// The container is not there and nothing of it is left, or will be once it was swept.
+    /// There is no container, and nothing is left of the attempt, or will be after a sweep.
     async fn launch(&self, launch: &Launch) -> Result<Container>;
 
-    /// Removes containers whose owner is gone, whichever worker made them.
+    /// Removes containers whose owner is gone, no matter which worker made them.
     ///
     /// # Errors
     /// The engine cannot be asked.
     async fn sweep(&self) -> Result<Swept>;
 
-    /// Asks the engine how it is. Images that are gone are made again, which goes on beside. Not
-    /// bounded in time: who asks knows how long is too long.
+    /// Checks the engine's health. Starts to remake missing images in the background. Not bounded in
+    /// time: the caller knows how long is too long.
     ///
     /// # Errors
     /// It does not answer, or cannot be used.
     async fn check(&self) -> Result<EngineReport>;
 
-    /// How many containers could not be removed so far. Each keeps its place until it is gone.
+    /// The number of containers that could not be removed so far. Each keeps its permit until it is
+    /// gone.
     fn quarantined(&self) -> usize;
 
     /// Waits until a call failed in a way that casts doubt on the whole engine.
     async fn doubted(&self);
 
-    /// Waits until every container that was dropped is removed, at most for `grace`. Returns how
-    /// many are left.
+    /// Waits until every dropped container is removed, at most for `grace`. Returns the number that is
+    /// left.
     async fn drain(&self, grace: Duration) -> usize;
 }
 
-/// What a container is started for.
+/// A request for a container.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// Which image.
+    /// The language, which decides the image.
     pub language: LanguageName,
-    /// For whom, for its label.
+    /// The purpose, for its label.
     pub purpose: Purpose,
-    /// What the container may use.
+    /// The limits that the container is held to.
     pub limits: Limits,
-    /// How long it may exist; then PID 1 ends it by itself, even if no worker comes back.
+    /// The longest time that it may exist. Then PID 1 ends it by itself, even without a worker.
     pub max_life: Duration,
 }
 
-/// What a container is for.
+/// The purpose of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To wait for a job that is not known yet.
+    /// Waiting for a job that is not known yet.
     Park,
-    /// To run this job.
+    /// Running this job.
     Job(JobId),
 }
 
-/// A running container, used for one job. Dropping it kills and removes it, off the caller's path.
+/// A running container, for one job. Dropping it kills and removes it in the background.
 pub struct Container {
     /// The engine's id for it.
     pub id: ContainerId,
     /// The base image it was made from, as configured.
     pub image: String,
-    /// To PID 1.
+    /// The stream to PID 1.
     pub input: Pin<Box<dyn AsyncWrite + Send>>,
-    /// From PID 1, in pieces of any size.
+    /// The stream from PID 1, in pieces of any size.
     pub output: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>,
-    /// The container itself, to ask how it died; removes it when dropped.
+    /// The hold on the container, which knows how it died; removes it when dropped.
     pub handle: Box<dyn Handle>,
 }
 
-/// The engine's hold on one container; removes it when dropped.
+/// A hold on one container; removes it when dropped.
 #[async_trait]
 pub trait Handle: Send + Sync {
-    /// How the container died, if it did.
+    /// Returns how the container died, if it did.
     async fn death(&self) -> Option<Death>;
 }
 
-/// How a container died.
+/// The death of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Death {
-    /// Whether the kernel killed something in it for want of memory.
+    /// Whether the kernel killed one of its processes for lack of memory.
     pub out_of_memory: bool,
     /// PID 1's exit status.
     pub exit_code: i64,
@@ -116,7 +116,7 @@ pub struct Death {
 pub struct ContainerId(String);
 
 impl ContainerId {
-    /// The id as the engine gave it.
+    /// Wraps an id as the engine gave it.
     #[must_use]
     pub fn new(id: String) -> Self {
         Self(id)
@@ -136,11 +136,20 @@ impl fmt::Display for ContainerId {
     }
 }
 
-/// What a sweep did.
+/// The result of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Containers of Warren's that were seen.
+    /// The number of Warren's containers that it saw.
     pub seen: usize,
-    /// Those removed.
+    /// The number that it removed.
     pub removed: usize,
+}
+
+/// The report of an engine that answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineReport {
+    /// The engine's description, in a few words.
+    pub description: String,
+    /// The languages whose images are missing, each with the reason and what to do.
+    pub faults: BTreeMap<LanguageName, String>,
 }

@@ -1,4 +1,4 @@
-//! What became of jobs.
+//! Counters and timers of jobs.
 
 use std::time::Instant;
 
@@ -11,18 +11,18 @@ use warren_protocol::job::Job;
 use warren_protocol::outcome::Outcome;
 use warren_protocol::reply::JobFailure;
 
-/// From a parked container's few milliseconds to the whole of a caller's wait, in seconds.
+/// Bucket bounds in seconds: from a parked container's few milliseconds to a caller's whole wait.
 const DURATIONS: [f64; 13] = [
     0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.5, 3.5, 5.0,
 ];
 
-/// What became of jobs. Cheap to clone.
+/// The counters and timers of jobs. Cheap to clone.
 #[derive(Clone)]
-pub struct JobMetrics {
+pub(crate) struct JobMetrics {
     jobs: Family<JobLabels, Counter>,
     durations: Family<LanguageLabel, Histogram>,
     stages: Family<StageLabels, Histogram>,
-    tries: Family<AgainLabel, Counter>,
+    retries: Family<RetryLabel, Counter>,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -43,14 +43,14 @@ struct StageLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct AgainLabel {
-    why: Again,
+struct RetryLabel {
+    why: RetryCause,
 }
 
-/// Why something about a job is done once more, by this worker or another.
+/// The cause for which a step of a job is repeated, by this worker or another.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// Its sandbox failed; it gets another.
+pub(crate) enum RetryCause {
+    /// Its sandbox failed; the job gets another.
     Sandbox,
     /// It was lost with a worker; this one runs it, alone.
     Suspect,
@@ -60,7 +60,7 @@ pub(crate) enum Again {
     Unconfirmed,
 }
 
-impl Again {
+impl RetryCause {
     const ALL: [Self; 4] = [
         Self::Sandbox,
         Self::Suspect,
@@ -78,7 +78,7 @@ impl Again {
     }
 }
 
-impl prometheus_client::encoding::EncodeLabelValue for Again {
+impl prometheus_client::encoding::EncodeLabelValue for RetryCause {
     fn encode(
         &self,
         encoder: &mut prometheus_client::encoding::LabelValueEncoder<'_>,
@@ -88,18 +88,18 @@ impl prometheus_client::encoding::EncodeLabelValue for Again {
 }
 
 impl JobMetrics {
-    /// None yet.
+    /// Registers the metrics, all of them zero.
     pub(super) fn new(registry: &mut Registry) -> Self {
         let histogram = || Histogram::new(DURATIONS);
         let metrics = Self {
             jobs: Family::default(),
             durations: Family::new_with_constructor(histogram),
             stages: Family::new_with_constructor(histogram),
-            tries: Family::default(),
+            retries: Family::default(),
         };
-        // Those that never happen are told as 0, so that their first time is an increase.
-        for why in Again::ALL {
-            drop(metrics.tries.get_or_create(&AgainLabel { why }));
+        // Causes that have not occurred are exported as 0, so that the first one is an increase.
+        for why in RetryCause::ALL {
+            drop(metrics.retries.get_or_create(&RetryLabel { why }));
         }
         registry.register(
             "jobs",
@@ -121,14 +121,14 @@ impl JobMetrics {
         registry.register(
             "retries",
             "What is done once more: a sandbox that failed, a suspect that is run alone, a job handed back by a worker that stops, a reply that was not confirmed",
-            metrics.tries.clone(),
+            metrics.retries.clone(),
         );
         metrics
     }
 
-    /// Counts a job that begins now, once it ends.
-    pub(crate) fn begin(&self, job: &Job) -> Tally<'_> {
-        Tally {
+    /// Starts the timer of a job that begins now.
+    pub(crate) fn begin(&self, job: &Job) -> JobTimer<'_> {
+        JobTimer {
             metrics: self,
             language: job.submission.language().to_string(),
             begun: Instant::now(),
@@ -136,22 +136,22 @@ impl JobMetrics {
         }
     }
 
-    /// Something is done once more.
-    pub(crate) fn again(&self, why: Again) {
-        self.tries.get_or_create(&AgainLabel { why }).inc();
+    /// Counts a step that is repeated.
+    pub(crate) fn count_retry(&self, why: RetryCause) {
+        self.retries.get_or_create(&RetryLabel { why }).inc();
     }
 }
 
-/// A job that is being run. Dropped without an end, it was cancelled.
-pub(crate) struct Tally<'a> {
+/// The timer of a running job, which counts the job when dropped: as cancelled, unless it ended.
+pub(crate) struct JobTimer<'a> {
     metrics: &'a JobMetrics,
     language: String,
     begun: Instant,
     status: &'static str,
 }
 
-impl Tally<'_> {
-    /// The job has come to this end.
+impl JobTimer<'_> {
+    /// Records the job's result.
     pub(crate) fn end(mut self, result: &Result<Outcome, JobFailure>) {
         let Ok(outcome) = result else {
             self.status = "failed";
@@ -174,7 +174,7 @@ impl Tally<'_> {
     }
 }
 
-impl Drop for Tally<'_> {
+impl Drop for JobTimer<'_> {
     fn drop(&mut self) {
         let language = std::mem::take(&mut self.language);
         let labels = JobLabels {

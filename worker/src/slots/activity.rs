@@ -1,26 +1,26 @@
-//! How busy the slots are, and with whose jobs.
+//! The slots' activity: how many are taken, by jobs of which kind, and since when.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many of the last jobs make up the average, about.
+/// The approximate number of last jobs that make up the average.
 const AVERAGED: u32 = 16;
 
-/// How busy the slots are, and since when. Told anew whenever a slot is taken or freed.
+/// The slots' activity, published whenever a slot is taken or freed.
 #[derive(Clone, Copy, Debug)]
-pub struct Activity {
-    /// Slots taken, for whomever.
+pub(crate) struct Activity {
+    /// The number of slots that are taken, by any job.
     pub(super) taken: usize,
-    /// Those of them that are taken by jobs that nobody waits for.
+    /// The number of those that unattended jobs have.
     pub(super) unattended: usize,
     pub(super) count: usize,
-    /// When somebody's job ran last.
+    /// The moment at which a caller's job ran last.
     quiet_since: Instant,
-    /// When all slots were taken last.
+    /// The moment at which all slots were taken last.
     roomy_since: Instant,
     has_run: bool,
-    /// For how long one was held lately, on average.
+    /// The recent average of the time that a caller's job holds its slot.
     service: Option<Duration>,
 }
 
@@ -37,46 +37,45 @@ impl Activity {
         }
     }
 
-    /// How many jobs run that somebody waits for.
+    /// The number of running jobs that a caller waits for.
     #[must_use]
-    pub fn running(&self) -> usize {
+    pub(crate) fn running(&self) -> usize {
         self.taken.saturating_sub(self.unattended)
     }
 
-    /// How many run that nobody waits for.
+    /// The number of running unattended jobs.
     #[must_use]
-    pub fn unattended(&self) -> usize {
+    pub(crate) fn unattended(&self) -> usize {
         self.unattended
     }
 
-    /// How many slots are free.
+    /// The number of free slots.
     #[must_use]
-    pub fn free(&self) -> usize {
+    pub(crate) fn free(&self) -> usize {
         self.count.saturating_sub(self.taken)
     }
 
-    /// For how long no job has run that somebody waited for, if none runs.
+    /// The time for which no caller's job has run, if none runs.
     #[must_use]
-    pub fn quiet_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn quiet_for(&self, now: Instant) -> Option<Duration> {
         (self.running() == 0).then(|| now.saturating_duration_since(self.quiet_since))
     }
 
-    /// Whether there was such a job, ever.
+    /// Returns whether a caller's job has ever run.
     #[must_use]
-    pub fn has_run(&self) -> bool {
+    pub(crate) fn has_run(&self) -> bool {
         self.has_run
     }
 
-    /// Since when there has been a free slot, if there is one.
+    /// The moment since which there has been a free slot, if there is one.
     #[must_use]
-    pub fn roomy_since(&self) -> Option<Instant> {
+    pub(crate) fn roomy_since(&self) -> Option<Instant> {
         (self.taken < self.count).then_some(self.roomy_since)
     }
 
-    /// For how long a job that somebody waited for has held a slot lately, on average; `None`
-    /// before the first.
+    /// The recent average of the time that a caller's job holds its slot; `None` before the first.
     #[must_use]
-    pub fn service(&self) -> Option<Duration> {
+    pub(crate) fn service(&self) -> Option<Duration> {
         self.service
     }
 
@@ -87,7 +86,7 @@ impl Activity {
         });
     }
 
-    /// So many are taken now, so many of them by jobs that nobody waits for.
+    /// Updates the counts: `taken` slots, `unattended` of them by unattended jobs.
     pub(super) fn becomes(&mut self, taken: usize, unattended: usize, now: Instant) {
         let (ran, was_full) = (self.running() > 0, self.taken == self.count);
         (self.taken, self.unattended) = (taken, unattended);

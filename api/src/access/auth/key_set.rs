@@ -11,7 +11,7 @@ use reqwest::{Client, StatusCode};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
-use warren_http::client::{ClientError, client_builder, read_bounded};
+use warren_outbound::{ClientError, client_builder, read_bounded};
 use warren_protocol::limits::ByteSize;
 
 use super::fetch_policy::FetchPolicy;

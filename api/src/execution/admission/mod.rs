@@ -1,6 +1,6 @@
 //! Admission control: refuses a job at once if it could not finish in time.
 //!
-//! The refusal says when to retry (docs/ARCHITECTURE.md, *Admission*).
+//! The refusal says when to retry (`docs/design/admission.md`).
 
 mod fair_queue;
 mod in_flight;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use warren_http::client::ClientError;
+use warren_outbound::ClientError;
 
 use crate::execution::Acceptance;
 

@@ -17,7 +17,7 @@ pub(crate) use fallback::Fallback;
 use std::fmt;
 use std::sync::Arc;
 
-use warren_http::client::ClientError;
+use warren_outbound::ClientError;
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 use warren_queue::ApiQueue;

@@ -26,7 +26,7 @@ use crate::callbacks::{CallbackConfig, CallbackCounts, Lookup, Posting};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LOOPBACK: (&str, &str) = ("WARREN_CALLBACK_ALLOW", "127.0.0.0/8");
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Callbacks as these variables have them.
 fn configured(variables: &[(&str, &str)]) -> Option<CallbackConfig> {

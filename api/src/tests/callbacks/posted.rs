@@ -187,15 +187,10 @@ async fn a_slow_receiver_does_not_hold_up_another() {
         queue(&bench, &format!("http://{}/", slow.address)).await;
     }
     let mut receiver = Receiver::new(vec![]).await;
-    let asked = Instant::now();
     submit(&bench, &receiver.url()).await;
     receiver.next().await;
-    // A try of the slow one's takes thirty.
-    assert!(
-        asked.elapsed() < Duration::from_secs(25),
-        "{:?}",
-        asked.elapsed()
-    );
+    // No try of the slow one's has ended yet: another would have begun in its place.
+    assert!(slow.count() <= 8, "{}", slow.count());
     until(&bench, "put off", |now| now.put_off >= 62).await;
     assert_eq!(slow.most.load(std::sync::atomic::Ordering::SeqCst), 8);
 }

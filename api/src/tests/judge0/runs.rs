@@ -13,6 +13,9 @@ use super::server::{CREATE, Fault, Judge0, decoded};
 use super::{bench, bench_with, cat, python};
 use crate::tests::bench::{Bench, Does, EXECUTE, HELLO, post, send};
 
+/// How often a program is sent that the machine has no time for.
+const TRIES: usize = 20;
+
 #[tokio::test]
 async fn a_job_without_a_worker_is_run_and_recorded_like_any_other() {
     let judge0 = Judge0::new(cat).await;
@@ -152,7 +155,15 @@ async fn what_is_too_much_for_one_answer_is_asked_for_in_parts() {
     let bench = bench(&judge0).await;
     // Ten times a mebibyte, in base64, is more than an answer may be.
     let cases = vec![json!({"input": "long", "expectedOutput": "x"}); 10];
-    let answer = bench.post(&python(json!({"testCases": cases}))).await;
+    let program = python(json!({"testCases": cases}));
+    let mut answer = bench.post(&program).await;
+    // So much may take a busy machine longer than its caller waits.
+    for _ in 0..TRIES {
+        if answer.status != 504 {
+            break;
+        }
+        answer = bench.post(&program).await;
+    }
     assert_eq!(
         answer.body["status"], "output_limit_exceeded",
         "{}",

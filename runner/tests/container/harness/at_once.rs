@@ -14,16 +14,16 @@ pub(crate) fn at_once<T: Sync, R: Send>(
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
-                    let Some((place, item)) = left.lock().unwrap().next() else {
+                    let Some((index, item)) = left.lock().unwrap().next() else {
                         return;
                     };
                     let result = work(item);
-                    done.lock().unwrap().push((place, result));
+                    done.lock().unwrap().push((index, result));
                 }
             });
         }
     });
     let mut done = done.into_inner().unwrap();
-    done.sort_by_key(|(place, _)| *place);
+    done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
 }

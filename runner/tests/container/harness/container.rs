@@ -12,11 +12,11 @@ use warren_runner::wire::{
 
 use super::build::static_runner;
 use super::engine::{Wanted, create};
-use super::places::Place;
+use super::permits::Permit;
 use super::{Image, Job};
 
 /// More than any frame may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Removed, with everything in it, when it is dropped.
 pub(crate) struct Container {
@@ -24,17 +24,17 @@ pub(crate) struct Container {
     engine: Child,
     to_runner: Option<ChildStdin>,
     frames: Receiver<FromRunner>,
-    _place: Place,
+    _permit: Permit,
 }
 
 impl Container {
     /// Starts one and hears its first word.
     pub(crate) fn start(image: Image) -> Self {
-        Self::start_for(image, Duration::from_secs(120))
+        Self::start_for(image, Duration::from_secs(600))
     }
 
     pub(crate) fn start_for(image: Image, max_life: Duration) -> Self {
-        let place = Place::take();
+        let permit = Permit::take();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("warren-runner-test-{}-{number}", std::process::id());
@@ -71,7 +71,7 @@ impl Container {
             engine,
             to_runner,
             frames,
-            _place: place,
+            _permit: permit,
         };
         assert_eq!(container.next(), FromRunner::Ready { version: VERSION });
         container

@@ -1,5 +1,7 @@
-//! Makes containers as the worker's engine does, over Docker's API: its command line has no word
-//! for leaving out the network altogether, which saves a third of a container's start.
+//! Makes containers as the worker's engine does, over Docker's API.
+//!
+//! Docker's command line has no word for leaving out the network altogether, which saves a third of a
+//! container's start.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -60,8 +62,8 @@ fn socket_path() -> String {
 
 fn configuration(wanted: &Wanted<'_>) -> Value {
     let mut tmpfs = json!({"/tmp": "rw,noexec,nosuid,nodev,size=16m,mode=1777"});
-    for place in wanted.writable {
-        tmpfs[place] = json!("rw,noexec,nosuid,nodev,size=64m,mode=1777");
+    for path in wanted.writable {
+        tmpfs[path] = json!("rw,noexec,nosuid,nodev,size=64m,mode=1777");
     }
     let limit = |name: &str, value: u64| json!({"Name": name, "Soft": value, "Hard": value});
     json!({

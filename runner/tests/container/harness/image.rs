@@ -1,4 +1,4 @@
-//! Which images the programs run in.
+//! The images that the programs run in.
 
 use std::process::{Command, Stdio};
 

@@ -6,7 +6,7 @@ mod container;
 mod engine;
 mod image;
 mod job;
-mod places;
+mod permits;
 mod plain;
 mod programs;
 

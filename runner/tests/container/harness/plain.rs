@@ -1,5 +1,6 @@
-//! Programs as anybody would run them: `python3 main.py` typed into a shell, in a container of the
-//! same kind, without the runner.
+//! Programs run without the runner, in a container of the same kind.
+//!
+//! They run as from a shell: `python3 main.py`.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Image;
 use super::engine::{Wanted, create};
-use super::places::Place;
+use super::permits::Permit;
 
 /// After this long the programs of one container are killed, and are missed in what it shows.
 const PATIENCE_S: u32 = 120;
@@ -32,7 +33,7 @@ pub(crate) struct Seen {
 
 /// Runs each in turn in one container, on an empty scratch directory and with pipes for streams.
 pub(crate) fn run_plainly(image: Image, programs: &[Plain<'_>]) -> Vec<Seen> {
-    let _place = Place::take();
+    let _permit = Permit::take();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let wanted = Wanted {

@@ -8,16 +8,9 @@ mod both;
 mod others;
 mod worker;
 
-use crate::variable::Variable;
+pub use crate::variable::Group;
 
-/// Variables that belong together.
-#[derive(Debug, Clone, Copy)]
-pub struct Group {
-    /// The heading.
-    pub title: &'static str,
-    /// Its variables, in the order in which documents show them.
-    pub variables: &'static [Variable],
-}
+use crate::variable::Variable;
 
 /// Every variable, in groups.
 pub static VARIABLES: [Group; 12] = [

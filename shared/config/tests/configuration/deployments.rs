@@ -1,7 +1,7 @@
 //! Holds docker-compose and Kubernetes to the list: each passes on what its programs read.
 //!
 //! This reads the files as text, which takes no time and no tools. `tests/compose` asks docker-compose
-//! itself, and `tests/operators` holds the manifests to Kubernetes' schemas.
+//! itself, and `tests/observability` holds the manifests to Kubernetes' schemas.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,11 +93,11 @@ fn docker_compose_passes_on_every_variable() {
         let entries = environment(&compose, service);
         for name in expected(role, &COMPOSE) {
             let value = entries.get(name.as_str());
-            let reference = format!("${{{name}");
+            let reference = format!("${{{name}:-");
             assert!(
-                value.is_some_and(|value| value.is_empty() || value.starts_with(&reference)),
-                "docker-compose.yml does not pass {name} on to {service} ({value:?}): write `{name}:` \
-                 without a value, or add an exception with its reason here"
+                value.is_some_and(|value| value.starts_with(&reference)),
+                "docker-compose.yml does not pass {name} on to {service} ({value:?}): write \
+                 `{name}: ${{{name}:-}}`, or add an exception with its reason here"
             );
         }
         for name in entries.keys() {

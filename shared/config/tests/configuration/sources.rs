@@ -1,4 +1,6 @@
-//! Holds the sources to the list: they read what is listed, and what is listed is read.
+//! Holds the sources to the list of variables.
+//!
+//! They read what is listed, and what is listed is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,33 +1,33 @@
-//! A place in the source that only moves forward.
+//! A cursor in the source that only moves forward.
 
-/// The source and how far it is read. Every look at it is bounded by the source's end.
+/// The source, and how much of it is read. No access reaches beyond the source's end.
 pub(super) struct Cursor<'a> {
     code: &'a str,
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    /// At the start of `code`.
+    /// Starts at the beginning of `code`.
     pub(super) fn new(code: &'a str) -> Self {
         Self { code, at: 0 }
     }
 
-    /// How far it is, in bytes; always between two characters.
+    /// Returns the offset in bytes, which is always between two characters.
     pub(super) fn at(&self) -> usize {
         self.at
     }
 
-    /// The next byte; `None` at the end.
+    /// Returns the next byte; `None` at the end.
     pub(super) fn peek(&self) -> Option<u8> {
         self.ahead(0)
     }
 
-    /// The byte `n` after the next.
+    /// Returns the byte `n` behind the next.
     pub(super) fn ahead(&self, n: usize) -> Option<u8> {
         self.code.as_bytes().get(self.at + n).copied()
     }
 
-    /// Whether that comes next.
+    /// Returns true if that text comes next.
     pub(super) fn sees(&self, text: &str) -> bool {
         self.code.as_bytes()[self.at..].starts_with(text.as_bytes())
     }
@@ -48,7 +48,7 @@ impl<'a> Cursor<'a> {
         Some(c)
     }
 
-    /// The next character.
+    /// Returns the next character.
     pub(super) fn char(&self) -> Option<char> {
         match self.peek()? {
             byte if byte.is_ascii() => Some(char::from(byte)),
@@ -89,20 +89,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The source since `start`.
+    /// Returns the source from `start` to here.
     pub(super) fn since(&self, start: usize) -> &'a str {
         &self.code[start..self.at]
     }
 }
 
-/// Whether a character can be part of a name. Generous beyond ASCII: there, what is no letter is
-/// a syntax error outside of strings.
+/// Returns true if a character can be part of a name. It is generous beyond ASCII, where anything but
+/// a letter is a syntax error outside of strings.
 pub(super) fn in_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii() && !is_space(c)
 }
 
-/// Whether a character separates tokens, line ends included.
+/// Returns true if a character separates tokens, line ends included.
 pub(super) fn is_space(c: char) -> bool {
-    // The byte order mark is no white space to Unicode, but to both interpreters.
+    // The byte order mark is white space to both interpreters, though not to Unicode.
     c.is_whitespace() || c == '\u{feff}'
 }

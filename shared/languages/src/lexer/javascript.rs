@@ -1,4 +1,6 @@
-//! Tokens of JavaScript, as Node.js reads a main file (a script, not a module).
+//! The lexer of JavaScript, as Node.js reads a main file.
+//!
+//! Such a file is a script, not a module.
 
 use std::borrow::Cow;
 
@@ -7,9 +9,9 @@ use super::javascript_context::{Closed, Context};
 use super::{Kind, Token};
 use crate::escapes;
 
-/// The tokens of a program.
+/// Returns the tokens of a program.
 pub(super) fn lex(code: &str) -> Vec<Token<'_>> {
-    let mut lexer = Lexer {
+    let mut lexer = JavaScriptLexer {
         cursor: Cursor::new(code),
         context: Context::new(),
         tokens: Vec::new(),
@@ -25,7 +27,7 @@ pub(super) fn lex(code: &str) -> Vec<Token<'_>> {
     lexer.tokens
 }
 
-struct Lexer<'a> {
+struct JavaScriptLexer<'a> {
     cursor: Cursor<'a>,
     context: Context,
     tokens: Vec<Token<'a>>,
@@ -33,7 +35,7 @@ struct Lexer<'a> {
     fresh: bool,
 }
 
-impl<'a> Lexer<'a> {
+impl<'a> JavaScriptLexer<'a> {
     /// Passes over space and comments; false at the end.
     fn space(&mut self) -> bool {
         loop {

@@ -1,20 +1,22 @@
-//! What the place in a JavaScript program means: whether a `/` begins a regular expression there
-//! and a `{` an object, which the characters alone do not tell.
+//! The grammatical context of a position in a JavaScript program.
+//!
+//! It decides whether a `/` begins a regular expression and a `{` an object, which the characters
+//! alone do not show.
 
-/// What the grammar expects next.
+/// The grammar's expectation of the next token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expect {
     /// A statement: `{` is a block, `function` declares.
     Statement,
     /// An operand: `{` is an object, `function` is a value.
     Operand,
-    /// What a declaration declares: `{` is a pattern, which reads like an object.
+    /// The target of a declaration: `{` is a pattern, which reads like an object.
     Binding,
-    /// What follows a declared name: a `/` begins the next statement.
+    /// Behind a declared name: a `/` begins the next statement.
     Declared,
     /// The body of an arrow function.
     ArrowBody,
-    /// What follows an operand: `/` divides, `(` calls.
+    /// Behind an operand: `/` divides, `(` calls.
     Operator,
     /// The parenthesis of `if`, `while` and the like.
     Head,
@@ -43,8 +45,9 @@ enum Bracket {
     Template,
 }
 
+/// A bracket that is still open.
 #[derive(Debug)]
-struct Frame {
+struct OpenBracket {
     bracket: Bracket,
     /// What is expected after its end.
     then: Expect,
@@ -80,7 +83,7 @@ pub(super) struct Context {
     expect: Expect,
     /// What was expected before the last token.
     before: Expect,
-    frames: Vec<Frame>,
+    frames: Vec<OpenBracket>,
     pending: Vec<Pending>,
     /// The index of the token that opened the last closed parenthesis.
     parenthesis: usize,
@@ -92,7 +95,7 @@ impl Context {
         Self {
             expect: Expect::Statement,
             before: Expect::Statement,
-            frames: vec![Frame {
+            frames: vec![OpenBracket {
                 bracket: Bracket::Root,
                 then: Expect::Statement,
                 ternaries: 0,
@@ -263,7 +266,7 @@ impl Context {
     }
 
     fn push(&mut self, bracket: Bracket, then: Expect, opener: usize) {
-        self.frames.push(Frame {
+        self.frames.push(OpenBracket {
             bracket,
             then,
             ternaries: 0,
@@ -281,7 +284,7 @@ impl Context {
             .map_or(Bracket::Root, |frame| frame.bracket)
     }
 
-    /// Whether methods can stand directly here.
+    /// Returns true if methods can be defined directly here.
     fn holds_keys(&self) -> bool {
         matches!(self.bracket(), Bracket::Object | Bracket::Class)
     }

@@ -1,7 +1,9 @@
-//! From source text to tokens: comments and space dropped, strings whole, the code inside
-//! template literals and f-strings as code. Every lexer is one pass over the text with a stack of
-//! its own, so that its time is linear and no nesting can exhaust ours. What it does not
-//! understand it passes over: broken programs are the interpreter's to complain about.
+//! Turns source text into tokens.
+//!
+//! Comments and space are dropped, strings are whole, and the code inside template literals and
+//! f-strings is code. Each lexer makes one pass over the text and keeps a stack of its own, so that
+//! its time is linear and no nesting can exhaust the thread's stack. It skips what it does not
+//! understand, because the interpreter reports broken programs.
 
 mod cursor;
 mod javascript;
@@ -13,7 +15,7 @@ pub(super) use token::{Kind, Token};
 
 use super::syntax::Syntax;
 
-/// The tokens of a text; none if the syntax has no lexer.
+/// Returns the tokens of a text; none if the syntax has no lexer.
 pub(super) fn lex(syntax: Syntax, code: &str) -> Vec<Token<'_>> {
     match syntax {
         Syntax::Javascript => javascript::lex(code),

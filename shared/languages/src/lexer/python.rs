@@ -1,5 +1,6 @@
-//! Tokens of Python 3, f-strings read by the rules of 3.12. What older versions accept reads the
-//! same by them.
+//! The lexer of Python 3.
+//!
+//! It reads f-strings by the rules of 3.12, by which those of older versions read the same.
 
 use std::borrow::Cow;
 
@@ -8,9 +9,9 @@ use unicode_normalization::char::decompose_compatible;
 use super::cursor::{Cursor, in_name, is_space};
 use super::{Kind, Token};
 
-/// The tokens of a program.
+/// Returns the tokens of a program.
 pub(super) fn lex(code: &str) -> Vec<Token<'_>> {
-    let mut lexer = Lexer {
+    let mut lexer = PythonLexer {
         cursor: Cursor::new(code),
         frames: Vec::new(),
         tokens: Vec::new(),
@@ -21,7 +22,7 @@ pub(super) fn lex(code: &str) -> Vec<Token<'_>> {
     lexer.tokens
 }
 
-/// The quotes of a string, and how what they hold is read.
+/// The quotes of a string, and whether its escapes count.
 #[derive(Clone, Copy, Debug)]
 struct Quotes {
     mark: &'static str,
@@ -34,7 +35,7 @@ impl Quotes {
     }
 }
 
-/// Something open.
+/// A bracket or string that is still open.
 #[derive(Clone, Copy, Debug)]
 enum Frame {
     /// A `(` that only groups.
@@ -47,13 +48,13 @@ enum Frame {
     Field(Quotes),
 }
 
-struct Lexer<'a> {
+struct PythonLexer<'a> {
     cursor: Cursor<'a>,
     frames: Vec<Frame>,
     tokens: Vec<Token<'a>>,
 }
 
-impl<'a> Lexer<'a> {
+impl<'a> PythonLexer<'a> {
     /// Passes over space, comments and continued lines; false at the end.
     fn space(&mut self) -> bool {
         loop {

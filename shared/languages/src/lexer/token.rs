@@ -1,11 +1,11 @@
-//! The pieces that code is made of.
+//! The tokens of code.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::escapes;
 
-/// What a token is.
+/// A kind of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// An identifier or a keyword. Its text is normalised: escapes resolved, compatibility forms
@@ -29,20 +29,20 @@ pub(crate) enum Kind {
     LineEnd,
 }
 
-/// A token: what it is, where, and its text.
+/// A token: its kind, its place and its text.
 #[derive(Debug)]
 pub(crate) struct Token<'a> {
     pub(crate) kind: Kind,
-    /// Where it starts, in bytes.
+    /// The offset of its start, in bytes.
     pub(crate) start: usize,
-    /// As it stands in the source, but for names.
+    /// The text as in the source, but for names.
     pub(crate) text: Cow<'a, str>,
-    /// Where it ends, in bytes; a name's text may be shorter than its source.
+    /// The offset of its end, in bytes; a name's text may be shorter than its source.
     pub(crate) end: usize,
 }
 
 impl<'a> Token<'a> {
-    /// A name at that place, in use or being defined.
+    /// Creates a name, in use or being defined.
     pub(super) fn name(span: Range<usize>, text: Cow<'a, str>, defines: bool) -> Self {
         Self {
             kind: if defines {
@@ -58,27 +58,27 @@ impl<'a> Token<'a> {
 }
 
 impl Token<'_> {
-    /// Whether it is that operator.
+    /// Returns true for that operator.
     pub(crate) fn is_punct(&self, text: &str) -> bool {
         matches!(self.kind, Kind::Punct | Kind::GroupEnd) && self.text == text
     }
 
-    /// Whether it is that name in use.
+    /// Returns true for that name in use.
     pub(crate) fn is_name(&self, text: &str) -> bool {
         self.kind == Kind::Name && self.text == text
     }
 
-    /// Whether a template literal begins here, which after a function's name calls it.
+    /// Returns true if a template literal begins here, which calls a function named before it.
     pub(crate) fn opens_template(&self) -> bool {
         matches!(self.kind, Kind::Text | Kind::Piece) && self.text.starts_with('`')
     }
 
-    /// Where it stands in the source.
+    /// Returns its range in the source.
     pub(crate) fn span(&self) -> Range<usize> {
         self.start..self.end
     }
 
-    /// The value of a string literal, its escapes resolved; `None` for other tokens.
+    /// Returns the value of a string literal, with escapes resolved; `None` for other tokens.
     pub(crate) fn value(&self) -> Option<Cow<'_, str>> {
         if self.kind != Kind::Text {
             return None;

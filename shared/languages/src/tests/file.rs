@@ -1,4 +1,4 @@
-//! The language file: what is in the embedded one, and what an operator's is refused for.
+//! The embedded language file, and the faults that an operator's is refused for.
 
 use crate::{LanguageName, Languages, PolicyMode};
 
@@ -163,12 +163,12 @@ fn each_fault_is_told_with_its_place_and_what_would_be_right() {
         (
             "'io\\.'",
             "'io('",
-            "rule \"lua-io\": the pattern is no regular expression that can be used: ",
+            "rule \"lua-io\": the pattern is not a usable regular expression: ",
         ),
         (
             "'io\\.'",
             "'(\\w{900}){900}'",
-            "rule \"lua-io\": the pattern is no regular expression that can be used: ",
+            "rule \"lua-io\": the pattern is not a usable regular expression: ",
         ),
         ("'io\\.'", "'x*'", "the pattern matches the empty text"),
         (
@@ -231,7 +231,7 @@ fn a_rule_stated_twice_is_a_fault() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("this id is used twice"), "{error}");
-    assert!(error.contains("forbidden by another rule"), "{error}");
+    assert!(error.contains("already forbids this"), "{error}");
 }
 
 #[test]

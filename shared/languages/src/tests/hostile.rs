@@ -1,5 +1,6 @@
-//! Texts made to be slow or deep: the check is on the way of every request, and its time is
-//! bounded by the code's length alone.
+//! Texts that are made to be slow to check, or deeply nested.
+//!
+//! Every request passes the check, so its time must depend on the code's length alone.
 
 use std::time::Duration;
 

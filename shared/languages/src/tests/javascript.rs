@@ -1,4 +1,4 @@
-//! What is refused and what is accepted in JavaScript.
+//! Refused and accepted code in JavaScript.
 
 use super::{accepted, found, refused};
 

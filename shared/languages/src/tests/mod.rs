@@ -10,7 +10,7 @@ mod python;
 
 use crate::Languages;
 
-/// Marks in a test's code where a violation is expected to be told. Not itself part of the code.
+/// Marks in a test's code where a violation is expected. It is not part of the code itself.
 const MARK: char = '¦';
 
 /// A program is refused for that rule at each mark, and for nothing else.

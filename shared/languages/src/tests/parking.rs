@@ -1,4 +1,4 @@
-//! Which programs a parked interpreter can read.
+//! Programs that a parked interpreter can read, and those that it cannot.
 
 use crate::Languages;
 
@@ -124,7 +124,7 @@ fn what_cannot_be_is_told() {
     assert!(
         broken
             .to_string()
-            .contains("park_unless is no regular expression"),
+            .contains("park_unless is not a usable regular expression"),
         "{broken}"
     );
 }

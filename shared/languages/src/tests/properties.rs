@@ -1,4 +1,4 @@
-//! What holds for every text, program or not.
+//! Properties that hold for every text, program or not.
 
 use proptest::prelude::*;
 

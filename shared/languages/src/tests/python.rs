@@ -1,4 +1,4 @@
-//! What is refused and what is accepted in Python.
+//! Refused and accepted code in Python.
 
 use super::{accepted, found, refused};
 

@@ -1,14 +1,13 @@
-//! What a caller sends to have many submissions run.
+//! The body of a batch request: many submissions at once.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::contract::{ExecuteRequest, Refusal, request};
+use super::request::{self, ExecuteRequest};
+use crate::limits::MAX_BATCH;
+use crate::refusal::Refusal;
 
-/// The most submissions of one batch.
-pub const MAX_BATCH: usize = 100;
-
-/// The body of `POST /api/rooms/{roomId}/execute/batch`, of the right shape but with nothing else
+/// The body of `POST /api/rooms/{roomId}/execute/batch`. It has the right shape; nothing else is
 /// checked yet.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +22,7 @@ impl BatchRequest {
     /// Reads a body.
     ///
     /// # Errors
-    /// A [`Refusal`], with the place of what is wrong (`submissions[3].code`).
+    /// A [`Refusal`] that names the wrong field (`submissions[3].code`).
     pub fn from_json(body: &[u8]) -> Result<Self, Refusal> {
         let batch: Self = request::read(body).map_err(|refusal| match refusal {
             Refusal::InvalidField { path, reason } if !path.starts_with("submissions[") => {

@@ -1,9 +1,9 @@
-//! What a body may be sent as.
+//! The media types that a request body may have.
 
-use crate::contract::Refusal;
+use crate::refusal::Refusal;
 
-/// Takes `application/json` and its kin (`application/problem+json`), with any parameters; and no
-/// media type at all, since who sends none is believed.
+/// Accepts `application/json` and its relatives (`application/problem+json`), with any parameters,
+/// and a missing media type, because such a caller is trusted to send JSON.
 ///
 /// # Errors
 /// [`Refusal::NotJson`].

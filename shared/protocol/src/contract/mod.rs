@@ -1,16 +1,17 @@
-//! The contract with callers, as JSON: what they send, what they are answered, how they are
-//! refused. Spoken by the API and by the worker's own HTTP alike.
+//! The contract with callers, as JSON: requests, answers and refusals.
+//!
+//! The API and the worker's own HTTP server both speak it.
 
 mod batch;
 mod media_type;
-mod problem;
-mod refusal;
 mod request;
 mod response;
+mod validation;
 
-pub use batch::{BatchRequest, MAX_BATCH};
+pub use batch::BatchRequest;
 pub use media_type::expect_json;
-pub use problem::Problem;
-pub use refusal::Refusal;
 pub use request::{ExecuteRequest, TestCaseRequest};
 pub use response::{ExecuteResponse, TestResult, TimingsMs};
+
+pub use crate::problem::Problem;
+pub use crate::refusal::Refusal;

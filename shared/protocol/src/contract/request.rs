@@ -1,15 +1,14 @@
-//! What a caller sends to have code run.
+//! The body of a request to run code.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Number;
 use utoipa::ToSchema;
 
-use crate::compare::CompareName;
-use crate::contract::Refusal;
+use crate::refusal::Refusal;
 
-/// The body of `POST /api/rooms/{roomId}/execute` and of the worker's `POST /execute`, of the
-/// right shape but with nothing else checked yet; see [`crate::submission::Submission::parse`].
+/// The body of `POST /api/rooms/{roomId}/execute` and of the worker's `POST /execute`. It has the
+/// right shape; [`Submission::parse`](crate::submission::Submission::parse) checks everything else.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(description = "What to run, and how to judge it.")]
@@ -32,21 +31,34 @@ pub struct ExecuteRequest {
     #[schema(max_items = 50)]
     #[serde(default)]
     pub test_cases: Vec<TestCaseRequest>,
-    /// When an output is the expected one: the same lines but for white space at their ends
-    /// (`trimmed`, which is what `null` and absence mean), the same bytes (`exact`), the same words
-    /// (`tokens`), the same words with numbers by value (`float`), the same lines in any order
+    /// The comparison by which an output counts as expected: the same lines but for white space at
+    /// their ends (`trimmed`, the default, also for `null`), the same bytes (`exact`), the same
+    /// words (`tokens`), the same words with numbers by value (`float`), the same lines in any order
     /// (`unordered`).
     #[schema(value_type = Option<CompareName>)]
     pub compare: Option<String>,
-    /// How far numbers may be apart; only with `"compare": "float"`, and then by default 1e-6.
+    /// The distance at which numbers still count as equal; only with `"compare": "float"`, and then
+    /// 1e-6 by default.
     #[schema(value_type = Option<f64>, exclusive_minimum = 0, exclusive_maximum = 1)]
     pub tolerance: Option<Number>,
-    /// Whether the first failure is the last run; absent is no.
+    /// Whether to stop at the first failure; false if absent.
     pub stop_on_failure: Option<bool>,
-    /// Where the result is to be posted, if the operator permits that: an absolute http or https
-    /// address that anybody could reach.
+    /// The address to post the result to, if the operator permits callbacks: an absolute http or
+    /// https address that is reachable from the public internet.
     #[schema(max_length = 2048, format = "uri")]
     pub callback_url: Option<String>,
+}
+
+/// The comparisons, for the API's description.
+#[derive(ToSchema)]
+#[schema(as = Compare, rename_all = "snake_case")]
+#[expect(dead_code, reason = "only described: requests carry the name as text")]
+pub(crate) enum CompareName {
+    Trimmed,
+    Exact,
+    Tokens,
+    Float,
+    Unordered,
 }
 
 /// One of `testCases`.
@@ -66,18 +78,16 @@ impl ExecuteRequest {
     /// Reads a body.
     ///
     /// # Errors
-    /// A [`Refusal`] that says whether it is no JSON, has an unknown field, or lacks something,
-    /// and where.
+    /// A [`Refusal`] that names the fault and its place: no JSON, an unknown field, or a missing or
+    /// wrong one.
     pub fn from_json(body: &[u8]) -> Result<Self, Refusal> {
         read(body)
     }
-}
 
-impl ExecuteRequest {
-    /// The same, if nothing is to be posted: for those who post nothing.
+    /// Passes the request on if it has no callbackUrl, for servers that post no results.
     ///
     /// # Errors
-    /// [`Refusal::CallbacksOff`] with what the caller is to do instead.
+    /// [`Refusal::CallbacksOff`] with `instead`, the advice to the caller.
     pub fn without_callback(self, instead: &'static str) -> Result<Self, Refusal> {
         match self.callback_url {
             None => Ok(self),
@@ -100,8 +110,8 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     Ok(request)
 }
 
-/// serde_json tells faults of shape apart from faults of syntax only by category, and unknown
-/// fields only by its message.
+/// Turns serde_json's error into a refusal. serde_json distinguishes faults of shape from faults of
+/// syntax by category alone, and unknown fields by its message alone.
 fn refusal(path: &str, error: &serde_json::Error) -> Refusal {
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or(&text).to_owned();
@@ -116,7 +126,7 @@ fn refusal(path: &str, error: &serde_json::Error) -> Refusal {
         Some(rest) => {
             let mut names = rest.split('`').skip(1).step_by(2).map(str::to_owned);
             let name = names.next().unwrap_or_default();
-            // The path already ends in the field when the deserializer had got that far.
+            // The path already ends in the field if the deserialiser had reached it.
             let field = if path.ends_with(&name) {
                 path.to_owned()
             } else {

@@ -1,4 +1,4 @@
-//! What a caller is answered when the code was run, however that went.
+//! The answer to a caller whose code ran, whatever the verdict.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::time::{EpochMillis, fractional_millis};
 pub struct ExecuteResponse {
     /// Exit status 0, and every test case passed.
     pub success: bool,
-    /// The job's identity.
+    /// The job's id.
     pub job_id: JobId,
     /// The verdict on the whole.
     pub status: Status,
@@ -38,16 +38,16 @@ pub struct ExecuteResponse {
     pub memory_bytes: u64,
     /// Whether either stream was cut at its cap.
     pub truncated: bool,
-    /// One for each test case; absent without test cases.
+    /// One result for each test case; absent without test cases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub test_results: Vec<TestResult>,
-    /// Where the time went.
+    /// The time that each stage took.
     pub timings: TimingsMs,
-    /// Which worker ran it.
+    /// The worker that ran it.
     pub worker: InstanceId,
-    /// The image its container was made from; elsewhere, what it was run with.
+    /// The image of its container; outside Docker, the runtime that ran it.
     pub image: String,
-    /// What ran it.
+    /// The engine that ran it.
     #[serde(default)]
     pub engine: EngineName,
 }
@@ -56,15 +56,15 @@ pub struct ExecuteResponse {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TestResult {
-    /// Whether it printed what was expected and exited with status 0.
+    /// Whether it exited with status 0 and printed the expected output.
     pub passed: bool,
     /// The verdict on the case.
     pub status: Status,
-    /// What it was fed.
+    /// Its standard input.
     pub input: String,
-    /// What it should have printed.
+    /// The output it should have printed.
     pub expected_output: String,
-    /// What it printed; empty if it was not run.
+    /// The output it printed; empty if it was not run.
     pub actual_output: String,
     /// Its standard error.
     pub stderr: String,
@@ -77,27 +77,27 @@ pub struct TestResult {
     pub first_difference: Option<Difference>,
 }
 
-/// Where a job's time went, in milliseconds.
+/// The time that each stage of a job took, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimingsMs {
-    /// From submission until a worker began with it.
+    /// From submission until a worker began it.
     pub queue_ms: f64,
-    /// From there until the program could start.
+    /// From then until the program could start.
     pub sandbox_ms: f64,
-    /// From there until the last verdict.
+    /// From then until the last verdict.
     pub run_ms: f64,
 }
 
 impl ExecuteResponse {
-    /// The answer for a job that ran `submission` and ended in `outcome`.
+    /// Builds the answer for a job that ran `submission` and ended in `outcome`.
     #[must_use]
     pub fn new(job_id: JobId, submission: &Submission, outcome: Outcome) -> Self {
         Self::build(job_id, submission.test_cases(), outcome)
     }
 
-    /// The same for a job of which only the outcome is known: without `testResults`, since what
-    /// the cases were fed and should have printed is not in it.
+    /// Builds the answer for a job of which only the outcome is known. It has no `testResults`,
+    /// because an outcome holds neither the cases' inputs nor their expected outputs.
     #[must_use]
     pub fn without_cases(job_id: JobId, outcome: Outcome) -> Self {
         Self::build(job_id, &[], outcome)

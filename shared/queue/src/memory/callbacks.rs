@@ -1,5 +1,6 @@
-//! Callbacks in process: a bounded queue, and pauses on this process's clock. All of it ends with the
-//! process.
+//! Callbacks in process: a bounded queue, and pauses on this process's clock.
+//!
+//! All of it ends with the process.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,17 +16,17 @@ use crate::{
     Callback, CallbackDelivery, MAX_QUEUED_CALLBACKS, Prefetch, QueueError, SettleCallback,
 };
 
-/// What the handles of one in-process queue have of callbacks.
+/// The callbacks of one in-process queue.
 pub(super) struct Callbacks {
-    waiting: Mutex<VecDeque<Placed>>,
+    waiting: Mutex<VecDeque<QueuedCallback>>,
     waits: Notify,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-/// A callback with its place, which it keeps until it is done with.
-struct Placed {
+/// A callback with its permit, which it keeps until it is done.
+struct QueuedCallback {
     callback: Callback,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Default for Callbacks {
@@ -33,37 +34,37 @@ impl Default for Callbacks {
         Self {
             waiting: Mutex::default(),
             waits: Notify::new(),
-            places: Arc::new(Semaphore::new(MAX_QUEUED_CALLBACKS as usize)),
+            permits: Arc::new(Semaphore::new(MAX_QUEUED_CALLBACKS as usize)),
         }
     }
 }
 
 impl Callbacks {
-    /// Queues one, if there is a place.
+    /// Queues one, if there is room.
     pub(super) fn queue(&self, callback: Callback) -> Result<(), QueueError> {
-        let place = Arc::clone(&self.places)
+        let permit = Arc::clone(&self.permits)
             .try_acquire_owned()
             .map_err(|_full| QueueError::Refused("the queue of callbacks"))?;
-        self.put(Placed { callback, place });
+        self.put(QueuedCallback { callback, permit });
         Ok(())
     }
 
-    fn put(&self, placed: Placed) {
-        self.lock().push_back(placed);
+    fn put(&self, queued: QueuedCallback) {
+        self.lock().push_back(queued);
         self.waits.notify_one();
     }
 
-    async fn take(&self) -> Placed {
+    async fn take(&self) -> QueuedCallback {
         loop {
             let notified = self.waits.notified();
-            if let Some(placed) = self.lock().pop_front() {
-                return placed;
+            if let Some(queued) = self.lock().pop_front() {
+                return queued;
             }
             notified.await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Placed>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<QueuedCallback>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,9 +86,9 @@ pub(super) fn stream(
             while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
                 let taken = callbacks.take().await;
                 let callback = taken.callback.clone();
-                let held = Held {
+                let held = MemoryCallback {
                     callbacks: Arc::clone(&callbacks),
-                    placed: Some(taken),
+                    queued: Some(taken),
                     runtime: Handle::current(),
                     _slot: slot,
                 };
@@ -107,50 +108,50 @@ pub(super) fn stream(
     receiver
 }
 
-/// A callback that was taken. Dropped unsettled, it comes again.
-struct Held {
+/// A callback that was taken. Dropped unsettled, it is delivered again.
+struct MemoryCallback {
     callbacks: Arc<Callbacks>,
-    placed: Option<Placed>,
+    queued: Option<QueuedCallback>,
     // It may be dropped outside of the runtime.
     runtime: Handle,
     _slot: OwnedSemaphorePermit,
 }
 
-impl Held {
-    fn put_later(&self, placed: Placed, after: Duration) {
+impl MemoryCallback {
+    fn put_later(&self, queued: QueuedCallback, after: Duration) {
         let callbacks = Arc::clone(&self.callbacks);
-        // No more at a time than there are places.
+        // No more at a time than there are permits.
         self.runtime.spawn(async move {
             tokio::time::sleep(after).await;
-            callbacks.put(placed);
+            callbacks.put(queued);
         });
     }
 }
 
 #[async_trait]
-impl SettleCallback for Held {
+impl SettleCallback for MemoryCallback {
     fn is_ours(&self) -> bool {
-        self.placed.is_some()
+        self.queued.is_some()
     }
 
     async fn done(mut self: Box<Self>) -> Result<(), QueueError> {
-        self.placed = None;
+        self.queued = None;
         Ok(())
     }
 
     async fn again(mut self: Box<Self>, next: Callback, after: Duration) -> Result<(), QueueError> {
-        if let Some(Placed { place, .. }) = self.placed.take() {
+        if let Some(QueuedCallback { permit, .. }) = self.queued.take() {
             let callback = next;
-            self.put_later(Placed { callback, place }, after);
+            self.put_later(QueuedCallback { callback, permit }, after);
         }
         Ok(())
     }
 }
 
-impl Drop for Held {
+impl Drop for MemoryCallback {
     fn drop(&mut self) {
-        if let Some(placed) = self.placed.take() {
-            self.put_later(placed, CALLBACK_RETURN);
+        if let Some(queued) = self.queued.take() {
+            self.put_later(queued, CALLBACK_RETURN);
         }
     }
 }

@@ -1,5 +1,4 @@
-//! What the handles of one in-process queue share: the jobs that wait, those that are held, and
-//! the replies that nobody took.
+//! The state that all handles of one in-process queue share: jobs and unclaimed replies.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +7,10 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::callbacks::Callbacks;
-use crate::bulletin::Bulletin;
 use crate::cancellations::Cancellations;
-use crate::roll::Roll;
+use crate::event_bus::EventBus;
 use crate::waiters::Waiters;
+use crate::worker_registry::WorkerRegistry;
 use crate::{JobClass, QueueStatus, RoomTurns, SubmitError};
 use warren_protocol::job::Job;
 use warren_protocol::reply::MAX_TRIES;
@@ -34,8 +33,8 @@ pub(super) struct Hub {
     interactive_waits: Notify,
     unattended_waits: Notify,
     reply_waits: Notify,
-    roll: Roll,
-    events: Bulletin,
+    workers: WorkerRegistry,
+    events: EventBus,
 }
 
 #[derive(Default)]
@@ -45,7 +44,7 @@ struct State {
     interactive: VecDeque<Queued>,
     /// Room by room in turn.
     unattended: RoomTurns<Queued>,
-    held: HashMap<Tag, Held>,
+    held: HashMap<Tag, HeldJob>,
     consumers: u32,
     unclaimed: VecDeque<Reply>,
 }
@@ -67,13 +66,13 @@ pub(super) enum Return {
     Lost,
 }
 
-struct Held {
+struct HeldJob {
     queued: Queued,
     by: HandleId,
 }
 
 /// A job as a consumer gets it.
-pub(super) struct Taken {
+pub(super) struct TakenJob {
     pub(super) tag: Tag,
     pub(super) job: Job,
     pub(super) redelivered: bool,
@@ -99,18 +98,18 @@ impl Hub {
             interactive_waits: Notify::new(),
             unattended_waits: Notify::new(),
             reply_waits: Notify::new(),
-            roll: Roll::default(),
-            events: Bulletin::default(),
+            workers: WorkerRegistry::default(),
+            events: EventBus::default(),
         }
     }
 
-    /// Who works here.
-    pub(super) fn roll(&self) -> &Roll {
-        &self.roll
+    /// The live workers.
+    pub(super) fn workers(&self) -> &WorkerRegistry {
+        &self.workers
     }
 
-    /// What happens to jobs.
-    pub(super) fn events(&self) -> &Bulletin {
+    /// The bus of job events.
+    pub(super) fn events(&self) -> &EventBus {
         &self.events
     }
 
@@ -159,7 +158,7 @@ impl Hub {
         self.enqueue(job, JobClass::Interactive, Some(reply_to))
     }
 
-    /// Queues a job that nobody waits for.
+    /// Queues an unattended job.
     pub(super) fn submit_unattended(&self, job: Job) -> Result<(), SubmitError> {
         self.enqueue(job, JobClass::Unattended, None)
     }
@@ -192,7 +191,7 @@ impl Hub {
     }
 
     /// The next job of that class, held by `by` until it is settled.
-    pub(super) async fn take(&self, class: JobClass, by: HandleId) -> Taken {
+    pub(super) async fn take(&self, class: JobClass, by: HandleId) -> TakenJob {
         loop {
             let notified = self.waits(class).notified();
             if let Some(taken) = self.try_take(class, by) {
@@ -209,7 +208,7 @@ impl Hub {
         }
     }
 
-    fn try_take(&self, class: JobClass, by: HandleId) -> Option<Taken> {
+    fn try_take(&self, class: JobClass, by: HandleId) -> Option<TakenJob> {
         let mut state = self.lock();
         loop {
             let mut queued = state.take(class)?;
@@ -219,13 +218,13 @@ impl Hub {
             }
             let redelivered = std::mem::replace(&mut queued.delivered, true);
             let tag = Tag(state.next_id());
-            let taken = Taken {
+            let taken = TakenJob {
                 tag,
                 job: queued.job.clone(),
                 redelivered,
                 reply_to: queued.reply_to,
             };
-            state.held.insert(tag, Held { queued, by });
+            state.held.insert(tag, HeldJob { queued, by });
             return Some(taken);
         }
     }
@@ -242,13 +241,13 @@ impl Hub {
     /// The deadline of a job that was taken passed before it could be run.
     pub(super) fn expire(&self, tag: Tag) {
         let mut state = self.lock();
-        if let Some(Held { queued, .. }) = state.held.remove(&tag) {
+        if let Some(HeldJob { queued, .. }) = state.held.remove(&tag) {
             self.put_aside(&mut state, queued);
         }
     }
 
-    /// Forgets a job whose deadline passed; nobody would notice that of one that nobody waits for,
-    /// so it is answered.
+    /// Forgets a job whose deadline passed. An unattended one is answered, since its end would go
+    /// unnoticed otherwise.
     fn put_aside(&self, state: &mut State, queued: Queued) {
         tracing::info!(job.id = %queued.job.id, "job not run: its deadline had passed");
         if queued.class == JobClass::Unattended {
@@ -260,7 +259,7 @@ impl Hub {
     /// went back already.
     pub(super) fn give_back(&self, tag: Tag, how: Return) -> bool {
         let mut state = self.lock();
-        let Some(Held { mut queued, .. }) = state.held.remove(&tag) else {
+        let Some(HeldJob { mut queued, .. }) = state.held.remove(&tag) else {
             return false;
         };
         if how == Return::Lost {
@@ -303,13 +302,13 @@ impl Hub {
         if state.unclaimed.len() >= self.capacity
             && let Some(oldest) = state.unclaimed.pop_front()
         {
-            tracing::error!(job.id = %oldest.job_id, "reply dropped: nobody records results");
+            tracing::error!(job.id = %oldest.job_id, "dropped the oldest unclaimed reply: too many wait to be recorded");
         }
         state.unclaimed.push_back(reply);
         self.reply_waits.notify_one();
     }
 
-    /// The next reply that nobody took.
+    /// The next unclaimed reply.
     pub(super) async fn take_unclaimed(&self) -> Reply {
         loop {
             let notified = self.reply_waits.notified();

@@ -1,5 +1,7 @@
-//! The in-process queue: what `warren up` runs on. Same semantics as RabbitMQ's, held to the same
-//! conformance suite; what it holds is lost with the process.
+//! The in-process queue, which `warren up` runs on.
+//!
+//! It has the semantics of RabbitMQ's, and is held to the same conformance suite; its jobs are lost
+//! with the process.
 
 mod callbacks;
 mod hub;
@@ -34,11 +36,11 @@ pub struct MemoryQueue {
     id: HandleId,
     waiters: Arc<Waiters>,
     closed: CancellationToken,
-    taken: Taken,
+    taken: TakenStreams,
 }
 
 #[derive(Default)]
-struct Taken {
+struct TakenStreams {
     jobs: Arc<AtomicBool>,
     unclaimed: AtomicBool,
     callbacks: AtomicBool,
@@ -71,7 +73,7 @@ impl MemoryQueue {
             hub,
             waiters,
             closed: CancellationToken::new(),
-            taken: Taken::default(),
+            taken: TakenStreams::default(),
         }
     }
 
@@ -190,11 +192,11 @@ impl ApiQueue for MemoryQueue {
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
-        self.hub.roll().at(Instant::now())
+        self.hub.workers().at(Instant::now())
     }
 
     fn events(&self) -> broadcast::Receiver<JobEvent> {
-        self.hub.events().listen()
+        self.hub.events().subscribe()
     }
 
     fn waiting(&self) -> Option<u32> {
@@ -223,7 +225,7 @@ impl WorkerQueue for MemoryQueue {
 
     async fn announce(&self, status: &WorkerStatus) {
         if !self.closed.is_cancelled() {
-            self.hub.roll().heard(status.clone(), Instant::now());
+            self.hub.workers().update(status.clone(), Instant::now());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The two streams out of an in-process queue: jobs to a worker, unclaimed replies to a recorder.
+//! The in-process queue's streams: jobs to a worker, unclaimed replies to a recorder.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::hub::{HandleId, Hub, Return, Tag, Taken};
+use super::hub::{HandleId, Hub, Return, Tag, TakenJob};
 use crate::unclaimed::UNCLAIMED_RETRY;
 use crate::{Delivery, Fate, JobClass, Offer, Prefetch, QueueError, Settle, Unclaimed};
 use warren_protocol::job::Job;
@@ -28,7 +28,7 @@ pub(super) fn jobs(
     let (sender, fetched) = mpsc::channel(prefetch.total());
     let consumer = hub.consumer();
     let [interactive, unattended] = JobClass::ALL.map(|class| {
-        let slots = Arc::new(Semaphore::new(usize::from(prefetch.of(class))));
+        let slots = Arc::new(Semaphore::new(usize::from(prefetch.0.get())));
         fetch(Arc::clone(hub), class, by, slots, sender.clone())
     });
     let fetching = async move {
@@ -38,7 +38,7 @@ pub(super) fn jobs(
     tokio::spawn(async move {
         let ended = async {
             until.cancelled().await;
-            // Before the senders go: whoever sees the stream's end may take another at once.
+            // Before the senders are dropped: the reader may take another stream once this one ends.
             taken.store(false, Ordering::SeqCst);
         };
         // The end comes first: what is let go of at that moment must not be taken once more.
@@ -64,7 +64,7 @@ async fn fetch(
             () = sender.closed() => return,
             taken = hub.take(class, by) => taken,
         };
-        // No suspects: a job that is dropped here has no neighbours to be told from.
+        // No suspects: a job that is dropped here was lost on its own.
         let offer = Offer::Job(delivery(&hub, class, taken, slot));
         if let Err(SendError(Offer::Job(untaken))) = sender.send(offer).await {
             // It fails only if the job went back already.
@@ -73,15 +73,20 @@ async fn fetch(
     }
 }
 
-fn delivery(hub: &Arc<Hub>, class: JobClass, taken: Taken, slot: OwnedSemaphorePermit) -> Delivery {
-    let Taken {
+fn delivery(
+    hub: &Arc<Hub>,
+    class: JobClass,
+    taken: TakenJob,
+    slot: OwnedSemaphorePermit,
+) -> Delivery {
+    let TakenJob {
         tag,
         job,
         redelivered,
         reply_to,
     } = taken;
     let hold = hub.cancellations.hold(job.id);
-    let settle = HeldJob {
+    let settle = HubDelivery {
         hub: Arc::clone(hub),
         tag,
         reply_to,
@@ -90,7 +95,7 @@ fn delivery(hub: &Arc<Hub>, class: JobClass, taken: Taken, slot: OwnedSemaphoreP
     Delivery::new(job, class, redelivered, hold, Box::new(settle))
 }
 
-struct HeldJob {
+struct HubDelivery {
     hub: Arc<Hub>,
     tag: Tag,
     reply_to: Option<HandleId>,
@@ -98,7 +103,7 @@ struct HeldJob {
 }
 
 #[async_trait]
-impl Settle for HeldJob {
+impl Settle for HubDelivery {
     fn is_ours(&self) -> bool {
         self.hub.holds(self.tag)
     }

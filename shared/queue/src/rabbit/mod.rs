@@ -1,36 +1,18 @@
 //! The queue on RabbitMQ.
 //!
 //! Each side has one connection to publish and one to consume (an API that records unclaimed replies
-//! has one more for these), each kept alive as a whole by a supervisor.
+//! or posts callbacks has one more for each), each kept alive as a whole by a supervisor, and a
+//! small pool of connections for durable messages. A room imports only from those before it: `wire`,
+//! `link`, `publish`, `broadcast`, and last the two sides, which do not know each other.
 
 mod api;
-mod callbacks;
-mod cancelling;
-mod config;
-mod connected;
-pub mod definitions;
-mod events;
-mod fuse;
-mod jobs;
-mod life;
-mod losses;
-mod message;
-mod news;
-mod presence;
-mod publisher;
-mod replier;
-mod replies;
-mod results;
-mod streams;
-mod submit;
-mod supervisor;
-mod tagged;
-mod tags;
-pub mod topology;
-mod tries;
-mod turns;
+mod broadcast;
+mod link;
+mod publish;
+mod wire;
 mod worker;
 
 pub use api::RabbitApi;
-pub use config::RabbitConfig;
+pub use link::config::RabbitConfig;
+pub use wire::{definitions, lanes, topology};
 pub use worker::RabbitWorker;

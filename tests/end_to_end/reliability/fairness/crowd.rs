@@ -1,4 +1,4 @@
-//! Jobs that nobody waits for, queued from the test's own process.
+//! Queues unattended jobs from the test's own process.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard};
@@ -16,14 +16,13 @@ use warren_protocol::time::Deadline;
 use warren_queue::{ApiQueue, QueueLink, RabbitApi, RabbitConfig};
 
 use crate::harness::http::program;
-use crate::harness::{wait::until, warren::Warren};
+use crate::harness::wait::{SOON, until};
+use crate::harness::warren::Warren;
 
 /// How long one may wait until it is begun.
 const DEADLINE: Duration = Duration::from_secs(3600);
 /// How many are on their way to the broker at a time.
 const AT_ONCE: usize = 64;
-/// How soon the broker is there.
-const CONNECTED: Duration = Duration::from_secs(30);
 
 /// An API's end of the queue, without the API.
 pub struct Crowd {
@@ -46,7 +45,7 @@ impl Crowd {
 
     /// Queues that many.
     pub async fn submit(&self, count: usize) {
-        until(CONNECTED, "the broker", async || {
+        until(SOON, "the broker", async || {
             self.queue.status().await.is_ok()
         })
         .await;

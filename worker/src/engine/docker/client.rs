@@ -1,4 +1,4 @@
-//! The Docker client with every call bounded in time.
+//! The Docker client, with every call bounded in time.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OnceCell};
 
 use crate::{Error, Result};
 
-/// How long the engine may take to say that it is there.
+/// The longest time that the engine may take to answer a ping.
 const PING: Duration = Duration::from_secs(2);
 
 /// A handle to the engine; clones share its connections.
@@ -29,7 +29,7 @@ impl Client {
             doubt: Arc::default(),
         };
         match client.docker() {
-            // The daemon is away, and has taken its socket along.
+            // The daemon is away, and so is its socket.
             Err(Error::Engine { source, .. })
                 if matches!(*source, DockerError::SocketNotFoundError(_)) => {}
             Err(error) => return Err(error),
@@ -38,8 +38,7 @@ impl Client {
         Ok(client)
     }
 
-    /// The library's client. It wants to see the socket when it is made, so that is done when
-    /// there is one.
+    /// The library's client. Making it needs the daemon's socket, so it is made once there is one.
     pub(super) fn docker(&self) -> Result<&Docker> {
         if let Some(docker) = self.docker.get() {
             return Ok(docker);
@@ -51,8 +50,8 @@ impl Client {
         Ok(self.docker.get_or_init(|| docker))
     }
 
-    /// Awaits a call for at most `within`. The first call of all agrees on the API's version,
-    /// which clones of the client share.
+    /// Awaits a call for at most `within`. The very first call negotiates the API's version, which
+    /// clones of the client share.
     pub(super) async fn call<T>(
         &self,
         doing: &'static str,
@@ -80,14 +79,14 @@ impl Client {
         }
     }
 
-    /// The error of a call that took too long.
+    /// Makes the error of a call that took too long.
     pub(super) fn timed_out(&self, doing: &'static str, within: Duration) -> Error {
         self.doubt.notify_one();
         Error::EngineTimedOut { doing, within }
     }
 
-    /// Waits until a call failed, or has failed since this was last waited for, for more than what
-    /// it asked for.
+    /// Waits until a call fails for a reason beyond its own request, or has done so since the last
+    /// wait.
     pub(super) async fn doubted(&self) {
         self.doubt.notified().await;
     }
@@ -99,12 +98,12 @@ impl Client {
     }
 }
 
-/// Whether the engine says that what was asked for is not there (404).
+/// Returns whether the engine says that the object does not exist (404).
 pub(super) fn is_gone(error: &Error) -> bool {
     status(error) == Some(404)
 }
 
-/// Whether the engine says that what is to be removed is on its way out (409).
+/// Returns whether the engine says that the object is already being removed (409).
 pub(super) fn is_going(error: &Error) -> bool {
     status(error) == Some(409)
 }
@@ -123,7 +122,7 @@ fn status_of(error: &DockerError) -> Option<u16> {
     }
 }
 
-/// Whether the engine answered, and found fault with what it was asked.
+/// Returns whether the engine answered, and the fault is the request's own.
 fn is_of_request(error: &DockerError) -> bool {
     status_of(error).is_some_and(|status| (400..500).contains(&status))
 }

@@ -1,5 +1,6 @@
-//! From a run's limits to a container's configuration: one pure function, and every hardening
-//! that Warren relies on in one place.
+//! Makes a hardened container's configuration from a run's limits.
+//!
+//! One pure function, with every hardening that Warren relies on in one place.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,46 +14,46 @@ use warren_protocol::limits::Limits;
 use super::runtime::RuntimeName;
 use super::seccomp;
 
-/// Where the runner stands in every derived image.
+/// The runner's path in every sandbox image.
 pub const RUNNER: &str = "/.warren/runner";
 
 /// The one directory that a job can write: a tmpfs, also its working directory and home.
 pub const SCRATCH: &str = "/tmp";
 
-/// The users that containers run as, each container as another: the kernel counts pipe pages,
-/// pending signals and more for each user, whatever container it is in, so with one number for
-/// all a hostile job could use up its neighbours' share. No account of a host or an image is
-/// likely to have one of these, so a program that breaks out is nobody.
+/// The user ids that containers run as, each container as another. The kernel counts pipe pages,
+/// pending signals and more by user, across containers, so with one id for all a hostile job could
+/// use up its neighbours' share. No account of a host or an image is likely to have one of these, so
+/// a program that breaks out has no account's rights.
 pub const UIDS: Range<u32> = 64_000..65_000;
 
-/// How many files and directories the scratch directory takes. Empty ones count towards none of
-/// its bytes, but cost the kernel memory and PID 1 the time to remove them.
+/// The most files and directories in the scratch directory. Empty ones take none of its bytes, but
+/// cost the kernel memory and PID 1 the time to remove them.
 const SCRATCH_FILES: u32 = 4_096;
 
-/// How much likelier than the host's own processes a container's are to be killed when the host
-/// runs out of memory.
+/// The score by which a container's processes are likelier to be killed than the host's own when the
+/// host runs out of memory.
 const OOM_SCORE_ADJ: i64 = 500;
 
 /// The length of the CPU quota's period: the kernel's default, in microseconds.
 const CPU_PERIOD_US: i64 = 100_000;
 
-/// What a container of ours looks like.
+/// The blueprint of a container.
 pub struct Blueprint<'a> {
-    /// The derived image.
+    /// The sandbox image.
     pub image: &'a str,
-    /// What makes it; the daemon's default if there is none.
+    /// The runtime that makes it; `None` for the daemon's default.
     pub runtime: Option<&'a RuntimeName>,
-    /// The user its processes run as, one of [`UIDS`].
+    /// The user id that its processes run as, one of [`UIDS`].
     pub uid: u32,
-    /// What its processes may use.
+    /// The limits that its processes are held to.
     pub limits: &'a Limits,
-    /// When PID 1 ends itself, in whole seconds from its start.
+    /// The time after which PID 1 ends itself, in whole seconds from its start.
     pub max_life_s: u64,
-    /// Who owns it and until when.
+    /// Its labels.
     pub labels: HashMap<String, String>,
 }
 
-/// The configuration of a hardened container.
+/// Makes the configuration of a hardened container.
 #[must_use]
 pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
     let Blueprint {
@@ -72,14 +73,14 @@ pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
         hostname: Some("warren".to_owned()),
         labels: Some(labels),
         // The worker speaks to PID 1 over its standard streams. When the worker's end closes, for
-        // whatever reason, PID 1 reads end of file and ends the container.
+        // any reason, PID 1 reads end of file and ends the container.
         open_stdin: Some(true),
         stdin_once: Some(true),
         attach_stdin: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         tty: Some(false),
-        // PID 1 heeds no other: an engine that stops would wait ten seconds for each.
+        // PID 1 ignores every other signal: an engine that stops would wait ten seconds for each.
         stop_signal: Some("SIGKILL".to_owned()),
         // Both: without the first, dockerd sets up a network namespace with a sandbox of its own,
         // for another 100 ms.
@@ -122,7 +123,7 @@ fn host_config(limits: &Limits) -> HostConfig {
             format!("seccomp={}", seccomp::profile()),
         ]),
         privileged: Some(false),
-        // The engine writes nothing of what passes over the streams to disk.
+        // The engine writes none of the streams' data to disk.
         log_config: Some(HostConfigLogConfig {
             typ: Some("none".to_owned()),
             config: None,
@@ -131,7 +132,7 @@ fn host_config(limits: &Limits) -> HostConfig {
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
         }),
-        // We remove it ourselves, and must still be able to ask it how it died.
+        // The worker removes it itself, and must be able to ask before how it died.
         auto_remove: Some(false),
         ..HostConfig::default()
     }

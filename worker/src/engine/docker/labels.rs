@@ -1,4 +1,4 @@
-//! What a container says of itself: who owns it, what it is for, and until when.
+//! A container's labels: its owner, its purpose, and its deadline.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,11 @@ use warren_protocol::time::EpochMillis;
 
 use crate::engine::{Launch, Purpose};
 
-/// Every container of ours carries it.
+/// The label of the owner, which every container of Warren's has.
 pub(super) const INSTANCE: &str = "warren.instance";
 const LANGUAGE: &str = "warren.language";
-/// Only on those that were started for a job: one that was parked says nothing of the job it got.
+/// The label of the job. Only containers that were started for a job have it: one that was parked
+/// does not show which job it got.
 const JOB: &str = "warren.job";
 const DEADLINE: &str = "warren.deadline";
 
@@ -20,7 +21,7 @@ pub(super) struct Labels {
     pub(super) language: String,
     /// Empty if it was started to be parked.
     pub(super) job: String,
-    /// When the container must be gone, whatever its owner does.
+    /// The moment at which the container must be gone, whatever its owner does.
     pub(super) deadline: EpochMillis,
 }
 
@@ -49,7 +50,7 @@ impl Labels {
         map
     }
 
-    /// The labels of a container that was found. A deadline that cannot be read has passed.
+    /// Reads the labels of a container. A deadline that cannot be read counts as passed.
     pub(super) fn read(map: &HashMap<String, String>) -> Self {
         let text = |name: &str| map.get(name).cloned().unwrap_or_default();
         Self {

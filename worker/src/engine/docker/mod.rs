@@ -10,7 +10,8 @@ mod seccomp;
 mod sweep;
 mod uids;
 
-pub use hardening::{Blueprint, RUNNER, SCRATCH, UIDS, harden};
+use hardening::{Blueprint, harden};
+pub use image::BaseImage;
 pub use runtime::{RuntimeName, VARIABLE as RUNTIME_VARIABLE};
 
 use std::collections::BTreeMap;
@@ -34,32 +35,23 @@ use reaper::Reaper;
 use runtime::Runtime;
 use uids::Uids;
 
-/// How long a launch may take: a healthy engine needs a fifth of a second.
+/// The longest time that a launch may take: a healthy engine needs a fifth of a second.
 const LAUNCH: Duration = Duration::from_secs(3);
 
-/// What the Docker engine needs to know.
+/// The Docker engine's configuration.
 #[derive(Clone, Debug)]
 pub struct DockerConfig {
-    /// Who owns the containers.
+    /// The worker that owns the containers.
     pub instance: InstanceId,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
-    /// Which of the daemon's runtimes makes them; its default if there is none.
+    /// The daemon's runtime that makes them; `None` for its default.
     pub runtime: Option<RuntimeName>,
     /// The most containers that exist at a time, those being removed included.
     pub max_containers: usize,
 }
 
-/// A base image and where it was chosen.
-#[derive(Clone, Debug)]
-pub struct BaseImage {
-    /// The image's reference.
-    pub reference: String,
-    /// The variable that chooses it, for messages.
-    pub variable: String,
-}
-
-/// Containers on a Docker Engine.
+/// An engine that makes containers with Docker.
 pub struct DockerEngine {
     client: Client,
     images: Images,
@@ -70,8 +62,8 @@ pub struct DockerEngine {
 }
 
 impl DockerEngine {
-    /// An engine on the daemon that `DOCKER_HOST` names, or the local one. Does not fail when the
-    /// daemon is away: it is asked again at each launch.
+    /// An engine on the daemon that `DOCKER_HOST` names, or the local one. Does not fail while the
+    /// daemon is away, since each launch asks it again.
     ///
     /// # Errors
     /// `DOCKER_HOST` cannot be used.
@@ -102,8 +94,8 @@ impl DockerEngine {
             labels: labels.into_map(),
         });
 
-        // From here on a container of that name may exist, also when a call fails or this future
-        // is dropped: the guard removes it whatever happens.
+        // From here on a container of that name may exist, even if a call fails or this future is
+        // dropped. The guard removes it whatever happens.
         let guard = self.reaper.guard(name.clone(), slot, uid);
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         let created = self
@@ -176,7 +168,7 @@ impl Engine for DockerEngine {
             Some(_) => Ok(()),
             None => {
                 let images = self.images.clone();
-                // Beside the jobs, and never missed when the process ends.
+                // In the background. It does no harm if the process ends first.
                 drop(tokio::spawn(async move { images.prune().await }));
                 Ok(())
             }
@@ -184,7 +176,7 @@ impl Engine for DockerEngine {
     }
 
     async fn launch(&self, launch: &Launch) -> Result<Container> {
-        // Each call says which one did not end; together they take no longer than one may.
+        // Each call has its own error for a timeout; together they may take no longer than one.
         match tokio::time::timeout(LAUNCH, self.launch_in_steps(launch)).await {
             Ok(launched) => launched,
             Err(_elapsed) => Err(self.client.timed_out("start a container", LAUNCH)),
@@ -199,7 +191,7 @@ impl Engine for DockerEngine {
         self.client.ping().await?;
         let runtime = self.runtime.found(&self.client).await?;
         Ok(EngineReport {
-            what: format!("runtime {runtime}"),
+            description: format!("runtime {runtime}"),
             faults: self.images.look().await?,
         })
     }
@@ -217,13 +209,13 @@ impl Engine for DockerEngine {
     }
 }
 
-/// Where to begin with the users.
+/// A random number, to begin with the users at.
 fn anywhere() -> u32 {
     let [.., a, b, c, d] = Uuid::now_v7().into_bytes();
     u32::from_le_bytes([a, b, c, d])
 }
 
-/// The runner's frames. Its diagnostics, which never hold user data, go to the log.
+/// Passes the runner's frames on. Logs its diagnostics, which never hold user data.
 fn stdout(
     container: &ContainerId,
     piece: std::result::Result<LogOutput, bollard::errors::Error>,
@@ -239,7 +231,8 @@ fn stdout(
     }
 }
 
-/// dockerd drops limits that the kernel lacks and only warns of it. Never a weaker sandbox.
+/// Refuses a container whose limits are not all enforced: dockerd drops limits that the kernel lacks
+/// and only warns of it, and the sandbox must never be weaker.
 fn refuse_unenforced(warnings: &[String]) -> Result<()> {
     let (limits, others): (Vec<_>, Vec<_>) = warnings.iter().partition(|warning| {
         let warning = warning.to_lowercase();

@@ -1,6 +1,7 @@
-//! Kills and removes containers once their guard is dropped, off the caller's path. Every
-//! container holds a slot from before its creation until it is gone, which bounds how many there
-//! are.
+//! Kills and removes containers in the background, once their guard is dropped.
+//!
+//! Every container holds a permit from before its creation until it is gone, which bounds how many
+//! there are.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,34 +21,34 @@ use super::uids::Uid;
 use crate::engine::{Death, Handle};
 use crate::{Error, Result};
 
-/// How long PID 1 may take to end by itself, now that its streams are closed: killing it would
-/// cost the engine a process more, which is a tenth of a container's CPU time.
+/// The longest time that PID 1 may take to end by itself once its streams are closed. Killing it
+/// would cost the engine one more process, which is a tenth of a container's CPU time.
 const ENDS: Duration = Duration::from_secs(1);
-/// How long one try to remove a container may take.
+/// The longest time that one attempt to remove a container may take.
 const REMOVE: Duration = Duration::from_secs(5);
-/// The pause before the second try; it doubles, and up to as much again is added by chance.
+/// The pause before the second attempt; it doubles, and up to as much again is added at random.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Where doubling ends: what a wedged engine kept is gone soon after it is back.
+/// The longest such pause: containers that a wedged engine kept are gone soon after it is back.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
-/// From this failed try on it is told that a container is on its way out and does not get there.
+/// The failed attempt from which on a container that the engine says it is removing counts as stuck.
 const SLOW_AFTER: u32 = 4;
-/// How long to wait for word of a container's death.
+/// The longest wait for the engine to report a container's death.
 const DEATH: Duration = Duration::from_secs(1);
-/// How often to ask for it.
+/// The pause between two requests for it.
 const DEATH_PAUSE: Duration = Duration::from_millis(25);
 
-/// Removes containers.
+/// The remover of containers.
 pub(super) struct Reaper {
     client: Client,
     slots: Arc<Semaphore>,
-    /// The containers that are in use or being removed, by name: not for the sweep.
+    /// The containers that are in use or being removed, by name. The sweep leaves them alone.
     held: Mutex<HashMap<String, Hold>>,
     removals: TaskTracker,
     runtime: Runtime,
 }
 
 impl Reaper {
-    /// Must be called within the runtime that the removals run on.
+    /// Makes a reaper. Must be called within the runtime that the removals run on.
     pub(super) fn new(client: Client, max_containers: usize) -> Self {
         Self {
             client,
@@ -58,7 +59,7 @@ impl Reaper {
         }
     }
 
-    /// Room for one more container.
+    /// Waits for the permit for one more container.
     pub(super) async fn slot(&self, within: Duration) -> Result<OwnedSemaphorePermit> {
         let doing = "remove old containers and make room for a new one";
         match tokio::time::timeout(within, self.slots.clone().acquire_owned()).await {
@@ -67,7 +68,7 @@ impl Reaper {
         }
     }
 
-    /// Removes the container of that name, if there is one, when the guard is dropped.
+    /// Makes the guard that removes the container of that name, if there is one, when dropped.
     pub(super) fn guard(
         self: &Arc<Self>,
         name: String,
@@ -82,12 +83,12 @@ impl Reaper {
         }
     }
 
-    /// Whether a container of that name is in use here.
+    /// Returns whether a container of that name is in use or being removed here.
     pub(super) fn holds(&self, name: &str) -> bool {
         self.held().contains_key(name)
     }
 
-    /// How many containers could not be removed so far.
+    /// The number of containers that could not be removed so far.
     pub(super) fn quarantined(&self) -> usize {
         let held = self.held();
         let holds = held.values();
@@ -98,7 +99,7 @@ impl Reaper {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes a container that nobody holds.
+    /// Removes a container that no guard holds.
     pub(super) async fn remove(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptionsBuilder::default()
             .force(true)
@@ -111,17 +112,17 @@ impl Reaper {
         }
     }
 
-    /// Waits until the container has ended; at once if it never began or is gone.
+    /// Waits until the container has ended; returns immediately if it never began or is gone.
     async fn ended(&self, name: &str) {
         let Ok(docker) = self.client.docker() else {
             return;
         };
         let mut exit = std::pin::pin!(docker.wait_container(name, None::<WaitContainerOptions>));
-        // Whatever comes of it, the removal is by force if need be.
+        // Whatever the result, the removal uses force if needed.
         let _ = tokio::time::timeout(ENDS, exit.next()).await;
     }
 
-    /// Tries for as long as it takes: until a container is gone it takes up its place, its user
+    /// Retries for as long as it takes: until a container is gone it takes up its permit, its user id
     /// and its memory, whatever the engine says.
     async fn remove_until_gone(&self, name: &str) {
         self.ended(name).await;
@@ -138,7 +139,7 @@ impl Reaper {
             if !is_going(&error) || attempt >= SLOW_AFTER {
                 let before = self.held().insert(name.to_owned(), Hold::Quarantined);
                 if before != Some(Hold::Quarantined) {
-                    tracing::warn!(container = name, %error, "a container could not be removed; it keeps its place until it is");
+                    tracing::warn!(container = name, %error, "failed to remove a container; retrying, and it keeps its permit until it is gone");
                 }
             }
             tokio::time::sleep(pauses.next().unwrap_or(LAST_PAUSE)).await;
@@ -146,12 +147,12 @@ impl Reaper {
         if self.held().remove(name) == Some(Hold::Quarantined) {
             tracing::info!(
                 container = name,
-                "a container that could not be removed is gone"
+                "removed a container that could not be removed before"
             );
         }
     }
 
-    /// Waits until all removals are done, at most for `grace`. Returns how many are not.
+    /// Waits until all removals are done, at most for `grace`. Returns the number that is not.
     pub(super) async fn drain(&self, grace: Duration) -> usize {
         self.removals.close();
         if tokio::time::timeout(grace, self.removals.wait())
@@ -160,27 +161,27 @@ impl Reaper {
         {
             tracing::warn!(
                 left = self.removals.len(),
-                "containers are still being removed; they end by themselves"
+                "containers are still being removed; PID 1 ends them by itself"
             );
         }
         self.removals.len()
     }
 }
 
-/// What is being done with a container.
+/// The state of a held container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hold {
-    /// It is in use, or on its way out.
+    /// It is in use, or being removed.
     InUse,
-    /// The engine did not remove it when it was told to.
+    /// The engine failed to remove it.
     Quarantined,
 }
 
-/// Holds one container by name; killed and removed when dropped.
+/// A guard of one container, which is killed and removed when the guard is dropped.
 pub(super) struct Guard {
     reaper: Arc<Reaper>,
     name: String,
-    /// What the container takes up until it is gone.
+    /// The permit and user id that the container takes up until it is gone.
     held: Option<(OwnedSemaphorePermit, Uid)>,
 }
 

@@ -1,4 +1,4 @@
-//! Which of the daemon's runtimes makes the containers: its default, or the one that is chosen.
+//! The daemon's runtime that makes the containers: its default, or a chosen one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The variable that chooses it, for messages.
 pub const VARIABLE: &str = "WARREN_DOCKER_RUNTIME";
 
-/// How long the daemon may take to tell of itself; it looks at its disks for that.
+/// The longest time that the daemon may take to describe itself; it inspects its disks for that.
 const INFO: Duration = Duration::from_secs(5);
 
 /// The name of a runtime, as in the daemon's configuration.
@@ -34,7 +34,7 @@ impl FromStr for RuntimeName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if text.is_empty() || !text.chars().all(fits) {
-            return Err("is not a runtime's name; `docker info` lists those that there are");
+            return Err("is not a runtime's name; `docker info` lists the daemon's");
         }
         Ok(Self(text.to_owned()))
     }
@@ -46,10 +46,10 @@ impl fmt::Display for RuntimeName {
     }
 }
 
-/// The choice, and what the daemon says of it.
+/// The chosen runtime, and the daemon's name for it.
 pub(super) struct Runtime {
     chosen: Option<RuntimeName>,
-    /// Its name, the default's too, once the daemon was asked.
+    /// The name of the runtime in use, once the daemon was asked.
     found: OnceCell<String>,
 }
 
@@ -61,16 +61,16 @@ impl Runtime {
         }
     }
 
-    /// What is asked for in each container's configuration.
+    /// The runtime to name in each container's configuration.
     pub(super) fn chosen(&self) -> Option<&RuntimeName> {
         self.chosen.as_ref()
     }
 
-    /// The runtime's name; the daemon is asked until it has answered once.
+    /// Returns the runtime's name. Asks the daemon until it has answered once.
     pub(super) async fn found(&self, client: &Client) -> Result<&str> {
         let name = self.found.get_or_try_init(|| async {
             let info = client
-                .call("tell of itself", INFO, client.docker()?.info())
+                .call("describe itself", INFO, client.docker()?.info())
                 .await?;
             let known = info.runtimes.unwrap_or_default().into_keys().collect();
             let default = info.default_runtime.unwrap_or_default();
@@ -91,6 +91,7 @@ fn choose(
         Some(name) => Err(Error::RuntimeMissing {
             runtime: name.to_string(),
             known: known.iter().cloned().collect::<Vec<_>>().join(", "),
+            variable: VARIABLE,
         }),
     }
 }

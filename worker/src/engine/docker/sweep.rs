@@ -1,5 +1,7 @@
-//! Clears away containers whose owner is gone. A worker that dies closes its ends of the streams,
-//! which makes PID 1 end the container; what is left to do is removing it.
+//! Removes containers whose owner is gone.
+//!
+//! A worker that dies closes its ends of the streams, which makes PID 1 end the container. What is
+//! left is to remove it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,11 +17,11 @@ use super::reaper::Reaper;
 use crate::Result;
 use crate::engine::Swept;
 
-/// How long listing may take.
+/// The longest time that a listing may take.
 const LIST: Duration = Duration::from_secs(5);
-/// How long past its deadline a container may be seen: its owner may be removing it just now.
+/// The time past its deadline for which a container is left alone: its owner may be removing it.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long a container may be created and not started: longer than a launch can take.
+/// The longest time that a container may be created and not started: longer than any launch.
 const UNSTARTED: Duration = Duration::from_secs(15);
 
 pub(super) async fn sweep(
@@ -63,7 +65,7 @@ pub(super) async fn sweep(
                 );
             }
             Err(error) => {
-                tracing::warn!(container = name, %error, "a container could not be swept");
+                tracing::warn!(container = name, %error, "failed to remove a container whose owner is gone; the next sweep retries");
             }
         }
     }
@@ -91,8 +93,8 @@ fn created(container: &ContainerSummary) -> EpochMillis {
     EpochMillis::from_millis(seconds.unwrap_or(0).saturating_mul(1_000))
 }
 
-/// A container that nobody will use or remove any more: one of ours that no guard holds, or
-/// anyone's that has ended, whose deadline has passed, or that was never started.
+/// Returns whether no worker will use or remove the container any more: it is this worker's and no
+/// guard holds it, or it is another's and has ended, is past its deadline, or was never started.
 fn is_orphan(container: &ContainerSummary, instance: &InstanceId, held: bool) -> bool {
     let labels = labels(container);
     let overdue = labels.deadline + GRACE < EpochMillis::now();

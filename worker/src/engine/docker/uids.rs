@@ -1,55 +1,56 @@
-//! The users that containers run as, each for one container at a time: the kernel counts some
-//! resources for each user, and a parked container may outlast thousands of others.
+//! The user ids that containers run as, each for one container at a time.
+//!
+//! The kernel counts some resources by user, and a parked container may outlast thousands of others.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::hardening::UIDS;
 
-/// Hands out users.
+/// The user ids, which it hands out. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Uids(Arc<Mutex<State>>);
+pub(super) struct Uids(Arc<Mutex<UidState>>);
 
-struct State {
+struct UidState {
     next: u32,
     taken: HashSet<u32>,
 }
 
-/// A user that no other container of this engine has; free again when dropped.
+/// A user id that no other container of this engine has; free again when dropped.
 pub(super) struct Uid {
     number: u32,
     uids: Uids,
 }
 
 impl Uids {
-    /// All free; the first is chosen by `anywhere`, since workers on one host must not go through
+    /// All user ids, free. `anywhere` chooses the first, since workers on one host must not go through
     /// them in step.
     pub(super) fn new(anywhere: u32) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(UidState {
             next: anywhere % count(),
             taken: HashSet::new(),
         })))
     }
 
-    /// In turn, the next that is free. There are more than containers; if all were taken, the
-    /// next one.
+    /// Takes the next free user id, in turn. There are more of them than containers; if all were
+    /// taken, takes the next one all the same.
     pub(super) fn take(&self) -> Uid {
         let mut state = self.state();
         let start = state.next;
         let turn = (0..count()).map(|n| (start + n) % count());
-        let place = turn
+        let index = turn
             .clone()
-            .find(|place| !state.taken.contains(place))
+            .find(|index| !state.taken.contains(index))
             .unwrap_or(start);
-        state.next = (place + 1) % count();
-        state.taken.insert(place);
+        state.next = (index + 1) % count();
+        state.taken.insert(index);
         Uid {
-            number: UIDS.start + place,
+            number: UIDS.start + index,
             uids: self.clone(),
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, UidState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_is_in_use_is_passed_over_when_its_turn_comes_again() {
+    fn one_that_is_in_use_is_skipped_at_its_next_turn() {
         let uids = Uids::new(u32::MAX);
         let parked = uids.take();
         for _ in 0..3 * count() {

@@ -11,7 +11,7 @@ use serde_json::{Number, Value, json};
 use tokio::time::Instant;
 use url::Url;
 use warren_http::MAX_WAIT;
-use warren_http::client::{ClientError, client_builder, read_bounded};
+use warren_outbound::{ClientError, client_builder, read_bounded};
 use warren_protocol::compare::Compare;
 use warren_protocol::contract::ExecuteResponse;
 use warren_protocol::job::Job;

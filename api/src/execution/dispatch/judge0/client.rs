@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
-use warren_http::client::{ClientError, client_builder, read_bounded};
+use warren_outbound::{ClientError, client_builder, read_bounded};
 use warren_protocol::limits::ByteSize;
 
 use super::CODE;

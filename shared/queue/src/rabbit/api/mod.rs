@@ -1,5 +1,11 @@
 //! The API's side of the queue on RabbitMQ.
 
+mod callbacks;
+mod feed;
+mod replies;
+mod results;
+mod submit;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,24 +18,22 @@ use warren_protocol::job::Job;
 use warren_protocol::presence::WorkerStatus;
 use warren_protocol::time::Deadline;
 
-use super::callbacks::{Calling, Due, queue};
-use super::cancelling::cancel;
-use super::config::RabbitConfig;
-use super::events;
-use super::life::Life;
-use super::publisher::Publishing;
-use super::replier::Replier;
-use super::replies::Listening;
-use super::results::Recording;
-use super::streams::{After, Slot};
-use super::submit::Submitter;
-use super::supervisor::supervise;
-use crate::bulletin::Bulletin;
-use crate::roll::Roll;
+use self::callbacks::Due;
+use self::replies::ReplyConsumer;
+use self::submit::Submitter;
+use super::broadcast::cancellations::cancel;
+use super::broadcast::events;
+use super::link::config::RabbitConfig;
+use super::link::life::Life;
+use super::link::subscription::{After, SingleSubscription};
+use super::link::supervisor::supervise;
+use super::publish::{Publishers, Replier};
+use crate::event_bus::EventBus;
 use crate::waiters::Waiters;
+use crate::worker_registry::WorkerRegistry;
 use crate::{
-    ApiQueue, Callback, CallbackDelivery, PendingReply, Prefetch, QueueError, QueueLink,
-    QueueStatus, STATUS_TIMEOUT, SubmitError, Unclaimed,
+    ApiQueue, BrokerPool, Callback, CallbackDelivery, PendingReply, Prefetch, QueueError,
+    QueueLink, QueueStatus, STATUS_TIMEOUT, SubmitError, Unclaimed,
 };
 
 /// Unclaimed replies handed to the recorder at a time.
@@ -39,11 +43,12 @@ const UNCLAIMED_PREFETCH: u16 = 16;
 /// are made, and rebuilt, in the background.
 pub struct RabbitApi {
     submitter: Submitter,
-    roll: Arc<Roll>,
-    recorder: Slot<Unclaimed>,
-    poster: Slot<CallbackDelivery>,
+    publishers: Publishers,
+    workers: Arc<WorkerRegistry>,
+    recorder: SingleSubscription<Unclaimed>,
+    poster: SingleSubscription<CallbackDelivery>,
     config: RabbitConfig,
-    events: Bulletin,
+    events: EventBus,
     life: Life,
 }
 
@@ -54,31 +59,28 @@ impl RabbitApi {
     #[must_use]
     pub fn new(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);
-        let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
+        let publishers = Publishers::start(&config, &life);
         let waiters = Arc::new(Waiters::default());
-        let (roll, events) = (Arc::new(Roll::default()), Bulletin::default());
-        let listening = Listening {
+        let (workers, events) = (Arc::new(WorkerRegistry::default()), EventBus::default());
+        let consumer = ReplyConsumer {
             instance: config.instance().clone(),
             waiters: Arc::clone(&waiters),
-            roll: Arc::clone(&roll),
+            workers: Arc::clone(&workers),
             events: events.clone(),
-            replier: Replier(publisher.clone()),
+            replier: Replier(publishers.clone()),
         };
-        let replies = supervise(
-            listening,
-            config.clone(),
-            life.stop.clone(),
-            &life.consuming,
-        );
+        let stop = life.stop.clone();
+        let replies = supervise(consumer, config.clone(), stop, &life.consuming);
         Self {
             submitter: Submitter {
-                publisher,
+                publishers: publishers.clone(),
                 replies,
                 waiters,
             },
-            roll,
-            recorder: Slot::new(After::Nothing),
-            poster: Slot::new(After::Nothing),
+            publishers,
+            workers,
+            recorder: SingleSubscription::new(After::Nothing),
+            poster: SingleSubscription::new(After::Nothing),
             config,
             events,
             life,
@@ -97,7 +99,7 @@ impl QueueLink for RabbitApi {
     }
 
     async fn publish_event(&self, event: &JobEvent) {
-        events::publish(&self.submitter.publisher, event).await;
+        events::publish(&self.publishers.interactive, event).await;
     }
 
     async fn close(&self, grace: Duration) {
@@ -116,7 +118,7 @@ impl ApiQueue for RabbitApi {
     }
 
     async fn withdraw(&self, job: JobId, deadline: Deadline) {
-        match cancel(&self.submitter.publisher, job, deadline).await {
+        match cancel(&self.publishers.interactive, job, deadline).await {
             Ok(()) => {
                 tracing::debug!(job.id = %job, "notified the workers that the job is not wanted");
             }
@@ -139,17 +141,14 @@ impl ApiQueue for RabbitApi {
             &life.stop,
             &life.tasks,
         )?;
-        let recording = Recording {
-            instance: self.config.instance().clone(),
-            recorder: self.recorder.clone(),
-        };
+        let feed = results::feed(self.config.instance().clone(), self.recorder.clone());
         let config = self.config.clone();
-        supervise(recording, config, life.stop.clone(), &life.consuming);
+        supervise(feed, config, life.stop.clone(), &life.consuming);
         Ok(receiver)
     }
 
     async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
-        queue(&self.submitter.publisher, callback, Due::Now).await
+        callbacks::queue(&self.publishers.durable, callback, Due::Now).await
     }
 
     async fn callbacks(
@@ -166,26 +165,30 @@ impl ApiQueue for RabbitApi {
             &life.stop,
             &life.tasks,
         )?;
-        let calling = Calling {
-            instance: self.config.instance().clone(),
-            poster: self.poster.clone(),
-            publisher: self.submitter.publisher.clone(),
-        };
+        let feed = callbacks::feed(
+            self.config.instance().clone(),
+            self.poster.clone(),
+            self.publishers.durable.clone(),
+        );
         let config = self.config.clone();
-        supervise(calling, config, life.stop.clone(), &life.consuming);
+        supervise(feed, config, life.stop.clone(), &life.consuming);
         Ok(receiver)
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
-        self.roll.at(Instant::now())
+        self.workers.at(Instant::now())
     }
 
     fn events(&self) -> broadcast::Receiver<JobEvent> {
-        self.events.listen()
+        self.events.subscribe()
     }
 
     fn waiting(&self) -> Option<u32> {
         let replies = self.submitter.replies.now().ok()?;
         replies.connected.last_status().map(|status| status.waiting)
+    }
+
+    fn broker_pool(&self) -> Option<BrokerPool> {
+        self.publishers.durable.status()
     }
 }

@@ -1,5 +1,11 @@
 //! The worker's side of the queue on RabbitMQ.
 
+mod consumers;
+mod delivery;
+mod failed;
+mod isolation;
+mod token;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +14,14 @@ use tokio_util::sync::CancellationToken;
 use warren_protocol::event::JobEvent;
 use warren_protocol::presence::WorkerStatus;
 
-use super::config::RabbitConfig;
-use super::connected::Connected;
-use super::jobs::Consuming;
-use super::life::Life;
-use super::publisher::{Publisher, Publishing};
-use super::replier::Replier;
-use super::streams::{After, Slot};
-use super::supervisor::{Link, supervise};
-use super::{events, presence};
+use self::consumers::JobConsumers;
+use super::broadcast::{events, presence};
+use super::link::config::RabbitConfig;
+use super::link::connection::Connected;
+use super::link::life::Life;
+use super::link::subscription::{After, SingleSubscription};
+use super::link::supervisor::{Link, supervise};
+use super::publish::{Publishers, Replier};
 use crate::{
     Deliveries, Offer, Prefetch, QueueError, QueueLink, QueueStatus, STATUS_TIMEOUT, WorkerQueue,
 };
@@ -24,9 +29,9 @@ use crate::{
 /// A worker's handle of the queue on RabbitMQ. The broker need not be reachable: connections are
 /// made, and rebuilt, in the background.
 pub struct RabbitWorker {
-    publisher: Link<Publisher>,
+    publishers: Publishers,
     consumer: Link<Arc<Connected>>,
-    subscriber: Slot<Offer, Prefetch>,
+    subscriber: SingleSubscription<Offer, Prefetch>,
     life: Life,
 }
 
@@ -35,17 +40,17 @@ impl RabbitWorker {
     #[must_use]
     pub fn new(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);
-        let publisher = supervise(Publishing, config.clone(), life.publishing(), &life.tasks);
-        let subscriber = Slot::new(After::Another);
-        let consuming = Consuming {
+        let publishers = Publishers::start(&config, &life);
+        let subscriber = SingleSubscription::new(After::Another);
+        let consumers = JobConsumers {
             instance: config.instance().clone(),
             subscriber: subscriber.clone(),
             cancellations: Arc::default(),
-            replier: Replier(publisher.clone()),
+            replier: Replier(publishers.clone()),
         };
-        let consumer = supervise(consuming, config, life.stop.clone(), &life.consuming);
+        let consumer = supervise(consumers, config, life.stop.clone(), &life.consuming);
         Self {
-            publisher,
+            publishers,
             consumer,
             subscriber,
             life,
@@ -59,12 +64,16 @@ impl QueueLink for RabbitWorker {
         if self.life.stop.is_cancelled() {
             return Err(QueueError::Closed);
         }
-        self.publisher.now()?.connected().check_publishable()?;
+        self.publishers
+            .interactive
+            .now()?
+            .connected()
+            .check_publishable()?;
         self.consumer.now()?.ask(STATUS_TIMEOUT).await
     }
 
     async fn publish_event(&self, event: &JobEvent) {
-        events::publish(&self.publisher, event).await;
+        events::publish(&self.publishers.interactive, event).await;
     }
 
     async fn close(&self, grace: Duration) {
@@ -91,6 +100,6 @@ impl WorkerQueue for RabbitWorker {
     }
 
     async fn announce(&self, status: &WorkerStatus) {
-        presence::announce(&self.publisher, status).await;
+        presence::announce(&self.publishers.interactive, status).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Attempts at something slow that fails for a while: not more often than makes sense.
+//! Spaces out attempts at a slow operation that keeps failing.
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::pauses::pauses;
 
-/// The pause after a failure; it doubles, and up to as much again is added by chance.
+/// The pause after a failure; it doubles, and up to as much again is added at random.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// Where doubling ends.
+/// The longest such pause.
 const LAST_PAUSE: Duration = Duration::from_secs(15);
 
-/// One thing that is attempted again and again until it succeeds.
+/// An operation that is repeated until it succeeds.
 #[derive(Default)]
 pub(super) struct Attempts(Mutex<Option<Failing>>);
 
@@ -25,7 +25,7 @@ struct Failing {
 }
 
 impl Attempts {
-    /// Makes an attempt. During the pause after a failed one there is none, and its reason holds.
+    /// Makes an attempt. During the pause after a failed one, returns that one's reason instead.
     pub(super) async fn attempt(
         &self,
         attempt: impl Future<Output = Result<(), String>>,
@@ -47,7 +47,7 @@ impl Attempts {
         }
     }
 
-    /// It is done, by whomever.
+    /// Records that the operation succeeded, here or elsewhere.
     pub(super) fn succeeded(&self) {
         *self.lock() = None;
     }

@@ -1,5 +1,7 @@
-//! The image that containers are made from: a language's base image with the runner in it, a
-//! user for it, and no setuid bits. Made once for each base image and runner.
+//! The sandbox images that containers are made from.
+//!
+//! Each is a language's base image with the runner in it, user ids for it, and no setuid bits. It is
+//! made once for each base image and runner.
 
 mod attempts;
 mod prune;
@@ -17,18 +19,26 @@ use warren_languages::LanguageName;
 
 use self::attempts::Attempts;
 use self::recipe::{context, derived_tag};
-use super::BaseImage;
 use super::client::{Client, is_gone};
 use crate::{Error, Result};
 
+/// A base image and the variable that chose it.
+#[derive(Clone, Debug)]
+pub struct BaseImage {
+    /// The image's reference.
+    pub reference: String,
+    /// The variable that chooses it, for messages.
+    pub variable: String,
+}
+
 const INSPECT: Duration = Duration::from_secs(5);
-/// How long a pull may take; it goes on in the daemon when we stop waiting.
+/// The longest wait for a pull; the daemon continues it after that.
 const PULL: Duration = Duration::from_secs(300);
 const BUILD: Duration = Duration::from_secs(120);
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(2);
+/// The least time between two log lines of progress.
+const LOG_EVERY: Duration = Duration::from_secs(2);
 
-/// An image that is ready.
+/// A sandbox image that is ready.
 #[derive(Debug)]
 pub(super) struct Image {
     /// The base image's reference, as configured.
@@ -37,7 +47,7 @@ pub(super) struct Image {
     pub(super) derived: String,
 }
 
-/// The languages' images, each made ready at its first use.
+/// The languages' images, each made at its first use.
 #[derive(Clone)]
 pub(super) struct Images {
     client: Client,
@@ -46,13 +56,13 @@ pub(super) struct Images {
 
 struct Entry {
     base: BaseImage,
-    /// Emptied when the image turns out to be gone, so that it is made again.
+    /// The image; emptied when it turns out to be gone, so that it is made again.
     ready: Mutex<Arc<OnceCell<Arc<Image>>>>,
-    /// What went wrong with it, if it is not ready.
+    /// The reason why it could not be made, if so.
     fault: Mutex<Option<String>>,
     pulls: Attempts,
     builds: Attempts,
-    /// Held while it is made again because it was seen to be missing.
+    /// A permit for the task that makes it again after it was found missing.
     again: Arc<Semaphore>,
 }
 
@@ -80,14 +90,14 @@ impl Images {
         self.entries.keys()
     }
 
-    /// The language's image, for which one waits for at most `within`; making it goes on meanwhile.
+    /// Waits for the language's image for at most `within`. Making it continues after that.
     pub(super) async fn ready_within(
         &self,
         language: &LanguageName,
         within: Duration,
     ) -> Result<Arc<Image>> {
         let (images, language) = (self.clone(), language.clone());
-        // A task of its own: a pull must not start anew with each job that stops waiting for it.
+        // A task of its own: a pull must not restart with each job that stops waiting for it.
         let making = tokio::spawn(async move { images.ready(&language).await });
         match tokio::time::timeout(within, making).await {
             Ok(Ok(image)) => image,
@@ -98,7 +108,7 @@ impl Images {
         }
     }
 
-    /// The language's image; made first if need be, once however many ask.
+    /// Returns the language's image. Makes it first if needed, once for all concurrent callers.
     pub(super) async fn ready(&self, language: &LanguageName) -> Result<Arc<Image>> {
         let entry = self
             .entries
@@ -110,8 +120,8 @@ impl Images {
         image
     }
 
-    /// Looks whether each language's image is there still, and has what is missing made again,
-    /// beside. Returns the languages that are without, and why.
+    /// Checks whether each language's image still exists, and has missing ones made again in the
+    /// background. Returns the languages without an image, each with the reason.
     ///
     /// # Errors
     /// The engine cannot be asked.
@@ -136,7 +146,7 @@ impl Images {
                 self.forget(language);
                 true
             }
-            // Nobody has asked for it yet; or it is being made, or could not be.
+            // It was not used yet, or is being made, or could not be made.
             None => lock(&entry.fault).is_some(),
         };
         if wanted && let Ok(only) = Arc::clone(&entry.again).try_acquire_owned() {
@@ -144,14 +154,14 @@ impl Images {
             tokio::spawn(async move {
                 let _only = only;
                 if let Err(error) = images.ready(&language).await {
-                    tracing::debug!(%language, %error, "the sandbox image cannot be made yet");
+                    tracing::debug!(%language, %error, "cannot make the sandbox image yet; retrying later");
                 }
             });
         }
         Ok(())
     }
 
-    /// Removes old sandbox images that are none of these.
+    /// Removes old sandbox images, except those in use by this worker.
     pub(super) async fn prune(&self) {
         let ready = self.entries.values().filter_map(|entry| {
             let cell = Arc::clone(&lock(&entry.ready));
@@ -161,7 +171,7 @@ impl Images {
         prune::prune(&self.client, &current).await;
     }
 
-    /// Makes a language's image anew next time, if `error` says that it is not there.
+    /// Forgets a language's image if `error` says that it does not exist, so that it is made again.
     pub(super) fn forget_if_gone(&self, language: &LanguageName, error: &Error) {
         if is_gone(error) {
             self.forget(language);
@@ -171,9 +181,9 @@ impl Images {
     fn forget(&self, language: &LanguageName) {
         if let Some(entry) = self.entries.get(language) {
             let mut ready = lock(&entry.ready);
-            // One that is just being made is not forgotten.
+            // An image that is being made at this moment is not forgotten.
             if ready.initialized() {
-                tracing::warn!(%language, "the sandbox image is gone; it is made again");
+                tracing::warn!(%language, "the sandbox image is gone; making it again");
                 *ready = Arc::default();
             }
         }
@@ -190,7 +200,7 @@ impl Images {
                 self.pull(entry).await?;
                 let missing = || Error::ImageMissing {
                     image: base.reference.clone(),
-                    reason: "it was pulled but is not there".to_owned(),
+                    reason: "it was pulled but does not exist".to_owned(),
                     variable: base.variable.clone(),
                 };
                 self.id_of(&base.reference).await?.ok_or_else(missing)?
@@ -281,7 +291,7 @@ impl Images {
     }
 }
 
-/// Reads an operation's progress to its end, showing it in the log.
+/// Follows an operation's progress to its end, and logs it now and then.
 async fn follow(
     image: &str,
     operation: &str,
@@ -290,14 +300,14 @@ async fn follow(
 ) -> std::result::Result<(), String> {
     tracing::info!(image, operation, "begun");
     let mut progress = std::pin::pin!(progress);
-    let mut told = Instant::now();
+    let mut logged = Instant::now();
     let reading = async {
         while let Some(step) = progress.next().await {
             let step = step?;
             let says = step.as_deref().map(str::trim).unwrap_or_default();
-            if told.elapsed() > TELL_EVERY && !says.is_empty() {
-                told = Instant::now();
-                tracing::info!(image, operation, says, "still at it");
+            if logged.elapsed() > LOG_EVERY && !says.is_empty() {
+                logged = Instant::now();
+                tracing::info!(image, operation, says, "still running");
             }
         }
         Ok(())

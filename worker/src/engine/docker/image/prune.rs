@@ -1,5 +1,7 @@
-//! Removes the sandbox images of other days: each new runner or base image makes new ones, and
-//! two workers that build the same at once leave one without a name.
+//! Removes old sandbox images.
+//!
+//! Each new runner or base image makes new ones, and two workers that build the same one at the same
+//! time leave one without a name.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,28 +16,30 @@ use crate::Result;
 
 const LIST: Duration = Duration::from_secs(10);
 const REMOVE: Duration = Duration::from_secs(30);
-/// Younger ones may be another worker's, of another version, that has just made or tried them.
+/// The least age: a worker of another version may have just made or tried a younger one.
 const AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The most that are removed at a start; the next start goes on.
+/// The most images that one start removes; the next start continues.
 const AT_ONCE: usize = 32;
 
-/// Removes what is old and neither in `current` nor used by a container. Failing is no harm: the
-/// next start tries again.
+/// Removes images that are old and neither in `current` nor used by a container. A failure does no
+/// harm: the next start retries.
 pub(super) async fn prune(client: &Client, current: &BTreeSet<String>) {
     let found = match list(client).await {
         Ok(found) => found,
         Err(error) => {
-            tracing::debug!(%error, "cannot look for old sandbox images");
+            tracing::debug!(%error, "cannot look for old sandbox images; the next start retries");
             return;
         }
     };
     let now = EpochMillis::now();
     let old = found.iter().filter(|image| is_old(image, current, now));
     for name in old.flat_map(names).take(AT_ONCE) {
-        // Not by force: the engine itself knows best whether a container uses it.
+        // Without force: the engine knows best whether a container uses it.
         match remove(client, name).await {
             Ok(()) => tracing::info!(image = name, "removed an old sandbox image"),
-            Err(error) => tracing::debug!(image = name, %error, "an old sandbox image stays"),
+            Err(error) => {
+                tracing::debug!(image = name, %error, "cannot remove an old sandbox image; the next start retries");
+            }
         }
     }
 }
@@ -52,7 +56,7 @@ async fn remove(client: &Client, name: &str) -> Result<()> {
     removed.map(drop)
 }
 
-/// Its names, or its id if it has none.
+/// The image's names, or its id if it has none.
 fn names(image: &ImageSummary) -> Vec<&str> {
     let tags: Vec<_> = tags(image).collect();
     if tags.is_empty() {
@@ -62,22 +66,23 @@ fn names(image: &ImageSummary) -> Vec<&str> {
     }
 }
 
-/// Engines before 25 write the lack of a name as a name.
+/// The image's tags. Engines before 25 report the lack of a name as a name.
 fn tags(image: &ImageSummary) -> impl Iterator<Item = &str> {
     let tags = image.repo_tags.iter().map(String::as_str);
     tags.filter(|tag| !tag.starts_with("<none>"))
 }
 
-/// One of ours by all its names, or by its label if it has none, that nobody may be about to use.
+/// Returns whether the image may be removed: it is Warren's by all its names, or by its label if it
+/// has none, and old enough that no worker is about to use it.
 fn is_old(image: &ImageSummary, current: &BTreeSet<String>, now: EpochMillis) -> bool {
-    let ours = |tag: &str| {
+    let is_warrens = |tag: &str| {
         tag.split_once(':')
             .is_some_and(|(repository, _)| repository == REPOSITORY)
     };
     let nameless = tags(image).next().is_none();
     let created = Duration::from_secs(u64::try_from(image.created).unwrap_or(0));
     (!nameless || image.labels.contains_key(LABEL))
-        && tags(image).all(|tag| ours(tag) && !current.contains(tag))
+        && tags(image).all(|tag| is_warrens(tag) && !current.contains(tag))
         && EpochMillis::from_millis(0) + created + AGE < now
 }
 
@@ -105,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_old_ones_of_ours_that_are_not_in_use_are_pruned() {
+    fn only_old_sandbox_images_that_are_not_in_use_are_pruned() {
         assert!(is_pruned(&["warren-sandbox:before"], &[], LONG_AGO));
         assert!(!is_pruned(&["warren-sandbox:before"], &[LABEL], TODAY));
         assert!(!is_pruned(&["warren-sandbox:now"], &[LABEL], LONG_AGO));
@@ -118,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nameless_one_is_ours_by_its_label() {
+    fn a_nameless_one_is_warrens_by_its_label() {
         for none in [&["<none>:<none>"][..], &[]] {
             assert!(is_pruned(none, &[LABEL], LONG_AGO));
             assert!(!is_pruned(none, &[LABEL], TODAY));

@@ -1,4 +1,4 @@
-//! How a base image becomes a sandbox image: the runner in it, a user for it, no setuid bits.
+//! The recipe of a sandbox image: adds the runner and its users, removes setuid bits.
 
 use std::ops::Range;
 
@@ -7,15 +7,15 @@ use super::super::hardening::{RUNNER, UIDS};
 /// The static runner, built by `build.rs`.
 const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
 
-/// What all derived images are called.
+/// The repository of all sandbox images.
 pub(super) const REPOSITORY: &str = "warren-sandbox";
 
-/// What says that an image is one, also when it has lost its name.
+/// The label that marks a sandbox image, even one that has lost its name.
 pub(super) const LABEL: &str = "warren.sandbox";
 
 /// The name of the image derived from this base by this runner and recipe.
 pub(super) fn derived_tag(base_id: &str) -> String {
-    // Not for secrecy but for telling apart; any change of base, runner or recipe gives another.
+    // Not for secrecy but for identity: any change of base, runner or recipe gives another tag.
     let mut hash = Fnv::default();
     hash.write(base_id.as_bytes());
     hash.write(RUNNER_BINARY);
@@ -23,7 +23,7 @@ pub(super) fn derived_tag(base_id: &str) -> String {
     format!("{REPOSITORY}:{:016x}", hash.0)
 }
 
-/// How a base image becomes a sandbox image. Only a shell and `find` are needed of it.
+/// The Dockerfile. Of the base image it needs only a shell and `find`.
 fn recipe(base: &str) -> String {
     let Range { start, end } = UIDS;
     format!(
@@ -42,7 +42,7 @@ fn recipe(base: &str) -> String {
     )
 }
 
-/// The build context: recipe and runner, as a tar archive.
+/// Makes the build context: recipe and runner, as a tar archive.
 pub(super) fn context(base: &str) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     let recipe = recipe(base);

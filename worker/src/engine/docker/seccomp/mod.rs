@@ -1,15 +1,16 @@
-//! The system calls that a container may make: a list of our own, stricter than Docker's default,
-//! and for one table of calls instead of three, since the runtime compiles it anew for each
-//! container. What a call may be given is told apart mainly by the runner's filter, which programs
-//! get on top. It counts on `no-new-privileges`: only with it does the runtime load the profile
-//! after it has changed users, which the profile does not allow.
+//! The seccomp profile: the system calls that a container may make.
+//!
+//! The list is stricter than Docker's default, and for one table of calls instead of three, since the
+//! runtime compiles it anew for each container. Arguments are checked mainly by the runner's filter,
+//! which programs get on top. The profile relies on `no-new-privileges`: only with it does the
+//! runtime load the profile after it has changed users, which the profile does not allow.
 
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-/// What interpreters, the C libraries (glibc and musl), the runner, and the container runtime on
-/// its last steps to them make use of, on every architecture.
+/// The calls of interpreters, the C libraries (glibc and musl), the runner, and the container
+/// runtime's last steps, on every architecture.
 const EVERYWHERE: &[&str] = &[
     // Files.
     "chdir",
@@ -126,7 +127,7 @@ const EVERYWHERE: &[&str] = &[
     "tkill",
     "wait4",
     "waitid",
-    // Who one is. Nobody can become another without capabilities.
+    // Identity. Without capabilities no process can become another user.
     "capget",
     "getegid",
     "geteuid",
@@ -172,7 +173,7 @@ const EVERYWHERE: &[&str] = &[
     "eventfd2",
     "ppoll",
     "pselect6",
-    // Sockets that exist (see `FAMILIES`).
+    // Existing sockets (see `FAMILIES`).
     "accept",
     "accept4",
     "bind",
@@ -196,7 +197,7 @@ const EVERYWHERE: &[&str] = &[
     "uname",
 ];
 
-/// Older ones that newer architectures have not: musl and Go still call them on x86_64.
+/// Older calls that newer architectures lack: musl and Go still use them on x86_64.
 const ON_X86_64: &[&str] = &[
     "access",
     "alarm",

@@ -1,11 +1,11 @@
-//! That the profile is a part of Docker's default, and what of that it leaves out.
+//! Checks that the profile is a part of Docker's default, and which calls it leaves out.
 
 use std::collections::BTreeSet;
 
 use super::*;
 
-/// What Docker's default profile (20.10 and later) lets a container without capabilities call on
-/// 64-bit machines, some with conditions on arguments: names, for comparison.
+/// The calls that Docker's default profile (20.10 and later) allows a container without capabilities
+/// on 64-bit machines, some with conditions on arguments: names, for comparison.
 const DOCKERS: &str = "
     accept accept4 access adjtimex alarm arch_prctl bind brk capget capset chdir chmod chown
     clock_adjtime clock_getres clock_gettime clock_nanosleep clone close close_range connect

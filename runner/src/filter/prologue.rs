@@ -1,0 +1,59 @@
+//! The filter's prologue: refuses call numbers that no table holds.
+
+use seccompiler::{BpfProgram, sock_filter};
+
+/// On x86_64 the same calls can be made by a second set of numbers (the x32 ABI), with this bit
+/// set; filters that compare numbers do not see those. No architecture has real ones above it.
+const FOREIGN: u32 = 0x4000_0000;
+
+/// Makes a BPF program that answers "no such call" to those.
+pub(super) fn refuse_other_numbers() -> BpfProgram {
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+    vec![
+        // Load the number: the first field of `struct seccomp_data`.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, FOREIGN),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, refuse),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+fn step(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    #[expect(clippy::cast_possible_truncation, reason = "codes are below 256")]
+    let code = code as u16;
+    sock_filter { code, jt, jf, k }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel would answer to a call of this number: the few instructions that the
+    /// prologue is made of. Kernels without the x32 ABI know none of its numbers, so it cannot be tried.
+    fn answer(number: u32) -> u32 {
+        let program = refuse_other_numbers();
+        let (mut at, mut loaded) = (0, None);
+        loop {
+            let sock_filter { code, jt, jf, k } = program[at];
+            at += 1;
+            match code {
+                0x20 => loaded = (k == 0).then_some(number),
+                0x35 if loaded.unwrap() >= k => at += usize::from(jt),
+                0x35 => at += usize::from(jf),
+                0x06 => return k,
+                other => panic!("an instruction that no prologue needs: {other:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn only_numbers_of_this_architecture_pass() {
+        for number in [0, 59, 462, FOREIGN - 1] {
+            assert_eq!(answer(number), libc::SECCOMP_RET_ALLOW);
+        }
+        let refused = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+        for number in [FOREIGN, FOREIGN | 101, u32::MAX] {
+            assert_eq!(answer(number), refused);
+        }
+    }
+}

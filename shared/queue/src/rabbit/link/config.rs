@@ -1,0 +1,167 @@
+//! The broker's address, and the name of this process there.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+
+use lapin::types::LongString;
+use lapin::uri::AMQPUri;
+
+use crate::QueueError;
+use warren_protocol::ids::InstanceId;
+
+/// Seconds between heartbeats, unless the URL has others. A peer that is silent for twice as long is
+/// lost; our own probes notice sooner.
+const HEARTBEAT: u16 = 10;
+
+/// The most connections in the pool for durable messages, unless configured otherwise.
+const POOLED: NonZeroUsize = NonZeroUsize::new(4).expect("it is not zero");
+
+/// A checked broker address and the name of this process.
+#[derive(Clone)]
+pub struct RabbitConfig {
+    uri: AMQPUri,
+    instance: InstanceId,
+    pooled: Option<NonZeroUsize>,
+}
+
+impl RabbitConfig {
+    /// The broker at `url`, used by `instance`. The default virtual host is `/`, whether the
+    /// URL's path is missing, empty or `%2f`.
+    ///
+    /// # Errors
+    /// [`QueueError::InvalidUrl`] if `url` is no AMQP address.
+    pub fn new(url: &str, instance: InstanceId) -> Result<Self, QueueError> {
+        let mut uri: AMQPUri = url
+            .trim()
+            .parse()
+            .map_err(|problem: String| QueueError::InvalidUrl(without_secrets(problem, url)))?;
+        if let Some(host) = bracketed_host(url) {
+            // The library's parser puts its default host for what is not a name.
+            uri.authority.host = host.to_owned();
+        }
+        if uri.authority.host.is_empty() {
+            return Err(QueueError::InvalidUrl("it names no host".to_owned()));
+        }
+        if uri.vhost.is_empty() {
+            uri.vhost = "/".to_owned();
+        }
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        Ok(Self {
+            uri,
+            instance,
+            pooled: Some(POOLED),
+        })
+    }
+
+    /// The same, but everything is published on one connection, as if there were no pool.
+    #[must_use]
+    pub fn without_pool(self) -> Self {
+        Self {
+            pooled: None,
+            ..self
+        }
+    }
+
+    /// The address, with its defaults filled in. It may hold a password.
+    #[must_use]
+    pub fn uri(&self) -> &AMQPUri {
+        &self.uri
+    }
+
+    /// The most connections in the pool for durable messages; `None`: there is no pool.
+    pub(crate) fn pooled(&self) -> Option<NonZeroUsize> {
+        self.pooled
+    }
+
+    pub(crate) fn instance(&self) -> &InstanceId {
+        &self.instance
+    }
+
+    /// The name of a connection in the management UI.
+    pub(crate) fn connection_name(&self, purpose: &str) -> LongString {
+        format!("warren {} {purpose}", self.instance).into()
+    }
+}
+
+/// The library quotes the whole URL in some of its messages, password and all.
+fn without_secrets(problem: String, url: &str) -> String {
+    if problem.contains(url.trim()) {
+        "it cannot be parsed as a URL".to_owned()
+    } else {
+        problem
+    }
+}
+
+fn bracketed_host(url: &str) -> Option<&str> {
+    let (_, authority) = url.split_once("://")?;
+    let authority = authority.split('/').next()?;
+    let host = authority.rsplit('@').next()?;
+    Some(host.strip_prefix('[')?.split_once(']')?.0)
+}
+
+// Credentials must not reach a log.
+impl fmt::Debug for RabbitConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitConfig")
+            .field("host", &self.uri.authority.host)
+            .field("port", &self.uri.authority.port)
+            .field("vhost", &self.uri.vhost)
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &str) -> Result<RabbitConfig, QueueError> {
+        RabbitConfig::new(url, InstanceId::new("test"))
+    }
+
+    #[test]
+    fn the_default_vhost_is_found_however_it_is_written() {
+        for url in ["amqp://host", "amqp://host/", "amqp://host/%2f"] {
+            assert_eq!(config(url).unwrap().uri.vhost, "/", "{url}");
+        }
+        assert_eq!(config("amqp://host/other").unwrap().uri.vhost, "other");
+    }
+
+    #[test]
+    fn hosts_are_taken_as_written() {
+        for (url, host, port) in [
+            ("amqp://u:p@127.0.0.1:5673/%2f", "127.0.0.1", 5673),
+            ("amqp://u:p@[::1]:5673/%2f", "::1", 5673),
+            ("amqp://broker.example", "broker.example", 5672),
+            ("amqps://broker.example", "broker.example", 5671),
+        ] {
+            let config = config(url).unwrap();
+            assert_eq!(config.uri.authority.host, host, "{url}");
+            assert_eq!(config.uri.authority.port, port, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amqp_address_is_refused_without_its_password() {
+        for url in [
+            "",
+            "localhost:5672",
+            "http://user:s3cret@host",
+            "amqp:user:s3cret@host",
+            "amqp://user:s3cret@host:port",
+            "amqp://user:s3cret@host?heartbeat=often",
+        ] {
+            let error = config(url).unwrap_err();
+            assert!(matches!(error, QueueError::InvalidUrl(_)), "{url}");
+            let text = error.to_string();
+            assert!(text.contains("RABBITMQ_URL"), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_not_printed() {
+        let text = format!("{:?}", config("amqp://user:s3cret@host").unwrap());
+        assert!(!text.contains("s3cret") && !text.contains("user"), "{text}");
+    }
+}

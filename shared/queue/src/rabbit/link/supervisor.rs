@@ -1,0 +1,229 @@
+//! Keeps one connection, and everything built on it, alive.
+//!
+//! Whatever is lost, everything is rebuilt as one unit, so that nothing is ever half recovered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::RabbitConfig;
+use super::connection::{BUILD_TIMEOUT, Connected};
+use super::fuse::Fuse;
+use crate::QueueError;
+
+/// The first pause after a failure; it doubles up to [`LAST_PAUSE`], and up to as much again is
+/// added at random so that a fleet does not reconnect in step.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause, without its random part.
+const LAST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a unit may take to end in order.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that was up for this long has succeeded; the next failure starts with
+/// [`FIRST_PAUSE`] again.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
+
+/// What is built on a connection.
+#[async_trait]
+pub(crate) trait Unit: Send + Sync + 'static {
+    /// What others use of it while it is up.
+    type Session: Send + Sync + 'static;
+
+    /// The purpose of the connection, in logs and in the management UI.
+    fn purpose(&self) -> &'static str;
+
+    /// Builds everything on a fresh connection. No two builds get the same `number`. The work
+    /// ends in order when `stop` is cancelled.
+    async fn build(
+        &self,
+        connected: &Arc<Connected>,
+        number: u64,
+        stop: &CancellationToken,
+    ) -> Result<Built<Self::Session>, QueueError>;
+
+    /// The last session is lost, and others no longer get hold of it.
+    fn lost(&self) {}
+}
+
+/// A unit that is up.
+pub(crate) struct Built<S> {
+    /// For others to use.
+    pub(crate) session: S,
+    /// Its work; the end of it is the unit's loss.
+    pub(crate) work: BoxFuture<'static, QueueError>,
+}
+
+/// Access to the session of a unit, while there is one.
+pub(crate) struct Link<S>(watch::Receiver<LinkState<S>>);
+
+enum LinkState<S> {
+    Up(Arc<S>),
+    /// With the last problem, if there was one.
+    Down(Option<Arc<str>>),
+}
+
+impl<S> Clone for Link<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S> Link<S> {
+    /// The session, if the unit is up now.
+    pub(crate) fn now(&self) -> Result<Arc<S>, QueueError> {
+        match &*self.0.borrow() {
+            LinkState::Up(session) => Ok(Arc::clone(session)),
+            LinkState::Down(None) => Err(QueueError::Disconnected),
+            LinkState::Down(Some(problem)) => Err(QueueError::Unreachable(problem.to_string())),
+        }
+    }
+
+    /// The session, as soon as the unit is up. The caller bounds the wait.
+    pub(crate) async fn soon(&self) -> Result<Arc<S>, QueueError> {
+        let mut link = self.0.clone();
+        let is_up = |state: &LinkState<S>| matches!(state, LinkState::Up(_));
+        match link.wait_for(is_up).await.as_deref() {
+            Ok(LinkState::Up(session)) => Ok(Arc::clone(session)),
+            _ => Err(QueueError::Closed),
+        }
+    }
+}
+
+/// Keeps `unit` up until `stop`.
+pub(crate) fn supervise<U: Unit>(
+    unit: U,
+    config: RabbitConfig,
+    stop: CancellationToken,
+    tasks: &TaskTracker,
+) -> Link<U::Session> {
+    let (sender, receiver) = watch::channel(LinkState::Down(None));
+    let supervisor = Supervisor {
+        unit,
+        config,
+        sender,
+        builds: 0,
+        logged: None,
+    };
+    tasks.spawn(supervisor.run(stop));
+    Link(receiver)
+}
+
+struct Supervisor<U: Unit> {
+    unit: U,
+    config: RabbitConfig,
+    sender: watch::Sender<LinkState<U::Session>>,
+    builds: u64,
+    logged: Option<Arc<str>>,
+}
+
+impl<U: Unit> Supervisor<U> {
+    async fn run(mut self, stop: CancellationToken) {
+        let policy = ExponentialBuilder::new()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LAST_PAUSE)
+            .without_max_times()
+            .with_jitter();
+        let mut pauses = policy.build();
+        loop {
+            let (error, lasted) = self.run_once(&stop).await;
+            if stop.is_cancelled() {
+                return;
+            }
+            self.report(&error);
+            if lasted >= STABLE_AFTER {
+                pauses = policy.build();
+            }
+            let pause = pauses.next().unwrap_or(LAST_PAUSE);
+            let slept = stop.run_until_cancelled(tokio::time::sleep(pause)).await;
+            if slept.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Connects, builds, and waits for the loss, or for `stop`. Returns the cause of the loss and how
+    /// long the connection was up.
+    async fn run_once(&mut self, stop: &CancellationToken) -> (QueueError, Duration) {
+        let fuse = Fuse::default();
+        let building = timeout(BUILD_TIMEOUT, self.build(fuse.clone(), stop));
+        let built = stop.run_until_cancelled(building).await;
+        let (connected, Built { session, mut work }) = match built {
+            Some(Ok(Ok(built))) => built,
+            failed => {
+                fuse.cut();
+                let error = match failed {
+                    Some(Ok(Err(error))) => error,
+                    Some(Err(_elapsed)) => QueueError::TimedOut {
+                        context: "declaring the topology",
+                    },
+                    _ => QueueError::Closed,
+                };
+                return (error, Duration::ZERO);
+            }
+        };
+        tracing::info!(purpose = self.unit.purpose(), "connected to RabbitMQ");
+        self.logged = None;
+        // Held until the connection is closed: channels that are dropped while it closes make the
+        // library log errors.
+        let session = Arc::new(session);
+        self.sender
+            .send_replace(LinkState::Up(Arc::clone(&session)));
+        let since = Instant::now();
+        let lost = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            error = connected.until_lost() => Some(error),
+            error = &mut work => Some(error),
+        };
+        self.sender.send_replace(LinkState::Down(None));
+        self.unit.lost();
+        let error = match lost {
+            Some(error) => error,
+            None => {
+                drop(timeout(END_TIMEOUT, &mut work).await);
+                QueueError::Closed
+            }
+        };
+        connected.close().await;
+        (error, since.elapsed())
+    }
+
+    async fn build(
+        &mut self,
+        fuse: Fuse,
+        stop: &CancellationToken,
+    ) -> Result<(Arc<Connected>, Built<U::Session>), QueueError> {
+        self.builds += 1;
+        let connected = Arc::new(Connected::open(&self.config, self.unit.purpose(), fuse).await?);
+        let built = self.unit.build(&connected, self.builds, stop).await?;
+        Ok((connected, built))
+    }
+
+    /// Publishes the problem to users of the link, and logs it unless the last attempt had the same.
+    fn report(&mut self, error: &QueueError) {
+        let problem: Arc<str> = with_cause(error).into();
+        self.sender
+            .send_replace(LinkState::Down(Some(Arc::clone(&problem))));
+        if self.logged.as_ref() != Some(&problem) {
+            tracing::warn!(
+                purpose = self.unit.purpose(), config = ?self.config, error = %problem,
+                "cannot connect to RabbitMQ; retrying in the background"
+            );
+            self.logged = Some(problem);
+        }
+    }
+}
+
+/// The error with the library's message, which is the part that helps a person.
+fn with_cause(error: &QueueError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,390 @@
+//! The topology on the broker, as one table.
+//!
+//! Every process that connects declares it over AMQP; [`definitions`](super::definitions) has it as a file.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use lapin::{Channel, ExchangeKind};
+
+use super::lanes::{LANES, lane_of};
+use crate::{JobClass, MAX_QUEUED_CALLBACKS, MAX_QUEUED_JOBS, QueueError};
+use warren_protocol::event::MAX_EVENTS_BEHIND;
+use warren_protocol::job::Job;
+use warren_protocol::limits::ByteSize;
+
+/// The exchange that jobs, dead letters and unclaimed replies go through.
+pub const EXCHANGE: &str = "warren";
+/// The exchange on which APIs cancel jobs at all workers.
+pub const CANCELLATIONS: &str = "warren.cancellations";
+/// The exchange on which workers announce themselves to all APIs.
+pub const PRESENCE: &str = "warren.presence";
+/// The exchange of job events, from workers and APIs to all APIs.
+pub const EVENTS: &str = "warren.events";
+/// The first of the [`LANES`] in which unattended jobs wait for a worker.
+pub const JOBS: &str = LANES[0];
+/// Jobs that wait for a worker while their caller waits: [`JobClass::Interactive`].
+pub const INTERACTIVE_JOBS: &str = "warren.jobs.interactive";
+/// Jobs that were lost with a worker and wait to be run alone. It has no consumer: see [`TURNS`].
+pub const SUSPECTS: &str = "warren.jobs.suspect";
+/// One message, a token, for each suspect that waits. A worker takes a token; the suspect stays where
+/// it is until that worker runs nothing else.
+pub const TURNS: &str = "warren.jobs.suspect.turns";
+/// Jobs that cannot be run: expired, unreadable, or lost with every worker that tried.
+pub const DEAD_JOBS: &str = "warren.jobs.dead";
+/// Replies that no waiter took, to be recorded by any API instance.
+pub const RESULTS: &str = "warren.results";
+/// Callbacks that wait to be posted.
+pub const CALLBACKS: &str = "warren.callbacks";
+/// Callbacks that wait for a retry, by the longest pause of those in it, in milliseconds. Queues of
+/// their own, since a queue releases its first message only: a short pause behind a long one would be
+/// as long.
+pub const CALLBACK_RETRIES: [(&str, i64); 5] = [
+    ("warren.callbacks.retry.1", 5_000),
+    ("warren.callbacks.retry.2", 30_000),
+    ("warren.callbacks.retry.3", 120_000),
+    ("warren.callbacks.retry.4", 600_000),
+    ("warren.callbacks.retry.5", 3_600_000),
+];
+/// The prefix of the reply queues' names.
+pub const REPLIES_PREFIX: &str = "warren.replies";
+
+/// The largest message: `max_message_size` in `rabbitmq/rabbitmq.conf`. A larger one would cost
+/// the whole connection, and with it what others have on it.
+pub const MAX_MESSAGE: ByteSize = ByteSize::mib(16);
+
+/// The most dead jobs and unclaimed results that are kept.
+const MAX_KEPT: i64 = 10_000;
+/// How long a dead job is kept for operators to look into: a week, in milliseconds.
+const DEAD_JOB_TTL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
+/// The tries of a job are counted by workers: one that comes back leaves its queue for
+/// [`SUSPECTS`]. This limit is for jobs that kill a worker even there; here they end without an
+/// answer.
+const DELIVERY_LIMIT: i64 = 20;
+
+/// The class of the jobs that wait in that queue.
+pub(crate) fn class_in(queue: &str) -> JobClass {
+    if queue == INTERACTIVE_JOBS {
+        JobClass::Interactive
+    } else {
+        JobClass::Unattended
+    }
+}
+
+/// The queue in which that job waits, being of that class.
+pub(crate) fn queue_of(job: &Job, class: JobClass) -> &'static str {
+    match class {
+        JobClass::Interactive => INTERACTIVE_JOBS,
+        JobClass::Unattended => lane_of(&job.room),
+    }
+}
+
+/// How often a callback may be put back, by APIs that stop or die, before it is given up.
+const CALLBACK_DELIVERY_LIMIT: i64 = 100;
+
+/// One argument of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Argument {
+    Text(&'static str),
+    Number(i64),
+}
+
+/// A durable exchange: the direct one, or one that copies to whichever process has bound a queue
+/// of its own.
+pub(crate) const EXCHANGES: [(&str, Routing); 4] = [
+    (EXCHANGE, Routing::Direct),
+    (CANCELLATIONS, Routing::Fanout),
+    (PRESENCE, Routing::Fanout),
+    (EVENTS, Routing::Fanout),
+];
+
+#[derive(Clone, Copy)]
+pub(crate) enum Routing {
+    Direct,
+    Fanout,
+}
+
+impl Routing {
+    fn kind(self) -> ExchangeKind {
+        match self {
+            Self::Direct => ExchangeKind::Direct,
+            Self::Fanout => ExchangeKind::Fanout,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+        }
+    }
+}
+
+/// A durable queue, bound to [`EXCHANGE`] under its own name.
+pub(crate) struct Queue {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static [(&'static str, Argument)],
+}
+
+/// One of the queues of unattended jobs.
+const fn lane(number: usize) -> Queue {
+    Queue {
+        name: LANES[number],
+        arguments: &DURABLE_JOBS,
+    }
+}
+
+/// Jobs that survive the broker.
+const DURABLE_JOBS: [(&str, Argument); 6] = [
+    ("x-queue-type", Argument::Text("quorum")),
+    ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+    ("x-overflow", Argument::Text("reject-publish")),
+    ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
+    ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+    ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
+];
+
+/// Callbacks that wait to be posted. It has no dead letters: a callback that cannot be posted is given
+/// up by the API that tries, and one that the broker gives up after [`CALLBACK_DELIVERY_LIMIT`] has
+/// no one to be reported to.
+const CALLBACK_ARGUMENTS: [(&str, Argument); 4] = [
+    ("x-queue-type", Argument::Text("quorum")),
+    (
+        "x-max-length",
+        Argument::Number(MAX_QUEUED_CALLBACKS as i64),
+    ),
+    ("x-overflow", Argument::Text("reject-publish")),
+    (
+        "x-delivery-limit",
+        Argument::Number(CALLBACK_DELIVERY_LIMIT),
+    ),
+];
+
+/// Callbacks that are retried after a pause. They have no consumer, and go back at the end of their
+/// time: at least once, so that none is lost when [`CALLBACKS`] is full at that moment.
+const fn paused(pause_ms: i64) -> [(&'static str, Argument); 7] {
+    [
+        ("x-queue-type", Argument::Text("quorum")),
+        (
+            "x-max-length",
+            Argument::Number(MAX_QUEUED_CALLBACKS as i64),
+        ),
+        ("x-overflow", Argument::Text("reject-publish")),
+        ("x-message-ttl", Argument::Number(pause_ms)),
+        ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+        ("x-dead-letter-routing-key", Argument::Text(CALLBACKS)),
+        ("x-dead-letter-strategy", Argument::Text("at-least-once")),
+    ]
+}
+
+/// The durable queues but for [`CALLBACK_RETRIES`].
+const FIXED_QUEUES: [Queue; 14] = [
+    lane(0),
+    lane(1),
+    lane(2),
+    lane(3),
+    lane(4),
+    lane(5),
+    lane(6),
+    lane(7),
+    // Durable, so that it is there after a restart; what is in it is transient.
+    Queue {
+        name: INTERACTIVE_JOBS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("classic")),
+            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+            ("x-overflow", Argument::Text("reject-publish")),
+            ("x-dead-letter-exchange", Argument::Text(EXCHANGE)),
+            ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
+        ],
+    },
+    // Quorum, since it counts what comes back: a classic one flags whatever survives a power cut of
+    // the broker, as if it had had its second try.
+    Queue {
+        name: SUSPECTS,
+        arguments: &DURABLE_JOBS,
+    },
+    Queue {
+        name: TURNS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("classic")),
+            ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+            ("x-overflow", Argument::Text("reject-publish")),
+        ],
+    },
+    Queue {
+        name: DEAD_JOBS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("quorum")),
+            ("x-max-length", Argument::Number(MAX_KEPT)),
+            ("x-overflow", Argument::Text("drop-head")),
+            ("x-message-ttl", Argument::Number(DEAD_JOB_TTL_MS)),
+        ],
+    },
+    Queue {
+        name: RESULTS,
+        arguments: &[
+            ("x-queue-type", Argument::Text("quorum")),
+            ("x-max-length", Argument::Number(MAX_KEPT)),
+            ("x-overflow", Argument::Text("reject-publish")),
+        ],
+    },
+    Queue {
+        name: CALLBACKS,
+        arguments: &CALLBACK_ARGUMENTS,
+    },
+];
+
+const RETRY_LEVELS: usize = CALLBACK_RETRIES.len();
+
+const RETRY_ARGUMENTS: [[(&str, Argument); 7]; RETRY_LEVELS] = {
+    let mut arguments = [paused(0); RETRY_LEVELS];
+    let mut level = 0;
+    while level < RETRY_LEVELS {
+        arguments[level] = paused(CALLBACK_RETRIES[level].1);
+        level += 1;
+    }
+    arguments
+};
+
+/// All durable queues.
+pub(crate) fn queues() -> impl Iterator<Item = Queue> {
+    let retries = CALLBACK_RETRIES.iter().zip(&RETRY_ARGUMENTS);
+    let retries = retries.map(|((name, _), arguments)| Queue { name, arguments });
+    FIXED_QUEUES.into_iter().chain(retries)
+}
+
+/// A queue of one connection, which it lives as long as.
+pub(crate) struct OwnQueue {
+    /// The exchange whose copies it receives; `None`: it is published to by its name.
+    exchange: Option<&'static str>,
+    arguments: &'static [(&'static str, Argument)],
+    /// What fails if it cannot be declared.
+    declaring: &'static str,
+}
+
+/// A reply queue refuses what it cannot hold; the reply then goes to [`RESULTS`].
+pub(crate) const REPLY_QUEUE: OwnQueue = OwnQueue {
+    exchange: None,
+    arguments: &[
+        ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+        ("x-overflow", Argument::Text("reject-publish")),
+    ],
+    declaring: "declare the reply queue",
+};
+
+/// A queue of cancellations: what does not fit is the oldest, whose jobs are the next to expire.
+pub(crate) const CANCELLATION_QUEUE: OwnQueue = OwnQueue {
+    exchange: Some(CANCELLATIONS),
+    arguments: &[
+        ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
+        ("x-overflow", Argument::Text("drop-head")),
+    ],
+    declaring: "declare the queue of cancellations",
+};
+
+/// A queue of announcements, which are soon repeated: the newest matter, and not many.
+pub(crate) const PRESENCE_QUEUE: OwnQueue = OwnQueue {
+    exchange: Some(PRESENCE),
+    arguments: &[
+        ("x-max-length", Argument::Number(1024)),
+        ("x-overflow", Argument::Text("drop-head")),
+    ],
+    declaring: "declare the presence queue",
+};
+
+/// A queue of job events, which are also in the store: the newest matter.
+pub(crate) const EVENT_QUEUE: OwnQueue = OwnQueue {
+    exchange: Some(EVENTS),
+    arguments: &[
+        ("x-max-length", Argument::Number(MAX_EVENTS_BEHIND as i64)),
+        ("x-overflow", Argument::Text("drop-head")),
+    ],
+    declaring: "declare the queue of job events",
+};
+
+impl OwnQueue {
+    /// Declares the queue under `name`, and binds it.
+    pub(crate) async fn declare(&self, channel: &Channel, name: &str) -> Result<(), QueueError> {
+        self.try_declare(channel, name)
+            .await
+            .map_err(QueueError::while_doing(self.declaring))
+    }
+
+    async fn try_declare(&self, channel: &Channel, name: &str) -> Result<(), lapin::Error> {
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            auto_delete: true,
+            ..QueueDeclareOptions::default()
+        };
+        channel
+            .queue_declare(name.into(), options, table(self.arguments))
+            .await?;
+        let Some(exchange) = self.exchange else {
+            return Ok(());
+        };
+        let options = QueueBindOptions::default();
+        channel
+            .queue_bind(
+                name.into(),
+                exchange.into(),
+                "".into(),
+                options,
+                FieldTable::default(),
+            )
+            .await
+    }
+}
+
+/// Declares the exchanges, the queues and their bindings.
+pub(crate) async fn declare(channel: &Channel) -> Result<(), QueueError> {
+    for (name, routing) in EXCHANGES {
+        channel
+            .exchange_declare(
+                name.into(),
+                routing.kind(),
+                ExchangeDeclareOptions {
+                    durable: true,
+                    ..ExchangeDeclareOptions::default()
+                },
+                FieldTable::default(),
+            )
+            .await
+            .map_err(QueueError::while_doing("declare an exchange"))?;
+    }
+    for queue in queues() {
+        channel
+            .queue_declare(
+                queue.name.into(),
+                QueueDeclareOptions::durable(),
+                table(queue.arguments),
+            )
+            .await
+            .map_err(QueueError::while_doing(
+                "declare a queue (if it exists with other arguments, from another version of Warren, say, delete it once it is empty)",
+            ))?;
+        channel
+            .queue_bind(
+                queue.name.into(),
+                EXCHANGE.into(),
+                queue.name.into(),
+                QueueBindOptions::default(),
+                FieldTable::default(),
+            )
+            .await
+            .map_err(QueueError::while_doing("bind a queue"))?;
+    }
+    Ok(())
+}
+
+fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in arguments {
+        let value = match value {
+            Argument::Text(text) => AMQPValue::LongString(LongString::from(*text)),
+            // As wide as what the broker makes of a definitions file.
+            Argument::Number(number) => AMQPValue::LongLongInt(*number),
+        };
+        table.insert(ShortString::from(*name), value);
+    }
+    table
+}

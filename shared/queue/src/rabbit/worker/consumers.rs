@@ -1,0 +1,214 @@
+//! The worker's consumers, from their queues into the worker's stream: jobs and suspects' tokens.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use lapin::Channel;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use warren_protocol::ids::InstanceId;
+
+use super::delivery::{AmqpDelivery, Source};
+use super::failed::{Disposition, FailedDelivery};
+use super::isolation::{Suspects, TokenConsumer};
+use crate::cancellations::Cancellations;
+use crate::rabbit::broadcast::cancellations::CancellationListener;
+use crate::rabbit::link::connection::Connected;
+use crate::rabbit::link::subscription::{SingleSubscription, Subscription, cancel, consume};
+use crate::rabbit::link::supervisor::{Built, Unit};
+use crate::rabbit::publish::Replier;
+use crate::rabbit::wire::held::HeldMessage;
+use crate::rabbit::wire::lanes::LANES;
+use crate::rabbit::wire::message::job_in;
+use crate::rabbit::wire::topology::{INTERACTIVE_JOBS, class_in};
+use crate::rabbit::wire::tries::{Tries, came_back};
+use crate::{Delivery, JobClass, Offer, Prefetch, QueueError};
+
+/// What the connection is for.
+const PURPOSE: &str = "consume jobs";
+
+/// The unit that consumes jobs.
+pub(crate) struct JobConsumers {
+    pub(crate) instance: InstanceId,
+    pub(crate) subscriber: SingleSubscription<Offer, Prefetch>,
+    pub(crate) cancellations: Arc<Cancellations>,
+    pub(crate) replier: Replier,
+}
+
+#[async_trait]
+impl Unit for JobConsumers {
+    type Session = Arc<Connected>;
+
+    fn purpose(&self) -> &'static str {
+        PURPOSE
+    }
+
+    async fn build(
+        &self,
+        connected: &Arc<Connected>,
+        number: u64,
+        stop: &CancellationToken,
+    ) -> Result<Built<Arc<Connected>>, QueueError> {
+        // First, so that no cancellation of a job that arrives is missed.
+        let (instance, register) = (&self.instance, &self.cancellations);
+        let listener = CancellationListener::begin(connected, instance, number, register).await?;
+        // A quorum queue has a prefetch for a whole channel only.
+        let mut pumps = vec![self.pump(INTERACTIVE_JOBS, connected.lasting_channel().await?)];
+        for lane in LANES {
+            pumps.push(self.pump(lane, connected.lasting_channel().await?));
+        }
+        let tokens = TokenConsumer {
+            suspects: Suspects {
+                connected: Arc::clone(connected),
+                channel: connected.lasting_channel().await?,
+                replier: self.replier.clone(),
+                cancellations: Arc::clone(&self.cancellations),
+            },
+            tag: self.instance.as_str().to_owned(),
+        };
+        let (subscriber, stop) = (self.subscriber.clone(), stop.clone());
+        let taking = async move {
+            let consuming = async {
+                loop {
+                    let subscription = subscriber.subscribed().await;
+                    let pumping = pumps.iter_mut().map(|pump| pump.run(subscription.clone()));
+                    let all = tokio::try_join!(
+                        Box::pin(try_join_all(pumping)),
+                        Box::pin(tokens.run(subscription.clone()))
+                    );
+                    drop(subscription);
+                    if let Err(error) = all {
+                        return error;
+                    }
+                }
+            };
+            let lost = stop.run_until_cancelled(consuming).await;
+            lost.unwrap_or(QueueError::Closed)
+        };
+        let work = async move {
+            tokio::select! {
+                biased;
+                lost = taking => lost,
+                lost = listener.run() => lost,
+            }
+        };
+        Ok(Built {
+            session: Arc::clone(connected),
+            work: Box::pin(work),
+        })
+    }
+}
+
+impl JobConsumers {
+    fn pump(&self, queue: &'static str, channel: Channel) -> Pump {
+        Pump {
+            queue,
+            class: class_in(queue),
+            channel,
+            tag: self.instance.as_str().to_owned(),
+            cancellations: Arc::clone(&self.cancellations),
+            replier: self.replier.clone(),
+            subscriptions: 0,
+            disposals: TaskTracker::new(),
+        }
+    }
+}
+
+/// Passes the jobs of one queue into the stream.
+struct Pump {
+    queue: &'static str,
+    class: JobClass,
+    channel: Channel,
+    tag: String,
+    cancellations: Arc<Cancellations>,
+    replier: Replier,
+    subscriptions: u64,
+    disposals: TaskTracker,
+}
+
+impl Pump {
+    /// Passes jobs on until the subscription ends.
+    async fn run(&mut self, subscription: Subscription<Offer, Prefetch>) -> Result<(), QueueError> {
+        let queue = self.queue;
+        let prefetch = subscription.prefetch.0.get();
+        self.disposals.reopen();
+        self.subscriptions += 1;
+        // A quorum queue remembers a consumer until its last job is settled, by its tag.
+        let tag = match self.subscriptions {
+            1 => self.tag.clone(),
+            again => format!("{}-{again}", self.tag),
+        };
+        let mut consumer = consume(&self.channel, queue, &tag, prefetch).await?;
+        while let Some(delivered) = subscription.next_of(&mut consumer, queue, PURPOSE).await? {
+            if let Some(delivery) = self.receive(delivered).await? {
+                // Never waits on this connection, since no more than the prefetch are unsettled;
+                // what an earlier connection brought may still be in the way.
+                if let Err(untaken) = subscription.sender.send(Offer::Job(delivery)).await {
+                    hand_back(untaken.0).await;
+                }
+            }
+        }
+        for delivered in cancel(&self.channel, consumer).await? {
+            if let Some(delivery) = self.receive(delivered).await?
+                && let Err(untaken) = subscription.sender.try_send(Offer::Job(delivery))
+            {
+                hand_back(untaken.into_inner()).await;
+            }
+        }
+        // The stream ends for its reader once the last sender is dropped.
+        drop(subscription);
+        self.disposals.close();
+        self.disposals.wait().await;
+        Ok(())
+    }
+
+    /// The job in `delivered`, if it is to be run as it came.
+    async fn receive(
+        &self,
+        delivered: lapin::message::Delivery,
+    ) -> Result<Option<Delivery>, QueueError> {
+        let Some(job) = job_in(&delivered, self.queue).await? else {
+            return Ok(None);
+        };
+        let tries = Tries::before(&delivered);
+        // One whose deadline passed is put aside for that by the reader of the stream.
+        if !job.deadline.has_passed() && came_back(&delivered) {
+            let failed = FailedDelivery {
+                job,
+                class: self.class,
+                reply_to: delivered.properties.reply_to().clone(),
+                tries,
+                message: HeldMessage::new(delivered.acker),
+                token: None,
+                disposition: Disposition::Suspect,
+            };
+            // No more at a time than the prefetch.
+            self.disposals.spawn(failed.dispose(self.replier.clone()));
+            return Ok(None);
+        }
+        let redelivered = delivered.redelivered || Tries::noted(&delivered.properties).is_some();
+        let source = Source::Jobs(self.class);
+        let replier = self.replier.clone();
+        let settle = AmqpDelivery::new(job.id, source, tries, delivered, replier);
+        let hold = self.cancellations.hold(job.id);
+        Ok(Some(Delivery::new(
+            job,
+            self.class,
+            redelivered,
+            hold,
+            Box::new(settle),
+        )))
+    }
+}
+
+/// Gives back a job that was not taken.
+async fn hand_back(offer: Offer) {
+    let Some(delivery) = offer.into_job() else {
+        return;
+    };
+    let job = delivery.job.id;
+    if let Err(error) = delivery.requeue().await {
+        tracing::debug!(job.id = %job, %error, "a job was lost with its connection; it is delivered again");
+    }
+}

@@ -1,0 +1,187 @@
+//! The consumer of suspects' tokens, and the fetch of a suspect.
+//!
+//! The holder of a token runs the next suspect. A worker consumes these small messages, one at a
+//! time, and fetches a suspect only once it runs nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use lapin::Channel;
+use lapin::message::BasicGetMessage;
+use lapin::options::BasicGetOptions;
+use tokio::time::timeout;
+
+use super::delivery::{AmqpDelivery, Source};
+use super::failed::{Disposition, FailedDelivery};
+use super::token::{AfterSuspect, HeldToken};
+use crate::cancellations::Cancellations;
+use crate::rabbit::link::connection::{Connected, ask_for};
+use crate::rabbit::link::subscription::{Subscription, cancel, consume};
+use crate::rabbit::publish::Replier;
+use crate::rabbit::wire::held::HeldMessage;
+use crate::rabbit::wire::message::{class_of, job_in};
+use crate::rabbit::wire::settlement::{Settlement, settle};
+use crate::rabbit::wire::topology::{SUSPECTS, TURNS};
+use crate::rabbit::wire::tries::Tries;
+use crate::{Delivery, Fetch, Offer, Prefetch, QueueError, SuspectToken};
+
+/// How many tokens a worker holds.
+const AT_ONCE: u16 = 1;
+/// How long the broker may take to answer what waits, or to hand it out.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// A redelivered token may arrive before its suspect, which is redelivered by another channel.
+const BEHIND: Duration = Duration::from_millis(100);
+
+/// Passes tokens from their queue into the worker's stream.
+pub(crate) struct TokenConsumer {
+    pub(crate) suspects: Suspects,
+    pub(crate) tag: String,
+}
+
+impl TokenConsumer {
+    /// Passes tokens on until the subscription ends.
+    pub(crate) async fn run(
+        &self,
+        subscription: Subscription<Offer, Prefetch>,
+    ) -> Result<(), QueueError> {
+        let channel = &self.suspects.channel;
+        let mut consumer = consume(channel, TURNS, &self.tag, AT_ONCE).await?;
+        while let Some(delivered) = subscription
+            .next_of(&mut consumer, TURNS, "consume suspects' tokens")
+            .await?
+        {
+            if let Some(token) = self.receive(delivered).await? {
+                // Not taken, it goes back by being dropped.
+                drop(subscription.sender.send(Offer::Suspect(token)).await);
+            }
+        }
+        for delivered in cancel(channel, consumer).await? {
+            settle(&delivered.acker, Settlement::Requeue).await?;
+        }
+        Ok(())
+    }
+
+    /// The token, if a suspect waits. Each suspect has at least one token, and some have more.
+    async fn receive(
+        &self,
+        delivered: lapin::message::Delivery,
+    ) -> Result<Option<SuspectToken>, QueueError> {
+        let token = HeldToken::new(delivered.acker);
+        let mut waiting = self.suspects.waiting().await?;
+        if waiting == 0 && delivered.redelivered {
+            tokio::time::sleep(BEHIND).await;
+            waiting = self.suspects.waiting().await?;
+        }
+        if waiting == 0 {
+            token.end().await;
+            return Ok(None);
+        }
+        let suspects = self.suspects.clone();
+        let taken = TakenToken { token, suspects };
+        Ok(Some(SuspectToken::new(Box::new(taken))))
+    }
+}
+
+/// The queue of suspects, on the channel that brings the tokens.
+#[derive(Clone)]
+pub(crate) struct Suspects {
+    pub(crate) connected: Arc<Connected>,
+    pub(crate) channel: Channel,
+    pub(crate) replier: Replier,
+    pub(crate) cancellations: Arc<Cancellations>,
+}
+
+impl Suspects {
+    async fn waiting(&self) -> Result<u32, QueueError> {
+        let queue = timeout(ANSWER_TIMEOUT, ask_for(&self.channel, SUSPECTS))
+            .await
+            .map_err(|_elapsed| QueueError::TimedOut {
+                context: "asking for the number of suspects",
+            })?
+            .map_err(QueueError::while_doing("ask for the number of suspects"))?;
+        Ok(queue.message_count())
+    }
+
+    async fn next(&self) -> Result<Option<BasicGetMessage>, QueueError> {
+        let options = BasicGetOptions { no_ack: false };
+        let getting = self.channel.basic_get(SUSPECTS.into(), options);
+        match timeout(ANSWER_TIMEOUT, getting).await {
+            Ok(got) => got.map_err(QueueError::while_doing("fetch a suspect")),
+            Err(_elapsed) => {
+                // Whatever still arrives would never be settled.
+                let context = "fetching a suspect";
+                self.connected.give_up(QueueError::TimedOut { context });
+                Err(QueueError::TimedOut { context })
+            }
+        }
+    }
+
+    /// The next suspect to run. One that must not run is disposed of in the background.
+    async fn fetch(self, mut token: HeldToken) -> Result<Option<Delivery>, QueueError> {
+        while let Some(got) = self.next().await? {
+            let BasicGetMessage {
+                delivery: delivered,
+                message_count: left,
+            } = got;
+            token.ends_as(if left > 0 {
+                AfterSuspect::PassOn
+            } else {
+                AfterSuspect::End
+            });
+            let Some(job) = job_in(&delivered, SUSPECTS).await? else {
+                continue;
+            };
+            let class = class_of(&delivered.properties);
+            let tries = Tries::before(&delivered);
+            let disposition = if job.deadline.has_passed() {
+                Some(Disposition::Expire)
+            } else {
+                tries.used_up().then_some(Disposition::GiveUp)
+            };
+            let Some(disposition) = disposition else {
+                let source = Source::Suspects { class, token };
+                let settle = AmqpDelivery::new(job.id, source, tries, delivered, self.replier);
+                let hold = self.cancellations.hold(job.id);
+                let settle = Box::new(settle);
+                return Ok(Some(Delivery::new(job, class, true, hold, settle)));
+            };
+            let failed = FailedDelivery {
+                job,
+                class,
+                reply_to: delivered.properties.reply_to().clone(),
+                tries,
+                message: HeldMessage::new(delivered.acker),
+                token: Some(token),
+                disposition,
+            };
+            // The worker need not stay alone for that.
+            tokio::spawn(failed.dispose(self.replier));
+            return Ok(None);
+        }
+        token.ends_as(AfterSuspect::End);
+        token.end().await;
+        Ok(None)
+    }
+}
+
+struct TakenToken {
+    token: HeldToken,
+    suspects: Suspects,
+}
+
+#[async_trait]
+impl Fetch for TakenToken {
+    fn is_ours(&self) -> bool {
+        self.token.is_ours()
+    }
+
+    async fn fetch(self: Box<Self>) -> Result<Option<Delivery>, QueueError> {
+        let Self { token, suspects } = *self;
+        // A task of its own, since what was fetched must be settled even if the caller goes away.
+        match tokio::spawn(suspects.fetch(token)).await {
+            Ok(fetched) => fetched,
+            Err(_panicked) => Err(QueueError::Closed),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The pool for durable messages: a flood of these does not delay callers' jobs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::time::Deadline;
+use warren_queue::{ApiQueue, JobClass, RabbitApi, RabbitConfig, SubmitError};
+
+use super::fixture::{Fixture, OnRabbitMq, answer, job, reply_to, submit, until};
+
+/// How many jobs of batches are submitted at a time: six batches, each eight at a time as the API
+/// does it. More than the lanes of one connection.
+const AT_A_TIME: usize = 6 * 8;
+/// How many callers' jobs are timed in a round, and the fewest.
+const SAMPLES: usize = 100;
+const FEWEST: usize = 20;
+/// How long a round lasts at most.
+const ROUND: Duration = Duration::from_secs(15);
+const ROUNDS: usize = 2;
+/// The pause between two callers' jobs.
+const BETWEEN: Duration = Duration::from_millis(5);
+/// The most jobs of a flood: fewer than the queue takes.
+const FLOOD: u64 = 9_000;
+/// The input of each of them, which is what makes a batch large.
+const INPUT: usize = 16 * 1024;
+
+/// How long callers' jobs took, and the rate of the flood.
+struct Seen {
+    took: Vec<Duration>,
+    a_second: f64,
+}
+
+impl Seen {
+    fn quantile(&self, percent: usize) -> Duration {
+        let mut took = self.took.clone();
+        took.sort();
+        took[took.len() * percent / 100]
+    }
+}
+
+fn of_a_batch() -> anyhow::Result<Job> {
+    let submission = serde_json::from_value(json!({
+        "language": "python", "code": "print(input())", "input": "x".repeat(INPUT),
+        "test_cases": [],
+    }))?;
+    let (limits, deadline) = (Limits::default(), Deadline::after(Duration::from_secs(600)));
+    Ok(Job::new("a-room".parse()?, submission, limits, deadline))
+}
+
+async fn times(
+    api: &Arc<dyn ApiQueue>,
+    flood_is_over: impl Fn() -> bool,
+) -> anyhow::Result<Vec<Duration>> {
+    let (begun, mut took) = (Instant::now(), Vec::with_capacity(SAMPLES));
+    while took.len() < SAMPLES && begun.elapsed() < ROUND && !flood_is_over() {
+        let job = job()?;
+        let asked = Instant::now();
+        let reply = answer(submit(api, &job).await?).await?;
+        took.push(asked.elapsed());
+        anyhow::ensure!(reply == reply_to(&job, "done"), "{reply:?}");
+        tokio::time::sleep(BETWEEN).await;
+    }
+    let count = took.len();
+    anyhow::ensure!(count >= FEWEST, "the flood was over after {count} jobs");
+    Ok(took)
+}
+
+/// Times callers' jobs beside a flood of batches, or on a quiet queue.
+async fn seen(pooled: bool, flooded: bool) -> anyhow::Result<Seen> {
+    let fixture = OnRabbitMq::new().await?;
+    let config = RabbitConfig::new(&fixture.0.amqp_url(), InstanceId::new("api"))?;
+    let config = if pooled {
+        config
+    } else {
+        config.without_pool()
+    };
+    let api: Arc<dyn ApiQueue> = Arc::new(RabbitApi::new(config, &CancellationToken::new()));
+    let worker = fixture.worker()?;
+    let mut jobs = worker.take_jobs(4).await?;
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    tasks.spawn(async move {
+        // It keeps the few of the flood that it holds, and so gets no more of it.
+        let mut held = Vec::new();
+        loop {
+            let delivery = jobs.next().await?;
+            match delivery.class {
+                JobClass::Unattended => held.push(delivery),
+                JobClass::Interactive => {
+                    let reply = reply_to(&delivery.job, "done");
+                    delivery.reply(reply).await?;
+                }
+            }
+        }
+    });
+    until(&api, "the worker is there", |now| now.consumers == 1).await?;
+    let sent = Arc::new(AtomicU64::new(0));
+    let begun = Instant::now();
+    if flooded {
+        for _ in 0..AT_A_TIME {
+            let (api, sent) = (Arc::clone(&api), Arc::clone(&sent));
+            tasks.spawn(async move {
+                while sent.load(Ordering::Relaxed) < FLOOD {
+                    match api.submit_unattended(&of_a_batch()?).await {
+                        Ok(()) => drop(sent.fetch_add(1, Ordering::Relaxed)),
+                        Err(SubmitError::Unconfirmed | SubmitError::Unavailable) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Ok(())
+            });
+        }
+    }
+    let took = times(&api, || sent.load(Ordering::Relaxed) >= FLOOD).await?;
+    while let Some(ended) = tasks.try_join_next() {
+        ended??;
+    }
+    let (count, elapsed) = (sent.load(Ordering::Relaxed), begun.elapsed());
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+    let a_second = count as f64 / elapsed.as_secs_f64();
+    Ok(Seen { took, a_second })
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are what the test measures"
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_batches_does_not_delay_callers() -> anyhow::Result<()> {
+    let mut medians = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        for (name, pooled, flooded) in [
+            ("quiet", true, false),
+            ("one connection", false, true),
+            ("pool", true, true),
+        ] {
+            let seen = seen(pooled, flooded).await?;
+            let (p50, p99) = (seen.quantile(50), seen.quantile(99));
+            let (count, rate) = (seen.took.len(), seen.a_second);
+            println!("{round} {name}: {count} jobs, p50 {p50:?}, p99 {p99:?}, flood {rate:.0}/s");
+            if flooded {
+                medians[usize::from(pooled)].push(p50);
+            }
+        }
+    }
+    // Of the medians, since the slowest of a hundred is the machine's as much as the queue's.
+    let [one, pool] = medians.map(|of_rounds| of_rounds.iter().sum::<Duration>());
+    anyhow::ensure!(
+        pool < one,
+        "callers beside a flood took {pool:?} with the pool, {one:?} without"
+    );
+    Ok(())
+}

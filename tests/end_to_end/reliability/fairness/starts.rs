@@ -1,0 +1,32 @@
+//! What a container's start takes, measured beside whatever else runs.
+
+use std::time::Duration;
+
+use super::sent::{completed, send};
+use crate::harness::warren::Warren;
+
+/// Unattended jobs of a room of their own: each is given a container that is started for it.
+pub struct Starts<'a> {
+    api: &'a Warren,
+    jobs: Vec<String>,
+}
+
+impl<'a> Starts<'a> {
+    /// Sends that many.
+    pub async fn begin(api: &'a Warren, count: u32) -> Self {
+        let jobs = send(api, "starts", count).await;
+        Self { api, jobs }
+    }
+
+    /// The longest start of them all, once they have ended.
+    pub async fn longest(self) -> Duration {
+        let mut longest = Duration::ZERO;
+        for job in &self.jobs {
+            let ended = completed(self.api, job).await;
+            let start = ended.body["result"]["timings"]["sandboxMs"].as_f64();
+            let start = start.expect("the time that its container took");
+            longest = longest.max(Duration::from_secs_f64(start / 1e3));
+        }
+        longest
+    }
+}

@@ -1,0 +1,13 @@
+//! The worker's condition: watches whether it can run jobs, and reports and announces it.
+
+mod canary;
+mod health;
+mod language;
+mod monitor;
+mod presence;
+mod probe;
+
+pub(crate) use canary::Canary;
+pub(crate) use health::Health;
+pub(crate) use monitor::Monitor;
+pub(crate) use presence::Presence;

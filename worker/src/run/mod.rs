@@ -1,0 +1,7 @@
+//! Sees one job through, from its container to its outcome.
+
+mod execute;
+mod judge;
+mod stages;
+
+pub(crate) use execute::Executor;

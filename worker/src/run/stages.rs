@@ -1,0 +1,62 @@
+//! The trace spans of a job's stages: its sandbox, then each run.
+
+use tracing::Span;
+use warren_protocol::job::Job;
+
+use crate::sandbox::{Next, Source};
+
+/// The spans of one job. A canary has none, since no caller has a trace of it.
+pub(crate) struct Stages<'a> {
+    job: Option<&'a Job>,
+}
+
+impl<'a> Stages<'a> {
+    /// The spans of `job`.
+    pub(crate) fn new(job: &'a Job, source: Source) -> Self {
+        Self {
+            job: (source != Source::Canary).then_some(job),
+        }
+    }
+
+    /// Begins the span from the request for a container to its lease.
+    pub(crate) fn sandbox(&self) -> Span {
+        self.job.map_or_else(
+            Span::none,
+            |job| tracing::info_span!("sandbox", job.id = %job.id),
+        )
+    }
+
+    /// Begins the span of the first run.
+    pub(crate) fn runs(&self) -> Runs<'a> {
+        let count = self.job.map_or(0, |job| job.submission.inputs().count());
+        let mut runs = Runs {
+            job: self.job,
+            number: 0,
+            count,
+            span: Span::none(),
+        };
+        runs.over(Next::Run);
+        runs
+    }
+}
+
+/// The span of the current run; dropping it ends the span.
+pub(crate) struct Runs<'a> {
+    job: Option<&'a Job>,
+    number: usize,
+    count: usize,
+    span: Span,
+}
+
+impl Runs<'_> {
+    /// Ends the span of the current run, and begins the next one's if there is one.
+    pub(crate) fn over(&mut self, next: Next) {
+        self.span = match self.job {
+            Some(job) if next == Next::Run && self.number < self.count => {
+                self.number += 1;
+                tracing::info_span!("run", job.id = %job.id, number = self.number)
+            }
+            _ => Span::none(),
+        };
+    }
+}

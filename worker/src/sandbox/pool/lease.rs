@@ -1,0 +1,51 @@
+//! A container that is leased to one job.
+
+use warren_languages::Language;
+use warren_runner::wire::Start;
+
+use super::language_pool::{Interpreter, Parked};
+use crate::sandbox::conversation::Conversation;
+
+/// A container that one job has for itself. Dropping it removes the container immediately;
+/// [`Pool::dismiss`](super::Pool::dismiss) does so at a quiet moment.
+pub(crate) struct Lease {
+    /// The conversation with PID 1 in it.
+    pub(crate) conversation: Conversation,
+    pub(super) origin: Origin,
+}
+
+/// The origin of a job's container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was parked.
+    Parked(Interpreter),
+    /// It was started for the job.
+    Cold,
+}
+
+impl Lease {
+    /// Leases a parked container.
+    pub(super) fn of(parked: Parked) -> Self {
+        Self {
+            conversation: parked.conversation,
+            origin: Origin::Parked(parked.interpreter),
+        }
+    }
+
+    /// Chooses the interpreter for this program.
+    #[must_use]
+    pub(crate) fn start(&self, language: &Language, code: &str) -> Start {
+        if self.origin == Origin::Parked(Interpreter::Parked) && language.parked_reads(code) {
+            Start::Parked
+        } else {
+            Start::Fresh
+        }
+    }
+
+    /// Returns whether it was parked and the job was not handed over: then another container may have
+    /// the job.
+    #[must_use]
+    pub(crate) fn is_unused(&self) -> bool {
+        self.origin != Origin::Cold && !self.conversation.was_handed_over()
+    }
+}
