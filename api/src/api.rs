@@ -1,4 +1,4 @@
-//! The API as a whole: put together, served, and drained.
+//! Assembly of the API: building it, serving it, and draining it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,28 +35,28 @@ pub const RECORD_GRACE: Duration = Duration::from_secs(3);
 /// How long a drain waits after that for callbacks that are still to be queued.
 const CALLBACK_GRACE: Duration = Duration::from_secs(1);
 
-/// The API, put together; [`Api::serve`] opens it.
+/// The API, ready to be served by [`Api::serve`].
 pub struct Api {
     pub(crate) router: Router,
     queue: Arc<dyn ApiQueue>,
     recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
     drain_grace: Duration,
-    /// Tells the routes that this API stops.
+    /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
     // Ends the streams of unclaimed replies and of callbacks, at the latest when this is dropped.
     unclaimed: DropGuard,
-    // Ends what tells and hears of jobs.
+    // Ends the tasks that publish and read job events.
     _listening: DropGuard,
     pub(crate) callbacks: Arc<Callbacks>,
 }
 
 impl Api {
-    /// Puts the API together; to be called on a Tokio runtime. `queue_name` is what
+    /// Builds the API. To be called on a Tokio runtime. `queue_name` is what
     /// `/api/health` calls the queue (`rabbitmq`, `in-process queue`).
     ///
     /// # Errors
-    /// No client can be made for the fallbacks that are configured.
+    /// The HTTP client of a configured fallback cannot be created.
     pub fn new(
         config: Config,
         queue: Arc<dyn ApiQueue>,
@@ -180,14 +180,14 @@ impl Api {
         Ok(drained)
     }
 
-    /// Begins to post results to where their callers want them.
+    /// Starts posting callbacks.
     pub(crate) async fn post_callbacks(&self) -> Result<Posting> {
         let (queue, store) = (self.queue.as_ref(), Arc::clone(&self.store));
         let stop = self.unclaimed.token().clone();
         Ok(self.callbacks.post(queue, store, stop).await?)
     }
 
-    /// Begins to record replies that nobody waits for.
+    /// Starts recording replies that no caller waits for.
     pub(crate) async fn record_unclaimed(&self) -> Result<()> {
         // A clone, so that it ends with the guard.
         let stop = self.unclaimed.token().clone();

@@ -1,4 +1,4 @@
-//! What an operator can set of the API, read from the environment.
+//! Configuration of the API, read from the environment.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

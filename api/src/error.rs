@@ -8,15 +8,15 @@ use crate::store::StoreError;
 /// Result with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything of ours that can keep the API from serving. What a caller is answered is a
-/// [`warren_protocol::contract::Problem`].
+/// Everything that can keep the API from serving. Errors of single requests are
+/// [`warren_protocol::contract::Problem`]s.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No requests can be made to the fallbacks.
-    #[error("no client for EXECUTOR_URL or JUDGE0_URL can be made")]
+    /// The HTTP client of a fallback cannot be created.
+    #[error("cannot create an HTTP client for EXECUTOR_URL or JUDGE0_URL")]
     Fallback(#[from] ClientError),
     /// The queue cannot be used.
     #[error(transparent)]

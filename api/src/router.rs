@@ -1,4 +1,4 @@
-//! The routes, and what wraps each of them: the span, CORS, and a last resort for panics.
+//! Router: every route, and the layers around them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,13 +40,13 @@ const HEALTH: &str = "/api/health";
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
 const METRICS: &str = "/metrics";
-/// Asked every few seconds for ever.
+/// Requested every few seconds for as long as the process runs.
 const PROBES: [&str; 4] = [HEALTH, LIVEZ, READYZ, METRICS];
 const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; GET /api/docs says how, and what else there is.";
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
-/// The whole API.
+/// Builds the whole API.
 pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
     let (routes, gathered) = described().split_for_parts();
     let description = Arc::new(Description::new(
@@ -79,7 +79,7 @@ fn described() -> OpenApiRouter<Arc<AppState>> {
         .route(METRICS, get(metrics::get))
 }
 
-/// Any routes with all that is around ours; the last layer is the outermost.
+/// Wraps routes in the layers of the API; the last layer is the outermost.
 pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
@@ -88,7 +88,7 @@ pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
         .on_failure(());
     let gone = OnEarlyDropLayer::builder().on_future_drop(|_request: &Request| {
         let span = Span::current();
-        move || span.in_scope(|| tracing::info!("the caller went away before the answer"))
+        move || span.in_scope(|| tracing::info!("the caller disconnected before the answer"))
     });
     let header = SetResponseHeaderLayer::if_not_present;
     with_default_responses(routes, ADVICE)
@@ -155,7 +155,7 @@ fn span(request: &Request) -> Span {
 fn log(response: &Response, latency: Duration, span: &Span) {
     let (status, latency_ms) = (response.status().as_u16(), millis(latency));
     warren_telemetry::note(span, "http.response.status_code", i64::from(status));
-    // Probes come every few seconds for ever; what they find is worth a line when it is bad.
+    // Probes come every few seconds; only their failures are worth a line.
     let is_probe = span.metadata().is_some_and(|m| *m.level() == Level::DEBUG);
     if is_probe && response.status().is_success() {
         tracing::debug!(status, latency_ms, "answered");

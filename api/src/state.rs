@@ -1,4 +1,4 @@
-//! The state that all requests share: what `api` builds and the routes read.
+//! State that all requests share: built by `api`, read by the routes.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who sends a request, as far as that is known.
+//! Identity of a caller, as far as it is known.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The web origins that may call the API from a browser (`CLIENT_URL`).
+//! Web origins that may call the API from a browser (`CLIENT_URL`).
 
 use std::str::FromStr;
 

@@ -1,4 +1,5 @@
-//! What every request passes before its handler: who sends it, what that allows, and how often.
+//! Middleware that authenticates, authorises and rate-limits every request.
+//!
 //! A route is guarded unless it is named here.
 
 use std::net::SocketAddr;

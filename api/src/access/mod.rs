@@ -1,4 +1,4 @@
-//! Access to the API: authentication, rate limits, browser origins, and the middleware that applies them.
+//! Access control: authentication, rate limits, CORS origins, and their middleware.
 
 pub(crate) mod auth;
 pub(crate) mod caller;

@@ -1,4 +1,4 @@
-//! What an operator can set of callbacks.
+//! Callback settings.
 
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What became of callbacks since this process started, for metrics.
+//! Counters of callbacks since this process started, for metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

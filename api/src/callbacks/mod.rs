@@ -1,5 +1,6 @@
-//! Posting results to where their callers want them (`callbackUrl`): what is accepted, how it comes
-//! into the durable queue, and how it is posted out of it (docs/design/callbacks.md).
+//! Callbacks: posts results to the `callbackUrl` of their callers.
+//!
+//! They are accepted here, put into a durable queue, and posted out of it (`docs/design/callbacks.md`).
 
 mod config;
 mod counters;
@@ -9,6 +10,7 @@ mod outbox;
 mod payload;
 mod ports;
 mod poster;
+mod ranges;
 mod receivers;
 mod schedule;
 mod signature;
@@ -154,7 +156,7 @@ impl Posting {
         let Some(mut posting) = self.0 else { return };
         if tokio::time::timeout(grace, &mut posting).await.is_err() {
             posting.abort();
-            tracing::info!("callbacks cut off in the middle; they will be posted again");
+            tracing::info!("interrupted callbacks; they will be posted again");
         }
     }
 }

@@ -1,5 +1,4 @@
-//! From the recorder into the queue of callbacks, however long that is away: on nobody's path, and
-//! bounded.
+//! Bounded outbox between the recorder and the queue of callbacks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,7 +111,7 @@ async fn push_since(queue: &dyn ApiQueue, callback: &Callback, begun: Instant) -
 
 fn lost(callback: &Callback, counters: &CallbackCounters) {
     counters.lost.add();
-    tracing::error!(job.id = %callback.job, "callback not queued: the queue was full or away for too long");
+    tracing::error!(job.id = %callback.job, "failed to queue a callback: the queue was full or unavailable for too long");
 }
 
 #[cfg(test)]

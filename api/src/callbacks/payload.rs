@@ -1,4 +1,4 @@
-//! What is posted: that an execution came to its end, with what `GET /api/executions/{id}` shows.
+//! Body of a callback: the execution as `GET /api/executions/{id}` shows it.
 
 use mongodb::bson::DateTime;
 use serde::Serialize;

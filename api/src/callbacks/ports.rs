@@ -1,4 +1,4 @@
-//! Which ports are called: any but those of other protocols.
+//! Ports that are never called, since they are other protocols'.
 
 /// Ports that are other protocols': browsers refuse them, so nobody has a receiver there, and what is
 /// posted could be taken for something else (the Fetch standard's *bad ports*).

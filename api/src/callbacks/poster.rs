@@ -1,4 +1,4 @@
-//! Posts callbacks, each to the addresses that the guard has seen and to no other.
+//! Posts callbacks, each only to the addresses that the guard has checked.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -96,7 +96,7 @@ impl Poster {
             Some(Next::Again(next, pause)) => delivery.again(next, pause).await,
         };
         if let Err(error) = settled {
-            tracing::warn!(job.id = %job, %error, "callback not settled: it comes again");
+            tracing::warn!(job.id = %job, %error, "cannot settle a callback; it will be redelivered");
         }
     }
 
@@ -122,12 +122,12 @@ impl Poster {
             }
             Attempt::Failed(why, asked) => {
                 counters.failed.add();
-                tracing::info!(job.id = %job, ?to, why, tries = callback.tries, "callback not taken");
+                tracing::info!(job.id = %job, ?to, why, tries = callback.tries, "receiver did not accept the callback");
                 schedule.after_failure(callback, age, asked, jitter)
             }
             Attempt::PutOff(why) => {
                 counters.put_off.add();
-                tracing::debug!(job.id = %job, ?to, why, "callback put off");
+                tracing::debug!(job.id = %job, ?to, why, "callback postponed");
                 let next = schedule.after_put_off(callback, age, jitter);
                 if let Next::Again(..) = next {
                     return Some(next);
@@ -139,7 +139,7 @@ impl Poster {
             Next::Again(..) => counters.retried.add(),
             Next::GivenUp => {
                 counters.given_up.add();
-                tracing::warn!(job.id = %job, ?to, tries = callback.tries, "callback given up");
+                tracing::warn!(job.id = %job, ?to, tries = callback.tries, "giving up on a callback");
             }
         }
         Some(next)

@@ -1,4 +1,4 @@
-//! The bound on concurrent posts to one receiver, so that a slow one holds up no other.
+//! Bound on concurrent posts to one receiver: a slow one holds up no other.
 
 use std::net::{IpAddr, Ipv6Addr};
 

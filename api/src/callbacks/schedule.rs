@@ -1,4 +1,4 @@
-//! When a callback is tried again, and when it is given up. Pure.
+//! Schedule of retries, and the end of a callback. Pure.
 
 use std::time::Duration;
 

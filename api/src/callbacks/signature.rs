@@ -1,5 +1,6 @@
-//! Signatures as Standard Webhooks has them: HMAC-SHA256 of id, time and body, so that a receiver
-//! knows who posts, what, and when.
+//! Signatures of callbacks (Standard Webhooks): HMAC-SHA256 of id, time and body.
+//!
+//! They let a receiver verify the sender, the content and the time.
 
 use std::fmt;
 use std::str::FromStr;

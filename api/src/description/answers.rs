@@ -1,4 +1,4 @@
-//! What several routes answer: errors, by status.
+//! Descriptions of the errors that several routes share.
 
 use std::collections::BTreeMap;
 

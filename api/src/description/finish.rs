@@ -1,5 +1,6 @@
-//! What the routes cannot say themselves: which languages there are, which field belongs to which,
-//! and how callers say who they are.
+//! Completes the description with what no route can declare itself.
+//!
+//! These are the languages, the dependencies between fields, and the ways to authenticate.
 
 use serde_json::{Value, json};
 use utoipa::openapi::OpenApi;

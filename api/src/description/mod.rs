@@ -1,5 +1,4 @@
-//! The API's description: OpenAPI 3.1, put together from the routes themselves, and the same as a
-//! page for people.
+//! Description of the API: OpenAPI 3.1, gathered from the routes, and an HTML page.
 
 mod answers;
 mod finish;

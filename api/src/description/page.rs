@@ -1,5 +1,7 @@
-//! The description as a page for people: plain HTML made from the description itself, so that it
-//! says the same; without scripts, and without anything from another host.
+//! Renders the description as a page for people.
+//!
+//! It is plain HTML made from the description itself, so that both say the same; without scripts, and
+//! without anything from another host.
 
 use std::fmt::Write;
 

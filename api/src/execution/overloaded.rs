@@ -1,4 +1,4 @@
-//! The answer to a caller for whom there is no room.
+//! Answer to a caller when there is no capacity.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use warren_protocol::contract::Problem;
 
 use crate::execution::dispatch::OVERLOADED;
 
-/// The connection ends with the answer: who is to come again later need not keep one from others
-/// meanwhile.
+/// Builds the answer. The connection ends with it: a caller who is to retry later should not keep one
+/// from others meanwhile.
 pub(crate) fn overloaded(retry_after: Duration) -> Response {
     let problem = Problem::new(503, "overloaded", OVERLOADED);
     let answer = ApiError::from(problem.retry_after(retry_after));

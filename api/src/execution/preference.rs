@@ -1,5 +1,6 @@
-//! What a caller prefers (RFC 7240): not to wait, or not for long. Preferences that are unknown or
-//! malformed are ignored, as the RFC has it.
+//! Preferences of a caller (`Prefer`, RFC 7240): not to wait, or not for long.
+//!
+//! Unknown or malformed preferences are ignored, as the RFC has it.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("prefe
 /// Longer waits are no different from this one.
 const LONGEST: u64 = 24 * 60 * 60;
 
-/// What a caller prefers.
+/// A caller's preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preference {
     /// To be answered with the result.
@@ -28,8 +29,7 @@ pub(crate) enum Preference {
 }
 
 impl Preference {
-    /// What the request's headers say. Of a preference that is there more than once the first
-    /// counts.
+    /// Reads the request's headers. Of a preference that is repeated, the first counts.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let (mut respond_async, mut wait) = (None, None);
         for header in headers.get_all(PREFER) {
@@ -52,7 +52,7 @@ impl Preference {
         }
     }
 
-    /// The answer, saying that this was honoured.
+    /// Adds to the answer that this was honoured.
     pub(crate) fn applied_to(self, mut answer: Response) -> Response {
         let applied = match self {
             Self::None => return answer,

@@ -1,4 +1,4 @@
-//! The caller's trace (W3C Trace Context), which travels with the job.
+//! Trace of a caller (W3C Trace Context), which travels with the job.
 
 use axum::http::HeaderMap;
 use warren_telemetry::traceparent_of;

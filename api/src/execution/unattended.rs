@@ -1,4 +1,4 @@
-//! Jobs without a waiting caller: queued durably, and recorded so that they are found at once.
+//! Jobs without a waiting caller: queued durably, and recorded to be found at once.
 
 use std::sync::Arc;
 use std::time::Duration;

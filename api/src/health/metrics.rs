@@ -1,4 +1,4 @@
-//! Metrics of the services behind the API, as of the last health report.
+//! Metrics of the services behind the API, from the last health report.
 
 use std::sync::Arc;
 

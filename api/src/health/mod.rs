@@ -1,4 +1,4 @@
-//! Health of the API and of the services behind it, checked at most once a second.
+//! Health of the API and its services, checked at most once a second.
 
 mod metrics;
 mod workers;

@@ -1,4 +1,4 @@
-//! What `/api/health` says of the workers.
+//! Health of the workers, for `/api/health`.
 
 use warren_protocol::health::{ServiceHealth, State};
 use warren_protocol::presence::{WorkerState, WorkerStatus};

@@ -1,5 +1,6 @@
-//! Follows one execution: as it is recorded, looked at whenever something was heard of its job, and
-//! every now and then, since what is told may be lost.
+//! Follows one execution until it ends.
+//!
+//! The record is read again after every event of its job, and every second, since events may be lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,11 @@ use super::view::Seen;
 use super::watch::Watcher;
 use crate::access::auth::Rooms;
 
-/// How often is looked without any news.
+/// How often the record is read without an event.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// One request that follows one execution.
+/// A request that follows one execution.
 pub(crate) struct Follower {
     history: Arc<HistoryReader>,
     rooms: Rooms,
@@ -25,10 +26,10 @@ pub(crate) struct Follower {
     watcher: Watcher,
 }
 
-/// What became of a wait.
+/// The end of a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
-    /// There may be something new.
+    /// The execution may have changed.
     LookAgain,
     /// The time is over, or this API stops.
     Over,
@@ -54,7 +55,7 @@ impl Follower {
         self.history.see(&self.rooms, self.job).await
     }
 
-    /// Waits until there may be something new, at most until then.
+    /// Waits until the execution may have changed, at most until `until`.
     pub(crate) async fn wait(&mut self, until: Instant) -> Waited {
         tokio::select! {
             biased;
@@ -65,7 +66,7 @@ impl Follower {
         }
     }
 
-    /// How it is once it has ended, or else how it is then.
+    /// Returns the execution once it has ended, or as it is at `until`.
     pub(crate) async fn end(&mut self, until: Instant) -> Result<Seen, Problem> {
         let mut seen = self.look().await?;
         while !seen.has_ended() && self.wait(until).await == Waited::LookAgain {

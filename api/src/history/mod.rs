@@ -1,5 +1,6 @@
 //! History of executions: recording them, following them, and showing them to callers.
 
+mod callback_sink;
 pub(crate) mod follow;
 mod outcome_metrics;
 mod reader;
@@ -8,6 +9,6 @@ pub(crate) mod view;
 pub(crate) mod watch;
 mod write_buffer;
 
+pub(crate) use callback_sink::CallbackSink;
 pub(crate) use reader::HistoryReader;
-pub(crate) use recorder::CallbackSink;
 pub use recorder::{Backlog, RECORD_BUFFER, RECORD_BUFFER_BYTES, Recorder, Written};

@@ -1,4 +1,4 @@
-//! What became of jobs, and how long it takes to record that.
+//! Metrics of job outcomes, and of the time it takes to record them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use warren_protocol::reply::FailureCode;
 use crate::metrics::{DURATIONS, Metrics};
 use crate::store::{End, Execution};
 
-/// Counts ends of jobs. Cheap to clone.
+/// Metrics of job outcomes. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct OutcomeMetrics {
     jobs: Family<EndLabels, Counter>,
@@ -20,12 +20,12 @@ pub(crate) struct OutcomeMetrics {
     write_failures: Counter,
 }
 
-/// To whom an end is told.
+/// The recipient of an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReportedTo {
-    /// To a caller who waits.
+    /// A caller who waits.
     Caller,
-    /// To nobody but the store: nobody waited, or not so long.
+    /// The store alone: no caller waited, or not so long.
     Store,
 }
 
@@ -38,7 +38,7 @@ impl ReportedTo {
     }
 }
 
-/// As it is recorded, but for callers who left: those are no failures of ours.
+/// Returns the recorded status, but for callers who left: those are not Warren's failures.
 fn verdict(end: &End) -> &'static str {
     match end {
         End::Failed(failure) if failure.code == FailureCode::Cancelled => "cancelled",
@@ -76,7 +76,7 @@ fn durations() -> Histogram {
 }
 
 impl OutcomeMetrics {
-    /// Tells all of it in `metrics`.
+    /// Registers all of it.
     pub(crate) fn register(&self, metrics: &Metrics) {
         metrics.register(
             "jobs",
@@ -100,7 +100,7 @@ impl OutcomeMetrics {
         );
     }
 
-    /// A job came to its end, or its caller to the end of its patience.
+    /// Counts a job that ended, or whose caller stopped waiting.
     pub(crate) fn ended(&self, execution: &Execution, to: ReportedTo) {
         let language = execution.origin.as_ref();
         let language = language.map_or("unknown", |origin| origin.language.as_str());
@@ -128,12 +128,12 @@ impl OutcomeMetrics {
         }
     }
 
-    /// The store took an execution, after so long.
+    /// Records how long the store took to write an execution.
     pub(crate) fn written(&self, after: Duration) {
         self.writes.observe(after.as_secs_f64());
     }
 
-    /// It did not.
+    /// Counts a failed write.
     pub(crate) fn not_written(&self) {
         self.write_failures.inc();
     }

@@ -1,4 +1,4 @@
-//! Writes executions to the store, off every caller's path, through any outage of it.
+//! Writes executions to the store in the background, through any outage of it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -14,6 +14,7 @@ use warren_protocol::ids::JobId;
 use warren_protocol::limits::ByteSize;
 use warren_queue::{Callback, Unclaimed};
 
+use super::CallbackSink;
 use super::outcome_metrics::{OutcomeMetrics, ReportedTo};
 use super::write_buffer::{Buffered, WriteBuffer};
 use crate::metrics::Metrics;
@@ -25,20 +26,20 @@ use crate::sync::{Lock, pauses};
 pub const RECORD_BUFFER: usize = 16_384;
 /// The most memory they may take together.
 pub const RECORD_BUFFER_BYTES: ByteSize = ByteSize::mib(64);
-/// The most unclaimed replies in hand; the rest wait in the queue, and leave the buffer to the
-/// executions of callers, which have no other place to wait.
+/// The most unclaimed replies in the buffer. The rest wait in the queue, and leave the buffer to the
+/// executions of callers, which cannot wait elsewhere.
 const UNCLAIMED_BUFFERED: usize = 64;
 /// How many are written at once.
 const WRITERS: usize = 8;
 /// Pauses between the tries to write one execution: the first, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
-/// How long a loss is told by `/api/health` as one that goes on.
+/// How long `/api/health` reports a loss as one that goes on.
 const LOSS_TOLD: Duration = Duration::from_secs(300);
 /// The buffer's memory is counted in this unit.
 const UNIT: ByteSize = ByteSize::kib(1);
 
-/// The way of executions into the store.
+/// A recorder: buffers executions and writes them to the store.
 pub struct Recorder {
     entries: mpsc::Sender<Entry>,
     memory: Arc<Semaphore>,
@@ -50,14 +51,7 @@ pub struct Recorder {
     writer: Lock<Option<JoinHandle<()>>>,
 }
 
-/// A destination of callbacks for executions that have been recorded.
-pub(crate) trait CallbackSink: Send + Sync + 'static {
-    /// Takes a callback over without waiting. Calls `queued` once the callback is queued or given up
-    /// because the queue is full; drops it if the queue cannot be reached.
-    fn send(&self, callback: Callback, queued: Box<dyn FnOnce() + Send>);
-}
-
-/// One execution to be written.
+/// An execution to be written.
 struct Entry {
     buffered: Buffered,
     _memory: OwnedSemaphorePermit,
@@ -66,7 +60,7 @@ struct Entry {
     unclaimed: Option<UnclaimedReply>,
 }
 
-/// An unclaimed reply until it is recorded; dropped, it comes again.
+/// An unclaimed reply until it is recorded. Dropping it has it redelivered.
 struct UnclaimedReply {
     unclaimed: Unclaimed,
     _permit: OwnedSemaphorePermit,
@@ -91,18 +85,18 @@ impl State {
     }
 }
 
-/// That an execution is on its way into the store.
+/// A handle to a write that is under way.
 #[derive(Debug)]
 pub struct Written(oneshot::Receiver<()>);
 
 impl Written {
-    /// Waits for it, but no longer than that; whether it is in the store.
+    /// Waits for the write for at most `patience`, and returns whether it succeeded.
     pub async fn within(self, patience: Duration) -> bool {
         matches!(tokio::time::timeout(patience, self.0).await, Ok(Ok(())))
     }
 }
 
-/// How the recorder is doing.
+/// The state of the recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// Executions that wait to be taken by a writer.
@@ -165,9 +159,9 @@ impl Recorder {
         }
     }
 
-    /// Hands an execution over. Never waits: if the buffer is full the execution is lost, which
-    /// is logged, counted, and told by `/api/health`. Who wants to know when it is in the store,
-    /// waits for what is returned.
+    /// Hands an execution over. Never waits: if the buffer is full the execution is lost, which is
+    /// logged, counted, and reported by `/api/health`. The handle that is returned can wait for the
+    /// write.
     pub fn record(&self, execution: Execution) -> Written {
         let execution = self.kept(execution);
         let job_id = execution.job_id;
@@ -185,24 +179,24 @@ impl Recorder {
         });
         if !sent {
             self.state.lose();
-            tracing::warn!(job.id = %job_id, "execution not recorded: the store is away and the buffer is full");
+            tracing::warn!(job.id = %job_id, "failed to record an execution: the store is unavailable and the buffer is full");
         }
         Written(writing)
     }
 
-    /// What is recorded of a job, or is about to be.
+    /// Returns what is recorded of a job, or is about to be.
     ///
     /// # Errors
     /// As [`Store::find`], if it is not about to be, either.
     pub async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError> {
-        // First what is in hand: what has left it by then is in the store.
+        // The buffer first: what has left it by then is in the store.
         let Some(buffered) = self.buffer.find(job_id) else {
             return self.store.find(job_id).await;
         };
         if self.state.failing.load(Ordering::Relaxed) {
             return Ok(Some(buffered));
         }
-        // The first record stands, and that may be another's.
+        // The first record counts, and that may be another API's.
         match self.store.find(job_id).await {
             Ok(Some(found)) if found.is_settled() || !buffered.is_settled() => Ok(Some(found)),
             Ok(_) | Err(StoreError::Unavailable { .. }) => Ok(Some(buffered)),
@@ -276,13 +270,13 @@ impl Recorder {
         );
     }
 
-    /// The jobs whose unclaimed replies are recorded from now on.
+    /// Subscribes to the jobs whose unclaimed replies are recorded from now on.
     #[must_use]
     pub fn written(&self) -> broadcast::Receiver<JobId> {
         self.state.written.subscribe()
     }
 
-    /// How it is doing.
+    /// Returns its state.
     #[must_use]
     pub fn backlog(&self) -> Backlog {
         let last_loss = *self.state.last_loss();
@@ -294,8 +288,8 @@ impl Recorder {
         }
     }
 
-    /// Takes no more, writes what it holds for at most `grace`, and ends. What cannot be written
-    /// in time is lost, except for unclaimed replies, which come again.
+    /// Takes no more, writes what it holds for at most `grace`, and ends. What cannot be written in
+    /// time is lost, except for unclaimed replies, which are redelivered.
     pub async fn drain(&self, grace: Duration) {
         self.closing.cancel();
         let writer = self.writer.lock().take();
@@ -305,13 +299,13 @@ impl Recorder {
             let waiting = self.backlog().waiting;
             tracing::error!(
                 waiting,
-                "executions not recorded: the store was away to the end"
+                "failed to record executions: the store stayed unavailable until the end of the drain"
             );
         }
     }
 }
 
-/// What arrives in `queue`, and after `closing` what is still in it.
+/// Returns what arrives in `queue`, and after `closing` what is still in it.
 fn until_closed(
     queue: mpsc::Receiver<Entry>,
     closing: CancellationToken,
@@ -329,7 +323,7 @@ fn until_closed(
     })
 }
 
-/// Writes one execution, however long the store is away.
+/// Writes one execution, however long the store is unavailable.
 async fn write(
     store: &dyn Store,
     state: &State,
@@ -353,20 +347,20 @@ async fn write(
                     let _ = written.send(());
                 }
                 if state.failing.swap(false, Ordering::Relaxed) {
-                    tracing::info!(store = store.name(), "recording again");
+                    tracing::info!(store = store.name(), "recording executions again");
                 }
                 break true;
             }
             Err(error @ (StoreError::Rejected { .. } | StoreError::Unreadable { .. })) => {
                 state.lose();
-                tracing::error!(job.id = %job_id, error = &error as &dyn std::error::Error, "execution cannot be recorded");
+                tracing::error!(job.id = %job_id, error = &error as &dyn std::error::Error, "failed to record an execution: the store refuses it");
                 break false;
             }
             Err(error) => {
                 if !state.failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
-                        "cannot record executions; trying on"
+                        "cannot record executions; retrying"
                     );
                 }
                 tokio::time::sleep(pauses.next().unwrap_or(LAST_PAUSE)).await;

@@ -67,7 +67,7 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    /// As callers read it.
+    /// Returns the word that callers read.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -84,7 +84,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// How far it is.
+    /// Returns how far it is.
     pub(crate) fn stage(&self) -> Stage {
         if self.has_ended() {
             Stage::Finished
@@ -95,7 +95,7 @@ impl Seen {
         }
     }
 
-    /// Whether nothing more will come of it.
+    /// Returns whether it will not change any more.
     pub(crate) fn has_ended(&self) -> bool {
         self.execution.status() != ExecutionStatus::Pending
     }

@@ -1,5 +1,6 @@
-//! What is heard of jobs while it matters: who waits for which, which run, and which were cancelled
-//! and must not. All of it is bounded, and none of it the truth: that is what is recorded.
+//! Events of jobs in memory: their watchers, which of them run, which were cancelled.
+//!
+//! All of it is bounded, and none of it is authoritative: the record is.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
@@ -17,15 +18,15 @@ use crate::sync::Lock;
 
 /// The most requests that wait for jobs at a time. Each is a connection of the server's 2,048.
 pub(crate) const MAX_WATCHERS: usize = 512;
-/// For how long a job is taken to run that was said to. None runs for longer than this, and that of
-/// one that went back to the queue is forgotten so.
+/// How long a job counts as running after its event. No job runs for longer, and a job that went back
+/// to the queue is forgotten this way.
 const RUNS_FOR: Duration = Duration::from_secs(10);
-/// The most jobs that are remembered to run.
+/// The most jobs that are remembered as running.
 const MAX_RUNNING: usize = 4_096;
-/// The most jobs that are remembered to be cancelled.
+/// The most jobs that are remembered as cancelled.
 const MAX_WITHDRAWN: usize = MAX_QUEUED_JOBS as usize;
 
-/// What is heard of jobs.
+/// The events of jobs that this API has received.
 pub(crate) struct Watch {
     permits: Arc<Semaphore>,
     register: Lock<Register>,
@@ -45,7 +46,7 @@ struct Watched {
     watchers: usize,
 }
 
-/// A place among those that wait, and the news of one job.
+/// A watcher of one job. It holds one of the permits of those that wait.
 pub(crate) struct Watcher {
     watch: Arc<Watch>,
     job: JobId,
@@ -63,7 +64,7 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// The news of this job from now on; `None` if too many wait already.
+    /// Watches this job from now on; `None` if too many requests wait already.
     pub(crate) fn job(self: &Arc<Self>, job: JobId) -> Option<Watcher> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         let mut register = self.lock();
@@ -82,7 +83,7 @@ impl Watch {
         })
     }
 
-    /// Whether a worker has begun the job lately and its end was not heard of.
+    /// Returns whether a worker has begun the job lately and its end is not known.
     pub(crate) fn runs(&self, job: JobId) -> bool {
         self.runs_at(job, Instant::now())
     }
@@ -92,7 +93,7 @@ impl Watch {
         since.is_some_and(|since| now.saturating_duration_since(since) < RUNS_FOR)
     }
 
-    /// The job was cancelled, and must not run until it has expired.
+    /// Remembers that the job was cancelled, and must not run until it has expired.
     pub(crate) fn withdrawn(&self, job: JobId, deadline: Deadline) {
         let mut register = self.lock();
         if register.withdrawn.len() >= MAX_WITHDRAWN {
@@ -103,8 +104,8 @@ impl Watch {
         }
     }
 
-    /// Hears all that the queue tells of jobs, until `stop`. A worker that begins a job that was
-    /// cancelled had not been there when that was told: it is told again.
+    /// Reads all job events from the queue, until `stop`. A worker that begins a cancelled job was not
+    /// there when the cancellation was published: it is published again.
     pub(crate) async fn listen(
         self: Arc<Self>,
         mut events: broadcast::Receiver<JobEvent>,
@@ -123,16 +124,16 @@ impl Watch {
                         queue.withdraw(event.job_id, deadline).await;
                     }
                 }
-                // Who waits looks again soon, whatever was missed.
+                // Watchers look again soon, whatever was missed.
                 Err(RecvError::Lagged(missed)) => {
-                    tracing::debug!(missed, "job events came faster than they were heard");
+                    tracing::debug!(missed, "job events arrived faster than they were read");
                 }
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
-    /// Passes an event on; the job's deadline if it was cancelled and begins all the same.
+    /// Passes an event on. Returns the job's deadline if it was cancelled and begins all the same.
     fn hear(&self, event: &JobEvent, now: Instant) -> Option<Deadline> {
         let mut register = self.lock();
         let unwanted = match &event.happened {
@@ -195,7 +196,7 @@ impl Register {
 }
 
 impl Watcher {
-    /// Waits until something was heard of the job since the last time.
+    /// Waits for an event of the job since the last call.
     pub(crate) async fn news(&mut self) {
         if self.news.changed().await.is_err() {
             // The sender lives as long as this does.

@@ -1,4 +1,4 @@
-//! What the recorder holds, by job: to be read while it is on its way into the store.
+//! Buffer of executions that are not yet in the store, readable by job.
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard};
@@ -8,21 +8,21 @@ use warren_protocol::ids::JobId;
 use crate::store::Execution;
 use crate::sync::Lock;
 
-/// All that is held.
+/// The executions that are buffered.
 #[derive(Default)]
 pub(super) struct WriteBuffer {
     // Of one job there may be two: that it is pending, and its result.
     executions: Lock<HashMap<JobId, Vec<Arc<Execution>>>>,
 }
 
-/// One execution in the hand. Dropped, it is there no more.
+/// A buffered execution. Dropping it removes it from the buffer.
 pub(super) struct Buffered {
     execution: Arc<Execution>,
     buffer: Arc<WriteBuffer>,
 }
 
 impl WriteBuffer {
-    /// Takes one in hand.
+    /// Buffers an execution.
     pub(super) fn hold(self: &Arc<Self>, execution: Execution) -> Buffered {
         let execution = Arc::new(execution);
         let buffered = Arc::clone(&execution);
@@ -36,7 +36,7 @@ impl WriteBuffer {
         }
     }
 
-    /// What is held of a job: what settles it, if that is there.
+    /// Returns the buffered execution of a job: the one that settles it, if there is one.
     pub(super) fn find(&self, job_id: JobId) -> Option<Execution> {
         let executions = self.lock();
         let buffered = executions.get(&job_id)?;

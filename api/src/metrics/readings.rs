@@ -1,4 +1,4 @@
-//! Metrics that are read from their owner whenever the metrics are asked for.
+//! Metrics that are read from their owner on every scrape.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! RequestCounters by route, and what they were answered.
+//! Counts requests by route and by status.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;

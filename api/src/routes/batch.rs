@@ -1,6 +1,7 @@
-//! `POST /api/rooms/{roomId}/execute/batch`: many submissions at once, none of them waited for.
-//! All are validated before any is queued. What the queue then cannot take is told one by one: what
-//! it has taken will be run, and that cannot be taken back.
+//! `POST /api/rooms/{roomId}/execute/batch`: many submissions at once, without waiting for them.
+//!
+//! All are validated before any is queued. What the queue then cannot take is reported one by one:
+//! what it has taken will run, and that cannot be undone.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -98,7 +99,7 @@ pub(crate) async fn post(
     Ok(submit(&state, requests, headers, budget.answer_by()).await)
 }
 
-/// What was asked for, all of it valid.
+/// Reads and validates the whole batch.
 fn validated(state: &AppState, received: Received) -> Result<Vec<ValidatedRequest>, Problem> {
     let Received { room, body } = received;
     let batch = BatchRequest::from_json(&body)?;
@@ -114,7 +115,7 @@ fn validated(state: &AppState, received: Received) -> Result<Vec<ValidatedReques
         .collect()
 }
 
-/// Queues what it can by then.
+/// Queues what it can until `by`.
 async fn submit(
     state: &AppState,
     requests: Vec<ValidatedRequest>,
@@ -164,7 +165,7 @@ impl From<Result<Ticket, Problem>> for Taken {
     }
 }
 
-/// The refusal of one submission, saying which.
+/// Adds to a refusal which submission it is about.
 fn at(index: usize, refusal: Refusal) -> Problem {
     let place = format!("submissions[{index}]");
     let mut problem = Problem::from(refusal);

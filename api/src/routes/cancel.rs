@@ -1,5 +1,7 @@
-//! `DELETE /api/executions/{id}`: cancels a job that waits or runs. That is recorded first, so that
-//! it stands whatever a worker still says; then the workers are told.
+//! `DELETE /api/executions/{id}`: cancels a job that waits or runs.
+//!
+//! The cancellation is recorded first, so that it stands whatever a worker reports later. Then the
+//! workers are notified.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use crate::routes::executions::job_id;
 use crate::state::AppState;
 use crate::store::{End, Execution};
 
-/// For how long a job may wait of which that is not recorded: as long as any caller waits, and more.
+/// How long a job may wait whose deadline is not recorded: longer than any caller waits.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(60);
 
 /// Cancels a job that waits or runs
@@ -57,7 +59,7 @@ pub(crate) async fn delete(
         Stage::Running => Progress::Running,
         Stage::Queued => Progress::NotBegun,
     };
-    // Whoever hangs up now still wants all of it.
+    // A caller who hangs up now still wants all of it.
     let cancelling = tokio::spawn(cancel(state, rooms, seen.execution, progress));
     let seen = cancelling.await.map_err(|_panicked| unfinished())??;
     Ok(Json(seen.into()))

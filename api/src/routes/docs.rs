@@ -1,4 +1,4 @@
-//! `GET /api/openapi.json` and `GET /api/docs`: what this API is.
+//! `GET /api/openapi.json` and `GET /api/docs`: the description of this API.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `GET /api/executions/{id}/events`: what happens to a job, as server-sent events, until its end.
+//! `GET /api/executions/{id}/events`: a job's progress as server-sent events.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use crate::history::view::{ExecutionResponse, Seen, Stage};
 use crate::routes::executions::job_id;
 use crate::state::AppState;
 
-/// How often a peer hears that the connection stands.
+/// How often the peer is sent a sign that the connection is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long one stream lasts at most. Who listens connects again, as browsers do by themselves.
+/// The longest that one stream lasts. The peer then reconnects, as browsers do by themselves.
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
-/// What is to come of a stream.
+/// A stream of events under way.
 struct EventFeed {
     follower: Follower,
     until: Instant,
-    /// What is to be told next.
+    /// The next event.
     next: Option<Seen>,
     last: Option<Stage>,
 }
@@ -72,7 +72,7 @@ pub(crate) async fn get(
 }
 
 impl EventFeed {
-    /// The next event; `None` after the last.
+    /// Returns the next event; `None` after the last.
     async fn event(&mut self) -> Option<Event> {
         if self.last == Some(Stage::Finished) {
             return None;

@@ -1,5 +1,6 @@
-//! `POST /api/rooms/{roomId}/execute`: from a request to its answer: with the result, within the
-//! caller's wait, or at once if the caller prefers that.
+//! `POST /api/rooms/{roomId}/execute`: runs a submission and answers with the result.
+//!
+//! The answer comes within the caller's wait, or at once if the caller prefers not to wait.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +105,7 @@ pub(crate) async fn post(
     Ok(preference.applied_to(answer.into_response()))
 }
 
-/// A request, but for its body.
+/// A request without its body.
 struct Call<'a> {
     state: &'a AppState,
     caller: Caller,
@@ -114,7 +115,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The same, answered within this time.
+    /// Returns the same call, to be answered within this time.
     fn within(self, wait: Duration) -> Self {
         Self {
             budget: self.budget.with_patience(wait),
@@ -200,13 +201,13 @@ enum Answer {
     Other(Response),
 }
 
-/// The result of a job that was taken if it is there by then, else the answer as it is.
+/// Returns the result of a job that was taken, if it is there by then; else the answer as it is.
 async fn result_within(state: &AppState, answer: Answer, by: Instant) -> Answer {
     let job = match &answer {
         Answer::Taken(ticket) | Answer::Again(ticket) => ticket.job_id,
         Answer::Other(_) => return answer,
     };
-    // With no place to wait in, it is as if the time had been over.
+    // Without a permit to wait, it is as if the time had been over.
     let Ok(mut follower) = state.history.follow(Rooms::All, job) else {
         return answer;
     };
@@ -238,7 +239,7 @@ fn taken(ticket: Ticket) -> Response {
     naming(job, answer.into_response())
 }
 
-/// The answer with the job's id on it.
+/// Adds the job's id to the answer.
 fn naming(id: JobId, mut answer: Response) -> Response {
     if let Ok(id) = HeaderValue::try_from(id.to_string()) {
         answer.headers_mut().insert(JOB_ID_HEADER, id);

@@ -1,4 +1,4 @@
-//! `GET /api/executions/{id}`: what is recorded of a job; with `?wait=N` as soon as it has ended.
+//! `GET /api/executions/{id}`: a recorded execution; with `?wait=N` once it has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +53,7 @@ pub(crate) async fn get(
     Ok(Json(seen.into()))
 }
 
-/// The id in a path.
+/// Reads the id in a path.
 pub(crate) fn job_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, ApiError> {
     let id: Option<JobId> = id.ok().and_then(|Path(text)| text.parse().ok());
     id.ok_or_else(|| {
@@ -66,7 +66,7 @@ pub(crate) fn job_id(id: Result<Path<String>, PathRejection>) -> Result<JobId, A
     })
 }
 
-/// How long the query asks to wait.
+/// Reads how long the query asks to wait.
 fn wait(query: Option<&str>) -> Result<Duration, ApiError> {
     let mut pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let Some((_, given)) = pairs.find(|(name, _)| name == "wait") else {

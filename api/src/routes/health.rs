@@ -1,4 +1,4 @@
-//! `GET /api/health`, and `/livez` and `/readyz` for what starts and routes to this process.
+//! `GET /api/health`, and the probes `/livez` and `/readyz`.
 
 use std::sync::Arc;
 

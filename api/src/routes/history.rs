@@ -1,4 +1,4 @@
-//! `GET /api/rooms/{roomId}/executions`: the history of a room, newest first, a page at a time.
+//! `GET /api/rooms/{roomId}/executions`: a room's history, newest first, in pages.
 
 use std::fmt::Display;
 use std::str::FromStr;

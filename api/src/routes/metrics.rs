@@ -1,4 +1,4 @@
-//! `GET /metrics`, for Prometheus.
+//! `GET /metrics`: the metrics for Prometheus.
 
 use std::sync::Arc;
 

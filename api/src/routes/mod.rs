@@ -1,4 +1,4 @@
-//! The endpoints.
+//! Routes: one file per endpoint.
 
 pub(crate) mod batch;
 pub(crate) mod cancel;

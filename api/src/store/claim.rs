@@ -1,5 +1,6 @@
-//! A caller's own name for a request, and the job that it stands for: what makes a request that is
-//! sent twice run once.
+//! Claims on idempotency keys: a caller's own name for a request, and its job.
+//!
+//! They make a request that is sent twice run once.
 
 use sha2::{Digest, Sha256};
 use warren_protocol::ids::JobId;

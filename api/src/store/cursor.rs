@@ -1,4 +1,4 @@
-//! A place in the history of a room, as callers hand it back to us.
+//! Cursor: a position in a room's history that callers hand back.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! One execution as it is recorded: which job, and what became of it.
+//! Record of one execution: its job and its outcome.
 
 use std::time::Duration;
 

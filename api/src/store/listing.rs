@@ -1,4 +1,4 @@
-//! The history of a room: what can be asked for, and what is told.
+//! Listing of a room's history: its filters and its pages.
 
 use warren_languages::LanguageName;
 use warren_protocol::ids::{JobId, RoomId};

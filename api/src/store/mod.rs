@@ -1,6 +1,7 @@
-//! The history of executions: the [`Store`] seam, what it holds, and its two implementations,
-//! MongoDB and an embedded SQLite file. Both are held to one conformance suite
-//! (`tests/conformance/`). The recorder writes to it, off every caller's path.
+//! Store of executions: the [`Store`] seam and its implementations, MongoDB and SQLite.
+//!
+//! One conformance suite holds both (`tests/conformance/`). The recorder (`crate::history`) writes to
+//! it, so that no caller waits for a write.
 
 mod claim;
 mod cursor;

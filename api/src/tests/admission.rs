@@ -1,4 +1,4 @@
-//! Requests that come when no job of theirs could be done in time.
+//! Tests of requests whose job could not finish in time.
 
 use std::num::NonZeroU16;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Many submissions at once.
+//! Tests of batches.
 
 use serde_json::{Value, json};
 use warren_queue::{MemoryQueue, QueueLink};

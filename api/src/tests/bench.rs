@@ -1,4 +1,4 @@
-//! The API on an in-process queue and a SQLite file, and workers that take its jobs.
+//! Test bench: the API on an in-process queue and a SQLite file, with workers.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;

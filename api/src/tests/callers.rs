@@ -1,4 +1,4 @@
-//! API keys: which are taken, for which rooms, and until when.
+//! Tests of API keys: acceptance, rooms, revocation.
 
 use std::fs;
 use std::path::PathBuf;

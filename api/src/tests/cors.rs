@@ -1,4 +1,4 @@
-//! Who may call from a browser.
+//! Tests of calls from a browser.
 
 use axum::body::Body;
 use axum::http::Method;

@@ -1,4 +1,4 @@
-//! The description and the service say the same.
+//! Tests that the description and the service agree.
 
 use axum::body::Body;
 use axum::http::Method;

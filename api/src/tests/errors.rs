@@ -1,4 +1,4 @@
-//! What is not the caller's fault: each with its code, its status, and when to try again.
+//! Tests of errors that are not the caller's fault: code, status, and retry.
 
 use std::time::Duration;
 

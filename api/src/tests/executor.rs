@@ -1,5 +1,6 @@
-//! Jobs that a worker is asked for directly. That a real worker answers is shown end to end; this is
-//! about what stands at the address instead of one.
+//! Tests of jobs that are sent to a worker directly.
+//!
+//! A real worker's answers are tested end to end; these tests put other things at its address.
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};

@@ -1,4 +1,4 @@
-//! Callers who hang up: their jobs are cancelled, and that is recorded.
+//! Tests of callers who hang up: their jobs are cancelled and recorded.
 
 use std::num::NonZeroU16;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `/api/health` in each state of what stands behind the API.
+//! Tests of `/api/health` in each state of the services behind it.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The history of a room over HTTP.
+//! Tests of a room's history over HTTP.
 
 use serde_json::Value;
 

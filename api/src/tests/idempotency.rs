@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: once run, alike answered.
+//! Tests of `Idempotency-Key`: run once, answered alike.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! An issuer of ID tokens on this machine: signs them, publishes its keys over HTTP, changes them,
-//! and goes away.
+//! Issuer of ID tokens on this machine.
+//!
+//! It signs tokens, publishes its keys over HTTP, changes them, and disappears.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

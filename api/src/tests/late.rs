@@ -1,4 +1,4 @@
-//! Results that nobody waits for any more are recorded all the same.
+//! Tests that results are recorded after their caller has stopped waiting.
 
 use std::future::poll_fn;
 use std::num::NonZeroU16;

@@ -1,4 +1,4 @@
-//! What is logged of a request, and what never is.
+//! Tests of the log of a request, and of secrets that stay out of it.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -164,6 +164,6 @@ async fn a_caller_who_leaves_is_told_of() {
         _answer = send(&router, post(EXECUTE, secrets())) => panic!("nobody answers"),
         () = bench.job_taken() => {}
     }
-    let line = log.entry("the caller went away before the answer");
+    let line = log.entry("the caller disconnected before the answer");
     assert!(line["span"]["job.id"].is_string(), "{line}");
 }

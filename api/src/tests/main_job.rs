@@ -1,4 +1,4 @@
-//! The main job: a submission is answered with its outcome, and recorded.
+//! Tests of the main job: a submission is answered and recorded.
 
 use std::num::NonZeroU16;
 

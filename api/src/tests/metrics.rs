@@ -1,4 +1,4 @@
-//! What `GET /metrics` tells.
+//! Tests of `GET /metrics`.
 
 use axum::body::{Body, to_bytes};
 use axum::http::Method;

@@ -1,4 +1,8 @@
-//! The API from the outside: over a real queue with a real consumer, and a real store.
+//! Tests of the API over a real queue, a real consumer, and a real store.
+//!
+//! They stay inside the crate: they drive its router without a socket, switch off a store or a name
+//! server, and shorten intervals, none of which an operator can. In `api/tests/` all of that would
+//! have to be `pub`.
 
 mod admission;
 mod batch;

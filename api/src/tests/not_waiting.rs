@@ -1,4 +1,4 @@
-//! Callers who do not wait, wait less, or wait elsewhere.
+//! Tests of callers who do not wait, wait less, or wait elsewhere.
 
 use std::num::NonZeroU16;
 use std::time::Duration;

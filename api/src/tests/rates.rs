@@ -1,4 +1,4 @@
-//! How often anybody may call, and what is told of it.
+//! Tests of rate limits and of their headers.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Everything that a caller can get wrong, each with its own code, status and advice.
+//! Tests of every mistake of a caller: code, status and advice.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! The server over real connections: slow peers, rude peers, and the drain.
+//! Tests of the server over real connections: slow peers, rude peers, the drain.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;

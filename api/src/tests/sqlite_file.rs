@@ -1,4 +1,4 @@
-//! The embedded database as a file: whose it is, and what happens when it cannot be used.
+//! Tests of the database file: ownership, and faults.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

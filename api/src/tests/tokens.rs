@@ -1,4 +1,4 @@
-//! ID tokens: who is let in, and who is not.
+//! Tests of ID tokens: accepted ones and refused ones.
 
 use std::time::Duration;
 

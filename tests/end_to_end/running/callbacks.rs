@@ -87,7 +87,8 @@ async fn a_callback_survives_the_api_that_owed_it() {
     let job_id = answer.job_id.clone().expect("it became a job");
     assert!(answer.status == 200 || answer.is_late(), "{}", answer.body);
     let first = received.recv_timeout(SOON).expect("a first try");
-    api.until_logged("callback not taken").await;
+    api.until_logged("receiver did not accept the callback")
+        .await;
     api.kill();
     assert!(received.try_recv().is_err(), "not killed between two tries");
 

@@ -1,4 +1,4 @@
-//! An API key: what a caller shows, and what is kept of it.
+//! API keys: the secret that a caller sends, and the hash that is stored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -120,7 +120,7 @@ pub struct NotAHash;
 
 /// The system gives no random numbers.
 #[derive(Debug, thiserror::Error)]
-#[error("the system gives no random numbers; no key can be made here")]
+#[error("the system provides no random numbers, so no key can be generated here")]
 pub struct NoRandomness;
 
 #[cfg(test)]

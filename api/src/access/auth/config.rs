@@ -1,4 +1,4 @@
-//! Who may call, as the operator sets it.
+//! Authentication settings.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What a request shows of its sender.
+//! Credential that a request carries.
 
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 

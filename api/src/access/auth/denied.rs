@@ -1,4 +1,4 @@
-//! Why a request is not let in, and what is answered.
+//! Refusals of requests without valid credentials, and their answers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How often an issuer's keys are fetched, and how long they hold.
+//! Intervals at which an issuer's keys are fetched, and their lifetimes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An issuer's keys, as it publishes them (RFC 7517).
+//! Parser of the keys that an issuer publishes (JWKS, RFC 7517).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -76,7 +76,7 @@ struct Jwk {
 /// Why a set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JwksFault {
-    #[error("it is no JSON Web Key Set")]
+    #[error("it is not a JSON Web Key Set")]
     NotASet,
     #[error("it has no RSA key of 2048 to 8192 bits for RS256")]
     NoneUsable,

@@ -1,5 +1,4 @@
-//! The API keys as they are now: their file is read again, so that keys come and go without a
-//! restart.
+//! Current API keys: re-reads their file, so that keys change without a restart.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +43,7 @@ impl KeyRing {
                         sender.send_if_modified(|keys| {
                             let differ = **keys != read;
                             if differ {
-                                tracing::info!(keys = read.len(), "the API keys have changed");
+                                tracing::info!(keys = read.len(), "API keys changed");
                                 *keys = Arc::new(read);
                             }
                             differ
@@ -76,7 +75,7 @@ impl KeyRing {
 fn complain(fault: &str) {
     tracing::error!(
         fault,
-        "the file of API keys cannot be used; the keys before hold until it is corrected"
+        "cannot use the file of API keys; the previous keys stay valid until it is corrected"
     );
 }
 

@@ -1,5 +1,6 @@
-//! An issuer's keys as they are now: fetched ahead of need by one task, and out of turn, at most
-//! every so often, when a token names a key that is not among them.
+//! Cache of an issuer's keys, refreshed by one task before they expire.
+//!
+//! A token that names an unknown key triggers an early fetch, at most once per cooldown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,7 +141,7 @@ async fn keep(
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the keys of the tokens' issuer cannot be fetched; those known before hold for a while"
+                    "failed to fetch the token issuer's keys; using the previous keys for a while"
                 );
                 let next = now + pause;
                 pause = MAX_PAUSE.min(pause * 2);

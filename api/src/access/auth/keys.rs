@@ -1,4 +1,4 @@
-//! The API keys of a file: TOML, one `[[key]]` for each.
+//! File of API keys: TOML, one `[[key]]` for each.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;

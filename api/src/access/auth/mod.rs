@@ -1,4 +1,4 @@
-//! Who may call: API keys and ID tokens.
+//! Authentication of callers by API keys and ID tokens.
 
 mod api_key;
 mod config;

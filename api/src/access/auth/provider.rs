@@ -1,4 +1,4 @@
-//! Whose ID tokens are taken.
+//! Identity provider whose ID tokens are accepted.
 
 use std::net::IpAddr;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Which rooms a caller may use.
+//! Rooms that a caller may use.
 
 use std::convert::Infallible;
 use std::str::FromStr;

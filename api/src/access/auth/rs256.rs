@@ -1,4 +1,4 @@
-//! The one kind of signature that is taken, RS256, checked by ring.
+//! Verifier of RS256, the only signature that is accepted, by ring.
 
 use std::sync::Once;
 
@@ -20,7 +20,7 @@ pub(super) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         if PROVIDER.install_default().is_err() {
-            tracing::error!("another part of this process checks tokens in a way of its own");
+            tracing::error!("another part of this process has installed its own token verifier");
         }
     });
 }

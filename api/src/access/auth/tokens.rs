@@ -1,4 +1,4 @@
-//! ID tokens (OpenID Connect): whether one is good, and of whom it speaks.
+//! Verifies ID tokens (OpenID Connect) and extracts their subject.
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_timestamp};

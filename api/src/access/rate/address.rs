@@ -1,4 +1,4 @@
-//! Where a request comes from, also when a proxy passed it on.
+//! Address of a client, also behind proxies.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;

@@ -1,5 +1,6 @@
-//! Where a limiter counts: one number for each of those it counts, and not for more than there is
-//! room for.
+//! Bounded state of a rate limiter: one number per client.
+//!
+//! Clients beyond the capacity share one number.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The limits, as the operator sets them.
+//! Rate limit settings.
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,4 @@
-//! How many requests in what time.
+//! Limit: a number of requests per minute, and a burst.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

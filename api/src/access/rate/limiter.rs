@@ -1,4 +1,4 @@
-//! One limit, for each of many.
+//! Limiter that applies one limit to many clients.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! What one request is charged, and what its answer says of it.
+//! Meter of one request: charges it, and reports what is left in headers.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -141,8 +141,7 @@ fn refusal(exceeded: Exceeded, count: NonZeroU32) -> Problem {
     let (wait, message) = match exceeded.cause {
         Cause::TooSoon(wait) => (
             wait,
-            "Too many requests. Send the request again after the seconds that Retry-After says."
-                .to_owned(),
+            "Too many requests. Retry after the number of seconds in Retry-After.".to_owned(),
         ),
         Cause::TooMany => (
             exceeded.left.reset,

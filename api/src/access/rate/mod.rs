@@ -1,4 +1,4 @@
-//! How often anybody may call, counted by caller and by room.
+//! Rate limits by caller and by room.
 
 mod address;
 mod bounded_state;

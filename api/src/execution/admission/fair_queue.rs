@@ -1,22 +1,21 @@
-//! In which order the admitted jobs go to the queue: room by room in turn, so that each room's next
-//! job waits for no more than one job of every other room. Pure.
+//! Fair queue of the admitted jobs: room by room in turn. Pure.
 //!
-//! A job of a room gets the round after its room's last one, or after the one that is served now;
-//! rounds are served one after the other, each first come first served (start-time fair queueing with
-//! jobs of equal size).
+//! Each room's next job waits for no more than one job of every other room. A job is assigned the
+//! round after its room's last one, or after the one that is served now. Rounds are served one after
+//! the other, each first come first served (start-time fair queueing with jobs of equal size).
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::supply::Supply;
 
-/// A job's place: its round, and its number among all.
+/// The position of a job: its round, and its number among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     round: u64,
     number: u64,
 }
 
-/// Those that wait, in their order.
+/// The jobs that wait, in their order.
 #[derive(Debug)]
 pub(super) struct FairQueue<T> {
     waiting: BTreeMap<Position, (String, T)>,
@@ -34,7 +33,7 @@ struct Room {
     sent: u32,
 }
 
-/// How many may be with the queue at a time.
+/// The most jobs that may be with the queue at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Window {
     /// Of all rooms together.
@@ -49,17 +48,17 @@ const SLOTS_FOR_ONE_AHEAD: u32 = 4;
 /// The least of them.
 const AHEAD: u32 = 1;
 
-/// How many are with the queue while no worker was heard of yet: about what a small worker takes in
-/// half a second. More, and a flood at an API's start would be ahead of everybody for seconds.
+/// How many are with the queue until a worker has announced itself: about what a small worker takes in
+/// half a second. With more, a flood at an API's start would be ahead of everybody for seconds.
 const UNHEARD: u32 = 8;
 
-/// From so many slots on, one of them is kept from each room. With fewer it would cost too much.
+/// From this many slots on, one of them is kept from each room. With fewer it would cost too much.
 const SLOTS_TO_SPARE_ONE: u32 = 4;
 
 impl Window {
-    /// For what workers offer; a guess as long as nobody knows that, which is the first second of an
-    /// API at most. With other rooms about, none has
-    /// the last slot as well: it is for the next job of another.
+    /// Computes the window for the workers' supply. It is a guess until the supply is known, which takes
+    /// an API's first second at most. While other rooms are present, no room has the last slot as
+    /// well: it is for the next job of another.
     pub(super) fn of(supply: Option<Supply>, is_mixed: bool) -> Self {
         let Some(supply) = supply else {
             return Self {

@@ -1,5 +1,6 @@
-//! Who may have a job run: nobody whose job would not be started early enough to be done in time.
-//! Such a caller is told at once, and when to come again (docs/design/admission.md).
+//! Admission control: refuses a job at once if it could not finish in time.
+//!
+//! The refusal says when to retry (`docs/design/admission.md`).
 
 mod fair_queue;
 mod in_flight;
@@ -27,11 +28,11 @@ use fair_queue::{FairQueue, Position, Window};
 use model::Model;
 use supply::Supply;
 
-/// How long what workers said is taken as it was.
+/// How long an announcement of the workers is used before it is read again.
 const FRESH: Duration = Duration::from_millis(100);
-/// How often it is seen whether there are more workers, while nothing else happens.
+/// How often the workers are checked while nothing else happens.
 const LOOK: Duration = Duration::from_millis(250);
-/// For how long a room is reckoned with after its last job.
+/// How long a room counts as present after its last job.
 const COMPANY: Duration = Duration::from_secs(60);
 
 /// Admits jobs, and lets them go to the queue room by room.
@@ -64,15 +65,15 @@ impl Admission {
         Arc::new(Self { queue, state })
     }
 
-    /// Whether a job of that room that has this long would be admitted now. To be asked first: it
-    /// costs next to nothing.
+    /// Checks whether a job of that room with this much time would be admitted now. To be asked first:
+    /// it costs next to nothing.
     pub(crate) fn check(&self, room: &str, left: Duration) -> Result<(), Refused> {
         let mut state = self.state();
         let before = state.fair_queue.ahead_of(room);
         state.model.check(Instant::now(), left, before)
     }
 
-    /// Admits a job of that room that has this long.
+    /// Admits a job of that room with this much time.
     pub(crate) fn admit(
         self: &Arc<Self>,
         room: &RoomId,
@@ -97,7 +98,7 @@ impl Admission {
         })
     }
 
-    /// For how long a new job of a room that has none would wait at most; `None` while nobody knows.
+    /// Returns the longest that a new job of a room without jobs would wait; `None` while it is unknown.
     pub(crate) fn forecast(&self) -> Option<Duration> {
         let forecast = self.state().model.forecast(0)?;
         Duration::try_from_secs_f64(forecast).ok()
@@ -113,7 +114,7 @@ impl Admission {
         );
     }
 
-    /// When somebody should come again for whom there is no room at all.
+    /// Refuses a request that found no permit, and says when to retry.
     pub(crate) fn refuse(&self) -> Refused {
         self.state().model.refuse_anyway(Instant::now())
     }
@@ -142,20 +143,20 @@ impl State {
         }
     }
 
-    /// Lets those go whose turn it is.
+    /// Lets the jobs go whose turn it is.
     fn send(&mut self, now: Instant) {
         let company = |mixed| now.saturating_duration_since(mixed) < COMPANY;
         let is_mixed = self.mixed.is_some_and(company);
         let window = Window::of(self.supply, is_mixed);
         while let Some(turn) = self.fair_queue.send(window) {
-            // Whoever does not wait any more is about to leave.
+            // A job that no longer waits is about to leave.
             let _gone = turn.send(());
         }
         self.model.queued(now, self.fair_queue.sent());
     }
 }
 
-/// A job's place among those in flight, given up when dropped.
+/// An admitted job, removed from the queue when it is dropped.
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
     room: RoomId,
@@ -178,7 +179,7 @@ impl Admitted {
         }
     }
 
-    /// A worker has run the job and was busy with it that long.
+    /// Reports that a worker has run the job and was busy with it that long.
     pub(crate) fn served(mut self, service: Duration) {
         self.served = Some(service);
     }

@@ -1,8 +1,8 @@
-//! Whether a new job would be done in time, from what this API has seen of its own jobs. Pure: the
-//! clock is passed in.
+//! Model that predicts whether a new job would finish in time. Pure.
 //!
-//! By Little's law, an API's own jobs in flight over the rate at which they leave is how long a new
-//! one stays, however many other APIs share the queue and whatever the workers do besides.
+//! The clock is passed in. The model knows only what this API has seen of its own jobs. By Little's law, an API's own jobs in flight
+//! over the rate at which they leave is how long a new one stays, however many other APIs share the
+//! queue and whatever the workers do besides.
 
 use std::time::{Duration, Instant};
 

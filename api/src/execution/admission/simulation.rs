@@ -1,5 +1,6 @@
-//! Workers, a queue and APIs as a deterministic simulation, in virtual time: Poisson arrivals, any
-//! distribution of service, first come first served.
+//! Simulation of workers, a queue and APIs, deterministic and in virtual time.
+//!
+//! Arrivals are Poisson's, the service has any distribution, and the queue is first come first served.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

@@ -1,4 +1,4 @@
-//! What workers offer, as they last said.
+//! Supply of slots, as the workers last announced it.
 
 use std::time::Duration;
 

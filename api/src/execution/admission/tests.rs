@@ -1,4 +1,4 @@
-//! What admission has to bring about, in simulated systems.
+//! Tests of admission in simulated systems.
 
 use std::time::{Duration, Instant};
 

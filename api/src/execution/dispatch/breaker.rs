@@ -1,8 +1,8 @@
-//! When a fallback is left alone, and for how long. Pure: the clock is passed in.
+//! Circuit breaker of a fallback. Pure: the clock is passed in.
 //!
-//! Closed until something goes wrong for which the way itself is to blame; then open for a pause,
-//! after which one job may try (half-open). If that goes wrong, too, the next pause is twice as
-//! long.
+//! It is closed until something goes wrong for which the backend itself is to blame. Then it is open
+//! for a pause, after which one job may try (half-open). If that fails too, the next pause is twice
+//! as long.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ const LAST_PAUSE: Duration = Duration::from_secs(5 * 60);
 /// The longest pause, whatever the other side asks for.
 const LONGEST_WISH: Duration = Duration::from_secs(60 * 60);
 
-/// One way's breaker.
+/// The breaker of one backend.
 #[derive(Debug)]
 pub(crate) struct Breaker {
     state: State,
-    // What began before the last change of state says nothing about the state after it.
+    // Trials that began before the last change of state do not count after it.
     epoch: u64,
 }
 
@@ -35,23 +35,23 @@ struct Trip {
     reason: String,
 }
 
-/// Trial to use the way once.
+/// A permission to use the backend once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trial {
     epoch: u64,
 }
 
-/// How it stands.
+/// The state of a breaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BreakerState {
-    /// The way is used.
+    /// The backend is used.
     Closed,
     /// The next job, or the one that is under way, decides.
     HalfOpen {
         /// What went wrong last.
         reason: String,
     },
-    /// The way is not used.
+    /// The backend is not used.
     Open {
         /// For how much longer.
         left: Duration,
@@ -61,7 +61,7 @@ pub(crate) enum BreakerState {
 }
 
 impl Breaker {
-    /// Closed.
+    /// Builds a closed breaker.
     pub(crate) fn new() -> Self {
         Self {
             state: State::Closed,
@@ -69,10 +69,10 @@ impl Breaker {
         }
     }
 
-    /// Asks whether the way may be used now.
+    /// Asks to use the backend now.
     ///
     /// # Errors
-    /// It may not; how the breaker stands.
+    /// It may not be used; the error is the breaker's state.
     pub(crate) fn ask(&mut self, now: Instant) -> Result<Trial, BreakerState> {
         match &self.state {
             State::Open { until, trip } if now >= *until => {
@@ -85,15 +85,15 @@ impl Breaker {
         Ok(Trial { epoch: self.epoch })
     }
 
-    /// The way did what it should.
+    /// Reports that the backend worked.
     pub(crate) fn succeeded(&mut self, trial: Trial) {
         if trial.epoch == self.epoch && matches!(self.state, State::Probing { .. }) {
             self.enter(State::Closed);
         }
     }
 
-    /// Something went wrong that will go wrong for others, too. `wish`: how long the other side
-    /// wants to be left alone.
+    /// Reports a failure that other jobs would meet as well. `wish` is how long the other side asks
+    /// not to be called.
     pub(crate) fn failed(
         &mut self,
         trial: Trial,
@@ -116,7 +116,7 @@ impl Breaker {
         });
     }
 
-    /// Nobody will know how it went: the next may try.
+    /// Reports that the trial ended without a result: the next job may try.
     pub(crate) fn abandoned(&mut self, trial: Trial, now: Instant) {
         if trial.epoch != self.epoch {
             return;
@@ -127,7 +127,7 @@ impl Breaker {
         }
     }
 
-    /// How it stands.
+    /// Returns its state.
     pub(crate) fn state(&self, now: Instant) -> BreakerState {
         match &self.state {
             State::Closed => BreakerState::Closed,
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_opens_and_the_reason_is_told() {
+    fn one_failure_opens_and_the_reason_is_reported() {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
         let trial = breaker.ask(now).unwrap();
         breaker.failed(trial, now, None, "401");
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_is_given_up_leaves_its_place_to_the_next() {
+    fn a_probe_that_is_given_up_leaves_its_turn_to_the_next() {
         let (mut breaker, now) = (Breaker::new(), Instant::now());
         let trial = breaker.ask(now).unwrap();
         breaker.failed(trial, now, None, "503");
@@ -241,7 +241,7 @@ mod tests {
         breaker.abandoned(probe, now);
         let next = breaker.ask(now).unwrap();
         breaker.abandoned(probe, now);
-        assert!(breaker.ask(now).is_err(), "an old probe frees no place");
+        assert!(breaker.ask(now).is_err(), "an old probe lets nobody in");
         breaker.failed(next, now, None, "503");
         assert_eq!(open_for(&breaker, now), Some(FIRST_PAUSE * 2));
     }

@@ -1,4 +1,4 @@
-//! Which fallbacks an operator has configured: none unless told otherwise.
+//! Fallback settings: none is configured by default.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -156,7 +156,7 @@ fn secret(env: &mut Env, name: &str, before: &str) -> Option<HeaderValue> {
     }
 }
 
-/// Whether what is sent there stays in the house.
+/// Returns whether what is sent there stays in a private network.
 fn is_near(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_private(),

@@ -1,4 +1,4 @@
-//! Why a job has no reply, and what its caller is told.
+//! Errors of dispatch, and the answers to their callers.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::BackendName;
 use super::fault::Fault;
 use crate::execution::Acceptance;
 
-/// When to try again if something has to come back first: workers, brokers, container engines.
+/// `Retry-After` while something is down: workers, brokers, container engines.
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
-/// What a caller is told whose job there is no time for.
-pub(crate) const OVERLOADED: &str = "There are more jobs than can be done in time. Send the request again after the seconds that Retry-After says; if you operate this service, add workers.";
+/// The message to a caller whose job there is no time for.
+pub(crate) const OVERLOADED: &str = "There are more jobs than can be done in time. Retry after the number of seconds in Retry-After; if you operate this service, add workers.";
 
-/// Why there is no reply.
+/// A reason why there is no reply.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DispatchError {
     /// The queue did not take the job, or nobody knows whether it did.
@@ -36,21 +36,21 @@ pub(crate) enum DispatchError {
     /// A fallback did not take the job, or failed with it.
     #[error(transparent)]
     Fallback(#[from] Fault),
-    /// More than one way was tried; this is what each said.
-    #[error("{} ways were tried", .backends.len())]
+    /// Several backends were tried; these are their errors.
+    #[error("tried {} backends", .backends.len())]
     Several {
         /// In the order in which they were tried.
         backends: Vec<(BackendName, DispatchError)>,
-        /// The one that is told.
+        /// The one that the caller receives.
         decisive: usize,
     },
     /// There is nothing that runs jobs.
-    #[error("no way to run jobs is configured")]
+    #[error("no backend that runs jobs is configured")]
     NoBackend,
 }
 
 impl DispatchError {
-    /// Whether the job has certainly not been taken, so that it can be tried elsewhere.
+    /// Returns whether the job was certainly not taken, so that it can be tried elsewhere.
     pub(super) fn was_refused(&self) -> bool {
         match self {
             Self::Submit(SubmitError::Full | SubmitError::NoWorkers | SubmitError::Unavailable) => {
@@ -62,7 +62,7 @@ impl DispatchError {
         }
     }
 
-    /// No way took the job.
+    /// Builds the error of a job that no backend took.
     pub(super) fn all_refused(mut refusals: Vec<(BackendName, Self)>) -> Self {
         match refusals.len() {
             0 | 1 => refusals
@@ -75,7 +75,7 @@ impl DispatchError {
         }
     }
 
-    /// A way failed with the job that others had refused before.
+    /// Builds the error of a backend that failed with a job which others had refused before.
     pub(super) fn after(
         mut refusals: Vec<(BackendName, Self)>,
         backend: BackendName,
@@ -92,7 +92,7 @@ impl DispatchError {
         }
     }
 
-    /// Whether a result may still come.
+    /// Returns whether a result may still come.
     pub(crate) fn is_pending(&self) -> bool {
         match self {
             Self::Lost(_) | Self::TimedOut | Self::Submit(SubmitError::Unconfirmed) => true,
@@ -112,7 +112,7 @@ impl DispatchError {
         }
     }
 
-    /// How the job failed, if it may have been run and no result will come.
+    /// Returns how the job failed, if it may have been run and no result will come.
     pub(crate) fn failure(&self) -> Option<JobFailure> {
         match self {
             Self::Fallback(fault) if fault.acceptance == Acceptance::Perhaps => Some(JobFailure {
@@ -124,16 +124,16 @@ impl DispatchError {
         }
     }
 
-    /// What the caller of that job is answered; `room_in` says when jobs that are in the way
-    /// will have been done, and is asked only if they are.
+    /// Builds the answer to the caller of that job. `room_in` is called only if other jobs are in the
+    /// way, and returns when they will have been done.
     pub(crate) fn into_problem(self, job_id: JobId, room_in: impl FnOnce() -> Duration) -> Problem {
         let mut room_in = Some(room_in);
-        self.told(job_id, &mut || {
+        self.problem(job_id, &mut || {
             room_in.take().map_or(RETRY_LATER, |ask| ask())
         })
     }
 
-    fn told(self, job_id: JobId, room_in: &mut dyn FnMut() -> Duration) -> Problem {
+    fn problem(self, job_id: JobId, room_in: &mut dyn FnMut() -> Duration) -> Problem {
         let pending = self.is_pending();
         let problem = match self {
             Self::Submit(SubmitError::Full) => retry(
@@ -185,7 +185,7 @@ impl DispatchError {
     }
 }
 
-/// The decisive way's error, and for machines and operators what each of them said.
+/// Builds the decisive error, with the errors of all backends in its details.
 fn several(
     backends: Vec<(BackendName, DispatchError)>,
     decisive: usize,
@@ -196,9 +196,9 @@ fn several(
     let mut said = Vec::with_capacity(backends.len());
     for (index, (backend, error)) in backends.into_iter().enumerate() {
         let problem = if index == decisive {
-            error.told(job_id, room_in)
+            error.problem(job_id, room_in)
         } else {
-            error.told(job_id, &mut || RETRY_LATER)
+            error.problem(job_id, &mut || RETRY_LATER)
         };
         said.push(
             json!({ "way": backend.as_str(), "code": problem.code, "message": problem.message }),
@@ -208,7 +208,7 @@ fn several(
         }
     }
     let Some(mut problem) = told else {
-        return DispatchError::NoBackend.told(job_id, room_in);
+        return DispatchError::NoBackend.problem(job_id, room_in);
     };
     if problem.details.is_null() {
         problem.details = json!({});
@@ -217,7 +217,7 @@ fn several(
     problem
 }
 
-/// What the caller is answered when a worker could not run the job.
+/// Builds the answer for a job that a worker could not run.
 pub(crate) fn failure_problem(job_id: JobId, failure: &JobFailure) -> Problem {
     let message = failure.message.clone();
     let problem = match failure.code {

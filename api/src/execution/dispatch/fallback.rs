@@ -1,5 +1,7 @@
-//! A way beside the queue: behind a breaker, bounded in jobs, and seen through to its end even if
-//! the caller's time is over first, so that the result can be read later.
+//! Fallback: a backend besides the queue, behind a breaker and bounded in jobs.
+//!
+//! Its jobs are completed even if the caller's time is over first, so that the result can be read
+//! later.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,26 +27,26 @@ use warren_http::Budget;
 
 /// With less than this left, no fallback could answer.
 const WORTHWHILE: Duration = Duration::from_millis(400);
-/// The longest that anything may take which is not done in its own time.
+/// The longest that a job may take there if its own bound fails.
 const LATEST: Duration = Duration::from_secs(30);
 
-/// Something that runs a job when it is asked to over HTTP.
+/// A service that runs jobs over HTTP.
 #[async_trait]
 pub(super) trait Remote: Send + Sync + 'static {
-    /// What it is called.
+    /// Returns its name.
     fn name(&self) -> BackendName;
 
-    /// The most jobs it is sent at a time.
+    /// Returns the most jobs that it is sent at a time.
     fn max_jobs(&self) -> usize;
 
-    /// Has the job run. Bounded in time, if not by the caller's.
+    /// Has the job run. Bounded in time, though not by the caller's.
     async fn run(&self, job: &Job) -> Result<Outcome, Fault>;
 
-    /// How it is, as cheaply as that can be known.
+    /// Checks its health, as cheaply as possible.
     async fn check(&self) -> Result<Checked, Fault>;
 }
 
-/// What a check found.
+/// The result of a check.
 pub(super) struct Checked {
     /// How long it took to ask, now or lately.
     pub(super) latency: Option<Duration>,
@@ -52,7 +54,7 @@ pub(super) struct Checked {
     pub(super) detail: String,
 }
 
-/// One fallback.
+/// A backend besides the queue.
 pub(crate) struct Fallback {
     remote: Arc<dyn Remote>,
     permits: Arc<Semaphore>,
@@ -68,23 +70,23 @@ impl Fallback {
         }
     }
 
-    /// What it is called.
+    /// Returns its name.
     pub(crate) fn name(&self) -> BackendName {
         self.remote.name()
     }
 
-    /// How its breaker stands.
+    /// Returns the state of its breaker.
     pub(crate) fn breaker_state(&self) -> BreakerState {
         self.breaker.lock().state(now())
     }
 
-    /// Whether it would take a job now.
+    /// Returns whether it would take a job now.
     pub(super) fn is_open_to_jobs(&self) -> bool {
         self.permits.available_permits() > 0
             && !matches!(self.breaker_state(), BreakerState::Open { .. })
     }
 
-    /// Has the job run, and waits for that until the budget is over.
+    /// Has the job run, and waits for it until the budget is over.
     pub(super) async fn run(
         &self,
         job: &Job,
@@ -147,8 +149,8 @@ impl Fallback {
         Ok((permit, guard))
     }
 
-    /// How it is, within `bound`. One whose breaker is open is not asked; it is down. What takes
-    /// longer goes on, so that its end is known next time.
+    /// Checks its health within `bound`. A fallback whose breaker is open is not asked: it is down. A
+    /// check that takes longer goes on, so that its result is known next time.
     pub(crate) async fn health(&self, bound: Duration) -> ServiceHealth {
         let report = |status, latency: Option<Duration>, detail| ServiceHealth {
             status,
@@ -204,7 +206,7 @@ fn left_alone(name: BackendName, state: &BreakerState) -> Fault {
     Fault::refused("fallback_suspended", message)
 }
 
-/// What is recorded of a job whose caller was told 504.
+/// Builds the record of a job whose caller was answered 504.
 fn late_record(job: &Job, late: Result<Reply, Fault>) -> Execution {
     match late {
         Ok(reply) => Execution::of_unclaimed(reply.about(job.clone())),
@@ -218,7 +220,7 @@ fn late_record(job: &Job, late: Result<Reply, Fault>) -> Execution {
     }
 }
 
-/// Ends the work when the caller hangs up, which drops this.
+/// Aborts the work when it is dropped, which happens when the caller hangs up.
 struct HangUp(Option<AbortHandle>);
 
 impl HangUp {
@@ -237,7 +239,7 @@ impl Drop for HangUp {
     }
 }
 
-/// Trial to use the way, given back whatever happens.
+/// A trial of the breaker, reported whatever happens.
 struct TrialGuard {
     breaker: Arc<Lock<Breaker>>,
     trial: Option<Trial>,
@@ -254,7 +256,7 @@ impl TrialGuard {
             Err(fault) => match fault.blame {
                 Blame::Backend { wish } => {
                     breaker.failed(trial, now(), wish, &fault.message);
-                    tracing::warn!(backend = %self.name, reason = %fault, "a fallback failed and is left alone for a while");
+                    tracing::warn!(backend = %self.name, reason = %fault, "fallback failed; not using it for a while");
                 }
                 Blame::Job => breaker.succeeded(trial),
             },
@@ -271,7 +273,7 @@ impl Drop for TrialGuard {
     }
 }
 
-/// The runtime's clock, which tests can set.
+/// Returns the time of the runtime's clock, which tests can set.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -1,4 +1,4 @@
-//! Why a fallback has no answer.
+//! Fault of a fallback: what went wrong, and for which jobs it will again.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use warren_outbound::ClientError;
 
 use crate::execution::Acceptance;
 
-/// Why a fallback has no answer.
+/// A reason why a fallback has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Fault {
@@ -16,24 +16,24 @@ pub(crate) struct Fault {
     pub(super) message: String,
     /// Whether the job may have been run.
     pub(super) acceptance: Acceptance,
-    /// Whose fault it is.
+    /// Whether other jobs would fail alike.
     pub(super) blame: Blame,
 }
 
-/// For whom it will go wrong again.
+/// The scope of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blame {
-    /// For this job, or for this moment alone.
+    /// Only this job, or only this moment.
     Job,
-    /// For the next job as well, so that the breaker opens.
+    /// The next job as well, so that the breaker opens.
     Backend {
-        /// How long the other side wants to be left alone, if it said so.
+        /// How long the other side asks not to be called, if it does.
         wish: Option<Duration>,
     },
 }
 
 impl Fault {
-    /// The job was certainly not taken.
+    /// Builds the fault of a job that was certainly not taken.
     pub(super) fn refused(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -43,7 +43,7 @@ impl Fault {
         }
     }
 
-    /// The job may have been run.
+    /// Builds the fault of a job that may have been run.
     pub(super) fn failed(code: &'static str, message: impl Into<String>) -> Self {
         Self {
             acceptance: Acceptance::Perhaps,
@@ -51,7 +51,7 @@ impl Fault {
         }
     }
 
-    /// The same, but the next job would fare no better.
+    /// Returns the same fault as one that the next job would meet as well.
     pub(super) fn of_backend(self, wish: Option<Duration>) -> Self {
         Self {
             blame: Blame::Backend { wish },
@@ -59,7 +59,7 @@ impl Fault {
         }
     }
 
-    /// The same, for something that came before the job was sent.
+    /// Returns the same fault as one that came before the job was sent.
     pub(super) fn before_sending(self) -> Self {
         Self {
             acceptance: Acceptance::CertainlyNot,
@@ -67,7 +67,7 @@ impl Fault {
         }
     }
 
-    /// The same, for something that came after the job was taken.
+    /// Returns the same fault as one that came after the job was taken.
     pub(super) fn after_sending(self) -> Self {
         Self {
             acceptance: Acceptance::Perhaps,
@@ -75,7 +75,7 @@ impl Fault {
         }
     }
 
-    /// An exchange that broke off. Without the library's words, which hold the address.
+    /// Builds the fault of an exchange that broke off. Omits the library's words, which hold the address.
     pub(super) fn broken(code: &'static str, who: &str, error: &ClientError) -> Self {
         let (acceptance, what) = match error {
             ClientError::Http(error) if error.is_connect() => {

@@ -1,4 +1,4 @@
-//! The ways to get a job run, tried in order, and how each can fail.
+//! Dispatch of jobs to backends, tried in order until one takes the job.
 
 mod breaker;
 pub(crate) mod config;
@@ -29,26 +29,26 @@ use direct_worker::DirectWorker;
 use judge0::Judge0;
 use warren_http::Budget;
 
-/// The ways, in the order in which they are tried.
+/// The backends, in the order in which they are tried.
 pub(crate) struct Dispatch {
     backends: Vec<Backend>,
 }
 
-/// One way to get a job run.
+/// A backend: something that gets a job run.
 pub(crate) enum Backend {
-    /// Through the queue, by whichever worker takes it.
+    /// The queue: any worker may take the job.
     Queue(Arc<dyn ApiQueue>),
-    /// By something that is asked directly.
+    /// A service that is asked directly.
     Fallback(Arc<Fallback>),
 }
 
-/// A reply, and which way it came.
+/// A reply, and the backend that it came from.
 pub(crate) struct Answered {
     pub(crate) reply: Reply,
     pub(crate) backend: BackendName,
 }
 
-/// What a way is called, in answers, health and logs.
+/// The name of a backend in answers, health and logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BackendName {
     /// [`Backend::Queue`].
@@ -60,7 +60,7 @@ pub(crate) enum BackendName {
 }
 
 impl BackendName {
-    /// As it stands in JSON.
+    /// Returns the name as it is in JSON.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Queue => "queue",
@@ -96,8 +96,8 @@ impl Backend {
         }
     }
 
-    /// Whether it has room when this Warren's workers have not. The executor is one of them, and
-    /// its slots are promised to jobs that were admitted.
+    /// Returns whether it has capacity while this Warren's workers have none. The executor is one of
+    /// these workers, and its slots are promised to admitted jobs.
     fn takes_overflow(&self) -> bool {
         match self {
             Self::Fallback(fallback) => {
@@ -109,10 +109,10 @@ impl Backend {
 }
 
 impl Dispatch {
-    /// The queue, and after it what is configured.
+    /// Builds the queue backend, and the fallbacks that are configured.
     ///
     /// # Errors
-    /// No client can be made for what is configured.
+    /// The HTTP client of a fallback cannot be created.
     pub(crate) fn new(
         queue: Arc<dyn ApiQueue>,
         config: FallbackConfig,
@@ -129,9 +129,9 @@ impl Dispatch {
         Ok(Self { backends })
     }
 
-    /// Gets the job run and waits for the reply, within `budget`. A way that has certainly not
-    /// taken the job hands it on to the next; if all have refused, the first one's refusal is
-    /// told, since that is the one to be mended, and with it what went wrong on the others.
+    /// Gets the job run and waits for the reply, within `budget`. If a backend has certainly not taken
+    /// the job, the next one is tried. If all have refused, the caller receives the first refusal,
+    /// since that is the one to be mended, with the others in its details.
     pub(crate) async fn run(
         &self,
         job: &Job,
@@ -142,7 +142,7 @@ impl Dispatch {
         along(backends, Vec::new(), job, budget, recorder).await
     }
 
-    /// Whether a job might be run that this Warren's workers have no time for.
+    /// Returns whether some backend may take a job that this Warren's workers have no time for.
     pub(crate) fn takes_overflow(&self) -> bool {
         self.backends.iter().any(Backend::takes_overflow)
     }
@@ -163,7 +163,7 @@ impl Dispatch {
         along(backends, refused, job, budget, recorder).await
     }
 
-    /// Registers whose breaker is open.
+    /// Registers which breakers are open.
     pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
         let dispatch = Arc::clone(self);
         let is_open = move |backend| {
@@ -186,7 +186,7 @@ impl Dispatch {
         });
     }
 
-    /// The ways beside the queue, in their order.
+    /// Returns the backends besides the queue, in their order.
     pub(crate) fn fallbacks(&self) -> impl Iterator<Item = &Arc<Fallback>> {
         self.backends.iter().filter_map(|backend| match backend {
             Backend::Queue(_) => None,
@@ -205,13 +205,13 @@ async fn along(
     for backend in backends {
         match backend.run(job, budget, recorder).await {
             Err(error) if error.was_refused() => {
-                tracing::info!(backend = %backend.name(), reason = &error as &dyn std::error::Error, "a way did not take the job");
+                tracing::info!(backend = %backend.name(), reason = &error as &dyn std::error::Error, "backend declined the job; trying the next");
                 refusals.push((backend.name(), error));
             }
             Err(error) => return Err(DispatchError::after(refusals, backend.name(), error)),
             Ok(reply) => {
                 if backend.name() != BackendName::Queue {
-                    tracing::info!(backend = %backend.name(), "a fallback ran the job");
+                    tracing::info!(backend = %backend.name(), "fallback ran the job");
                 }
                 return Ok(Answered {
                     reply,

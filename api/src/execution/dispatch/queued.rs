@@ -1,4 +1,4 @@
-//! A job's way through the queue: submit, then wait for the reply; cancel if the caller hangs up.
+//! Queue backend: submits a job, waits for its reply, cancels on hang-up.
 
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub(super) async fn run(
     result
 }
 
-/// A wait that is to be ended with [`ReplyWait::end`]. Dropped without that, its caller has hung up,
-/// whatever the wait was at.
+/// A wait for a reply, to be ended with [`ReplyWait::end`]. Dropping it without that means that the
+/// caller has hung up, at whichever stage the wait was.
 struct ReplyWait<'a> {
     stage: WaitStage,
     queue: &'a Arc<dyn ApiQueue>,
@@ -45,7 +45,7 @@ enum WaitStage {
     Submitting,
     /// The queue has it.
     Submitted(Box<PendingReply>),
-    /// Nobody waits any more.
+    /// The wait has ended.
     Over,
 }
 
@@ -65,8 +65,8 @@ impl ReplyWait<'_> {
         })
     }
 
-    /// The caller is about to be answered. The job, if there is one, goes on: where its result will
-    /// be is part of the answer.
+    /// Ends the wait, since the caller is about to be answered. The job, if there is one, goes on: the
+    /// answer says where its result will be.
     fn end(&mut self) {
         if let WaitStage::Submitted(pending) = std::mem::replace(&mut self.stage, WaitStage::Over)
             && let Some(reply) = pending.abandon()
@@ -75,14 +75,14 @@ impl ReplyWait<'_> {
         }
     }
 
-    /// Records a reply that came in the very moment in which the wait ended: the queue has already
-    /// handed it over.
+    /// Records a reply that arrived at the moment at which the wait ended: the queue has already handed
+    /// it over.
     fn record(&self, mut reply: Reply) {
         reply.job.get_or_insert_with(|| Box::new(self.job.clone()));
         self.recorder.record(Execution::of_unclaimed(reply));
     }
 
-    /// Nobody wants the job any more. Bounded by the queue.
+    /// Cancels the job, which is no longer wanted. Bounded by the queue.
     fn cancel(&self) {
         let (queue, job) = (Arc::clone(self.queue), self.job.id);
         let Ok(runtime) = Handle::try_current() else {

@@ -1,14 +1,14 @@
-//! How long another service wants to be left alone.
+//! Parses how long another service asks not to be called.
 
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// RapidAPI's own word for it.
+/// RapidAPI's own header for it.
 const RAPID_API_RESET: &str = "x-ratelimit-requests-reset";
 
-/// What the headers ask for, in seconds; a date is not understood, and the breaker's own pause
-/// stands.
+/// Returns what the headers ask for, in seconds. A date is not understood; then the breaker's own
+/// pause applies.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let said = headers
         .get(RETRY_AFTER)

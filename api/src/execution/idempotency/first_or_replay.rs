@@ -1,4 +1,4 @@
-//! Claims a request's key: the first request has its job run, any other is a replay.
+//! Claims a request's key: the first one runs, any other is a replay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::Keyed;
 use crate::history::Recorder;
 use crate::store::{Claim, ClaimKey, Claimed, End, Execution, OVERDUE, Store, StoreError};
 
-/// How long a key stands for its job.
+/// How long a key refers to its job.
 const LAPSES_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often a key that changes hands is looked at in one request.
+/// How often one request looks at a key whose claim keeps changing.
 const LOOKS: usize = 4;
-/// How long an answer waits at most for its key to be given back.
+/// The longest that an answer waits for its key to be released.
 const RELEASE_TIME: Duration = Duration::from_millis(500);
-/// How many keys may be on their way back at a time, and how often that is tried, with which pause.
+/// The most keys that are released at a time, and the attempts for each with the pause between them.
 const RELEASES: usize = 64;
 const RELEASE_TRIES: u32 = 6;
 const RELEASE_PAUSE: Duration = Duration::from_millis(500);
@@ -37,7 +37,7 @@ pub(crate) enum FirstOrReplay {
     Replay(JobId),
 }
 
-/// A key that stands for this request's job; nothing, for a request without one.
+/// A key that is claimed for this request's job; nothing, for a request without a key.
 #[must_use]
 pub(crate) struct HeldKey(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
 
@@ -47,13 +47,13 @@ impl HeldKey {
         drop(self);
     }
 
-    /// The job will certainly not be run: another may try under the key. What cannot be given
-    /// back in a moment is given back later.
+    /// Releases the key of a job that will certainly not run, so that another may use it. A release
+    /// that takes longer than a moment goes on in the background.
     pub(crate) async fn release(self) {
         let Some((store, key, job)) = self.0 else {
             return;
         };
-        let task = tokio::spawn(give_back(store, key, job));
+        let task = tokio::spawn(release(store, key, job));
         let _ = tokio::time::timeout(RELEASE_TIME, task).await;
     }
 }
@@ -83,7 +83,7 @@ impl Idempotency {
             due_at: job.deadline.at(),
             lapses_at: EpochMillis::now() + LAPSES_AFTER,
         };
-        // If the store is not heard, or the caller leaves, it may have our claim all the same.
+        // If the store does not answer, or the caller leaves, it may have the claim all the same.
         let mut guard =
             UnconfirmedClaim(Some((Arc::clone(&self.store), claim.key.clone(), job.id)));
         match timeout_at(by, self.take(&claim)).await {
@@ -101,9 +101,9 @@ impl Idempotency {
                     error = &error as &dyn std::error::Error,
                     "cannot claim an idempotency key"
                 );
-                Err(store_away())
+                Err(store_unavailable())
             }
-            Err(_elapsed) => Err(store_away()),
+            Err(_elapsed) => Err(store_unavailable()),
         }
     }
 
@@ -129,8 +129,8 @@ impl Idempotency {
     }
 }
 
-/// Whether the job of an earlier request came to nothing, so that this one may be run: its API
-/// died, or it failed in a way that another try may mend.
+/// Returns whether the job of an earlier request came to nothing, so that this one may run: its API
+/// died, or it failed in a way that another attempt may mend.
 fn gives_way(claim: &Claim, record: Option<&Execution>) -> bool {
     match record.map(|execution| &execution.end) {
         None | Some(End::Pending) => claim.due_at + OVERDUE < EpochMillis::now(),
@@ -139,7 +139,7 @@ fn gives_way(claim: &Claim, record: Option<&Execution>) -> bool {
     }
 }
 
-/// A claim of which nobody knows whether the store has it. Dropped, it is given back.
+/// A claim that the store may or may not have. Dropping it releases it.
 struct UnconfirmedClaim(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
 
 impl Drop for UnconfirmedClaim {
@@ -148,13 +148,13 @@ impl Drop for UnconfirmedClaim {
             return;
         };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(give_back(store, key, job));
+            runtime.spawn(release(store, key, job));
         }
     }
 }
 
-/// Gives a key back; if that does not work, it is free again well after the job was due.
-async fn give_back(store: Arc<dyn Store>, key: ClaimKey, job: JobId) {
+/// Releases a key. If that fails, the key is free again well after the job was due.
+async fn release(store: Arc<dyn Store>, key: ClaimKey, job: JobId) {
     let Ok(_permit) = RELEASING.try_acquire() else {
         return;
     };
@@ -174,7 +174,7 @@ fn reused() -> Problem {
     )
 }
 
-pub(super) fn store_away() -> Problem {
+pub(super) fn store_unavailable() -> Problem {
     Problem::new(
         503,
         "store_unavailable",

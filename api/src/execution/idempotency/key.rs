@@ -1,4 +1,4 @@
-//! The header, and what it comes to together with whose it is and what was sent.
+//! `Idempotency-Key` of a request, combined with its caller, room and body.
 
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::store::{ClaimKey, Fingerprint};
 
 /// `Idempotency-Key`.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// On an answer about an earlier request's job.
+/// `Idempotency-Replayed`, on an answer about an earlier request's job.
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The longest key.
 const MAX_LEN: usize = 255;
@@ -23,8 +23,8 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    /// What the headers say, `None` without a key. The same key of another caller or in another
-    /// room is another key. Of the request, the body counts: headers say only how to be answered.
+    /// Reads the key; `None` without one. The same key of another caller or in another room is another
+    /// key. Of the request, only the body counts: headers say only how to be answered.
     pub(crate) fn of(
         headers: &HeaderMap,
         caller: &Caller,
@@ -39,7 +39,8 @@ impl Keyed {
         let (Some(key), None) = (key, given.next()) else {
             return Err(invalid());
         };
-        // What it prints for debugging tells callers apart, as whoever adds a kind of them derives it.
+        // `Debug` tells all callers apart, since it is derived. Keys in the store depend on it: renaming
+        // `Caller` or its parts would forget the claims of the last 24 hours.
         let caller = format!("{caller:?}");
         Ok(Some(Self {
             key: ClaimKey::of([&caller, room.as_str(), key]),

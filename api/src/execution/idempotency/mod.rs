@@ -1,6 +1,7 @@
-//! `Idempotency-Key`: a request that is sent again, for whatever reason and to whichever API, is
-//! run once and answered alike. The key stands for a job, by a claim in the store; whoever comes
-//! second waits for that job's record.
+//! Idempotency: a request that is sent again with the same `Idempotency-Key` runs once.
+//!
+//! The key is claimed for a job in the store, whichever API receives the request. Any later request
+//! waits for that job's record and is answered alike.
 
 mod first_or_replay;
 mod key;

@@ -9,14 +9,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use warren_http::ApiError;
 use warren_protocol::ids::JobId;
 
-use super::first_or_replay::store_away;
+use super::first_or_replay::store_unavailable;
 use super::{IDEMPOTENCY_REPLAYED, Idempotency};
 use crate::execution::dispatch::{DispatchError, failure_problem};
 use crate::history::Recorder;
 use crate::store::{End, StoreError};
 use crate::sync::pauses;
 
-/// Pauses between two looks for the record: the first, doubled up to the last.
+/// Pauses between two reads of the record: the first, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LAST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -40,21 +40,21 @@ impl Idempotency {
                     error = &error as &dyn std::error::Error,
                     "cannot replay the answer of an earlier request"
                 );
-                ApiError::from(store_away()).into_response()
+                ApiError::from(store_unavailable()).into_response()
             }
         };
         replayed(response)
     }
 }
 
-/// The answer, marked as one about an earlier request's job.
+/// Marks an answer as one about an earlier request's job.
 pub(crate) fn replayed(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     response
 }
 
-/// How the job ended, once it has; `last` says how the last look went.
+/// Returns how the job ended, once it has. `last` is the result of the last read.
 async fn settled(recorder: &Recorder, job: JobId, last: &mut Result<(), StoreError>) -> End {
     let mut pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
     loop {

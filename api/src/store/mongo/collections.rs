@@ -1,4 +1,4 @@
-//! The way to the collections, and the indexes on them.
+//! Collections of the MongoDB store, and their indexes.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn expire(
     // A user who may only read and write may still make indexes.
     tracing::info!(
         error = &error as &dyn std::error::Error,
-        "the retention cannot be changed in place; its index is made anew"
+        "cannot change the retention in place; rebuilding its index"
     );
     collection.drop_index(format!("{field}_1")).await?;
     index().await.map(drop)

@@ -1,4 +1,4 @@
-//! The history of a room as a query.
+//! Query for a page of a room's history.
 
 use futures_util::TryStreamExt;
 use mongodb::Collection;

@@ -170,7 +170,7 @@ impl Store for MongoStore {
         let shutdown = all.executions.client().clone().shutdown().immediate(true);
         let task = tokio::spawn(shutdown.into_future());
         if tokio::time::timeout(STORE_TIMEOUT, task).await.is_err() {
-            tracing::warn!("the connections to MongoDB were not closed in time");
+            tracing::warn!("failed to close the connections to MongoDB in time");
         }
     }
 }

@@ -182,7 +182,7 @@ impl Store for SqliteStore {
             .await
             .is_err()
         {
-            tracing::warn!("the database file was not closed in time");
+            tracing::warn!("failed to close the database file in time");
         }
     }
 }

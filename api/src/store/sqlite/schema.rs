@@ -1,4 +1,4 @@
-//! The tables, and the steps from one version of them to the next.
+//! Schema of the database file, and the migrations between its versions.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 

@@ -1,4 +1,4 @@
-//! Deletes what has been kept long enough: a few rows at a time, between other operations.
+//! Deletes expired rows: a few at a time, between other operations.
 
 use std::time::Duration;
 

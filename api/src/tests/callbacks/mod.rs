@@ -1,5 +1,7 @@
-//! Results that are posted: to real receivers on loopback, which the operator allows; and not to those
-//! that nobody allowed.
+//! Tests of callbacks.
+//!
+//! They are posted to real receivers on loopback, which the operator allows, and not to those that
+//! nobody allowed.
 
 mod posted;
 mod receiver;

@@ -1,4 +1,4 @@
-//! What receivers get, and what becomes of it when they do not take it.
+//! Tests of posted callbacks, and of receivers that fail.
 
 use std::time::Duration;
 

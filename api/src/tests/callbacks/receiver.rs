@@ -1,4 +1,4 @@
-//! Receivers of callbacks: real servers on loopback, each with a fault of its own.
+//! Receivers of callbacks: real servers on loopback, each with its own fault.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

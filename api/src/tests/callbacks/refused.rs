@@ -1,4 +1,4 @@
-//! Where nobody allowed it, nothing is posted: not when it is asked for, and not when it is due.
+//! Tests that nothing is posted where the operator did not allow it.
 
 use std::net::Ipv4Addr;
 

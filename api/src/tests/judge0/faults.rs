@@ -1,4 +1,4 @@
-//! Whatever can go wrong with Judge0: told in detail, and not tried again at once.
+//! Tests of Judge0's faults: reported in detail, and not retried at once.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Jobs that Judge0 runs, since nothing of Warren's can.
+//! Tests of jobs that only Judge0 can run.
 
 mod faults;
 mod runs;

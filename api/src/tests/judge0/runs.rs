@@ -1,4 +1,4 @@
-//! What Judge0 is sent, and what is answered of what it says.
+//! Tests of requests to Judge0 and of the answers to its reports.
 
 use std::num::NonZeroU16;
 use std::time::Duration;

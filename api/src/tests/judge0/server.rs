@@ -1,6 +1,7 @@
-//! A server that speaks Judge0's protocol as its documentation and source have it (judge0/judge0:
-//! docs/api, app/controllers, app/models/submission.rb), over real HTTP, with faults to be switched
-//! on. What a program does is the test's; how it is asked for and told is Judge0's.
+//! Server that speaks Judge0's protocol over real HTTP, with faults to be switched on.
+//!
+//! The protocol is that of its documentation and source (judge0/judge0: docs/api, app/controllers,
+//! app/models/submission.rb). What a program does is the test's; the exchange about it is Judge0's.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;

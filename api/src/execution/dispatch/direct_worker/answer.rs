@@ -1,5 +1,6 @@
-//! A worker's answer over HTTP, back into the outcome it was made from, so that it is recorded and
-//! answered like any other, under this API's own job id.
+//! Converts a worker's HTTP answer back into the outcome that it was made from.
+//!
+//! So it is recorded and answered like any other, under this API's own job id.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A worker that is sent a job directly (`EXECUTOR_URL`), past a queue that does not work.
+//! Worker that is sent jobs directly (`EXECUTOR_URL`), without the queue.
 
 mod answer;
 

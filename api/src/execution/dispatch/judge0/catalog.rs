@@ -1,4 +1,4 @@
-//! What a Judge0 can run, and what it allows.
+//! Catalogue of the languages and limits of a Judge0.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

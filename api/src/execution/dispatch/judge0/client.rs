@@ -1,4 +1,4 @@
-//! Judge0's protocol: requests, and what its refusals mean.
+//! Client of Judge0's protocol, and the meaning of its refusals.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! A Judge0 that runs a job when nothing of Warren's can (`JUDGE0_URL`): one submission for each
-//! run, created together and polled together. It is sent the code and the inputs, never what a
-//! test case expects: outputs are compared here, as ever.
+//! Judge0 as the last fallback (`JUDGE0_URL`): one submission for each run.
+//!
+//! The submissions of a job are created together and polled together. Judge0 is sent the code and the
+//! inputs, never what a test case expects: outputs are compared here, as always.
 
 mod catalog;
 mod client;

@@ -1,4 +1,4 @@
-//! What Judge0 says of one submission, and what our verdict on it is.
+//! Converts Judge0's report on one submission into a verdict.
 
 #[cfg(test)]
 mod tests;

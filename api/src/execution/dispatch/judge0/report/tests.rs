@@ -1,4 +1,4 @@
-//! Every end that Judge0 tells of, and our verdict on it.
+//! Every ending that Judge0 reports, and its verdict.
 
 use serde_json::json;
 
