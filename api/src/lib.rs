@@ -3,7 +3,7 @@
 //! A request's way: `access` lets it in, `routes::execute` reads it, `execution` validates it and has
 //! it run, [`history`] records the outcome in the [`store`]. [`Api`] puts this together and serves it.
 //!
-//! The modules are layers. Each imports only from layers below its own (`tests/architecture.rs`), so
+//! The modules are layers. Each imports only from layers below its own (`tests/architecture/`), so
 //! that `AppState`, which knows everything, is known to the routes alone:
 //!
 //! ```text

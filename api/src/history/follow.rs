@@ -36,7 +36,8 @@ pub(crate) enum Waited {
 }
 
 impl Follower {
-    pub(super) fn new(
+    /// Follows an execution from now on, if it is in one of these rooms.
+    pub(crate) fn new(
         history: Arc<HistoryReader>,
         rooms: Rooms,
         job: JobId,

@@ -10,7 +10,6 @@ use warren_protocol::ids::JobId;
 use warren_telemetry::Environment;
 
 use super::Recorder;
-use super::follow::Follower;
 use super::view::Seen;
 use super::watch::Watch;
 use crate::access::auth::Rooms;
@@ -42,11 +41,6 @@ impl HistoryReader {
             Ok(_) => Err(unknown(id)),
             Err(error) => Err(self.unavailable(&error)),
         }
-    }
-
-    /// Follows an execution from now on, if it is in one of these rooms.
-    pub(crate) fn follow(self: &Arc<Self>, rooms: Rooms, job: JobId) -> Result<Follower, Problem> {
-        Follower::new(Arc::clone(self), rooms, job)
     }
 
     /// Logs that the store cannot be read, and returns the answer to the caller.

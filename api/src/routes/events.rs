@@ -56,7 +56,7 @@ pub(crate) async fn get(
     rooms: Rooms,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
-    let follower = state.history.follow(rooms, job_id(id)?)?;
+    let follower = Follower::new(Arc::clone(&state.history), rooms, job_id(id)?)?;
     let feed = EventFeed {
         next: Some(follower.look().await?),
         follower,

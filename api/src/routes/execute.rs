@@ -27,6 +27,7 @@ use crate::execution::intake::{ValidatedRequest, receive, room_name};
 use crate::execution::overloaded::overloaded;
 use crate::execution::preference::Preference;
 use crate::execution::unattended::Ticket;
+use crate::history::follow::Follower;
 use crate::state::AppState;
 use crate::store::End;
 
@@ -208,7 +209,7 @@ async fn result_within(state: &AppState, answer: Answer, by: Instant) -> Answer 
         Answer::Other(_) => return answer,
     };
     // Without a permit to wait, it is as if the time had been over.
-    let Ok(mut follower) = state.history.follow(Rooms::All, job) else {
+    let Ok(mut follower) = Follower::new(Arc::clone(&state.history), Rooms::All, job) else {
         return answer;
     };
     let result = match follower.end(by).await.map(|seen| seen.execution.end) {

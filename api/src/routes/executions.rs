@@ -14,6 +14,7 @@ use warren_protocol::ids::JobId;
 
 use crate::access::auth::Rooms;
 use crate::description::{ErrorAnswer, ExecutionErrors};
+use crate::history::follow::Follower;
 use crate::history::view::ExecutionResponse;
 use crate::state::AppState;
 
@@ -48,7 +49,9 @@ pub(crate) async fn get(
         state.history.see(&rooms, id).await?
     } else {
         let until = Instant::now() + wait;
-        state.history.follow(rooms, id)?.end(until).await?
+        Follower::new(Arc::clone(&state.history), rooms, id)?
+            .end(until)
+            .await?
     };
     Ok(Json(seen.into()))
 }

@@ -1,7 +1,5 @@
 //! Record of one execution: its job and its outcome.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use warren_languages::LanguageName;
@@ -13,14 +11,11 @@ use warren_protocol::limits::ByteSize;
 use warren_protocol::reply::{JobFailure, Reply};
 use warren_protocol::time::EpochMillis;
 
-use super::ExecutionStatus;
+use super::status::{ExecutionStatus, PENDING};
 
 /// The most program text (outputs, inputs, expected outputs) that is recorded of one execution.
 /// A MongoDB document holds 16 MiB, and an answer may be larger.
 pub const MAX_RECORDED_TEXT: ByteSize = ByteSize::mib(4);
-/// How long after it was due a job without a result is given up: jobs expire with their deadline,
-/// and one that was begun in time is long done.
-pub const OVERDUE: Duration = Duration::from_secs(60);
 
 /// What is recorded of one job.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +23,7 @@ pub struct Execution {
     /// The job.
     pub job_id: JobId,
     /// What was asked for; `None` for the reply of a worker that could not read the job.
-    pub origin: Option<Origin>,
+    pub origin: Option<JobOrigin>,
     /// What became of it.
     pub end: End,
     /// When this was recorded.
@@ -39,7 +34,7 @@ pub struct Execution {
 
 /// What was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct JobOrigin {
     /// The room it was submitted to.
     pub room: RoomId,
     /// The language it was to run as.
@@ -71,7 +66,7 @@ impl End {
     #[must_use]
     pub fn status(&self) -> &'static str {
         match self {
-            Self::Pending => "pending",
+            Self::Pending => PENDING,
             Self::Ran(response) => response.status.as_str(),
             Self::Failed(_) => "failed",
         }
@@ -120,7 +115,7 @@ impl From<CodeHash> for String {
     }
 }
 
-impl From<&Job> for Origin {
+impl From<&Job> for JobOrigin {
     fn from(job: &Job) -> Self {
         Self {
             room: job.room.clone(),
@@ -133,7 +128,7 @@ impl From<&Job> for Origin {
     }
 }
 
-impl Origin {
+impl JobOrigin {
     /// From what a database holds; `None` unless all of it is there.
     pub(super) fn from_parts(
         room: Option<String>,
@@ -163,7 +158,7 @@ impl Execution {
     #[must_use]
     pub fn of(job: &Job, end: End) -> Self {
         let callback = job.callback.clone();
-        Self::new(job.id, Some(Origin::from(job)), end, callback)
+        Self::new(job.id, Some(JobOrigin::from(job)), end, callback)
     }
 
     /// What a reply that nobody waited for tells of its job.
@@ -184,10 +179,15 @@ impl Execution {
             Err(failure) => End::Failed(failure),
         };
         let callback = job.as_ref().and_then(|job| job.callback.clone());
-        Self::new(job_id, job.as_deref().map(Origin::from), end, callback)
+        Self::new(job_id, job.as_deref().map(JobOrigin::from), end, callback)
     }
 
-    fn new(job_id: JobId, origin: Option<Origin>, end: End, callback: Option<CallbackUrl>) -> Self {
+    fn new(
+        job_id: JobId,
+        origin: Option<JobOrigin>,
+        end: End,
+        callback: Option<CallbackUrl>,
+    ) -> Self {
         let end = match end {
             End::Ran(response) => End::Ran(Box::new(clipped(*response, MAX_RECORDED_TEXT))),
             end => end,

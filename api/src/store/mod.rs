@@ -14,12 +14,12 @@ mod status;
 
 pub use claim::{Claim, ClaimKey, Claimed, Fingerprint};
 pub use cursor::{Cursor, InvalidCursor};
-pub use execution::{CodeHash, End, Execution, MAX_RECORDED_TEXT, OVERDUE, Origin};
+pub use execution::{CodeHash, End, Execution, JobOrigin, MAX_RECORDED_TEXT};
 pub use listing::{Listing, Page, PageSize, Summary};
 pub use mongo::MongoStore;
 pub use retention::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
 pub use sqlite::SqliteStore;
-pub use status::{ExecutionStatus, InvalidStatus};
+pub use status::{ExecutionStatus, InvalidStatus, OVERDUE};
 
 use async_trait::async_trait;
 use std::path::PathBuf;

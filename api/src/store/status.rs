@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::time::Duration;
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -9,7 +10,11 @@ use utoipa::{PartialSchema, ToSchema};
 use warren_protocol::outcome::Status;
 use warren_protocol::time::EpochMillis;
 
-use super::{End, OVERDUE};
+/// How long after it was due a job without a result is given up: jobs expire with their deadline,
+/// and one that was begun in time is long done.
+pub const OVERDUE: Duration = Duration::from_secs(60);
+/// The status of an execution without an end.
+pub(super) const PENDING: &str = "pending";
 
 /// A status of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +52,7 @@ impl ExecutionStatus {
         match self {
             Self::Ran(status) => status.as_str(),
             Self::Failed => "failed",
-            Self::Pending | Self::Lost => End::Pending.status(),
+            Self::Pending | Self::Lost => PENDING,
         }
     }
 

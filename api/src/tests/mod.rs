@@ -1,7 +1,7 @@
 //! Tests of the API over a real queue, a real consumer, and a real store.
 //!
 //! They stay inside the crate: they drive its router without a socket, switch off a store or a name
-//! server, and shorten intervals, none of which an operator can. In `api/tests/` all of that would
+//! server, and shorten intervals, none of which an operator can. In a folder of integration tests, all of that would
 //! have to be `pub`.
 
 mod admission;

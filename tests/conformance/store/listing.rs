@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use warren_api::store::{
-    Cursor, End, Execution, ExecutionStatus, Listing, Origin, PageSize, Store, Summary,
+    Cursor, End, Execution, ExecutionStatus, JobOrigin, Listing, PageSize, Store, Summary,
 };
 use warren_protocol::ids::{JobId, RoomId};
 use warren_protocol::outcome::Status;
@@ -22,7 +22,7 @@ fn room(name: &str) -> RoomId {
 fn placed(execution: Execution, room: &str, submitted_at: u64) -> Execution {
     let origin = execution.origin.expect("it has an origin");
     Execution {
-        origin: Some(Origin {
+        origin: Some(JobOrigin {
             room: self::room(room),
             submitted_at: EpochMillis::from_millis(BASE + submitted_at),
             ..origin
@@ -124,7 +124,7 @@ pub(super) async fn filters_tell_languages_and_standings_apart(opener: Opener) {
         let execution = Execution::of(&job(), End::Pending);
         let origin = execution.origin.clone().expect("it has an origin");
         Execution {
-            origin: Some(Origin { due_at, ..origin }),
+            origin: Some(JobOrigin { due_at, ..origin }),
             recorded_at,
             ..execution
         }

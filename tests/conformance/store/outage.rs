@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mongodb::bson::{Document, doc};
 use tokio_util::sync::CancellationToken;
 use warren_api::history::Recorder;
-use warren_api::store::{CodeKeeping, MongoStore, Origin, STORE_TIMEOUT, Store, StoreError};
+use warren_api::store::{CodeKeeping, JobOrigin, MongoStore, STORE_TIMEOUT, Store, StoreError};
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 use warren_queue::{ApiQueue, MemoryQueue, Prefetch, QueueLink, WorkerQueue};
@@ -150,9 +150,9 @@ async fn a_late_result_is_acknowledged_only_once_it_is_recorded() {
         })
         .await;
         let found = find(store.as_ref(), late.id).await;
-        let origin = Origin {
+        let origin = JobOrigin {
             source: None,
-            ..Origin::from(&late)
+            ..JobOrigin::from(&late)
         };
         assert_eq!(found.origin, Some(origin));
         stop.cancel();

@@ -41,13 +41,13 @@ struct Known {
     /// Until when they may be used; never, while there are none.
     until: Option<Instant>,
     attempts: u64,
-    last: Attempt,
+    last: LastFetch,
     /// When the next fetch out of turn may begin.
     cool: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Attempt {
+enum LastFetch {
     Succeeded,
     Failed,
 }
@@ -67,7 +67,7 @@ impl KeySet {
             keys: Arc::default(),
             until: None,
             attempts: 0,
-            last: Attempt::Failed,
+            last: LastFetch::Failed,
             cool: Instant::now(),
         });
         let wanted = Arc::new(Notify::new());
@@ -109,9 +109,9 @@ impl Known {
 
     fn missing(&self) -> Missing {
         match self.last {
-            Attempt::Succeeded => Missing::Unknown,
+            LastFetch::Succeeded => Missing::Unknown,
             // It may have got a new key meanwhile.
-            Attempt::Failed => Missing::Unavailable,
+            LastFetch::Failed => Missing::Unavailable,
         }
     }
 }
@@ -133,7 +133,7 @@ async fn keep(
                     known.keys = Arc::new(keys);
                     known.until = Some(now + age + fetch_policy.stale);
                     known.attempts += 1;
-                    known.last = Attempt::Succeeded;
+                    known.last = LastFetch::Succeeded;
                     known.cool = now + fetch_policy.cooldown;
                 });
                 now + age.mul_f64(RIPE)
@@ -147,7 +147,7 @@ async fn keep(
                 pause = MAX_PAUSE.min(pause * 2);
                 known.send_modify(|known| {
                     known.attempts += 1;
-                    known.last = Attempt::Failed;
+                    known.last = LastFetch::Failed;
                     known.cool = next.min(now + fetch_policy.cooldown);
                 });
                 next

@@ -38,12 +38,12 @@ pub(super) struct Left {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exceeded {
     pub(super) left: Left,
-    pub(super) cause: Cause,
+    pub(super) cause: ExceededBy,
 }
 
 /// Why it did not suffice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum ExceededBy {
     /// Too many came; there is enough again after this.
     TooSoon(Duration),
     /// So many at once are never allowed.
@@ -90,9 +90,9 @@ impl<C: Clock + Clone> Limiter<C> {
             Ok(Ok(state)) => Ok(left(state.remaining_burst_capacity())),
             Ok(Err(until)) => {
                 let wait = until.wait_time_from(self.clock.now());
-                Err(exceeded(Cause::TooSoon(wait)))
+                Err(exceeded(ExceededBy::TooSoon(wait)))
             }
-            Err(_more_than_at_once) => Err(exceeded(Cause::TooMany)),
+            Err(_more_than_at_once) => Err(exceeded(ExceededBy::TooMany)),
         }
     }
 
@@ -133,7 +133,7 @@ mod tests {
             assert_eq!(left.reset, SIX * (3 - remaining));
         }
         let exceeded = limiter.take(&room(1), ONE).unwrap_err();
-        assert_eq!(exceeded.cause, Cause::TooSoon(SIX));
+        assert_eq!(exceeded.cause, ExceededBy::TooSoon(SIX));
         assert_eq!(exceeded.left.remaining, 0);
         assert!(limiter.take(&room(2), ONE).is_ok(), "another has its own");
 
@@ -150,11 +150,11 @@ mod tests {
         let (two, four) = (NonZeroU32::new(2).unwrap(), NonZeroU32::new(4).unwrap());
         assert_eq!(limiter.take(&room(1), two).unwrap().remaining, 1);
         let exceeded = limiter.take(&room(1), two).unwrap_err();
-        assert_eq!(exceeded.cause, Cause::TooSoon(SIX));
+        assert_eq!(exceeded.cause, ExceededBy::TooSoon(SIX));
         assert!(limiter.take(&room(1), ONE).is_ok(), "nothing was taken");
         clock.advance(SIX * 10);
         let exceeded = limiter.take(&room(1), four).unwrap_err();
-        assert_eq!(exceeded.cause, Cause::TooMany);
+        assert_eq!(exceeded.cause, ExceededBy::TooMany);
     }
 
     #[test]

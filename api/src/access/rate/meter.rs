@@ -16,7 +16,7 @@ use warren_protocol::ids::RoomId;
 
 use super::Rates;
 use super::limit::Limit;
-use super::limiter::{Cause, Exceeded, Left};
+use super::limiter::{Exceeded, ExceededBy, Left};
 use super::who::Who;
 use crate::access::caller::Caller;
 use crate::sync::Lock;
@@ -139,11 +139,11 @@ impl<S: Sync> FromRequestParts<S> for Meter {
 fn refusal(exceeded: Exceeded, count: NonZeroU32) -> Problem {
     let limit = exceeded.left.limit;
     let (wait, message) = match exceeded.cause {
-        Cause::TooSoon(wait) => (
+        ExceededBy::TooSoon(wait) => (
             wait,
             "Too many requests. Retry after the number of seconds in Retry-After.".to_owned(),
         ),
-        Cause::TooMany => (
+        ExceededBy::TooMany => (
             exceeded.left.reset,
             format!(
                 "{count} requests at once are more than the {limit} that are allowed. Send them in smaller batches."

@@ -1,5 +1,6 @@
 //! Dispatch of jobs to backends, tried in order until one takes the job.
 
+mod backend_name;
 mod breaker;
 pub(crate) mod config;
 mod direct_worker;
@@ -10,11 +11,11 @@ pub(crate) mod judge0;
 mod queued;
 mod retry_after;
 
+pub(crate) use backend_name::BackendName;
 use breaker::BreakerState;
 pub(crate) use error::{DispatchError, OVERLOADED, failure_problem};
 pub(crate) use fallback::Fallback;
 
-use std::fmt;
 use std::sync::Arc;
 
 use warren_outbound::ClientError;
@@ -46,34 +47,6 @@ pub(crate) enum Backend {
 pub(crate) struct Answered {
     pub(crate) reply: Reply,
     pub(crate) backend: BackendName,
-}
-
-/// The name of a backend in answers, health and logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BackendName {
-    /// [`Backend::Queue`].
-    Queue,
-    /// `EXECUTOR_URL`.
-    Executor,
-    /// `JUDGE0_URL`.
-    Judge0,
-}
-
-impl BackendName {
-    /// Returns the name as it is in JSON.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Queue => "queue",
-            Self::Executor => "executor",
-            Self::Judge0 => "judge0",
-        }
-    }
-}
-
-impl fmt::Display for BackendName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl Backend {

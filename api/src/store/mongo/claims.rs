@@ -8,8 +8,8 @@ use warren_protocol::ids::JobId;
 use warren_protocol::time::EpochMillis;
 
 use super::super::{Claim, ClaimKey, Fingerprint};
+use super::codes::is_duplicate;
 use super::document::{from_bson, to_bson};
-use super::is_duplicate;
 
 /// How often a key that changes hands under ours is looked at again.
 const LOOKS: usize = 8;
@@ -17,7 +17,7 @@ const LOOKS: usize = 8;
 /// A document of the collection, but for `_id`, which is the key.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Fields {
+struct ClaimFields {
     fingerprint: String,
     job_id: String,
     due_at: DateTime,
@@ -83,7 +83,7 @@ pub(super) fn read(
     key: &ClaimKey,
     document: Document,
 ) -> Result<Claim, Box<dyn std::error::Error + Send + Sync>> {
-    let fields: Fields = bson::deserialize_from_document(document)?;
+    let fields: ClaimFields = bson::deserialize_from_document(document)?;
     Ok(Claim {
         key: key.clone(),
         fingerprint: Fingerprint::from_store(fields.fingerprint),

@@ -9,7 +9,7 @@ use mongodb::options::{Acknowledgment, ClientOptions, ConnectionString, WriteCon
 use mongodb::{Client, Collection, Database, IndexModel};
 
 use super::super::Retention;
-use super::code_of;
+use super::codes::code_of;
 
 const EXECUTIONS: &str = "executions";
 const CLAIMS: &str = "claims";

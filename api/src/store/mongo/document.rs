@@ -7,7 +7,7 @@ use warren_protocol::ids::JobId;
 use warren_protocol::reply::JobFailure;
 use warren_protocol::time::EpochMillis;
 
-use super::super::{End, Execution, Origin};
+use super::super::{End, Execution, JobOrigin};
 
 /// A document of the collection, but for `_id`, which is the job's id.
 #[derive(Serialize, Deserialize)]
@@ -66,7 +66,7 @@ impl Fields {
             (None, Some(failure)) => End::Failed(failure),
             (None, None) => End::Pending,
         };
-        let origin = Origin::from_parts(
+        let origin = JobOrigin::from_parts(
             self.room,
             self.language,
             self.submitted_at.map(from_bson),
@@ -76,7 +76,7 @@ impl Fields {
         let source = self.code;
         Ok(Execution {
             job_id,
-            origin: origin.map(|origin| Origin { source, ..origin }),
+            origin: origin.map(|origin| JobOrigin { source, ..origin }),
             end,
             recorded_at: from_bson(self.recorded_at),
             callback: None,

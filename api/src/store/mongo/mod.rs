@@ -1,6 +1,7 @@
 //! The store for production: MongoDB, written with majority.
 
 mod claims;
+mod codes;
 mod collections;
 mod document;
 mod listing;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mongodb::Collection;
 use mongodb::bson::{self, Document, doc};
-use mongodb::error::{Error as MongoError, ErrorKind, WriteFailure};
+use mongodb::error::{Error as MongoError, ErrorKind};
 use mongodb::options::ConnectionString;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use warren_protocol::ids::JobId;
 
+use self::codes::{code_of, is_duplicate};
 use self::collections::{Collections, connect};
 use self::document::Fields;
 use super::{
@@ -28,9 +30,6 @@ const NAME: &str = "mongodb";
 /// How many operations are under way at once; one more waits for a place. An operation that timed
 /// out keeps its place until the driver lets go of it, so that a hung server gathers no tasks.
 const MAX_OPERATIONS: usize = 64;
-/// MongoDB's codes for a unique index violated, and for documents that are too large or that the
-/// collection's validator refuses: no second try will change these.
-const DUPLICATE_KEY: i32 = 11_000;
 const NEVER_TAKEN: [i32; 3] = [121, 10_334, 17_280];
 
 /// Executions and claims in collections of a MongoDB database.
@@ -205,18 +204,6 @@ async fn settle(
         Err(error) if is_duplicate(&error) => executions.update_one(pending, set).await.map(drop),
         result => result.map(drop),
     }
-}
-
-fn code_of(error: &MongoError) -> Option<i32> {
-    match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
-        ErrorKind::Command(error) => Some(error.code),
-        _ => None,
-    }
-}
-
-fn is_duplicate(error: &MongoError) -> bool {
-    code_of(error) == Some(DUPLICATE_KEY)
 }
 
 fn from_mongo(error: MongoError) -> StoreError {

@@ -2,6 +2,7 @@
 
 mod claims;
 mod listing;
+mod operation;
 mod row;
 mod schema;
 mod sweep;
@@ -18,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use warren_protocol::ids::JobId;
 
+use self::operation::Operation;
 use self::row::{NewRow, OldRow};
 use self::schema::SCHEMA_VERSION;
 use super::{
@@ -32,8 +34,6 @@ const PENDING_OPERATIONS: usize = 64;
 /// How long another process may hold the file's lock. Below [`STORE_TIMEOUT`], so that SQLite's
 /// own words are the ones reported.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
-
-type Operation = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Executions and claims in a file of this machine.
 pub struct SqliteStore {

@@ -4,12 +4,12 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use warren_protocol::ids::JobId;
 use warren_protocol::time::EpochMillis;
 
-use super::super::{End, Execution, Origin};
+use super::super::{End, Execution, JobOrigin};
 
 /// What is written of an execution.
 pub(super) struct NewRow {
     id: String,
-    origin: Option<Origin>,
+    origin: Option<JobOrigin>,
     recorded_at: i64,
     status: &'static str,
     duration_ms: Option<f64>,
@@ -125,7 +125,7 @@ impl OldRow {
             (None, Some(json)) => End::Failed(serde_json::from_str(&json)?),
             (None, None) => End::Pending,
         };
-        let origin = Origin::from_parts(
+        let origin = JobOrigin::from_parts(
             self.room,
             self.language,
             self.submitted_at.map(from_sql),
@@ -135,7 +135,7 @@ impl OldRow {
         let source = self.source;
         Ok(Execution {
             job_id,
-            origin: origin.map(|origin| Origin { source, ..origin }),
+            origin: origin.map(|origin| JobOrigin { source, ..origin }),
             end,
             recorded_at: from_sql(self.recorded_at),
             callback: None,

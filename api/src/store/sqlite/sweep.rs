@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use warren_protocol::time::{EpochMillis, millis};
 
 use super::super::Retention;
-use super::Operation;
+use super::operation::Operation;
 use super::row::to_sql;
 
 /// How many rows are deleted in one go.

@@ -12,12 +12,13 @@ use url::Url;
 use warren_outbound::{ClientError, client_builder, read_bounded};
 use warren_protocol::limits::ByteSize;
 
-use super::CODE;
 use super::report::{FIELDS, Report};
 use crate::execution::dispatch::config::Judge0Config;
 use crate::execution::dispatch::fault::Fault;
 use crate::execution::dispatch::retry_after::retry_after;
 use crate::sync::Lock;
+
+pub(super) const CODE: &str = "judge0_failed";
 
 /// How long Judge0 may take for one request. It only notes submissions and tells of them.
 const TIMEOUT: Duration = Duration::from_secs(4);

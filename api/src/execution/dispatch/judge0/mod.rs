@@ -30,10 +30,9 @@ use super::config::{Judge0Config, PollPauses};
 use super::fallback::{Checked, Remote};
 use super::fault::Fault;
 use catalog::{Catalog, LanguageEntry};
-use client::{Client, garbage};
+use client::{CODE, Client, garbage};
 use report::{Judged, NoVerdict, Report};
 
-const CODE: &str = "judge0_failed";
 /// The most jobs it is sent at a time, which bounds the memory that their answers take.
 const MAX_JOBS: usize = 16;
 /// How long its languages and limits are taken to be as they were. RapidAPI counts requests.
