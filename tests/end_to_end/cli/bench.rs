@@ -184,7 +184,7 @@ async fn a_broker_that_others_work_on_is_left_alone() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("workers take jobs from this broker already"),
+        said.contains("workers already take jobs from this broker"),
         "{said}"
     );
     assert!(!said.contains("guest:guest"), "{said}");
