@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use super::sent::{completed, send};
 use crate::harness::warren::Warren;
+use warren_queue::rabbit::lanes::lane_of;
+
+/// A room whose lane is not the crowd's.
+const ROOM: &str = "cold";
 
 /// Unattended jobs of a room of their own: each is given a container that is started for it.
 pub struct Starts<'a> {
@@ -14,7 +18,13 @@ pub struct Starts<'a> {
 impl<'a> Starts<'a> {
     /// Sends that many.
     pub async fn begin(api: &'a Warren, count: u32) -> Self {
-        let jobs = send(api, "starts", count).await;
+        let lane = |room: &str| lane_of(&room.parse().expect("a room"));
+        assert_ne!(
+            lane(ROOM),
+            lane("crowd"),
+            "they would wait behind the crowd"
+        );
+        let jobs = send(api, ROOM, count).await;
         Self { api, jobs }
     }
 
