@@ -43,7 +43,7 @@ unit: ## the tests that need no service: each crate's own, and the rules of the 
 	@scripts/phase unit scripts/cargo-test-unit
 
 doc: ## the documentation of the code, private items too; broken links are errors
-	@RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links -D rustdoc::invalid_html_tags $(DENY_WARNINGS)" \
+	@RUSTDOCFLAGS="-D rustdoc::broken_intra_doc_links -D rustdoc::invalid_html_tags $(DENY_WARNINGS) -A rustdoc::private_intra_doc_links" \
 		scripts/phase doc cargo doc --workspace --no-deps --document-private-items --locked
 
 docs-config: ## docs/CONFIGURATION.md and .env.example, written from the list of variables in code
