@@ -221,7 +221,7 @@ fn a_command_that_does_not_wait_for_its_source_cannot_be_parked() {
         (vec!["true"], "ended (exit status: 0)"),
         (vec!["sh", "-c", "kill -9 $$"], "ended (signal: 9"),
         (vec!["sleep", "60"], "did not open its source file"),
-        (vec!["python9", "main.py"], "could not be started"),
+        (vec!["python9", "main.py"], "failed to start `python9`"),
     ] {
         let mut container = Container::start(Image::Python);
         container.send(&ToRunner::Park(Park {
