@@ -130,10 +130,6 @@ async fn seen(pooled: bool, flooded: bool) -> anyhow::Result<Seen> {
     Ok(Seen { took, a_second })
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the figures are what the test measures"
-)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_batches_does_not_delay_callers() -> anyhow::Result<()> {
     let mut medians = [Vec::new(), Vec::new()];
