@@ -97,7 +97,7 @@ impl Jobs {
             }
             match self.stream.recv().await {
                 Some(Offer::Job(delivery)) => return Ok(Some(delivery)),
-                Some(Offer::Suspect(turn)) => self.fetching = Some(tokio::spawn(turn.fetch())),
+                Some(Offer::Suspect(token)) => self.fetching = Some(tokio::spawn(token.fetch())),
                 None => return Ok(None),
             }
         }

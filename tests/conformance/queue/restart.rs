@@ -132,11 +132,11 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     let (suspect, survivor) = (job_for(PATIENCE)?, job_for(PATIENCE)?);
     api.submit_unattended(&suspect).await?;
     drop(jobs.next().await?);
-    let turn = jobs.token().await?;
+    let token = jobs.token().await?;
     api.submit_unattended(&survivor).await?;
     broker.kill();
     refuses_at_once(&api, Duration::from_secs(1)).await?;
-    drop(turn);
+    drop(token);
     broker.start().await?;
     let mut kept = HashMap::new();
     while kept.len() < 2 {

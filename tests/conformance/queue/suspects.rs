@@ -41,7 +41,7 @@ async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Resul
                 waits.push((submit(&api, &job).await?, job));
             }
         }
-        // In the first round all are held, later on they are suspects, of which one has its turn.
+        // In the first round all are held, later on they are suspects, of which one has its token.
         // Like a worker that is still busy, this one does not fetch it.
         let _held = if round == 0 {
             let mut held = Vec::new();
@@ -50,12 +50,12 @@ async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Resul
             }
             (Some(held), None)
         } else {
-            let turn = jobs.token().await?;
+            let token = jobs.token().await?;
             until(&api, "all are suspects", |now| {
                 waiting(now) == u32::from(HELD)
             })
             .await?;
-            (None, Some(turn))
+            (None, Some(token))
         };
         worker.stop.cancel();
         fixture.sever(&worker).await?;
@@ -66,7 +66,7 @@ async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Resul
     for _ in 0..HELD {
         let suspect = jobs.next().await?;
         assert!(suspect.redelivered);
-        // One at a time: the next one's turn comes once this one is settled.
+        // One at a time: the next one's token arrives once this one is settled.
         jobs.none().await?;
         done(suspect).await?;
     }
@@ -119,7 +119,7 @@ async fn only_the_cause_is_given_up(fixture: &impl Fixture, vhost: &Vhost) -> an
                 drop((delivery, held));
                 break;
             }
-            // Before the poison's turn comes, some of the others may have theirs.
+            // Before the poison's token arrives, some of the others may have theirs.
             done(delivery).await?;
         }
     }
@@ -185,14 +185,14 @@ async fn a_turn_without_a_suspect_is_no_turn() -> anyhow::Result<()> {
     jobs.none().await?;
     drop(submit(&api, &job()?).await?);
     drop(jobs.next().await?);
-    let turn = jobs.token().await?;
+    let token = jobs.token().await?;
     assert_eq!(fixture.0.take(SUSPECTS).await?["redelivered"], false);
-    assert!(turn.fetch().await?.is_none(), "somebody else had it");
+    assert!(token.fetch().await?.is_none(), "somebody else had it");
     works(&api, &mut jobs).await?;
     jobs.none().await
 }
 
-/// A suspect whose turn was lost has that of another.
+/// A suspect whose token was lost has that of another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspect_without_a_turn_of_its_own_is_run() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
@@ -208,11 +208,11 @@ async fn a_suspect_without_a_turn_of_its_own_is_run() -> anyhow::Result<()> {
         held.push(jobs.next().await?);
     }
     drop(held.pop());
-    let turn = jobs.token().await?;
+    let token = jobs.token().await?;
     drop(held.pop());
     until(&api, "both are suspects", |now| now.waiting == 2).await?;
     fixture.0.take(TURNS).await?;
-    let first = turn.fetch().await?;
+    let first = token.fetch().await?;
     let first = first.ok_or_else(|| anyhow::anyhow!("no suspect"))?;
     assert!(sent.remove(&first.job.id));
     done(first).await?;

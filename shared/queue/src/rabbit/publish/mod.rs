@@ -3,6 +3,7 @@
 mod pool;
 mod publisher;
 mod replier;
+mod shared_connection;
 
 pub(crate) use pool::PooledPublisher;
 pub(crate) use publisher::{Message, PublishError, Published, Publisher, QueueMessage};

@@ -7,18 +7,18 @@
 //! send, and checks at checkout. Consumers and the interactive publisher need more (a rebuild as one
 //! unit, a bounded handshake, a probe), and stay supervised.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_lapin::{
-    Hook, HookError, Manager, Object, Pool, PoolError, QueueMode, Runtime, Timeouts,
-};
+use deadpool_lapin::{Hook, HookError, Manager, Pool, QueueMode, Runtime, Timeouts};
 use futures_util::future::join_all;
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{Connection, ConnectionProperties};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::publisher::{PublishError, Publisher, QueueMessage, confirming, publish_on};
+use super::publisher::{PublishError, Publisher, QueueMessage, publish_on};
+use super::shared_connection::Lanes;
 use crate::rabbit::link::config::RabbitConfig;
 use crate::rabbit::link::connection::CLOSE_TIMEOUT;
 use crate::rabbit::link::supervisor::Link;
@@ -42,20 +42,23 @@ pub(crate) struct PooledPublisher {
     /// absent broker is not dialled at each message; rebuilt, it declares a queue that was deleted.
     supervised: Link<Publisher>,
     /// `None`: everything is published on the supervised connection.
-    pool: Option<Pool>,
+    lanes: Option<Arc<Lanes>>,
 }
 
 impl PooledPublisher {
     /// An empty pool; it connects when there is something to publish.
     pub(crate) fn new(config: &RabbitConfig, supervised: Link<Publisher>) -> Self {
-        let pool = build(config).unwrap_or_else(|problem| {
+        let lanes = build(config).unwrap_or_else(|problem| {
             tracing::warn!(
                 problem,
                 "no pool of connections to RabbitMQ; using one for all"
             );
             None
         });
-        Self { supervised, pool }
+        Self {
+            supervised,
+            lanes: lanes.map(Arc::new),
+        }
     }
 
     /// Publishes to a durable queue and waits until the broker has it.
@@ -65,30 +68,32 @@ impl PooledPublisher {
         within: Duration,
     ) -> Result<(), PublishError> {
         let publisher = self.supervised.now().map_err(PublishError::NotSent)?;
-        let Some(pool) = &self.pool else {
+        let Some(lanes) = &self.lanes else {
             return publisher.to_queue(message, within).await;
         };
         let supervised = publisher.connected();
-        let publishing = publish_on(supervised, check_out(pool), message.routed(), within);
+        let publishing = publish_on(supervised, lanes.open(), message.routed(), within);
         let (lane, published) = publishing.await?;
-        lane.check_in();
+        lane.keep();
         message.queued(published, supervised)
     }
 
     /// The state of the pool; `None` without a pool.
     pub(crate) fn status(&self) -> Option<BrokerPool> {
-        let status = self.pool.as_ref()?.status();
+        let lanes = self.lanes.as_ref()?;
+        let status = lanes.pool.status();
         Some(BrokerPool {
             size: status.size,
             available: status.available,
-            waiting: status.waiting,
+            waiting: lanes.waiting(),
         })
     }
 
     /// Closes idle connections until `stop`, then the pool. Messages that are being published then
     /// still are, within their bounds.
     pub(crate) async fn sweep(self, stop: CancellationToken) {
-        let Some(pool) = self.pool else { return };
+        let Some(lanes) = self.lanes else { return };
+        let pool = &lanes.pool;
         let pause = || stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY));
         while pause().await.is_some() {
             let idle = pool.retain(|connection, usage| {
@@ -104,7 +109,7 @@ impl PooledPublisher {
 
 /// The pool, if `config` wants one and its address survives being written as text, which is all
 /// that the pool takes: the library reads an IPv6 literal as its default host.
-fn build(config: &RabbitConfig) -> Result<Option<Pool>, &'static str> {
+fn build(config: &RabbitConfig) -> Result<Option<Lanes>, &'static str> {
     let Some(connections) = config.pooled() else {
         return Ok(None);
     };
@@ -134,69 +139,8 @@ fn build(config: &RabbitConfig) -> Result<Option<Pool>, &'static str> {
             Ok(())
         }))
         .build();
-    pool.map(Some)
-        .map_err(|_unconfigured| "its configuration is incomplete; this is a bug in Warren")
-}
-
-/// A channel for one message on a connection that was checked out. The channel comes first, since
-/// one that outlives its connection makes the library log errors.
-struct PooledLane {
-    channel: Channel,
-    checkout: Checkout,
-}
-
-impl PooledLane {
-    /// The message is settled: the connection is fit for another.
-    fn check_in(self) {
-        let Self {
-            channel,
-            mut checkout,
-        } = self;
-        drop(channel);
-        drop(checkout.0.take());
-    }
-}
-
-impl AsRef<Channel> for PooledLane {
-    fn as_ref(&self) -> &Channel {
-        &self.channel
-    }
-}
-
-/// A connection that leaves the pool, and is closed, unless its message was settled: it may be dead
-/// without anyone having noticed.
-struct Checkout(Option<Object>);
-
-impl Checkout {
-    async fn channel(&self) -> Result<Channel, QueueError> {
-        let connection = self.0.as_ref().ok_or(QueueError::Closed)?;
-        let channel = connection.create_channel().await;
-        confirming(channel.map_err(QueueError::while_doing("open a channel"))?).await
-    }
-}
-
-impl Drop for Checkout {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            // Dropped, it closes in the background.
-            drop(Object::take(connection));
-        }
-    }
-}
-
-async fn check_out(pool: &Pool) -> Result<PooledLane, QueueError> {
-    let connection = pool.get().await.map_err(|error| match error {
-        PoolError::Backend(source) => QueueError::while_doing("connect")(source),
-        PoolError::Closed => QueueError::Closed,
-        _ => QueueError::TimedOut {
-            context: "connecting",
-        },
-    })?;
-    let checkout = Checkout(Some(connection));
-    Ok(PooledLane {
-        channel: checkout.channel().await?,
-        checkout,
-    })
+    let pool = pool.map_err(|_unconfigured| "its configuration is incomplete; this is a bug")?;
+    Ok(Some(Lanes::of(pool, connections.get())))
 }
 
 async fn close_all(connections: Vec<Connection>) {
