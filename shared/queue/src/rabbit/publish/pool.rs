@@ -22,7 +22,7 @@ use super::shared_connection::Lanes;
 use crate::rabbit::link::config::RabbitConfig;
 use crate::rabbit::link::connection::CLOSE_TIMEOUT;
 use crate::rabbit::link::supervisor::Link;
-use crate::{BrokerPool, QueueError};
+use crate::BrokerPool;
 
 /// What the connections are for, in the management UI.
 const PURPOSE: &str = "publish durable";
