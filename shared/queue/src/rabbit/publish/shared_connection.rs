@@ -48,7 +48,7 @@ impl Lanes {
             permit.map_err(|_closed| QueueError::Closed)?
         };
         // Before the channel is opened: a connection on which that fails is not used again.
-        let hold = Hold::on(self.connection().await?, permit);
+        let hold = ConnectionShare::on(self.connection().await?, permit);
         Ok(PooledLane {
             channel: hold.connection.channel().await?,
             hold,
@@ -152,7 +152,7 @@ impl Drop for SharedConnection {
 /// the library log errors.
 pub(crate) struct PooledLane<'a> {
     channel: Channel,
-    hold: Hold<'a>,
+    hold: ConnectionShare<'a>,
 }
 
 impl PooledLane<'_> {
@@ -173,14 +173,14 @@ impl AsRef<Channel> for PooledLane<'_> {
 /// The use of a connection for one message. Dropped before the message is settled, the connection is
 /// not used again, unless another message was settled on it meanwhile: it may be dead without anyone
 /// having noticed.
-struct Hold<'a> {
+struct ConnectionShare<'a> {
     connection: Arc<SharedConnection>,
     is_settled: bool,
     settled_before: u64,
     _permit: SemaphorePermit<'a>,
 }
 
-impl<'a> Hold<'a> {
+impl<'a> ConnectionShare<'a> {
     fn on(connection: Arc<SharedConnection>, permit: SemaphorePermit<'a>) -> Self {
         Self {
             is_settled: false,
@@ -196,7 +196,7 @@ impl<'a> Hold<'a> {
     }
 }
 
-impl Drop for Hold<'_> {
+impl Drop for ConnectionShare<'_> {
     fn drop(&mut self) {
         let settled = self.connection.settled.load(Ordering::Relaxed);
         if !self.is_settled && settled == self.settled_before {
