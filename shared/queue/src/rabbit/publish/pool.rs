@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::publisher::{PublishError, Publisher, QueueMessage, publish_on};
 use super::shared_connection::Lanes;
+use crate::BrokerPool;
 use crate::rabbit::link::config::RabbitConfig;
 use crate::rabbit::link::connection::CLOSE_TIMEOUT;
 use crate::rabbit::link::supervisor::Link;
-use crate::BrokerPool;
 
 /// What the connections are for, in the management UI.
 const PURPOSE: &str = "publish durable";
