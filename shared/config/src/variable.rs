@@ -160,7 +160,7 @@ impl Variable {
         }
     }
 
-    /// The description as comment lines of a file `.env`, wrapped at [`COMMENT_WIDTH`] columns.
+    /// The description as comment lines of a file `.env`, wrapped at 100 columns.
     #[must_use]
     pub fn comment(&self) -> String {
         let mut lines = vec!["#".to_owned()];
