@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 /// The most names that are looked up at a time. Each takes a thread, for as long as its name servers
@@ -12,10 +12,9 @@ use tokio::sync::Semaphore;
 const MAX_LOOKUPS: usize = 16;
 
 /// Finds a name's addresses.
-#[async_trait]
 pub(crate) trait Lookup: Send + Sync {
     /// All addresses that the name has now.
-    async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+    fn lookup<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 }
 
 /// As this machine finds them: `/etc/hosts`, DNS, and whatever else it is set to.
@@ -27,17 +26,18 @@ impl Default for System {
     }
 }
 
-#[async_trait]
 impl Lookup for System {
-    async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let permit = Arc::clone(&self.0).acquire_owned().await;
-        let name = name.to_owned();
-        let looking = tokio::task::spawn_blocking(move || {
-            // Held by the thread: whoever asked may have stopped waiting.
-            let _permit = permit;
-            let found = (name.as_str(), 0).to_socket_addrs()?;
-            Ok(found.map(|address| address.ip()).collect())
-        });
-        looking.await.map_err(io::Error::other)?
+    fn lookup<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        Box::pin(async move {
+            let permit = Arc::clone(&self.0).acquire_owned().await;
+            let name = name.to_owned();
+            let looking = tokio::task::spawn_blocking(move || {
+                // Held by the thread: whoever asked may have stopped waiting.
+                let _permit = permit;
+                let found = (name.as_str(), 0).to_socket_addrs()?;
+                Ok(found.map(|address| address.ip()).collect())
+            });
+            looking.await.map_err(io::Error::other)?
+        })
     }
 }

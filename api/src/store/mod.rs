@@ -21,7 +21,7 @@ pub use retention::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Ret
 pub use sqlite::SqliteStore;
 pub use status::{ExecutionStatus, InvalidStatus, OVERDUE};
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use std::path::PathBuf;
 use std::time::Duration;
 use warren_protocol::ids::JobId;
@@ -30,7 +30,6 @@ use warren_protocol::ids::JobId;
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where executions are recorded. Every operation ends within [`STORE_TIMEOUT`].
-#[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// What it is, as `/api/health` names it.
     fn name(&self) -> &'static str;
@@ -41,20 +40,20 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`]: try again; it may or may not have been recorded.
     /// [`StoreError::Rejected`]: this execution can never be recorded.
-    async fn record(&self, execution: &Execution) -> Result<(), StoreError>;
+    fn record<'a>(&'a self, execution: &'a Execution) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// What is recorded of a job.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
-    async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError>;
+    fn find<'a>(&'a self, job_id: JobId) -> BoxFuture<'a, Result<Option<Execution>, StoreError>>;
 
     /// The executions of a room, newest first: by when they were submitted, then by id. Those of
     /// which only an outcome is known belong to no room.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
-    async fn list(&self, listing: &Listing) -> Result<Page, StoreError>;
+    fn list<'a>(&'a self, listing: &'a Listing) -> BoxFuture<'a, Result<Page, StoreError>>;
 
     /// Claims a key for a job, durably: of any number of claimants, at whatever handles, exactly
     /// one has it. A claim that has lapsed, and that of the job `instead_of`, gives way.
@@ -62,22 +61,30 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`]: it may or may not have been claimed. The same claim again
     /// tells.
-    async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError>;
+    fn claim<'a>(
+        &'a self,
+        claim: &'a Claim,
+        instead_of: Option<JobId>,
+    ) -> BoxFuture<'a, Result<Claimed, StoreError>>;
 
     /// Gives a key back, if it is still that job's.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]: it may or may not have been given back.
-    async fn release(&self, key: &ClaimKey, job: JobId) -> Result<(), StoreError>;
+    fn release<'a>(
+        &'a self,
+        key: &'a ClaimKey,
+        job: JobId,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Asks the store for a sign of life.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    async fn ping(&self) -> Result<(), StoreError>;
+    fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Lets go of its files and connections. Later operations fail.
-    async fn close(&self);
+    fn close<'a>(&'a self) -> BoxFuture<'a, ()>;
 }
 
 /// What can go wrong with a store.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use warren_protocol::event::JobEvent;
@@ -21,7 +21,6 @@ use crate::{
 pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An API's side of the queue.
-#[async_trait]
 pub trait ApiQueue: QueueLink {
     /// Registers a waiter for the job's reply, then queues the job as
     /// [`Interactive`](crate::JobClass::Interactive). `Ok` once the queue has it, or its reply has
@@ -30,7 +29,7 @@ pub trait ApiQueue: QueueLink {
     /// # Errors
     /// [`SubmitError`]: the job is not queued and will not be run, except after
     /// [`SubmitError::Unconfirmed`], when it may be.
-    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError>;
+    fn submit<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<PendingReply, SubmitError>>;
 
     /// Queues a job that no caller waits for, as [`Unattended`](crate::JobClass::Unattended). `Ok`
     /// once it would survive the queue's restart, if this queue can. No worker needs to be there
@@ -38,7 +37,7 @@ pub trait ApiQueue: QueueLink {
     ///
     /// # Errors
     /// As [`ApiQueue::submit`], but for [`SubmitError::NoWorkers`].
-    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError>;
+    fn submit_unattended<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), SubmitError>>;
 
     /// Notifies all workers that a job is no longer wanted: its caller has hung up, or it was
     /// cancelled. One that has not begun does not begin, and one that runs is ended. The worker that
@@ -46,40 +45,45 @@ pub trait ApiQueue: QueueLink {
     /// [`FailureCode::Cancelled`](warren_protocol::reply::FailureCode::Cancelled). Best effort,
     /// bounded by [`CANCEL_TIMEOUT`]: a worker that is not notified runs the job, by its deadline at
     /// the latest. Does nothing to a job that is done or unknown.
-    async fn cancel(&self, job: JobId) {
-        self.withdraw(job, Deadline::after(REMEMBERED_FOR)).await;
+    fn cancel<'a>(&'a self, job: JobId) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.withdraw(job, Deadline::after(REMEMBERED_FOR)).await;
+        })
     }
 
     /// As [`ApiQueue::cancel`], of a job that may wait until `deadline`: workers remember for that
     /// long that it must not begin.
-    async fn withdraw(&self, job: JobId, deadline: Deadline);
+    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()>;
 
     /// The stream of replies that no waiter took, to be recorded. It exists once per handle.
     ///
     /// # Errors
     /// [`QueueError`] if the stream was already taken.
-    async fn unclaimed(
-        &self,
+    fn unclaimed<'a>(
+        &'a self,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError>;
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>>;
 
     /// Queues a callback for any API to post. `Ok` once it would survive the queue's restart, if
     /// this queue can. Bounded in time.
     ///
     /// # Errors
     /// [`QueueError`]: it is not queued, or whether it is cannot be known.
-    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError>;
+    fn queue_callback<'a>(
+        &'a self,
+        callback: &'a Callback,
+    ) -> BoxFuture<'a, Result<(), QueueError>>;
 
     /// The stream of callbacks to post, at most `prefetch` of them unsettled at a time. It exists
     /// once per handle.
     ///
     /// # Errors
     /// [`QueueError`] if the stream was already taken.
-    async fn callbacks(
-        &self,
+    fn callbacks<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError>;
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>>;
 
     /// The workers that announced themselves within
     /// [`FORGOTTEN_AFTER`](warren_protocol::presence::FORGOTTEN_AFTER), whatever their state.

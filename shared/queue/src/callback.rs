@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::QueueError;
@@ -63,14 +63,17 @@ pub struct CallbackDelivery {
 }
 
 /// An implementation of the settlement of a callback. Dropped unsettled, it is delivered again.
-#[async_trait]
 pub trait SettleCallback: Send {
     /// Whether it is still held. With the connection that brought it, it is lost, and delivered again.
     fn is_ours(&self) -> bool;
     /// Ends it: it is not delivered again.
-    async fn done(self: Box<Self>) -> Result<(), QueueError>;
+    fn done(self: Box<Self>) -> BoxFuture<'static, Result<(), QueueError>>;
     /// Replaces it by `next`, to be delivered after that pause.
-    async fn again(self: Box<Self>, next: Callback, after: Duration) -> Result<(), QueueError>;
+    fn again(
+        self: Box<Self>,
+        next: Callback,
+        after: Duration,
+    ) -> BoxFuture<'static, Result<(), QueueError>>;
 }
 
 impl CallbackDelivery {

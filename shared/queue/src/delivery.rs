@@ -1,6 +1,6 @@
 //! A job as a worker holds it: to be settled exactly once, by value.
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::cancellations::Hold;
@@ -22,15 +22,14 @@ pub struct Delivery {
 }
 
 /// How an implementation of the queue settles a delivery.
-#[async_trait]
 pub trait Settle: Send {
     /// Whether the queue still counts the job as ours. Once the connection that brought it is
     /// lost, it does not: the job will be, or already is, another worker's.
     fn is_ours(&self) -> bool;
     /// Sends the reply, waits until it is confirmed, then acknowledges the job.
-    async fn reply(self: Box<Self>, reply: Reply) -> Result<(), QueueError>;
+    fn reply(self: Box<Self>, reply: Reply) -> BoxFuture<'static, Result<(), QueueError>>;
     /// Gives `job` back for another worker. Does not count as a try.
-    async fn requeue(self: Box<Self>, job: &Job) -> Result<(), QueueError>;
+    fn requeue<'a>(self: Box<Self>, job: &'a Job) -> BoxFuture<'a, Result<(), QueueError>>;
     /// The delivery was dropped unsettled: gives the job back without waiting. Counts as a try,
     /// as a worker's death does.
     fn abandon(self: Box<Self>);

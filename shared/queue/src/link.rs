@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use warren_protocol::event::JobEvent;
 
 use crate::QueueError;
@@ -11,20 +11,19 @@ use crate::QueueError;
 pub const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One process's link to the queue, whichever side it is on.
-#[async_trait]
 pub trait QueueLink: Send + Sync + 'static {
     /// Asks the queue for its state. Bounded by [`STATUS_TIMEOUT`].
     ///
     /// # Errors
     /// [`QueueError`]: the queue cannot be reached, or does not answer.
-    async fn status(&self) -> Result<QueueStatus, QueueError>;
+    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>>;
 
     /// Publishes what happens to a job to every API, as far as that can be done now. Bounded by
     /// [`PUBLISH_TIMEOUT`](warren_protocol::event::PUBLISH_TIMEOUT).
-    async fn publish_event(&self, event: &JobEvent);
+    fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()>;
 
     /// Releases connections and waiters, within `grace`.
-    async fn close(&self, grace: Duration);
+    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()>;
 }
 
 /// The state of the queue.

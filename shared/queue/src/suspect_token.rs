@@ -1,6 +1,6 @@
 //! Tokens of suspects: jobs that were lost with a worker and are run again alone.
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
 use crate::{Delivery, QueueError};
 
@@ -22,12 +22,11 @@ pub enum Offer {
 pub struct SuspectToken(Box<dyn Fetch>);
 
 /// An implementation of the fetch of a suspect.
-#[async_trait]
 pub trait Fetch: Send {
     /// Whether the token is still this worker's. With the connection that brought it, it is lost.
     fn is_ours(&self) -> bool;
     /// Takes one suspect. Those that must not run any more are disposed of on the way.
-    async fn fetch(self: Box<Self>) -> Result<Option<Delivery>, QueueError>;
+    fn fetch(self: Box<Self>) -> BoxFuture<'static, Result<Option<Delivery>, QueueError>>;
 }
 
 impl Offer {

@@ -1,6 +1,6 @@
 //! The worker's side of the queue: takes jobs, and announces the worker.
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use warren_protocol::presence::WorkerStatus;
 
@@ -8,7 +8,6 @@ use crate::{Deliveries, Prefetch, QueueError, QueueLink};
 
 /// A worker's side of the queue. A reply goes back through the [`Delivery`](crate::Delivery) that
 /// it answers.
-#[async_trait]
 pub trait WorkerQueue: QueueLink {
     /// The stream of jobs to run: of each class at most what `prefetch` says unsettled at a time,
     /// and suspects' tokens, one at a time. A job whose deadline has passed is not among them. Goes
@@ -18,14 +17,14 @@ pub trait WorkerQueue: QueueLink {
     ///
     /// # Errors
     /// [`QueueError`] if the stream is taken already.
-    async fn deliveries(
-        &self,
+    fn deliveries<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<Deliveries, QueueError>;
+    ) -> BoxFuture<'a, Result<Deliveries, QueueError>>;
 
     /// Announces this worker's state to every API, as far as that can be done now: the next
     /// announcement makes up for a lost one. Bounded by
     /// [`ANNOUNCE_EVERY`](warren_protocol::presence::ANNOUNCE_EVERY).
-    async fn announce(&self, status: &WorkerStatus);
+    fn announce<'a>(&'a self, status: &'a WorkerStatus) -> BoxFuture<'a, ()>;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,18 +30,17 @@ pub const SOON: Duration = Duration::from_secs(30);
 pub const A_WHILE: Duration = Duration::from_millis(500);
 
 /// One implementation of the queue, empty.
-#[async_trait]
 pub trait Fixture: Sized + Send + Sync + 'static {
     /// A new queue.
-    async fn new() -> anyhow::Result<Self>;
+    fn new() -> BoxFuture<'static, anyhow::Result<Self>>;
     /// A new queue with room for a few waiting jobs.
-    async fn with_room_for(jobs: u32) -> anyhow::Result<Self>;
+    fn with_room_for(jobs: u32) -> BoxFuture<'static, anyhow::Result<Self>>;
     /// A new API instance.
     fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>>;
     /// A new worker, which takes no jobs yet.
     fn worker(&self) -> anyhow::Result<Worker>;
     /// Ends the worker's connection as if it had died.
-    async fn sever(&self, worker: &Worker) -> anyhow::Result<()>;
+    fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>>;
 }
 
 /// A worker's handle of the queue.
@@ -159,14 +158,13 @@ impl Jobs {
 
 pub struct InProcess(MemoryQueue);
 
-#[async_trait]
 impl Fixture for InProcess {
-    async fn new() -> anyhow::Result<Self> {
-        Ok(Self(MemoryQueue::new()))
+    fn new() -> BoxFuture<'static, anyhow::Result<Self>> {
+        Box::pin(async move { Ok(Self(MemoryQueue::new())) })
     }
 
-    async fn with_room_for(jobs: u32) -> anyhow::Result<Self> {
-        Ok(Self(MemoryQueue::with_capacity(jobs)))
+    fn with_room_for(jobs: u32) -> BoxFuture<'static, anyhow::Result<Self>> {
+        Box::pin(async move { Ok(Self(MemoryQueue::with_capacity(jobs))) })
     }
 
     fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>> {
@@ -177,26 +175,29 @@ impl Fixture for InProcess {
         Ok(Worker::new(self.0.sibling(), InstanceId::new("worker")))
     }
 
-    async fn sever(&self, worker: &Worker) -> anyhow::Result<()> {
-        worker.queue.close(Duration::ZERO).await;
-        Ok(())
+    fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            worker.queue.close(Duration::ZERO).await;
+            Ok(())
+        })
     }
 }
 
 pub struct OnRabbitMq(pub Vhost);
 
-#[async_trait]
 impl Fixture for OnRabbitMq {
-    async fn new() -> anyhow::Result<Self> {
-        Ok(Self(Vhost::create(&Management::shared().await?).await?))
+    fn new() -> BoxFuture<'static, anyhow::Result<Self>> {
+        Box::pin(async move { Ok(Self(Vhost::create(&Management::shared().await?).await?)) })
     }
 
-    async fn with_room_for(jobs: u32) -> anyhow::Result<Self> {
-        let fixture = Self::new().await?;
-        for queue in [JOBS, INTERACTIVE_JOBS] {
-            fixture.0.limit(queue, jobs).await?;
-        }
-        Ok(fixture)
+    fn with_room_for(jobs: u32) -> BoxFuture<'static, anyhow::Result<Self>> {
+        Box::pin(async move {
+            let fixture = Self::new().await?;
+            for queue in [JOBS, INTERACTIVE_JOBS] {
+                fixture.0.limit(queue, jobs).await?;
+            }
+            Ok(fixture)
+        })
     }
 
     fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>> {
@@ -207,11 +208,13 @@ impl Fixture for OnRabbitMq {
         worker_on(&self.0.amqp_url())
     }
 
-    async fn sever(&self, worker: &Worker) -> anyhow::Result<()> {
-        self.0
-            .close_connections(worker.instance.as_str(), 2)
-            .await
-            .map(drop)
+    fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            self.0
+                .close_connections(worker.instance.as_str(), 2)
+                .await
+                .map(drop)
+        })
     }
 }
 

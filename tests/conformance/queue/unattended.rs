@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use warren_protocol::event::JobEvent;
@@ -25,14 +25,13 @@ use super::fixture::{Fixture, Worker};
 /// A queue of which the suite uses the other class of jobs.
 pub struct Unattended<F>(pub F);
 
-#[async_trait]
 impl<F: Fixture> Fixture for Unattended<F> {
-    async fn new() -> anyhow::Result<Self> {
-        F::new().await.map(Self)
+    fn new() -> BoxFuture<'static, anyhow::Result<Self>> {
+        Box::pin(async move { F::new().await.map(Self) })
     }
 
-    async fn with_room_for(jobs: u32) -> anyhow::Result<Self> {
-        F::with_room_for(jobs).await.map(Self)
+    fn with_room_for(jobs: u32) -> BoxFuture<'static, anyhow::Result<Self>> {
+        Box::pin(async move { F::with_room_for(jobs).await.map(Self) })
     }
 
     fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>> {
@@ -49,8 +48,8 @@ impl<F: Fixture> Fixture for Unattended<F> {
         })
     }
 
-    async fn sever(&self, worker: &Worker) -> anyhow::Result<()> {
-        self.0.sever(worker).await
+    fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move { self.0.sever(worker).await })
     }
 }
 
@@ -106,59 +105,68 @@ fn exchanged(status: QueueStatus) -> QueueStatus {
     }
 }
 
-#[async_trait]
 impl QueueLink for AsUnattended {
-    async fn status(&self) -> Result<QueueStatus, QueueError> {
-        self.queue.status().await.map(exchanged)
+    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+        Box::pin(async move { self.queue.status().await.map(exchanged) })
     }
 
-    async fn publish_event(&self, event: &JobEvent) {
-        self.queue.publish_event(event).await;
+    fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.queue.publish_event(event).await;
+        })
     }
 
-    async fn close(&self, grace: Duration) {
-        self.queue.close(grace).await;
+    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.queue.close(grace).await;
+        })
     }
 }
 
-#[async_trait]
 impl ApiQueue for AsUnattended {
-    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.replies).insert(job.id, sender);
-        self.queue.submit_unattended(job).await?;
-        self.recording
-            .get_or_try_init(|| self.record())
-            .await
-            .map_err(|_closed| SubmitError::Unavailable)?;
-        Ok(PendingReply::new(receiver, Box::new(())))
+    fn submit<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<PendingReply, SubmitError>> {
+        Box::pin(async move {
+            let (sender, receiver) = oneshot::channel();
+            lock(&self.replies).insert(job.id, sender);
+            self.queue.submit_unattended(job).await?;
+            self.recording
+                .get_or_try_init(|| self.record())
+                .await
+                .map_err(|_closed| SubmitError::Unavailable)?;
+            Ok(PendingReply::new(receiver, Box::new(())))
+        })
     }
 
-    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError> {
-        self.queue.submit_unattended(job).await
+    fn submit_unattended<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), SubmitError>> {
+        Box::pin(async move { self.queue.submit_unattended(job).await })
     }
 
-    async fn withdraw(&self, job: JobId, deadline: Deadline) {
-        self.queue.withdraw(job, deadline).await;
+    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.queue.withdraw(job, deadline).await;
+        })
     }
 
-    async fn unclaimed(
-        &self,
+    fn unclaimed<'a>(
+        &'a self,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
-        self.queue.unclaimed(stop).await
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
+        Box::pin(async move { self.queue.unclaimed(stop).await })
     }
 
-    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
-        self.queue.queue_callback(callback).await
+    fn queue_callback<'a>(
+        &'a self,
+        callback: &'a Callback,
+    ) -> BoxFuture<'a, Result<(), QueueError>> {
+        Box::pin(async move { self.queue.queue_callback(callback).await })
     }
 
-    async fn callbacks(
-        &self,
+    fn callbacks<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError> {
-        self.queue.callbacks(prefetch, stop).await
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
+        Box::pin(async move { self.queue.callbacks(prefetch, stop).await })
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
@@ -179,32 +187,36 @@ struct WorkerOfUnattended {
     queue: Arc<dyn WorkerQueue>,
 }
 
-#[async_trait]
 impl QueueLink for WorkerOfUnattended {
-    async fn status(&self) -> Result<QueueStatus, QueueError> {
-        self.queue.status().await.map(exchanged)
+    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+        Box::pin(async move { self.queue.status().await.map(exchanged) })
     }
 
-    async fn publish_event(&self, event: &JobEvent) {
-        self.queue.publish_event(event).await;
+    fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.queue.publish_event(event).await;
+        })
     }
 
-    async fn close(&self, grace: Duration) {
-        self.queue.close(grace).await;
+    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.queue.close(grace).await;
+        })
     }
 }
 
-#[async_trait]
 impl WorkerQueue for WorkerOfUnattended {
-    async fn deliveries(
-        &self,
+    fn deliveries<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<Deliveries, QueueError> {
-        self.queue.deliveries(prefetch, stop).await
+    ) -> BoxFuture<'a, Result<Deliveries, QueueError>> {
+        Box::pin(async move { self.queue.deliveries(prefetch, stop).await })
     }
 
-    async fn announce(&self, status: &WorkerStatus) {
-        self.queue.announce(status).await;
+    fn announce<'a>(&'a self, status: &'a WorkerStatus) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.queue.announce(status).await;
+        })
     }
 }

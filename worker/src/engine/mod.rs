@@ -8,9 +8,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use tokio::io::AsyncWrite;
 use warren_languages::LanguageName;
 use warren_protocol::ids::JobId;
@@ -19,44 +19,43 @@ use warren_protocol::limits::Limits;
 use crate::Result;
 
 /// An engine that makes hardened containers with the runner as PID 1, and removes lost ones.
-#[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// Prepares what launches need, such as images. Returns once it has tried everything. A language
     /// that failed is retried at its next launch.
     ///
     /// # Errors
     /// No language can be run yet.
-    async fn prepare(&self) -> Result<()>;
+    fn prepare<'a>(&'a self) -> BoxFuture<'a, Result<()>>;
 
     /// Starts a fresh container. Bounded in time.
     ///
     /// # Errors
     /// There is no container, and nothing is left of the attempt, or will be after a sweep.
-    async fn launch(&self, launch: &Launch) -> Result<Container>;
+    fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Container>>;
 
     /// Removes containers whose owner is gone, no matter which worker made them.
     ///
     /// # Errors
     /// The engine cannot be asked.
-    async fn sweep(&self) -> Result<Swept>;
+    fn sweep<'a>(&'a self) -> BoxFuture<'a, Result<Swept>>;
 
     /// Checks the engine's health. Starts to remake missing images in the background. Not bounded in
     /// time: the caller knows how long is too long.
     ///
     /// # Errors
     /// It does not answer, or cannot be used.
-    async fn check(&self) -> Result<EngineReport>;
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<EngineReport>>;
 
     /// The number of containers that could not be removed so far. Each keeps its permit until it is
     /// gone.
     fn quarantined(&self) -> usize;
 
     /// Waits until a call failed in a way that casts doubt on the whole engine.
-    async fn doubted(&self);
+    fn doubted<'a>(&'a self) -> BoxFuture<'a, ()>;
 
     /// Waits until every dropped container is removed, at most for `grace`. Returns the number that is
     /// left.
-    async fn drain(&self, grace: Duration) -> usize;
+    fn drain<'a>(&'a self, grace: Duration) -> BoxFuture<'a, usize>;
 }
 
 /// A request for a container.
@@ -96,10 +95,9 @@ pub struct Container {
 }
 
 /// A hold on one container; removes it when dropped.
-#[async_trait]
 pub trait Handle: Send + Sync {
     /// Returns how the container died, if it did.
-    async fn death(&self) -> Option<Death>;
+    fn death<'a>(&'a self) -> BoxFuture<'a, Option<Death>>;
 }
 
 /// The death of a container.

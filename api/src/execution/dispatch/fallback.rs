@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{timeout, timeout_at};
@@ -31,7 +31,6 @@ const WORTHWHILE: Duration = Duration::from_millis(400);
 const LATEST: Duration = Duration::from_secs(30);
 
 /// A service that runs jobs over HTTP.
-#[async_trait]
 pub(super) trait Remote: Send + Sync + 'static {
     /// Returns its name.
     fn name(&self) -> BackendName;
@@ -40,10 +39,10 @@ pub(super) trait Remote: Send + Sync + 'static {
     fn max_jobs(&self) -> usize;
 
     /// Has the job run. Bounded in time, though not by the caller's.
-    async fn run(&self, job: &Job) -> Result<Outcome, Fault>;
+    fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Outcome, Fault>>;
 
     /// Checks its health, as cheaply as possible.
-    async fn check(&self) -> Result<Checked, Fault>;
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Checked, Fault>>;
 }
 
 /// The result of a check.

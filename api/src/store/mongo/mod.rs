@@ -9,7 +9,7 @@ mod listing;
 use std::future::{Future, IntoFuture};
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use mongodb::Collection;
 use mongodb::bson::{self, Document, doc};
 use mongodb::error::{Error as MongoError, ErrorKind};
@@ -96,81 +96,102 @@ impl MongoStore {
     }
 }
 
-#[async_trait]
 impl Store for MongoStore {
     fn name(&self) -> &'static str {
         NAME
     }
 
-    async fn record(&self, execution: &Execution) -> Result<(), StoreError> {
-        let id = execution.job_id.to_string();
-        let fields = Fields::from(execution);
-        let fields = bson::serialize_to_document(&fields)
-            .map_err(|error| StoreError::rejected(NAME, error))?;
-        if matches!(execution.end, End::Pending) {
-            self.run(|all| insert(all.executions, id, fields)).await
-        } else {
-            self.run(|all| settle(all.executions, id, fields)).await
-        }
-    }
-
-    async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError> {
-        let id = job_id.to_string();
-        let found = self
-            .run(|all| async move { all.executions.find_one(doc! { "_id": id }).await })
-            .await?;
-        let read = |document| -> Result<Execution, Box<dyn std::error::Error + Send + Sync>> {
-            bson::deserialize_from_document::<Fields>(document)?.into_execution(job_id)
-        };
-        found
-            .map(read)
-            .transpose()
-            .map_err(|error| StoreError::unreadable(NAME, error))
-    }
-
-    async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
-        let query = listing::query(listing);
-        let rows = self.run(|all| query.run(all.executions)).await?;
-        listing::page(rows, listing.limit).map_err(|error| StoreError::unreadable(NAME, error))
-    }
-
-    async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError> {
-        let ours = claim.clone();
-        let theirs = self
-            .run(move |all| async move { claims::claim(all.claims, &ours, instead_of).await })
-            .await?;
-        theirs.map_or(Ok(Claimed::Won), |document| {
-            let theirs = claims::read(&claim.key, document)
-                .map_err(|error| StoreError::unreadable(NAME, error))?;
-            Ok(Claimed::By(Box::new(theirs)))
+    fn record<'a>(&'a self, execution: &'a Execution) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let id = execution.job_id.to_string();
+            let fields = Fields::from(execution);
+            let fields = bson::serialize_to_document(&fields)
+                .map_err(|error| StoreError::rejected(NAME, error))?;
+            if matches!(execution.end, End::Pending) {
+                self.run(|all| insert(all.executions, id, fields)).await
+            } else {
+                self.run(|all| settle(all.executions, id, fields)).await
+            }
         })
     }
 
-    async fn release(&self, key: &ClaimKey, job: JobId) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.run(move |all| async move { claims::release(all.claims, &key, job).await })
+    fn find<'a>(&'a self, job_id: JobId) -> BoxFuture<'a, Result<Option<Execution>, StoreError>> {
+        Box::pin(async move {
+            let id = job_id.to_string();
+            let found = self
+                .run(|all| async move { all.executions.find_one(doc! { "_id": id }).await })
+                .await?;
+            let read = |document| -> Result<Execution, Box<dyn std::error::Error + Send + Sync>> {
+                bson::deserialize_from_document::<Fields>(document)?.into_execution(job_id)
+            };
+            found
+                .map(read)
+                .transpose()
+                .map_err(|error| StoreError::unreadable(NAME, error))
+        })
+    }
+
+    fn list<'a>(&'a self, listing: &'a Listing) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let query = listing::query(listing);
+            let rows = self.run(|all| query.run(all.executions)).await?;
+            listing::page(rows, listing.limit).map_err(|error| StoreError::unreadable(NAME, error))
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        claim: &'a Claim,
+        instead_of: Option<JobId>,
+    ) -> BoxFuture<'a, Result<Claimed, StoreError>> {
+        Box::pin(async move {
+            let ours = claim.clone();
+            let theirs = self
+                .run(move |all| async move { claims::claim(all.claims, &ours, instead_of).await })
+                .await?;
+            theirs.map_or(Ok(Claimed::Won), |document| {
+                let theirs = claims::read(&claim.key, document)
+                    .map_err(|error| StoreError::unreadable(NAME, error))?;
+                Ok(Claimed::By(Box::new(theirs)))
+            })
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a ClaimKey,
+        job: JobId,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let key = key.clone();
+            self.run(move |all| async move { claims::release(all.claims, &key, job).await })
+                .await
+        })
+    }
+
+    fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            // The primary's sign of life: a secondary takes no records.
+            self.run(|all| async move {
+                let database = all.executions.client().database("admin");
+                database.run_command(doc! { "ping": 1 }).await.map(drop)
+            })
             .await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        // The primary's sign of life: a secondary takes no records.
-        self.run(|all| async move {
-            let database = all.executions.client().database("admin");
-            database.run_command(doc! { "ping": 1 }).await.map(drop)
         })
-        .await
     }
 
-    async fn close(&self) {
-        self.closed.cancel();
-        let Some(all) = self.collections.get() else {
-            return;
-        };
-        let shutdown = all.executions.client().clone().shutdown().immediate(true);
-        let task = tokio::spawn(shutdown.into_future());
-        if tokio::time::timeout(STORE_TIMEOUT, task).await.is_err() {
-            tracing::warn!("failed to close the connections to MongoDB in time");
-        }
+    fn close<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.closed.cancel();
+            let Some(all) = self.collections.get() else {
+                return;
+            };
+            let shutdown = all.executions.client().clone().shutdown().immediate(true);
+            let task = tokio::spawn(shutdown.into_future());
+            if tokio::time::timeout(STORE_TIMEOUT, task).await.is_err() {
+                tracing::warn!("failed to close the connections to MongoDB in time");
+            }
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -114,76 +114,97 @@ impl SqliteStore {
     }
 }
 
-#[async_trait]
 impl Store for SqliteStore {
     fn name(&self) -> &'static str {
         NAME
     }
 
-    async fn record(&self, execution: &Execution) -> Result<(), StoreError> {
-        let row = NewRow::of(execution).map_err(|error| StoreError::rejected(NAME, error))?;
-        self.run(move |connection| row.insert(connection).map_err(from_sqlite))
-            .await
+    fn record<'a>(&'a self, execution: &'a Execution) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let row = NewRow::of(execution).map_err(|error| StoreError::rejected(NAME, error))?;
+            self.run(move |connection| row.insert(connection).map_err(from_sqlite))
+                .await
+        })
     }
 
-    async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError> {
-        let row = self
-            .run(move |connection| OldRow::select(connection, job_id).map_err(from_sqlite))
-            .await?;
-        row.map(|row| row.into_execution(job_id))
-            .transpose()
-            .map_err(|error| StoreError::unreadable(NAME, error))
+    fn find<'a>(&'a self, job_id: JobId) -> BoxFuture<'a, Result<Option<Execution>, StoreError>> {
+        Box::pin(async move {
+            let row = self
+                .run(move |connection| OldRow::select(connection, job_id).map_err(from_sqlite))
+                .await?;
+            row.map(|row| row.into_execution(job_id))
+                .transpose()
+                .map_err(|error| StoreError::unreadable(NAME, error))
+        })
     }
 
-    async fn list(&self, listing: &Listing) -> Result<Page, StoreError> {
-        let (asked, limit) = (listing.clone(), listing.limit);
-        let rows = self
-            .run(move |connection| listing::select(connection, &asked).map_err(from_sqlite))
-            .await?;
-        Page::of(rows, limit).map_err(|error| StoreError::unreadable(NAME, error))
+    fn list<'a>(&'a self, listing: &'a Listing) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let (asked, limit) = (listing.clone(), listing.limit);
+            let rows = self
+                .run(move |connection| listing::select(connection, &asked).map_err(from_sqlite))
+                .await?;
+            Page::of(rows, limit).map_err(|error| StoreError::unreadable(NAME, error))
+        })
     }
 
-    async fn claim(&self, claim: &Claim, instead_of: Option<JobId>) -> Result<Claimed, StoreError> {
-        let ours = claim.clone();
-        let row = self
-            .run(move |connection| {
-                claims::claim(connection, &ours, instead_of).map_err(from_sqlite)
+    fn claim<'a>(
+        &'a self,
+        claim: &'a Claim,
+        instead_of: Option<JobId>,
+    ) -> BoxFuture<'a, Result<Claimed, StoreError>> {
+        Box::pin(async move {
+            let ours = claim.clone();
+            let row = self
+                .run(move |connection| {
+                    claims::claim(connection, &ours, instead_of).map_err(from_sqlite)
+                })
+                .await?;
+            let holder = row
+                .into_claim(&claim.key)
+                .map_err(|error| StoreError::unreadable(NAME, error))?;
+            Ok(if holder.job == claim.job {
+                Claimed::Won
+            } else {
+                Claimed::By(Box::new(holder))
             })
-            .await?;
-        let holder = row
-            .into_claim(&claim.key)
-            .map_err(|error| StoreError::unreadable(NAME, error))?;
-        Ok(if holder.job == claim.job {
-            Claimed::Won
-        } else {
-            Claimed::By(Box::new(holder))
         })
     }
 
-    async fn release(&self, key: &ClaimKey, job: JobId) -> Result<(), StoreError> {
-        let key = key.clone();
-        self.run(move |connection| claims::release(connection, &key, job).map_err(from_sqlite))
-            .await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        // Reads the file, which `SELECT 1` would not.
-        self.run(|connection| {
-            connection
-                .query_row("SELECT count(*) FROM sqlite_schema", [], |_row| Ok(()))
-                .map_err(from_sqlite)
+    fn release<'a>(
+        &'a self,
+        key: &'a ClaimKey,
+        job: JobId,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let key = key.clone();
+            self.run(move |connection| claims::release(connection, &key, job).map_err(from_sqlite))
+                .await
         })
-        .await
     }
 
-    async fn close(&self) {
-        self.sender().take();
-        if tokio::time::timeout(STORE_TIMEOUT, self.closed.cancelled())
+    fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            // Reads the file, which `SELECT 1` would not.
+            self.run(|connection| {
+                connection
+                    .query_row("SELECT count(*) FROM sqlite_schema", [], |_row| Ok(()))
+                    .map_err(from_sqlite)
+            })
             .await
-            .is_err()
-        {
-            tracing::warn!("failed to close the database file in time");
-        }
+        })
+    }
+
+    fn close<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.sender().take();
+            if tokio::time::timeout(STORE_TIMEOUT, self.closed.cancelled())
+                .await
+                .is_err()
+            {
+                tracing::warn!("failed to close the database file in time");
+            }
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -128,23 +128,30 @@ impl MemoryCallback {
     }
 }
 
-#[async_trait]
 impl SettleCallback for MemoryCallback {
     fn is_ours(&self) -> bool {
         self.queued.is_some()
     }
 
-    async fn done(mut self: Box<Self>) -> Result<(), QueueError> {
-        self.queued = None;
-        Ok(())
+    fn done(mut self: Box<Self>) -> BoxFuture<'static, Result<(), QueueError>> {
+        Box::pin(async move {
+            self.queued = None;
+            Ok(())
+        })
     }
 
-    async fn again(mut self: Box<Self>, next: Callback, after: Duration) -> Result<(), QueueError> {
-        if let Some(QueuedCallback { permit, .. }) = self.queued.take() {
-            let callback = next;
-            self.put_later(QueuedCallback { callback, permit }, after);
-        }
-        Ok(())
+    fn again(
+        mut self: Box<Self>,
+        next: Callback,
+        after: Duration,
+    ) -> BoxFuture<'static, Result<(), QueueError>> {
+        Box::pin(async move {
+            if let Some(QueuedCallback { permit, .. }) = self.queued.take() {
+                let callback = next;
+                self.put_later(QueuedCallback { callback, permit }, after);
+            }
+            Ok(())
+        })
     }
 }
 

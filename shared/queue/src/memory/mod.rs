@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -109,86 +109,105 @@ impl Drop for MemoryQueue {
     }
 }
 
-#[async_trait]
 impl QueueLink for MemoryQueue {
-    async fn status(&self) -> Result<QueueStatus, QueueError> {
-        if self.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        let asked = Instant::now();
-        Ok(self.hub.status(asked))
+    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+        Box::pin(async move {
+            if self.closed.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            let asked = Instant::now();
+            Ok(self.hub.status(asked))
+        })
     }
 
-    async fn publish_event(&self, event: &JobEvent) {
-        if !self.closed.is_cancelled() {
-            self.hub.events().publish(event.clone());
-        }
+    fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if !self.closed.is_cancelled() {
+                self.hub.events().publish(event.clone());
+            }
+        })
     }
 
-    async fn close(&self, _grace: Duration) {
-        self.let_go();
+    fn close<'a>(&'a self, _grace: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.let_go();
+        })
     }
 }
 
-#[async_trait]
 impl ApiQueue for MemoryQueue {
-    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
-        if job.deadline.has_passed() {
-            return Err(SubmitError::DeadlinePassed);
-        }
-        let pending = self.waiters.register(EPOCH, job.id)?;
-        self.hub.submit(job.clone(), self.id)?;
-        Ok(pending)
+    fn submit<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<PendingReply, SubmitError>> {
+        Box::pin(async move {
+            if job.deadline.has_passed() {
+                return Err(SubmitError::DeadlinePassed);
+            }
+            let pending = self.waiters.register(EPOCH, job.id)?;
+            self.hub.submit(job.clone(), self.id)?;
+            Ok(pending)
+        })
     }
 
-    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError> {
-        if job.deadline.has_passed() {
-            return Err(SubmitError::DeadlinePassed);
-        }
-        if self.closed.is_cancelled() {
-            return Err(SubmitError::Unavailable);
-        }
-        self.hub.submit_unattended(job.clone())
+    fn submit_unattended<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), SubmitError>> {
+        Box::pin(async move {
+            if job.deadline.has_passed() {
+                return Err(SubmitError::DeadlinePassed);
+            }
+            if self.closed.is_cancelled() {
+                return Err(SubmitError::Unavailable);
+            }
+            self.hub.submit_unattended(job.clone())
+        })
     }
 
-    async fn withdraw(&self, job: JobId, deadline: Deadline) {
-        self.hub.cancellations.cancel(job, deadline);
+    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.hub.cancellations.cancel(job, deadline);
+        })
     }
 
-    async fn unclaimed(
-        &self,
+    fn unclaimed<'a>(
+        &'a self,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
-        if self.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        if self.taken.unclaimed.swap(true, Ordering::SeqCst) {
-            return Err(QueueError::AlreadyTaken("the stream of unclaimed replies"));
-        }
-        let stop = self.until(stop);
-        Ok(streams::unclaimed(&self.hub, stop))
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
+        Box::pin(async move {
+            if self.closed.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            if self.taken.unclaimed.swap(true, Ordering::SeqCst) {
+                return Err(QueueError::AlreadyTaken("the stream of unclaimed replies"));
+            }
+            let stop = self.until(stop);
+            Ok(streams::unclaimed(&self.hub, stop))
+        })
     }
 
-    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
-        if self.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        self.hub.callbacks.queue(callback.clone())
+    fn queue_callback<'a>(
+        &'a self,
+        callback: &'a Callback,
+    ) -> BoxFuture<'a, Result<(), QueueError>> {
+        Box::pin(async move {
+            if self.closed.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            self.hub.callbacks.queue(callback.clone())
+        })
     }
 
-    async fn callbacks(
-        &self,
+    fn callbacks<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError> {
-        if self.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        if self.taken.callbacks.swap(true, Ordering::SeqCst) {
-            return Err(QueueError::AlreadyTaken("the stream of callbacks"));
-        }
-        let stop = self.until(stop);
-        Ok(callbacks::stream(&self.hub.callbacks, prefetch, stop))
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
+        Box::pin(async move {
+            if self.closed.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            if self.taken.callbacks.swap(true, Ordering::SeqCst) {
+                return Err(QueueError::AlreadyTaken("the stream of callbacks"));
+            }
+            let stop = self.until(stop);
+            Ok(callbacks::stream(&self.hub.callbacks, prefetch, stop))
+        })
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
@@ -204,28 +223,31 @@ impl ApiQueue for MemoryQueue {
     }
 }
 
-#[async_trait]
 impl WorkerQueue for MemoryQueue {
-    async fn deliveries(
-        &self,
+    fn deliveries<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<Deliveries, QueueError> {
-        if self.closed.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        if self.taken.jobs.swap(true, Ordering::SeqCst) {
-            return Err(QueueError::AlreadyTaken("the stream of jobs"));
-        }
-        let until = self.until(stop.clone());
-        let taken = Arc::clone(&self.taken.jobs);
-        let fetched = streams::jobs(&self.hub, self.id, prefetch, until, taken);
-        Ok(Deliveries::new(fetched, stop, self.closed.clone()))
+    ) -> BoxFuture<'a, Result<Deliveries, QueueError>> {
+        Box::pin(async move {
+            if self.closed.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            if self.taken.jobs.swap(true, Ordering::SeqCst) {
+                return Err(QueueError::AlreadyTaken("the stream of jobs"));
+            }
+            let until = self.until(stop.clone());
+            let taken = Arc::clone(&self.taken.jobs);
+            let fetched = streams::jobs(&self.hub, self.id, prefetch, until, taken);
+            Ok(Deliveries::new(fetched, stop, self.closed.clone()))
+        })
     }
 
-    async fn announce(&self, status: &WorkerStatus) {
-        if !self.closed.is_cancelled() {
-            self.hub.workers().update(status.clone(), Instant::now());
-        }
+    fn announce<'a>(&'a self, status: &'a WorkerStatus) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if !self.closed.is_cancelled() {
+                self.hub.workers().update(status.clone(), Instant::now());
+            }
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -102,24 +102,27 @@ struct HubDelivery {
     _slot: OwnedSemaphorePermit,
 }
 
-#[async_trait]
 impl Settle for HubDelivery {
     fn is_ours(&self) -> bool {
         self.hub.holds(self.tag)
     }
 
-    async fn reply(self: Box<Self>, reply: Reply) -> Result<(), QueueError> {
-        self.hub.reply(reply, self.reply_to);
-        self.hub.forget(self.tag);
-        Ok(())
+    fn reply(self: Box<Self>, reply: Reply) -> BoxFuture<'static, Result<(), QueueError>> {
+        Box::pin(async move {
+            self.hub.reply(reply, self.reply_to);
+            self.hub.forget(self.tag);
+            Ok(())
+        })
     }
 
-    async fn requeue(self: Box<Self>, _job: &Job) -> Result<(), QueueError> {
-        if self.hub.give_back(self.tag, Return::HandedBack) {
-            Ok(())
-        } else {
-            Err(QueueError::Closed)
-        }
+    fn requeue<'a>(self: Box<Self>, _job: &'a Job) -> BoxFuture<'a, Result<(), QueueError>> {
+        Box::pin(async move {
+            if self.hub.give_back(self.tag, Return::HandedBack) {
+                Ok(())
+            } else {
+                Err(QueueError::Closed)
+            }
+        })
     }
 
     fn abandon(self: Box<Self>) {

@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bollard::container::LogOutput;
 use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder};
+use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, future};
 use uuid::Uuid;
 use warren_languages::LanguageName;
@@ -146,53 +146,58 @@ impl DockerEngine {
     }
 }
 
-#[async_trait]
 impl Engine for DockerEngine {
-    async fn prepare(&self) -> Result<()> {
-        let runtime = self.runtime.found(&self.client).await?;
-        tracing::info!(runtime, "Docker is there");
-        let tried = future::join_all(self.images.languages().map(|language| async move {
-            let image = self.images.ready(language).await;
-            match &image {
-                Ok(image) => tracing::info!(%language, image = image.base, "ready"),
-                Err(error) => tracing::error!(%language, %error, "a language cannot be run"),
+    fn prepare<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move {
+            let runtime = self.runtime.found(&self.client).await?;
+            tracing::info!(runtime, "Docker is there");
+            let tried = future::join_all(self.images.languages().map(|language| async move {
+                let image = self.images.ready(language).await;
+                match &image {
+                    Ok(image) => tracing::info!(%language, image = image.base, "ready"),
+                    Err(error) => tracing::error!(%language, %error, "a language cannot be run"),
+                }
+                image
+            }));
+            let (ready, faults): (Vec<_>, Vec<_>) = tried
+                .await
+                .into_iter()
+                .partition(std::result::Result::is_ok);
+            match faults.into_iter().next() {
+                Some(Err(error)) if ready.is_empty() => Err(error),
+                Some(_) => Ok(()),
+                None => {
+                    let images = self.images.clone();
+                    // In the background. It does no harm if the process ends first.
+                    drop(tokio::spawn(async move { images.prune().await }));
+                    Ok(())
+                }
             }
-            image
-        }));
-        let (ready, faults): (Vec<_>, Vec<_>) = tried
-            .await
-            .into_iter()
-            .partition(std::result::Result::is_ok);
-        match faults.into_iter().next() {
-            Some(Err(error)) if ready.is_empty() => Err(error),
-            Some(_) => Ok(()),
-            None => {
-                let images = self.images.clone();
-                // In the background. It does no harm if the process ends first.
-                drop(tokio::spawn(async move { images.prune().await }));
-                Ok(())
+        })
+    }
+
+    fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Container>> {
+        Box::pin(async move {
+            // Each call has its own error for a timeout; together they may take no longer than one.
+            match tokio::time::timeout(LAUNCH, self.launch_in_steps(launch)).await {
+                Ok(launched) => launched,
+                Err(_elapsed) => Err(self.client.timed_out("start a container", LAUNCH)),
             }
-        }
+        })
     }
 
-    async fn launch(&self, launch: &Launch) -> Result<Container> {
-        // Each call has its own error for a timeout; together they may take no longer than one.
-        match tokio::time::timeout(LAUNCH, self.launch_in_steps(launch)).await {
-            Ok(launched) => launched,
-            Err(_elapsed) => Err(self.client.timed_out("start a container", LAUNCH)),
-        }
+    fn sweep<'a>(&'a self) -> BoxFuture<'a, Result<Swept>> {
+        Box::pin(async move { sweep::sweep(&self.client, &self.instance, &self.reaper).await })
     }
 
-    async fn sweep(&self) -> Result<Swept> {
-        sweep::sweep(&self.client, &self.instance, &self.reaper).await
-    }
-
-    async fn check(&self) -> Result<EngineReport> {
-        self.client.ping().await?;
-        let runtime = self.runtime.found(&self.client).await?;
-        Ok(EngineReport {
-            description: format!("runtime {runtime}"),
-            faults: self.images.look().await?,
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<EngineReport>> {
+        Box::pin(async move {
+            self.client.ping().await?;
+            let runtime = self.runtime.found(&self.client).await?;
+            Ok(EngineReport {
+                description: format!("runtime {runtime}"),
+                faults: self.images.look().await?,
+            })
         })
     }
 
@@ -200,12 +205,14 @@ impl Engine for DockerEngine {
         self.reaper.quarantined()
     }
 
-    async fn doubted(&self) {
-        self.client.doubted().await;
+    fn doubted<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.client.doubted().await;
+        })
     }
 
-    async fn drain(&self, grace: Duration) -> usize {
-        self.reaper.drain(grace).await
+    fn drain<'a>(&'a self, grace: Duration) -> BoxFuture<'a, usize> {
+        Box::pin(async move { self.reaper.drain(grace).await })
     }
 }
 

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, WaitContainerOptions};
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -185,35 +185,36 @@ pub(super) struct Guard {
     held: Option<(OwnedSemaphorePermit, Uid)>,
 }
 
-#[async_trait]
 impl Handle for Guard {
-    async fn death(&self) -> Option<Death> {
-        let by = Instant::now() + DEATH;
-        loop {
-            let call = self
-                .reaper
-                .client
-                .docker()
-                .ok()?
-                .inspect_container(&self.name, None);
-            let container = self
-                .reaper
-                .client
-                .call("inspect a container", DEATH, call)
-                .await;
-            let state = container.ok()?.state?;
-            if state.running != Some(true) {
-                return Some(Death {
-                    out_of_memory: state.oom_killed.unwrap_or(false),
-                    exit_code: state.exit_code.unwrap_or(-1),
-                });
+    fn death<'a>(&'a self) -> BoxFuture<'a, Option<Death>> {
+        Box::pin(async move {
+            let by = Instant::now() + DEATH;
+            loop {
+                let call = self
+                    .reaper
+                    .client
+                    .docker()
+                    .ok()?
+                    .inspect_container(&self.name, None);
+                let container = self
+                    .reaper
+                    .client
+                    .call("inspect a container", DEATH, call)
+                    .await;
+                let state = container.ok()?.state?;
+                if state.running != Some(true) {
+                    return Some(Death {
+                        out_of_memory: state.oom_killed.unwrap_or(false),
+                        exit_code: state.exit_code.unwrap_or(-1),
+                    });
+                }
+                if Instant::now() > by {
+                    return None;
+                }
+                // dockerd closes the streams some 30 ms before it says that the process is gone.
+                tokio::time::sleep(DEATH_PAUSE).await;
             }
-            if Instant::now() > by {
-                return None;
-            }
-            // dockerd closes the streams some 30 ms before it says that the process is gone.
-            tokio::time::sleep(DEATH_PAUSE).await;
-        }
+        })
     }
 }
 

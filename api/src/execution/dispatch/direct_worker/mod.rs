@@ -4,7 +4,7 @@ mod answer;
 
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Number, Value, json};
@@ -70,7 +70,6 @@ impl DirectWorker {
     }
 }
 
-#[async_trait]
 impl Remote for DirectWorker {
     fn name(&self) -> BackendName {
         BackendName::Executor
@@ -80,47 +79,51 @@ impl Remote for DirectWorker {
         MAX_JOBS
     }
 
-    async fn run(&self, job: &Job) -> Result<Outcome, Fault> {
-        let answer = self.post(&job.submission).await?;
-        let (status, wish) = (answer.status(), retry_after(answer.headers()));
-        if status != StatusCode::OK {
-            let words = read_bounded(answer, MAX_WORDS).await.unwrap_or_default();
-            return Err(refusal(status, &words, wish));
-        }
-        let body = read_bounded(answer, MAX_ANSWER).await;
-        // The job was sent, whatever is wrong with the answer.
-        let body = body.map_err(|error| Fault::broken(CODE, WHO, &error).after_sending())?;
-        let response = serde_json::from_slice::<ExecuteResponse>(&body).ok();
-        let outcome = response.and_then(|response| answer::outcome(&job.submission, response));
-        outcome.ok_or_else(|| {
+    fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Outcome, Fault>> {
+        Box::pin(async move {
+            let answer = self.post(&job.submission).await?;
+            let (status, wish) = (answer.status(), retry_after(answer.headers()));
+            if status != StatusCode::OK {
+                let words = read_bounded(answer, MAX_WORDS).await.unwrap_or_default();
+                return Err(refusal(status, &words, wish));
+            }
+            let body = read_bounded(answer, MAX_ANSWER).await;
+            // The job was sent, whatever is wrong with the answer.
+            let body = body.map_err(|error| Fault::broken(CODE, WHO, &error).after_sending())?;
+            let response = serde_json::from_slice::<ExecuteResponse>(&body).ok();
+            let outcome = response.and_then(|response| answer::outcome(&job.submission, response));
+            outcome.ok_or_else(|| {
             let message = format!(
                 "{WHO} answered with something that is no worker's result for this job; check the address and that both are of one version."
             );
             Fault::failed(CODE, message).of_backend(None)
         })
+        })
     }
 
-    async fn check(&self) -> Result<Checked, Fault> {
-        let asked = Instant::now();
-        let answer = self.http.get(self.url("readyz")?).send().await;
-        let answer = answer.map_err(broken)?;
-        let (status, latency) = (answer.status(), asked.elapsed());
-        let words = read_bounded(answer, MAX_WORDS).await.unwrap_or_default();
-        match status {
-            StatusCode::OK => Ok(Checked {
-                latency: Some(latency),
-                detail: "ready, for when the queue is not".to_owned(),
-            }),
-            // Its own word passes with whatever is the matter: no reason to leave it alone.
-            status => Err(Fault::refused(
-                CODE,
-                format!(
-                    "{WHO} is not ready ({}): {}",
-                    status.as_u16(),
-                    String::from_utf8_lossy(&words).trim()
-                ),
-            )),
-        }
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Checked, Fault>> {
+        Box::pin(async move {
+            let asked = Instant::now();
+            let answer = self.http.get(self.url("readyz")?).send().await;
+            let answer = answer.map_err(broken)?;
+            let (status, latency) = (answer.status(), asked.elapsed());
+            let words = read_bounded(answer, MAX_WORDS).await.unwrap_or_default();
+            match status {
+                StatusCode::OK => Ok(Checked {
+                    latency: Some(latency),
+                    detail: "ready, for when the queue is not".to_owned(),
+                }),
+                // Its own word passes with whatever is the matter: no reason to leave it alone.
+                status => Err(Fault::refused(
+                    CODE,
+                    format!(
+                        "{WHO} is not ready ({}): {}",
+                        status.as_u16(),
+                        String::from_utf8_lossy(&words).trim()
+                    ),
+                )),
+            }
+        })
     }
 }
 

@@ -10,9 +10,9 @@ mod report;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
@@ -156,7 +156,6 @@ impl Judge0 {
     }
 }
 
-#[async_trait]
 impl Remote for Judge0 {
     fn name(&self) -> BackendName {
         BackendName::Judge0
@@ -166,56 +165,60 @@ impl Remote for Judge0 {
         MAX_JOBS
     }
 
-    async fn run(&self, job: &Job) -> Result<Outcome, Fault> {
-        let begun = Instant::now();
-        let queue = EpochMillis::now().since(job.submitted_at);
-        let catalog = self.catalog().await.map_err(Fault::before_sending)?;
-        let name = job.submission.language();
-        let language = catalog
-            .language(name)
-            .ok_or_else(|| Fault::refused("judge0_language", format!("Judge0 has no {name}.")))?;
-        let tokens = match self.create(job, &catalog, language).await {
-            Err(fault) if fault.message.contains("language_id") => {
-                self.forget().await;
-                return Err(fault);
-            }
-            tokens => tokens?,
-        };
-        let sandbox = begun.elapsed();
-        let reports = self.results(&tokens, catalog.allows.batch()).await;
-        let reports = reports.map_err(Fault::after_sending)?;
-        let file_kb = catalog.allows.file_kb(&job.limits);
-        let runs = reports
-            .iter()
-            .map(|report| report.judge(&job.limits, file_kb));
-        let runs = runs.collect::<Result<Vec<_>, _>>().map_err(no_verdict)?;
-        let (main, cases) = judge(job, runs);
-        let mut outcome = Outcome {
-            main,
-            cases,
-            timings: Timings {
-                queue,
-                sandbox,
-                run: begun.elapsed().saturating_sub(sandbox),
-            },
-            finished_at: EpochMillis::now(),
-            worker: InstanceId::of_host(self.client.host()),
-            image: language.name.clone(),
-            engine: EngineName::Judge0,
-        };
-        clip(&mut outcome);
-        Ok(outcome)
+    fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Outcome, Fault>> {
+        Box::pin(async move {
+            let begun = Instant::now();
+            let queue = EpochMillis::now().since(job.submitted_at);
+            let catalog = self.catalog().await.map_err(Fault::before_sending)?;
+            let name = job.submission.language();
+            let language = catalog.language(name).ok_or_else(|| {
+                Fault::refused("judge0_language", format!("Judge0 has no {name}."))
+            })?;
+            let tokens = match self.create(job, &catalog, language).await {
+                Err(fault) if fault.message.contains("language_id") => {
+                    self.forget().await;
+                    return Err(fault);
+                }
+                tokens => tokens?,
+            };
+            let sandbox = begun.elapsed();
+            let reports = self.results(&tokens, catalog.allows.batch()).await;
+            let reports = reports.map_err(Fault::after_sending)?;
+            let file_kb = catalog.allows.file_kb(&job.limits);
+            let runs = reports
+                .iter()
+                .map(|report| report.judge(&job.limits, file_kb));
+            let runs = runs.collect::<Result<Vec<_>, _>>().map_err(no_verdict)?;
+            let (main, cases) = judge(job, runs);
+            let mut outcome = Outcome {
+                main,
+                cases,
+                timings: Timings {
+                    queue,
+                    sandbox,
+                    run: begun.elapsed().saturating_sub(sandbox),
+                },
+                finished_at: EpochMillis::now(),
+                worker: InstanceId::of_host(self.client.host()),
+                image: language.name.clone(),
+                engine: EngineName::Judge0,
+            };
+            clip(&mut outcome);
+            Ok(outcome)
+        })
     }
 
-    async fn check(&self) -> Result<Checked, Fault> {
-        let catalog = self.catalog().await?;
-        Ok(Checked {
-            latency: self.client.latency(),
-            detail: format!(
-                "{} has {} languages; for when the queue is not",
-                self.client.host(),
-                catalog.languages.len()
-            ),
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Checked, Fault>> {
+        Box::pin(async move {
+            let catalog = self.catalog().await?;
+            Ok(Checked {
+                latency: self.client.latency(),
+                detail: format!(
+                    "{} has {} languages; for when the queue is not",
+                    self.client.host(),
+                    catalog.languages.len()
+                ),
+            })
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use lapin::message::Delivery;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::time::millis;
@@ -102,20 +102,25 @@ struct HeldCallback {
     publisher: PooledPublisher,
 }
 
-#[async_trait]
 impl SettleCallback for HeldCallback {
     fn is_ours(&self) -> bool {
         self.message.is_ours()
     }
 
-    async fn done(self: Box<Self>) -> Result<(), QueueError> {
-        self.message.settle(Settlement::Ack).await
+    fn done(self: Box<Self>) -> BoxFuture<'static, Result<(), QueueError>> {
+        Box::pin(async move { self.message.settle(Settlement::Ack).await })
     }
 
     // Dropped on an error, and so it is delivered again.
-    async fn again(self: Box<Self>, next: Callback, after: Duration) -> Result<(), QueueError> {
-        queue(&self.publisher, &next, Due::After(after)).await?;
-        self.done().await
+    fn again(
+        self: Box<Self>,
+        next: Callback,
+        after: Duration,
+    ) -> BoxFuture<'static, Result<(), QueueError>> {
+        Box::pin(async move {
+            queue(&self.publisher, &next, Due::After(after)).await?;
+            self.done().await
+        })
     }
 }
 

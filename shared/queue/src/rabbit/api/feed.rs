@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use lapin::Channel;
 use lapin::message::Delivery;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,6 @@ pub(crate) struct Feed<T> {
 /// read, which puts it aside.
 pub(crate) type Receive<T> = Arc<dyn Fn(&Delivery) -> Option<T> + Send + Sync>;
 
-#[async_trait]
 impl<T: Send + 'static> Unit for Feed<T> {
     type Session = ();
 
@@ -39,36 +38,38 @@ impl<T: Send + 'static> Unit for Feed<T> {
         self.purpose
     }
 
-    async fn build(
-        &self,
-        connected: &Arc<Connected>,
+    fn build<'a>(
+        &'a self,
+        connected: &'a Arc<Connected>,
         _number: u64,
-        stop: &CancellationToken,
-    ) -> Result<Built<()>, QueueError> {
-        let channel = connected.lasting_channel().await?;
-        let (feed, stop) = (
-            Self {
-                receive: Arc::clone(&self.receive),
-                subscriber: self.subscriber.clone(),
-                instance: self.instance.clone(),
-                ..*self
-            },
-            stop.clone(),
-        );
-        let work = async move {
-            let feeding = async {
-                let subscription = feed.subscriber.subscribed().await;
-                feed.pass_on(&channel, subscription).await
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Built<()>, QueueError>> {
+        Box::pin(async move {
+            let channel = connected.lasting_channel().await?;
+            let (feed, stop) = (
+                Self {
+                    receive: Arc::clone(&self.receive),
+                    subscriber: self.subscriber.clone(),
+                    instance: self.instance.clone(),
+                    ..*self
+                },
+                stop.clone(),
+            );
+            let work = async move {
+                let feeding = async {
+                    let subscription = feed.subscriber.subscribed().await;
+                    feed.pass_on(&channel, subscription).await
+                };
+                if let Some(Err(error)) = stop.run_until_cancelled(feeding).await {
+                    return error;
+                }
+                stop.cancelled().await;
+                QueueError::Closed
             };
-            if let Some(Err(error)) = stop.run_until_cancelled(feeding).await {
-                return error;
-            }
-            stop.cancelled().await;
-            QueueError::Closed
-        };
-        Ok(Built {
-            session: (),
-            work: Box::pin(work),
+            Ok(Built {
+                session: (),
+                work: Box::pin(work),
+            })
         })
     }
 }

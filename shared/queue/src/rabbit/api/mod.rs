@@ -9,7 +9,7 @@ mod submit;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use warren_protocol::event::JobEvent;
@@ -88,91 +88,106 @@ impl RabbitApi {
     }
 }
 
-#[async_trait]
 impl QueueLink for RabbitApi {
-    async fn status(&self) -> Result<QueueStatus, QueueError> {
-        if self.life.stop.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        let (replies, _publisher) = self.submitter.check()?;
-        replies.connected.ask(STATUS_TIMEOUT).await
+    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+        Box::pin(async move {
+            if self.life.stop.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            let (replies, _publisher) = self.submitter.check()?;
+            replies.connected.ask(STATUS_TIMEOUT).await
+        })
     }
 
-    async fn publish_event(&self, event: &JobEvent) {
-        events::publish(&self.publishers.interactive, event).await;
+    fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            events::publish(&self.publishers.interactive, event).await;
+        })
     }
 
-    async fn close(&self, grace: Duration) {
-        self.life.close(grace).await;
+    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.life.close(grace).await;
+        })
     }
 }
 
-#[async_trait]
 impl ApiQueue for RabbitApi {
-    async fn submit(&self, job: &Job) -> Result<PendingReply, SubmitError> {
-        self.submitter.submit(job).await
+    fn submit<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<PendingReply, SubmitError>> {
+        Box::pin(async move { self.submitter.submit(job).await })
     }
 
-    async fn submit_unattended(&self, job: &Job) -> Result<(), SubmitError> {
-        self.submitter.submit_unattended(job).await
+    fn submit_unattended<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), SubmitError>> {
+        Box::pin(async move { self.submitter.submit_unattended(job).await })
     }
 
-    async fn withdraw(&self, job: JobId, deadline: Deadline) {
-        match cancel(&self.publishers.interactive, job, deadline).await {
-            Ok(()) => {
-                tracing::debug!(job.id = %job, "notified the workers that the job is not wanted");
+    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            match cancel(&self.publishers.interactive, job, deadline).await {
+                Ok(()) => {
+                    tracing::debug!(job.id = %job, "notified the workers that the job is not wanted");
+                }
+                Err(error) => {
+                    tracing::warn!(job.id = %job, %error, "cannot cancel the job; its deadline ends it");
+                }
             }
-            Err(error) => {
-                tracing::warn!(job.id = %job, %error, "cannot cancel the job; its deadline ends it");
-            }
-        }
+        })
     }
 
-    async fn unclaimed(
-        &self,
+    fn unclaimed<'a>(
+        &'a self,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<Unclaimed>, QueueError> {
-        let life = &self.life;
-        let receiver = self.recorder.subscribe(
-            "the stream of unclaimed replies",
-            UNCLAIMED_PREFETCH,
-            usize::from(UNCLAIMED_PREFETCH),
-            stop,
-            &life.stop,
-            &life.tasks,
-        )?;
-        let feed = results::feed(self.config.instance().clone(), self.recorder.clone());
-        let config = self.config.clone();
-        supervise(feed, config, life.stop.clone(), &life.consuming);
-        Ok(receiver)
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
+        Box::pin(async move {
+            let life = &self.life;
+            let receiver = self.recorder.subscribe(
+                "the stream of unclaimed replies",
+                UNCLAIMED_PREFETCH,
+                usize::from(UNCLAIMED_PREFETCH),
+                stop,
+                &life.stop,
+                &life.tasks,
+            )?;
+            let feed = results::feed(self.config.instance().clone(), self.recorder.clone());
+            let config = self.config.clone();
+            supervise(feed, config, life.stop.clone(), &life.consuming);
+            Ok(receiver)
+        })
     }
 
-    async fn queue_callback(&self, callback: &Callback) -> Result<(), QueueError> {
-        callbacks::queue(&self.publishers.durable, callback, Due::Now).await
+    fn queue_callback<'a>(
+        &'a self,
+        callback: &'a Callback,
+    ) -> BoxFuture<'a, Result<(), QueueError>> {
+        Box::pin(
+            async move { callbacks::queue(&self.publishers.durable, callback, Due::Now).await },
+        )
     }
 
-    async fn callbacks(
-        &self,
+    fn callbacks<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<mpsc::Receiver<CallbackDelivery>, QueueError> {
-        let (held, life) = (prefetch.0.get(), &self.life);
-        let receiver = self.poster.subscribe(
-            "the stream of callbacks",
-            held,
-            held.into(),
-            stop,
-            &life.stop,
-            &life.tasks,
-        )?;
-        let feed = callbacks::feed(
-            self.config.instance().clone(),
-            self.poster.clone(),
-            self.publishers.durable.clone(),
-        );
-        let config = self.config.clone();
-        supervise(feed, config, life.stop.clone(), &life.consuming);
-        Ok(receiver)
+    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
+        Box::pin(async move {
+            let (held, life) = (prefetch.0.get(), &self.life);
+            let receiver = self.poster.subscribe(
+                "the stream of callbacks",
+                held,
+                held.into(),
+                stop,
+                &life.stop,
+                &life.tasks,
+            )?;
+            let feed = callbacks::feed(
+                self.config.instance().clone(),
+                self.poster.clone(),
+                self.publishers.durable.clone(),
+            );
+            let config = self.config.clone();
+            supervise(feed, config, life.stop.clone(), &life.consuming);
+            Ok(receiver)
+        })
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use lapin::message::Delivery;
 use lapin::options::QueueDeleteOptions;
 use lapin::{Acker, Consumer};
@@ -50,7 +50,6 @@ pub(crate) struct ReplyQueue {
     pub(crate) epoch: Epoch,
 }
 
-#[async_trait]
 impl Unit for ReplyConsumer {
     type Session = ReplyQueue;
 
@@ -58,53 +57,55 @@ impl Unit for ReplyConsumer {
         "consume replies"
     }
 
-    async fn build(
-        &self,
-        connected: &Arc<Connected>,
+    fn build<'a>(
+        &'a self,
+        connected: &'a Arc<Connected>,
         number: u64,
-        stop: &CancellationToken,
-    ) -> Result<Built<ReplyQueue>, QueueError> {
-        // Every connection has a queue of another name: the broker may take half a minute to see
-        // that the last connection is gone, and until then its queue's name is locked.
-        let name = format!("{REPLIES_PREFIX}.{}.{number}", self.instance);
-        let channel = connected.lasting_channel().await?;
-        REPLY_QUEUE.declare(&channel, &name).await?;
-        let tag = self.instance.as_str();
-        let consumer = consume(&channel, &name, tag, REPLIES_PREFETCH).await?;
-        let epoch = Epoch(number);
-        self.waiters.open(epoch);
-        let dispatcher = Dispatcher {
-            waiters: Arc::clone(&self.waiters),
-            replier: self.replier.clone(),
-            keeping: TaskTracker::new(),
-        };
-        let (stop, for_end, retired) = (stop.clone(), Arc::clone(connected), name.clone());
-        let (workers, events) = (Arc::clone(&self.workers), self.events.clone());
-        let presence_queue = presence::FANOUT.queue_name(tag, number);
-        let event_queue = events::FANOUT.queue_name(tag, number);
-        let work = async move {
-            let retiring = async {
-                stop.cancelled().await;
-                retire(&for_end, &retired).await
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Built<ReplyQueue>, QueueError>> {
+        Box::pin(async move {
+            // Every connection has a queue of another name: the broker may take half a minute to see
+            // that the last connection is gone, and until then its queue's name is locked.
+            let name = format!("{REPLIES_PREFIX}.{}.{number}", self.instance);
+            let channel = connected.lasting_channel().await?;
+            REPLY_QUEUE.declare(&channel, &name).await?;
+            let tag = self.instance.as_str();
+            let consumer = consume(&channel, &name, tag, REPLIES_PREFETCH).await?;
+            let epoch = Epoch(number);
+            self.waiters.open(epoch);
+            let dispatcher = Dispatcher {
+                waiters: Arc::clone(&self.waiters),
+                replier: self.replier.clone(),
+                keeping: TaskTracker::new(),
             };
-            let error = tokio::select! {
-                error = dispatcher.run(consumer) => error,
-                never = presence::listen(&for_end, &presence_queue, &workers) => never,
-                never = events::listen(&for_end, &event_queue, &events) => never,
-                error = retiring => error,
+            let (stop, for_end, retired) = (stop.clone(), Arc::clone(connected), name.clone());
+            let (workers, events) = (Arc::clone(&self.workers), self.events.clone());
+            let presence_queue = presence::FANOUT.queue_name(tag, number);
+            let event_queue = events::FANOUT.queue_name(tag, number);
+            let work = async move {
+                let retiring = async {
+                    stop.cancelled().await;
+                    retire(&for_end, &retired).await
+                };
+                let error = tokio::select! {
+                    error = dispatcher.run(consumer) => error,
+                    never = presence::listen(&for_end, &presence_queue, &workers) => never,
+                    never = events::listen(&for_end, &event_queue, &events) => never,
+                    error = retiring => error,
+                };
+                if stop.is_cancelled() {
+                    dispatcher.end().await;
+                }
+                error
             };
-            if stop.is_cancelled() {
-                dispatcher.end().await;
-            }
-            error
-        };
-        Ok(Built {
-            session: ReplyQueue {
-                connected: Arc::clone(connected),
-                name,
-                epoch,
-            },
-            work: Box::pin(work),
+            Ok(Built {
+                session: ReplyQueue {
+                    connected: Arc::clone(connected),
+                    name,
+                    epoch,
+                },
+                work: Box::pin(work),
+            })
         })
     }
 

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -30,7 +29,6 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// What is built on a connection.
-#[async_trait]
 pub(crate) trait Unit: Send + Sync + 'static {
     /// What others use of it while it is up.
     type Session: Send + Sync + 'static;
@@ -40,12 +38,12 @@ pub(crate) trait Unit: Send + Sync + 'static {
 
     /// Builds everything on a fresh connection. No two builds get the same `number`. The work
     /// ends in order when `stop` is cancelled.
-    async fn build(
-        &self,
-        connected: &Arc<Connected>,
+    fn build<'a>(
+        &'a self,
+        connected: &'a Arc<Connected>,
         number: u64,
-        stop: &CancellationToken,
-    ) -> Result<Built<Self::Session>, QueueError>;
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Built<Self::Session>, QueueError>>;
 
     /// The last session is lost, and others no longer get hold of it.
     fn lost(&self) {}

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -286,7 +286,6 @@ async fn send(channel: &Channel, message: Message<'_>) -> Result<Confirmation, P
 /// The unit that publishes.
 pub(crate) struct PublishingUnit;
 
-#[async_trait]
 impl Unit for PublishingUnit {
     type Session = Publisher;
 
@@ -294,26 +293,28 @@ impl Unit for PublishingUnit {
         "publish"
     }
 
-    async fn build(
-        &self,
-        connected: &Arc<Connected>,
+    fn build<'a>(
+        &'a self,
+        connected: &'a Arc<Connected>,
         _number: u64,
-        stop: &CancellationToken,
-    ) -> Result<Built<Publisher>, QueueError> {
-        let first = confirming(connected.channel().await?).await?;
-        let (stop, probed) = (stop.clone(), Arc::clone(connected));
-        Ok(Built {
-            session: Publisher {
-                connected: Arc::clone(connected),
-                lanes: Semaphore::new(LANES),
-                idle: Mutex::new(vec![first]),
-            },
-            work: Box::pin(async move {
-                tokio::select! {
-                    () = stop.cancelled() => QueueError::Closed,
-                    error = probe(&probed) => error,
-                }
-            }),
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Built<Publisher>, QueueError>> {
+        Box::pin(async move {
+            let first = confirming(connected.channel().await?).await?;
+            let (stop, probed) = (stop.clone(), Arc::clone(connected));
+            Ok(Built {
+                session: Publisher {
+                    connected: Arc::clone(connected),
+                    lanes: Semaphore::new(LANES),
+                    idle: Mutex::new(vec![first]),
+                },
+                work: Box::pin(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => QueueError::Closed,
+                        error = probe(&probed) => error,
+                    }
+                }),
+            })
         })
     }
 }

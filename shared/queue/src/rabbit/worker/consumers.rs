@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use futures_util::future::try_join_all;
 use lapin::Channel;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +36,6 @@ pub(crate) struct JobConsumers {
     pub(crate) replier: Replier,
 }
 
-#[async_trait]
 impl Unit for JobConsumers {
     type Session = Arc<Connected>;
 
@@ -44,58 +43,61 @@ impl Unit for JobConsumers {
         PURPOSE
     }
 
-    async fn build(
-        &self,
-        connected: &Arc<Connected>,
+    fn build<'a>(
+        &'a self,
+        connected: &'a Arc<Connected>,
         number: u64,
-        stop: &CancellationToken,
-    ) -> Result<Built<Arc<Connected>>, QueueError> {
-        // First, so that no cancellation of a job that arrives is missed.
-        let (instance, register) = (&self.instance, &self.cancellations);
-        let listener = CancellationListener::begin(connected, instance, number, register).await?;
-        // A quorum queue has a prefetch for a whole channel only.
-        let mut pumps = vec![self.pump(INTERACTIVE_JOBS, connected.lasting_channel().await?)];
-        for lane in LANES {
-            pumps.push(self.pump(lane, connected.lasting_channel().await?));
-        }
-        let tokens = TokenConsumer {
-            suspects: Suspects {
-                connected: Arc::clone(connected),
-                channel: connected.lasting_channel().await?,
-                replier: self.replier.clone(),
-                cancellations: Arc::clone(&self.cancellations),
-            },
-            tag: self.instance.as_str().to_owned(),
-        };
-        let (subscriber, stop) = (self.subscriber.clone(), stop.clone());
-        let taking = async move {
-            let consuming = async {
-                loop {
-                    let subscription = subscriber.subscribed().await;
-                    let pumping = pumps.iter_mut().map(|pump| pump.run(subscription.clone()));
-                    let all = tokio::try_join!(
-                        Box::pin(try_join_all(pumping)),
-                        Box::pin(tokens.run(subscription.clone()))
-                    );
-                    drop(subscription);
-                    if let Err(error) = all {
-                        return error;
+        stop: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Built<Arc<Connected>>, QueueError>> {
+        Box::pin(async move {
+            // First, so that no cancellation of a job that arrives is missed.
+            let (instance, register) = (&self.instance, &self.cancellations);
+            let listener =
+                CancellationListener::begin(connected, instance, number, register).await?;
+            // A quorum queue has a prefetch for a whole channel only.
+            let mut pumps = vec![self.pump(INTERACTIVE_JOBS, connected.lasting_channel().await?)];
+            for lane in LANES {
+                pumps.push(self.pump(lane, connected.lasting_channel().await?));
+            }
+            let tokens = TokenConsumer {
+                suspects: Suspects {
+                    connected: Arc::clone(connected),
+                    channel: connected.lasting_channel().await?,
+                    replier: self.replier.clone(),
+                    cancellations: Arc::clone(&self.cancellations),
+                },
+                tag: self.instance.as_str().to_owned(),
+            };
+            let (subscriber, stop) = (self.subscriber.clone(), stop.clone());
+            let taking = async move {
+                let consuming = async {
+                    loop {
+                        let subscription = subscriber.subscribed().await;
+                        let pumping = pumps.iter_mut().map(|pump| pump.run(subscription.clone()));
+                        let all = tokio::try_join!(
+                            Box::pin(try_join_all(pumping)),
+                            Box::pin(tokens.run(subscription.clone()))
+                        );
+                        drop(subscription);
+                        if let Err(error) = all {
+                            return error;
+                        }
                     }
+                };
+                let lost = stop.run_until_cancelled(consuming).await;
+                lost.unwrap_or(QueueError::Closed)
+            };
+            let work = async move {
+                tokio::select! {
+                    biased;
+                    lost = taking => lost,
+                    lost = listener.run() => lost,
                 }
             };
-            let lost = stop.run_until_cancelled(consuming).await;
-            lost.unwrap_or(QueueError::Closed)
-        };
-        let work = async move {
-            tokio::select! {
-                biased;
-                lost = taking => lost,
-                lost = listener.run() => lost,
-            }
-        };
-        Ok(Built {
-            session: Arc::clone(connected),
-            work: Box::pin(work),
+            Ok(Built {
+                session: Arc::clone(connected),
+                work: Box::pin(work),
+            })
         })
     }
 }

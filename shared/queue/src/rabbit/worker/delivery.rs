@@ -1,6 +1,6 @@
 //! A job as the broker delivered it, and its settlement.
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use lapin::types::ShortString;
 use warren_protocol::ids::JobId;
 use warren_protocol::job::Job;
@@ -118,53 +118,56 @@ impl Drop for AmqpDelivery {
     }
 }
 
-#[async_trait]
 impl Settle for AmqpDelivery {
     fn is_ours(&self) -> bool {
         self.message.as_ref().is_some_and(HeldMessage::is_ours)
     }
 
-    async fn reply(mut self: Box<Self>, reply: Reply) -> Result<(), QueueError> {
-        self.replier.send(self.reply_to(), &reply).await?;
-        if let Err(error) = self.finish().await {
-            tracing::warn!(
-                job.id = %self.job, %error,
-                "cannot acknowledge an answered job; it is delivered again"
-            );
-        }
-        Ok(())
+    fn reply(mut self: Box<Self>, reply: Reply) -> BoxFuture<'static, Result<(), QueueError>> {
+        Box::pin(async move {
+            self.replier.send(self.reply_to(), &reply).await?;
+            if let Err(error) = self.finish().await {
+                tracing::warn!(
+                    job.id = %self.job, %error,
+                    "cannot acknowledge an answered job; it is delivered again"
+                );
+            }
+            Ok(())
+        })
     }
 
     // As a new message, since every return of the old one counts as a try. If it cannot be
     // published, a return that counts is better than none.
-    async fn requeue(mut self: Box<Self>, job: &Job) -> Result<(), QueueError> {
-        if !self.is_ours() {
-            return Err(QueueError::Disconnected);
-        }
-        let journey = Journey {
-            class: self.class,
-            reply_to: self.reply_to(),
-            origin: Origin::Returned(self.tries),
-        };
-        let handed_back = match self.token {
-            None => self.replier.hand_back(job, journey).await,
-            Some(_) => self.replier.suspect_again(job, journey).await,
-        };
-        match handed_back {
-            Ok(()) => {
-                // The new message needs the token.
-                let token = self.token.take();
-                let finished = self.finish().await;
-                if let Some(token) = token {
-                    token.go_back().await;
+    fn requeue<'a>(mut self: Box<Self>, job: &'a Job) -> BoxFuture<'a, Result<(), QueueError>> {
+        Box::pin(async move {
+            if !self.is_ours() {
+                return Err(QueueError::Disconnected);
+            }
+            let journey = Journey {
+                class: self.class,
+                reply_to: self.reply_to(),
+                origin: Origin::Returned(self.tries),
+            };
+            let handed_back = match self.token {
+                None => self.replier.hand_back(job, journey).await,
+                Some(_) => self.replier.suspect_again(job, journey).await,
+            };
+            match handed_back {
+                Ok(()) => {
+                    // The new message needs the token.
+                    let token = self.token.take();
+                    let finished = self.finish().await;
+                    if let Some(token) = token {
+                        token.go_back().await;
+                    }
+                    finished
                 }
-                finished
+                Err(error) => {
+                    tracing::warn!(job.id = %self.job, %error, "cannot hand a job back as new; it goes back as if it had been lost");
+                    self.go_back().await
+                }
             }
-            Err(error) => {
-                tracing::warn!(job.id = %self.job, %error, "cannot hand a job back as new; it goes back as if it had been lost");
-                self.go_back().await
-            }
-        }
+        })
     }
 
     fn abandon(self: Box<Self>) {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
 use lapin::options::BasicGetOptions;
@@ -170,18 +170,19 @@ struct TakenToken {
     suspects: Suspects,
 }
 
-#[async_trait]
 impl Fetch for TakenToken {
     fn is_ours(&self) -> bool {
         self.token.is_ours()
     }
 
-    async fn fetch(self: Box<Self>) -> Result<Option<Delivery>, QueueError> {
-        let Self { token, suspects } = *self;
-        // A task of its own, since what was fetched must be settled even if the caller goes away.
-        match tokio::spawn(suspects.fetch(token)).await {
-            Ok(fetched) => fetched,
-            Err(_panicked) => Err(QueueError::Closed),
-        }
+    fn fetch(self: Box<Self>) -> BoxFuture<'static, Result<Option<Delivery>, QueueError>> {
+        Box::pin(async move {
+            let Self { token, suspects } = *self;
+            // A task of its own, since what was fetched must be settled even if the caller goes away.
+            match tokio::spawn(suspects.fetch(token)).await {
+                Ok(fetched) => fetched,
+                Err(_panicked) => Err(QueueError::Closed),
+            }
+        })
     }
 }

@@ -9,7 +9,7 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use warren_protocol::event::JobEvent;
 use warren_protocol::presence::WorkerStatus;
@@ -58,48 +58,56 @@ impl RabbitWorker {
     }
 }
 
-#[async_trait]
 impl QueueLink for RabbitWorker {
-    async fn status(&self) -> Result<QueueStatus, QueueError> {
-        if self.life.stop.is_cancelled() {
-            return Err(QueueError::Closed);
-        }
-        self.publishers
-            .interactive
-            .now()?
-            .connected()
-            .check_publishable()?;
-        self.consumer.now()?.ask(STATUS_TIMEOUT).await
+    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+        Box::pin(async move {
+            if self.life.stop.is_cancelled() {
+                return Err(QueueError::Closed);
+            }
+            self.publishers
+                .interactive
+                .now()?
+                .connected()
+                .check_publishable()?;
+            self.consumer.now()?.ask(STATUS_TIMEOUT).await
+        })
     }
 
-    async fn publish_event(&self, event: &JobEvent) {
-        events::publish(&self.publishers.interactive, event).await;
+    fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            events::publish(&self.publishers.interactive, event).await;
+        })
     }
 
-    async fn close(&self, grace: Duration) {
-        self.life.close(grace).await;
+    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            self.life.close(grace).await;
+        })
     }
 }
 
-#[async_trait]
 impl WorkerQueue for RabbitWorker {
-    async fn deliveries(
-        &self,
+    fn deliveries<'a>(
+        &'a self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> Result<Deliveries, QueueError> {
-        let fetched = self.subscriber.subscribe(
-            "the stream of jobs",
-            prefetch,
-            prefetch.total(),
-            stop.clone(),
-            &self.life.stop,
-            &self.life.tasks,
-        )?;
-        Ok(Deliveries::new(fetched, stop, self.life.stop.clone()))
+    ) -> BoxFuture<'a, Result<Deliveries, QueueError>> {
+        Box::pin(async move {
+            let fetched = self.subscriber.subscribe(
+                "the stream of jobs",
+                prefetch,
+                prefetch.total(),
+                stop.clone(),
+                &self.life.stop,
+                &self.life.tasks,
+            )?;
+            Ok(Deliveries::new(fetched, stop, self.life.stop.clone()))
+        })
     }
 
-    async fn announce(&self, status: &WorkerStatus) {
-        presence::announce(&self.publishers.interactive, status).await;
+    fn announce<'a>(&'a self, status: &'a WorkerStatus) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            presence::announce(&self.publishers.interactive, status).await;
+        })
     }
 }
