@@ -1,6 +1,6 @@
 //! The faults, each at a random moment.
 //!
-//! Those of one lane come one after another; the lanes go on side by side, so that a worker dies while
+//! Those of one series come one after another; the series go on side by side, so that a worker dies while
 //! the broker is away and a connection is slow.
 
 use std::sync::Arc;
@@ -69,7 +69,7 @@ impl Faults {
             _ => Fault::DeleteJobQueue,
         });
         let restarts = (0..restarts).map(|n| Fault::RestartBroker(stops[n as usize % 2]));
-        let lanes = [
+        let series = [
             many(Fault::KillWorker, kills),
             restarts.collect(),
             [
@@ -81,17 +81,17 @@ impl Faults {
             orders.collect(),
             [many(Fault::KillApi, api_kills), many(Fault::Roll, rolls)].concat(),
         ];
-        let lanes = lanes.map(|mut lane| {
-            random.shuffle(&mut lane);
-            tokio::spawn(Arc::clone(&self).lane(lane, random.fork()))
+        let series = series.map(|mut faults| {
+            random.shuffle(&mut faults);
+            tokio::spawn(Arc::clone(&self).run_series(faults, random.fork()))
         });
-        for ended in try_join_all(lanes).await? {
+        for ended in try_join_all(series).await? {
             ended?;
         }
         Ok(())
     }
 
-    async fn lane(
+    async fn run_series(
         self: Arc<Self>,
         faults: Vec<Fault>,
         mut random: fastrand::Rng,

@@ -4,12 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
 
-use crate::harness::{http, images, machine, warren::Warren};
+use crate::harness::{http, images, machine, wait::SOON, warren::Warren};
 
-/// How long a callback may take until it is here. It only bounds a hang.
-const SOON: Duration = Duration::from_secs(120);
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn examples() -> PathBuf {

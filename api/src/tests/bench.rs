@@ -27,6 +27,8 @@ use crate::store::{SqliteStore, Store};
 use crate::{Api, Config};
 
 pub(super) const EXECUTE: &str = "/api/rooms/room-1/execute";
+/// The bound of every wait for what must happen: it only ends a test that hangs.
+pub(super) const SOON: Duration = Duration::from_secs(120);
 /// A body that every default passes.
 pub(super) const HELLO: &str = r#"{"language":"python","code":"print('hello')"}"#;
 

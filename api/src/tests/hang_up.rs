@@ -9,9 +9,7 @@ use tower::ServiceExt;
 use warren_protocol::reply::{Progress, Reply};
 use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink, WorkerQueue};
 
-use super::bench::{Bench, EXECUTE, HELLO, outcome, post};
-
-const SOON: Duration = Duration::from_secs(120);
+use super::bench::{Bench, EXECUTE, HELLO, SOON, outcome, post};
 
 /// The one slot of a worker.
 async fn slot(bench: &Bench) -> (MemoryQueue, Deliveries) {

@@ -14,9 +14,7 @@ use warren_protocol::ids::{InstanceId, JobId};
 use warren_protocol::reply::Reply;
 use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink, WorkerQueue};
 
-use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, outcome, post, request, send};
-
-const SOON: Duration = Duration::from_secs(120);
+use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, SOON, outcome, post, request, send};
 
 impl Bench {
     pub(super) async fn recording() -> Self {

@@ -16,7 +16,7 @@ pub const MAX_EVENTS_BEHIND: usize = 4_096;
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time a caller's job runs before its worker publishes `running`. Most jobs are done by then
 /// and cost no event.
-pub const TOLD_AFTER: Duration = Duration::from_millis(250);
+pub const PUBLISHED_AFTER: Duration = Duration::from_millis(250);
 
 /// An event in a job's life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -94,7 +94,7 @@ mod tests {
             ("lapin::channel", Level::ERROR, true),
             ("bollard::docker", Level::TRACE, false),
             ("bollard::docker", Level::DEBUG, true),
-            ("warren_worker::consume", Level::TRACE, true),
+            ("warren_worker::intake", Level::TRACE, true),
             ("lapinish", Level::TRACE, true),
         ] {
             assert_eq!(is_harmless(target, level), shown, "{target} {level}");

@@ -17,7 +17,7 @@ use super::fixture::{Fixture, OnRabbitMq, SOON, answer, job, reply_to, submit, u
 use crate::harness::rabbitmq::Vhost;
 
 /// How many jobs of batches are submitted at a time: six batches, each eight at a time as the API
-/// does it. More than the lanes of one connection.
+/// does it. More than the channels of one connection.
 const AT_A_TIME: usize = 6 * 8;
 /// How many callers' jobs are timed in a round, and the fewest.
 const SAMPLES: usize = 100;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
-use warren_protocol::event::{Happened, JobEvent, TOLD_AFTER};
+use warren_protocol::event::{Happened, JobEvent, PUBLISHED_AFTER};
 use warren_protocol::job::Job;
 use warren_protocol::outcome::Outcome;
 use warren_protocol::reply::{FailureCode, JobFailure, Progress, Reply};
@@ -89,7 +89,7 @@ impl Settler {
     /// waits for, the event is only worth publishing if the job takes its time.
     async fn publish_running(&self, job: &Job) -> ! {
         if job.budget.is_none() {
-            tokio::time::sleep(TOLD_AFTER).await;
+            tokio::time::sleep(PUBLISHED_AFTER).await;
         }
         let worker = self.executor.instance().clone();
         let event = JobEvent::now(job.id, Happened::Running { worker });

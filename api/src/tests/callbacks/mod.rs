@@ -21,12 +21,11 @@ use warren_config::Env;
 use warren_protocol::ids::JobId;
 use warren_queue::{ApiQueue, Callback};
 
-use super::bench::{Bench, Does};
+use super::bench::{Bench, Does, SOON};
 use crate::callbacks::{CallbackConfig, CallbackCounts, Lookup, Posting};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LOOPBACK: (&str, &str) = ("WARREN_CALLBACK_ALLOW", "127.0.0.0/8");
-const SOON: Duration = Duration::from_secs(120);
 
 /// Callbacks as these variables have them.
 fn configured(variables: &[(&str, &str)]) -> Option<CallbackConfig> {

@@ -15,7 +15,7 @@ use warren_protocol::time::EpochMillis;
 
 use super::receiver::{Received, Receiver, Rude, RudeReceiver};
 use super::{LOOPBACK, Names, SECRET, bench, post_by, queue, submit, until};
-use crate::tests::bench::{Bench, Does};
+use crate::tests::bench::{Bench, Does, SOON};
 
 /// Pauses of a millisecond: two more tries.
 const HASTY: (&str, &str) = ("WARREN_CALLBACK_RETRY_MS", "1,1");
@@ -217,7 +217,7 @@ async fn what_is_cut_off_is_posted_by_another_api() {
     submit(&bench, &format!("http://{}/", receiver.address)).await;
     let start = Instant::now();
     while receiver.count() == 0 {
-        assert!(start.elapsed() < super::SOON, "never called");
+        assert!(start.elapsed() < SOON, "never called");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stop.cancel();

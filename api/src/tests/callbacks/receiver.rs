@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warren_http::{Bounds, serve};
 
-const SOON: Duration = Duration::from_secs(120);
+use crate::tests::bench::SOON;
 
 /// One request as it came.
 pub(super) struct Received {

@@ -1,15 +1,10 @@
 //! Jobs that nobody waits for, sent over REST and seen to their end.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::harness::http::{self, Answer, program};
-use crate::harness::wait::until;
+use crate::harness::wait::{SOON, until};
 use crate::harness::warren::Warren;
-
-/// How long a test waits for what must happen; it bounds a hang.
-const SOON: Duration = Duration::from_secs(120);
 
 /// Sends a batch of that many hellos to a room; their ids.
 pub async fn send(api: &Warren, room: &str, count: u32) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! A small pool of publish-only connections, for messages that are durable and sporadic.
 //!
-//! RabbitMQ throttles a connection as a whole, and its socket and its lanes are shared by all that
+//! RabbitMQ throttles a connection as a whole, and its socket and its channels are shared by all that
 //! is published on it. So a flood of unattended jobs or callbacks must not go out on the connection
 //! that callers' jobs use. These messages can wait for a connection, have no consumer on it, and are
 //! retried by their senders, which is what a pool is good for: it connects when there is something to
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::publisher::{PublishError, Publisher, QueueMessage, publish_on};
-use super::shared_connection::Lanes;
+use super::shared_connection::ChannelPool;
 use crate::BrokerPool;
 use crate::rabbit::link::config::RabbitConfig;
 use crate::rabbit::link::connection::CLOSE_TIMEOUT;
@@ -42,13 +42,13 @@ pub(crate) struct PooledPublisher {
     /// absent broker is not dialled at each message; rebuilt, it declares a queue that was deleted.
     supervised: Link<Publisher>,
     /// `None`: everything is published on the supervised connection.
-    lanes: Option<Arc<Lanes>>,
+    channels: Option<Arc<ChannelPool>>,
 }
 
 impl PooledPublisher {
     /// An empty pool; it connects when there is something to publish.
     pub(crate) fn new(config: &RabbitConfig, supervised: Link<Publisher>) -> Self {
-        let lanes = build(config).unwrap_or_else(|problem| {
+        let channels = build(config).unwrap_or_else(|problem| {
             tracing::warn!(
                 problem,
                 "no pool of connections to RabbitMQ; using one for all"
@@ -57,7 +57,7 @@ impl PooledPublisher {
         });
         Self {
             supervised,
-            lanes: lanes.map(Arc::new),
+            channels: channels.map(Arc::new),
         }
     }
 
@@ -68,32 +68,34 @@ impl PooledPublisher {
         within: Duration,
     ) -> Result<(), PublishError> {
         let publisher = self.supervised.now().map_err(PublishError::NotSent)?;
-        let Some(lanes) = &self.lanes else {
+        let Some(channels) = &self.channels else {
             return publisher.to_queue(message, within).await;
         };
         let supervised = publisher.connected();
-        let publishing = publish_on(supervised, lanes.open(), message.routed(), within);
-        let (lane, published) = publishing.await?;
-        lane.keep();
+        let publishing = publish_on(supervised, channels.open(), message.routed(), within);
+        let (channel, published) = publishing.await?;
+        channel.keep();
         message.queued(published, supervised)
     }
 
     /// The state of the pool; `None` without a pool.
     pub(crate) fn status(&self) -> Option<BrokerPool> {
-        let lanes = self.lanes.as_ref()?;
-        let status = lanes.pool.status();
+        let channels = self.channels.as_ref()?;
+        let status = channels.pool.status();
         Some(BrokerPool {
             size: status.size,
             available: status.available,
-            waiting: lanes.waiting(),
+            waiting: channels.waiting(),
         })
     }
 
     /// Closes idle connections until `stop`, then the pool. Messages that are being published then
     /// still are, within their bounds.
     pub(crate) async fn sweep(self, stop: CancellationToken) {
-        let Some(lanes) = self.lanes else { return };
-        let pool = &lanes.pool;
+        let Some(channels) = self.channels else {
+            return;
+        };
+        let pool = &channels.pool;
         let pause = || stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY));
         while pause().await.is_some() {
             let idle = pool.retain(|connection, usage| {
@@ -109,7 +111,7 @@ impl PooledPublisher {
 
 /// The pool, if `config` wants one and its address survives being written as text, which is all
 /// that the pool takes: the library reads an IPv6 literal as its default host.
-fn build(config: &RabbitConfig) -> Result<Option<Lanes>, &'static str> {
+fn build(config: &RabbitConfig) -> Result<Option<ChannelPool>, &'static str> {
     let Some(connections) = config.pooled() else {
         return Ok(None);
     };
@@ -140,7 +142,7 @@ fn build(config: &RabbitConfig) -> Result<Option<Lanes>, &'static str> {
         }))
         .build();
     let pool = pool.map_err(|_unconfigured| "its configuration is incomplete; this is a bug")?;
-    Ok(Some(Lanes::of(pool, connections.get())))
+    Ok(Some(ChannelPool::of(pool, connections.get())))
 }
 
 async fn close_all(connections: Vec<Connection>) {

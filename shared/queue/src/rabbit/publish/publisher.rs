@@ -22,7 +22,7 @@ use crate::rabbit::wire::topology::{EXCHANGE, MAX_MESSAGE};
 
 /// How many messages may be on their way at a time. The broker writes to disk for those of many
 /// channels at once, so this, over the time of one write, is the throughput.
-const LANES: usize = 32;
+const CHANNELS: usize = 32;
 /// The broker announces that it blocks us while it takes one more message, whose confirm comes right
 /// after. Later messages stay unread until its alarm is over.
 const LAST_CONFIRMS: Duration = Duration::from_millis(50);
@@ -113,7 +113,7 @@ impl From<PublishError> for QueueError {
 /// A connection to publish on.
 pub(crate) struct Publisher {
     connected: Arc<Connected>,
-    lanes: Semaphore,
+    permits: Semaphore,
     idle: Mutex<Vec<Channel>>,
 }
 
@@ -128,9 +128,9 @@ impl Publisher {
         message: Message<'_>,
         within: Duration,
     ) -> Result<Published, PublishError> {
-        let publishing = publish_on(&self.connected, self.lane(), message, within);
-        let (lane, published) = publishing.await?;
-        lane.keep();
+        let publishing = publish_on(&self.connected, self.channel(), message, within);
+        let (channel, published) = publishing.await?;
+        channel.keep();
         Ok(published)
     }
 
@@ -144,9 +144,9 @@ impl Publisher {
         message.queued(published, &self.connected)
     }
 
-    async fn lane(&self) -> Result<Lane<'_>, QueueError> {
+    async fn channel(&self) -> Result<ConfirmChannel<'_>, QueueError> {
         let permit = self
-            .lanes
+            .permits
             .acquire()
             .await
             .map_err(|_closed| QueueError::Closed)?;
@@ -155,7 +155,7 @@ impl Publisher {
             Some(channel) => channel,
             None => confirming(self.connected.channel().await?).await?,
         };
-        Ok(Lane {
+        Ok(ConfirmChannel {
             publisher: self,
             channel,
             _permit: permit,
@@ -183,25 +183,25 @@ const TIMED_OUT: QueueError = QueueError::TimedOut {
 
 /// A channel with nothing under way. It is used again only if its message was settled: otherwise
 /// a late confirm could be taken for the next message's.
-struct Lane<'a> {
+struct ConfirmChannel<'a> {
     publisher: &'a Publisher,
     channel: Channel,
     _permit: SemaphorePermit<'a>,
 }
 
-impl AsRef<Channel> for Lane<'_> {
+impl AsRef<Channel> for ConfirmChannel<'_> {
     fn as_ref(&self) -> &Channel {
         &self.channel
     }
 }
 
-impl Lane<'_> {
+impl ConfirmChannel<'_> {
     fn keep(self) {
         self.publisher.idle().push(self.channel.clone());
     }
 }
 
-/// Publishes on the lane that `opening` resolves to, which is fit for another message only if the
+/// Publishes on the channel that `opening` resolves to, which is fit for another message only if the
 /// result has it. `connected` is the supervised connection to the same broker: its alarm holds for
 /// all connections.
 pub(crate) async fn publish_on<L: AsRef<Channel>>(
@@ -215,8 +215,8 @@ pub(crate) async fn publish_on<L: AsRef<Channel>>(
     connected
         .check_publishable()
         .map_err(PublishError::NotSent)?;
-    let lane = tokio::select! {
-        lane = timeout_at(deadline, opening) => lane
+    let channel = tokio::select! {
+        channel = timeout_at(deadline, opening) => channel
             .map_err(|_elapsed| PublishError::NotSent(TIMED_OUT))?
             .map_err(PublishError::NotSent)?,
         () = connected.until_blocked() => {
@@ -225,7 +225,7 @@ pub(crate) async fn publish_on<L: AsRef<Channel>>(
     };
     let confirmation = tokio::select! {
         biased;
-        sent = timeout_at(deadline, send(lane.as_ref(), message)) => {
+        sent = timeout_at(deadline, send(channel.as_ref(), message)) => {
             sent.map_err(|_elapsed| PublishError::Unconfirmed(TIMED_OUT))??
         }
         // Part of it may be under way, and what is with us goes out when the alarm is over.
@@ -242,7 +242,7 @@ pub(crate) async fn publish_on<L: AsRef<Channel>>(
             return Err(PublishError::Unconfirmed(TIMED_OUT));
         }
     };
-    Ok((lane, published))
+    Ok((channel, published))
 }
 
 async fn long_blocked(connected: &Connected) {
@@ -305,7 +305,7 @@ impl Unit for PublishingUnit {
             Ok(Built {
                 session: Publisher {
                     connected: Arc::clone(connected),
-                    lanes: Semaphore::new(LANES),
+                    permits: Semaphore::new(CHANNELS),
                     idle: Mutex::new(vec![first]),
                 },
                 work: Box::pin(async move {

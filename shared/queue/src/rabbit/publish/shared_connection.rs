@@ -11,37 +11,37 @@ use super::publisher::confirming;
 use crate::QueueError;
 
 /// The most messages on one connection at a time, each on a channel of its own.
-pub(crate) const LANES_EACH: usize = 8;
+pub(crate) const CHANNELS_EACH: usize = 8;
 
-/// The lanes of a pool: as many as its connections have together, of which as few are open as
+/// The channels of a pool: as many as its connections have together, of which as few are open as
 /// the load needs.
-pub(crate) struct Lanes {
+pub(crate) struct ChannelPool {
     pub(crate) pool: Pool,
     permits: Semaphore,
     waiting: AtomicUsize,
     /// The connections that are checked out. Held while one is checked out, so that those who come
-    /// meanwhile find its other lanes instead of connecting as well.
+    /// meanwhile find its other channels instead of connecting as well.
     in_use: AsyncMutex<Vec<Weak<SharedConnection>>>,
 }
 
-impl Lanes {
-    /// The lanes of `pool`, which has at most that many connections.
+impl ChannelPool {
+    /// The channels on `pool`, which has at most that many connections.
     pub(crate) fn of(pool: Pool, connections: usize) -> Self {
         Self {
             pool,
-            permits: Semaphore::new(connections * LANES_EACH),
+            permits: Semaphore::new(connections * CHANNELS_EACH),
             waiting: AtomicUsize::new(0),
             in_use: AsyncMutex::default(),
         }
     }
 
-    /// How many messages wait for a lane.
+    /// How many messages wait for a channel.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// A lane for one message. The caller bounds the wait.
-    pub(crate) async fn open(&self) -> Result<PooledLane<'_>, QueueError> {
+    /// A channel for one message. The caller bounds the wait.
+    pub(crate) async fn open(&self) -> Result<PooledChannel<'_>, QueueError> {
         let permit = {
             let _waiting = Waiting::on(&self.waiting);
             let permit = self.permits.acquire().await;
@@ -49,20 +49,20 @@ impl Lanes {
         };
         // Before the channel is opened: a connection on which that fails is not used again.
         let hold = ConnectionShare::on(self.connection().await?, permit);
-        Ok(PooledLane {
+        Ok(PooledChannel {
             channel: hold.connection.channel().await?,
             hold,
         })
     }
 
-    /// A connection with a free lane. There are no more permits than lanes: either one that is
+    /// A connection with a free channel. There are no more permits than channels: either one that is
     /// checked out has it, or there is one left to check out.
     async fn connection(&self) -> Result<Arc<SharedConnection>, QueueError> {
         let mut in_use = self.in_use.lock().await;
         in_use.retain(|shared| shared.strong_count() > 0);
         let mut shared = in_use
             .iter()
-            .filter(|shared| shared.strong_count() < LANES_EACH)
+            .filter(|shared| shared.strong_count() < CHANNELS_EACH)
             .filter_map(Weak::upgrade);
         if let Some(free) = shared.find(|shared| shared.is_fit()) {
             return Ok(free);
@@ -101,7 +101,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A connection that is checked out. Once its last lane is dropped it returns to the pool, or is
+/// A connection that is checked out. Once its last channel is dropped it returns to the pool, or is
 /// closed if it is broken.
 struct SharedConnection {
     /// Channels with nothing under way.
@@ -150,12 +150,12 @@ impl Drop for SharedConnection {
 
 /// A channel for one message. The channel comes first, since one that outlives its connection makes
 /// the library log errors.
-pub(crate) struct PooledLane<'a> {
+pub(crate) struct PooledChannel<'a> {
     channel: Channel,
     hold: ConnectionShare<'a>,
 }
 
-impl PooledLane<'_> {
+impl PooledChannel<'_> {
     /// Keeps the channel for another message, since its message is settled.
     pub(crate) fn keep(self) {
         let Self { channel, mut hold } = self;
@@ -164,7 +164,7 @@ impl PooledLane<'_> {
     }
 }
 
-impl AsRef<Channel> for PooledLane<'_> {
+impl AsRef<Channel> for PooledChannel<'_> {
     fn as_ref(&self) -> &Channel {
         &self.channel
     }
