@@ -3,6 +3,9 @@
 //! The API sends callbacks and asks its fallbacks and key servers, every process sends traces, and the
 //! commands ask a server. Each request is bounded in time, each answer in length.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
