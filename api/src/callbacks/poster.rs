@@ -190,7 +190,7 @@ impl Poster {
                 .map_err(|error| failed(format!("it cannot be written as JSON: {error}"))),
             // Another API may have it in a file of its own, and may be the next to try.
             Ok(_) => Err(failed("its result is not in this API's store")),
-            Err(StoreError::Unavailable { .. }) => Err(Attempt::PutOff("the store is unavailable")),
+            Err(StoreError::Unavailable { .. }) => Err(Attempt::PutOff("the store is down")),
             Err(error) => Err(failed(error.to_string())),
         }
     }

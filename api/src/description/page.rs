@@ -1,7 +1,7 @@
 //! Renders the description as a page for people.
 //!
-//! It is plain HTML made from the description itself, so that both say the same; without scripts, and
-//! without anything from another host.
+//! It is plain HTML made from the description itself, so that both say the same; without scripts,
+//! and without anything from another host.
 
 use std::fmt::Write;
 
