@@ -1,7 +1,7 @@
 //! Tests of callbacks.
 //!
-//! They are posted to real receivers on loopback, which the operator allows, and not to those that
-//! nobody allowed.
+//! They are posted to real receivers on loopback, which the operator allows, and refused by
+//! default.
 
 mod posted;
 mod receiver;
@@ -28,7 +28,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LOOPBACK: (&str, &str) = ("WARREN_CALLBACK_ALLOW", "127.0.0.0/8");
 const SOON: Duration = Duration::from_secs(120);
 
-/// Callbacks as these variables have them.
+/// Returns the callback settings of these variables.
 fn configured(variables: &[(&str, &str)]) -> Option<CallbackConfig> {
     let all = [("WARREN_WEBHOOK_SECRET", SECRET)];
     let all = all.iter().chain(variables);
@@ -40,7 +40,7 @@ fn configured(variables: &[(&str, &str)]) -> Option<CallbackConfig> {
     config
 }
 
-/// An API that posts, and a worker whose programs print this.
+/// Returns an API that posts, with a worker whose programs print this.
 async fn bench(variables: &[(&str, &str)]) -> Bench {
     let config = configured(variables);
     let bench = Bench::with(|settings| settings.callbacks = config).await;
@@ -49,7 +49,7 @@ async fn bench(variables: &[(&str, &str)]) -> Bench {
     bench
 }
 
-/// Submits a job whose result is to be posted there; its id.
+/// Submits a job with a callback to that address. Returns its id.
 async fn submit(bench: &Bench, url: &str) -> String {
     let body = json!({ "language": "python", "code": "print('hello')", "callbackUrl": url });
     let answer = bench.post(&body.to_string()).await;
@@ -80,7 +80,7 @@ async fn until(bench: &Bench, what: &str, wanted: impl Fn(CallbackCounts) -> boo
     }
 }
 
-/// A name server that says what it is told to, and counts its questions.
+/// A name server with fixed answers, which counts its queries.
 #[derive(Default)]
 struct Names {
     known: Mutex<Vec<(String, Vec<IpAddr>)>>,
@@ -113,7 +113,7 @@ impl Lookup for Names {
     }
 }
 
-/// Posts with these names instead of this machine's.
+/// Posts with these names instead of this machine's resolver.
 async fn post_by(bench: &Bench, names: &Arc<Names>, stop: CancellationToken) -> Posting {
     let queue = bench.queue.as_ref();
     let lookup = Arc::clone(names) as Arc<dyn Lookup>;
