@@ -52,8 +52,8 @@ pub struct Api {
 }
 
 impl Api {
-    /// Builds the API. To be called on a Tokio runtime. `queue_name` is what
-    /// `/api/health` calls the queue (`rabbitmq`, `in-process queue`).
+    /// Builds the API. Must be called on a Tokio runtime. `queue_name` is the queue's name in
+    /// `/api/health` (`rabbitmq`, `in-process queue`).
     ///
     /// # Errors
     /// The HTTP client of a configured fallback cannot be created.
@@ -150,9 +150,9 @@ impl Api {
         })
     }
 
-    /// Serves until `stop` is cancelled, then drains: takes no more connections, lets requests in
+    /// Serves until `stop` is cancelled, then drains: accepts no more connections, lets requests in
     /// flight finish within the configured grace, writes what is to be recorded within
-    /// [`RECORD_GRACE`], and closes the store. The queue is left open: a worker in the same
+    /// [`RECORD_GRACE`], and closes the store. Leaves the queue open, because a worker in the same
     /// process may still use it.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl Api {
 
     /// Starts recording replies that no caller waits for.
     pub(crate) async fn record_unclaimed(&self) -> Result<()> {
-        // A clone, so that it ends with the guard.
+        // A clone of the token, so that recording ends with the guard.
         let stop = self.unclaimed.token().clone();
         let replies = self.queue.unclaimed(stop).await?;
         tokio::spawn(Arc::clone(&self.recorder).record_unclaimed(replies));

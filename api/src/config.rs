@@ -19,32 +19,32 @@ use crate::callbacks::CallbackConfig;
 pub use crate::execution::dispatch::config::FallbackConfig;
 use crate::store::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
 
-/// Where the API listens unless told otherwise: the contract's port, on this machine only.
+/// The default address of the API: the contract's port, on this machine only.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 /// The name of the embedded database's file in `WARREN_DATA_DIR`.
 pub const DATABASE_FILE: &str = "warren.db";
-/// The most requests in flight unless told otherwise. Each may hold [`MAX_BODY`] and its answer.
+/// The default limit of requests in flight. Each may hold [`MAX_BODY`] and its answer.
 ///
 /// [`MAX_BODY`]: warren_protocol::limits::MAX_BODY
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
 
-/// How long a job waits that nobody waits for, unless told otherwise.
+/// The default of how long a job that nobody waits for may wait.
 pub const DEFAULT_ASYNC_MAX_WAIT: Duration = Duration::from_secs(3600);
 
 /// The API's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen (`WARREN_API_ADDR`).
+    /// The address to listen on (`WARREN_API_ADDR`).
     pub address: SocketAddr,
-    /// Who may call from a browser (`CLIENT_URL`); none: no CORS headers.
+    /// The web origins that may call from a browser (`CLIENT_URL`); none: no CORS headers.
     pub origins: Origins,
-    /// Whether errors show what is behind them (`NODE_ENV`; production unless set).
+    /// Whether errors show their causes (`NODE_ENV`; production unless set).
     pub environment: Environment,
-    /// Where executions are recorded (`MONGODB_URI`, else `WARREN_DATA_DIR`).
+    /// The store that records executions (`MONGODB_URI`, else `WARREN_DATA_DIR`).
     pub store: StoreConfig,
     /// How long they are kept (`WARREN_RETENTION_DAYS`).
     pub retention: Retention,
-    /// Whether their code is, too (`WARREN_STORE_CODE`).
+    /// Whether their code is kept, too (`WARREN_STORE_CODE`).
     pub code_keeping: CodeKeeping,
     /// Whether the forbidden patterns are enforced (`WARREN_POLICY`).
     pub policy: PolicyMode,
@@ -52,21 +52,21 @@ pub struct Config {
     pub wait: Duration,
     /// The most requests for execution at a time (`WARREN_MAX_IN_FLIGHT`).
     pub max_in_flight: usize,
-    /// How long a job waits at most that nobody waits for (`WARREN_ASYNC_MAX_WAIT_S`).
+    /// How long a job that nobody waits for may wait (`WARREN_ASYNC_MAX_WAIT_S`).
     pub async_max_wait: Duration,
     /// How long a drain waits for requests in flight.
     pub drain_grace: Duration,
-    /// Who may call.
+    /// The authentication of callers.
     pub auth: AuthConfig,
-    /// How often.
+    /// The rate limits.
     pub rate: RateConfig,
-    /// How results are posted (`WARREN_WEBHOOK_SECRET` and others); `None`: not at all.
+    /// The settings of callbacks (`WARREN_WEBHOOK_SECRET` and others); `None` turns them off.
     pub callbacks: Option<CallbackConfig>,
-    /// What runs jobs when the queue does not take them (`EXECUTOR_URL`, `JUDGE0_URL`).
+    /// The backends that run jobs when the queue does not take them (`EXECUTOR_URL`, `JUDGE0_URL`).
     pub fallback: FallbackConfig,
 }
 
-/// Which store.
+/// The store to use.
 #[derive(Clone, PartialEq, Eq)]
 pub enum StoreConfig {
     /// The MongoDB at this address, which may hold a password.
@@ -85,8 +85,8 @@ impl std::fmt::Debug for StoreConfig {
 }
 
 impl Config {
-    /// Reads the configuration; what cannot be used is recorded in `env` as a fault and stands
-    /// here with its default.
+    /// Reads the configuration. A value that cannot be used is recorded in `env` as a fault, and
+    /// its default is used here.
     pub fn from_env(env: &mut Env) -> Self {
         Self {
             address: env
@@ -125,8 +125,8 @@ impl Config {
         }
     }
 
-    /// Whether an API may start like this; what it may not is recorded in `env` as a fault. Apart
-    /// from the reading, since a worker reads these settings, too.
+    /// Checks whether an API may start with these settings; faults are recorded in `env`. Separate
+    /// from the reading, because a worker reads these settings, too.
     pub fn check(&self, env: &mut Env) {
         self.auth.check(self.address, env);
     }
@@ -139,7 +139,7 @@ fn store(env: &mut Env) -> StoreConfig {
         None => StoreConfig::Sqlite(file),
         Some(uri) if ConnectionString::parse(&uri).is_ok() => StoreConfig::Mongo(uri),
         Some(_) => {
-            // Neither the value nor the parser's words, which quote it: it may hold a password.
+            // Not the value, nor the parser's message, which quotes it: it may hold a password.
             env.fault(
                 "MONGODB_URI",
                 "is not a MongoDB address; give one like mongodb://user:password@host:27017/warren \

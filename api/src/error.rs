@@ -8,7 +8,7 @@ use crate::store::StoreError;
 /// Result with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can keep the API from serving. Errors of single requests are
+/// An error that keeps the API from serving. Errors of single requests are
 /// [`warren_protocol::contract::Problem`]s.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -40,7 +40,7 @@ const HEALTH: &str = "/api/health";
 const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
 const METRICS: &str = "/metrics";
-/// Requested every few seconds for as long as the process runs.
+/// Paths that are requested every few seconds for as long as the process runs.
 const PROBES: [&str; 4] = [HEALTH, LIVEZ, READYZ, METRICS];
 const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; GET /api/docs says how, and what else there is.";
 /// How long a browser may remember what CORS allows.
@@ -58,11 +58,11 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .layer(Extension(description))
         .layer(from_fn_with_state(Arc::clone(&state.access), guard))
         .with_state(Arc::clone(&state));
-    // Around all else, so that it counts whatever any layer answers.
+    // Outermost, so that it counts the answers of all other layers.
     wrapped(routes, origins).layer(from_fn_with_state(state.requests.clone(), count))
 }
 
-/// Every route, each with its description: paths and methods are those of the handlers'
+/// Returns every route with its description: paths and methods are those of the handlers'
 /// `utoipa::path`.
 fn described() -> OpenApiRouter<Arc<AppState>> {
     OpenApiRouter::with_openapi(description::base())
@@ -105,7 +105,7 @@ pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
 fn cors(origins: &Origins) -> CorsLayer {
     let origins = origins.header_values();
     if origins.is_empty() {
-        // Allows nothing, and so says nothing.
+        // Without an origin to allow there are no CORS headers.
         return CorsLayer::new();
     }
     CorsLayer::new()
@@ -133,7 +133,7 @@ fn cors(origins: &Origins) -> CorsLayer {
         .max_age(PREFLIGHT_AGE)
 }
 
-// By route and not by path: paths hold ids, and there are as many of them as callers like.
+// By route and not by path: paths hold ids, so callers could make any number of names.
 fn span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", MatchedPath::as_str);

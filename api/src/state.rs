@@ -39,8 +39,8 @@ pub(crate) struct AppState {
     pub(crate) draining: CancellationToken,
 }
 
-/// The most requests under way of those whose callers do not wait for the result. Each holds a permit
-/// for as long as it takes to read and to queue what was sent.
+/// The most requests under way whose callers do not wait for the result. Each holds a permit while
+/// its body is read and queued.
 const UNATTENDED: usize = 64;
 /// The most batches under way. Each may hold `MAX_BATCH_BODY`.
 const BATCHES: usize = 8;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use axum::http::uri::Scheme;
 use axum::http::{HeaderValue, Uri};
 
-/// One origin, in the form in which browsers send it.
+/// A web origin, in the form in which browsers send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
@@ -14,7 +14,7 @@ pub struct Origin(HeaderValue);
 pub struct Origins(Vec<Origin>);
 
 impl Origins {
-    /// As the values of the `Origin` header.
+    /// Returns the origins as values of the `Origin` header.
     pub(crate) fn header_values(&self) -> Vec<HeaderValue> {
         self.0.iter().map(|origin| origin.0.clone()).collect()
     }
@@ -44,7 +44,8 @@ impl FromStr for Origin {
     }
 }
 
-/// Lower case, without the scheme's own port and without the slash that people append.
+/// Returns the origin in lower case, without the scheme's default port and without a trailing
+/// slash.
 fn normal_form(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
     let scheme = uri
@@ -56,7 +57,7 @@ fn normal_form(text: &str) -> Option<String> {
         return None;
     }
     let own_port = if *scheme == Scheme::HTTP { 80 } else { 443 };
-    // `Authority::port` is silent about ports that are none.
+    // `Authority::port` ignores invalid ports.
     let port = match authority.as_str().strip_prefix(authority.host())? {
         "" => String::new(),
         port => match port.strip_prefix(':')?.parse::<u16>().ok()? {
@@ -70,7 +71,7 @@ fn normal_form(text: &str) -> Option<String> {
     ))
 }
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a web origin; give scheme, host and port only, like https://app.example.com or http://localhost:3000, several separated by commas"

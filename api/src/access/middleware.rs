@@ -18,7 +18,7 @@ use warren_protocol::ids::RoomId;
 use crate::access::auth::{Auth, AuthConfig, Denied, Identity};
 use crate::access::rate::{Kind, Meter, RateConfig, Rates};
 
-/// Open to all: probes, and what says how to use the API.
+/// Routes open to all: probes, and those that describe the API.
 const OPEN: [&str; 5] = [
     "/livez",
     "/readyz",
@@ -26,9 +26,9 @@ const OPEN: [&str; 5] = [
     "/api/openapi.json",
     "/api/docs",
 ];
-/// What is below these is open, too.
+/// Routes below this path are open, too.
 const OPEN_BELOW: &str = "/api/docs/";
-/// For operators alone.
+/// The route for operators only.
 const OPERATORS: &str = "/metrics";
 
 /// Authenticates callers and limits how often they call.
@@ -37,7 +37,7 @@ pub(crate) struct Access {
     rates: Arc<Rates>,
 }
 
-/// Whom a route lets in.
+/// The callers that a route accepts.
 enum Route {
     Open,
     Guarded,
@@ -45,14 +45,14 @@ enum Route {
 }
 
 impl Access {
-    /// Begins to follow keys; to be called on a Tokio runtime.
+    /// Starts following the keys. Must be called on a Tokio runtime.
     pub(crate) fn start(auth: AuthConfig, rate: RateConfig) -> Self {
         let rates = Arc::new(Rates::new(rate));
         let auth = Auth::start(auth);
         Self { auth, rates }
     }
 
-    /// Lets a request in or not, and puts into its extensions who sends it.
+    /// Accepts or refuses a request, and stores its sender in its extensions.
     async fn pass(&self, parts: &mut Parts) -> Result<Option<Meter>, Response> {
         let route = route(parts);
         if matches!(route, Route::Open) {
@@ -95,7 +95,7 @@ impl Access {
     }
 }
 
-/// The middleware.
+/// Guards every route; a middleware.
 pub(crate) async fn guard(
     State(access): State<Arc<Access>>,
     request: Request,
@@ -111,14 +111,14 @@ pub(crate) async fn guard(
             response
         }
         Err(refusal) => {
-            // Who is still sending would not see the answer.
+            // A caller that is still sending would not see the answer.
             body::discard(&parts.headers, body, Instant::now() + BODY_TIME).await;
             refusal
         }
     }
 }
 
-/// Whether everybody may ask for this path.
+/// Returns whether everybody may request this path.
 pub(crate) fn is_open(path: &str) -> bool {
     OPEN.contains(&path) || path.starts_with(OPEN_BELOW)
 }
@@ -135,7 +135,7 @@ fn route(parts: &Parts) -> Route {
     }
 }
 
-/// The room that the path names; one that cannot be a room is left to the handler.
+/// Returns the room in the path. The handler refuses a name that cannot be a room.
 async fn room(parts: &mut Parts) -> Option<RoomId> {
     let parameters = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     let mut parameters = parameters.iter();

@@ -11,30 +11,30 @@ use super::guard::Guard;
 use super::schedule::Schedule;
 use super::signature::Secrets;
 
-/// How long one try may take unless told otherwise, and at most: well below the time for which the
-/// broker lets a delivery be held (`consumer_timeout`).
+/// The default and the longest timeout of one attempt: well below the time for which the broker
+/// lets a consumer hold a delivery (`consumer_timeout`).
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=30_000;
 /// The most networks that an operator can allow.
 const MAX_NETWORKS: usize = 64;
 
-/// How results are posted.
+/// The settings of callbacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackConfig {
-    /// What they are signed with (`WARREN_WEBHOOK_SECRET`).
+    /// The secrets that sign callbacks (`WARREN_WEBHOOK_SECRET`).
     pub secrets: Secrets,
-    /// Where they may be posted (`WARREN_CALLBACK_ALLOW`).
+    /// The guard of where callbacks may be posted (`WARREN_CALLBACK_ALLOW`).
     pub guard: Guard,
-    /// When they are tried again (`WARREN_CALLBACK_RETRY_MS`).
+    /// The schedule of retries (`WARREN_CALLBACK_RETRY_MS`).
     pub schedule: Schedule,
-    /// How long looking a name up may take, and how long a try after that
+    /// How long resolving a name may take, and how long an attempt may take after that
     /// (`WARREN_CALLBACK_TIMEOUT_MS`).
     pub timeout: Duration,
 }
 
 impl CallbackConfig {
-    /// Reads the configuration; `None`, without a secret, is that none are posted. What cannot be
-    /// used is a fault either way.
+    /// Reads the configuration; `None` if there is no secret, so that no callbacks are posted. A
+    /// value that cannot be used is a fault either way.
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let secrets = env.parse("WARREN_WEBHOOK_SECRET");
         let allowed = env.parse::<Networks>("WARREN_CALLBACK_ALLOW");

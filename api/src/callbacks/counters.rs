@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts.
+/// The counters of one API.
 #[derive(Default)]
 pub(crate) struct CallbackCounters {
     pub(super) posted: Count,
@@ -30,26 +30,26 @@ impl Count {
 /// The counts at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallbackCounts {
-    /// Callbacks that were taken by their receiver.
+    /// Callbacks that their receiver accepted.
     pub posted: u64,
-    /// Tries that failed.
+    /// Attempts that failed.
     pub failed: u64,
-    /// Callbacks that were queued to be tried again.
+    /// Callbacks that were queued for a retry.
     pub retried: u64,
-    /// Callbacks that were put off without a try: the store was away, or too many were being posted to
-    /// that receiver.
+    /// Callbacks that were postponed without an attempt: the store was unavailable, or too many
+    /// posts to that receiver were under way.
     pub put_off: u64,
-    /// Callbacks that were given up: after their last try, or because the receiver said that it is
-    /// gone.
+    /// Callbacks that were given up: after the last attempt, or because the receiver answered that
+    /// it is gone.
     pub given_up: u64,
-    /// Callbacks that were not posted for where they lead to.
+    /// Callbacks that were refused because of where their address leads.
     pub refused: u64,
-    /// Callbacks that were never queued: the queue was away for too long.
+    /// Callbacks that were never queued: the queue was unavailable for too long.
     pub lost: u64,
 }
 
 impl CallbackCounters {
-    /// The counts now.
+    /// Returns the current counts.
     pub(crate) fn counts(&self) -> CallbackCounts {
         CallbackCounts {
             posted: self.posted.get(),

@@ -1,8 +1,8 @@
 //! Guard against callbacks to addresses that only Warren can reach (SSRF).
 //!
-//! The submitter of a job chooses where its result is posted, and must not reach through Warren what
-//! they could not reach themselves. So only globally reachable unicast addresses are called, unless
-//! the operator allows more. Pure: names are resolved elsewhere.
+//! The submitter of a job chooses where its result is posted, but must not reach through Warren
+//! what they could not reach themselves. So only globally reachable unicast addresses are called,
+//! unless the operator allows more. Pure: names are resolved elsewhere.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -13,37 +13,38 @@ use warren_protocol::callback::CallbackUrl;
 use super::ports::BAD_PORTS;
 use super::ranges::{DENIED_V4, DENIED_V6, GLOBAL_V6, NAT64};
 
-/// What the operator allows beside what everybody may be called at.
+/// A guard, and the networks that the operator allows beside public addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
     allowed: Vec<IpNet>,
 }
 
-/// Why something is not called.
+/// The reason why a target may not be called.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DeniedTarget {
     /// Its address.
     #[error("{address} is not an address that Warren may call ({kind})")]
     Address { address: IpAddr, kind: &'static str },
-    /// Its name, which is this machine's by definition.
+    /// Its name, which stands for this machine by definition.
     #[error("localhost is not an address that Warren may call (loopback)")]
     Localhost,
     /// Its port.
     #[error("port {0} is another protocol's")]
     Port(u16),
-    /// Its name leads nowhere.
+    /// Its name resolves to no address.
     #[error("its name has no address")]
     NoAddress,
 }
 
 impl Guard {
-    /// One that lets these networks be called as well.
+    /// Creates a guard that also allows these networks.
     #[must_use]
     pub fn allowing(allowed: Vec<IpNet>) -> Self {
         Self { allowed }
     }
 
-    /// Refuses what is certain to be refused when it is called, so that its submitter learns of it.
+    /// Refuses an address that is certain to be refused when it is called, so that its submitter
+    /// learns of it.
     pub(crate) fn check_url(&self, callback: &CallbackUrl) -> Result<(), DeniedTarget> {
         let url = callback.url();
         if let Some(port) = url.port_or_known_default()
@@ -64,9 +65,9 @@ impl Guard {
         }
     }
 
-    /// Whether what a name leads to may be called: every one of the addresses. A name that leads
-    /// elsewhere as well is broken or meant to deceive, and which of them is called is not ours to
-    /// choose.
+    /// Checks the addresses of a name: all of them must be allowed. A name with both allowed and
+    /// denied addresses is broken or meant to deceive, and the choice of which one is called is not
+    /// ours.
     pub(crate) fn check_all(&self, addresses: &[IpAddr]) -> Result<(), DeniedTarget> {
         if addresses.is_empty() {
             return Err(DeniedTarget::NoAddress);
@@ -77,7 +78,7 @@ impl Guard {
     }
 
     fn check(&self, address: IpAddr) -> Result<(), DeniedTarget> {
-        // An IPv4 address in IPv6's clothes reaches what that address does.
+        // An IPv4-mapped IPv6 address reaches what the IPv4 address does.
         let address = address.to_canonical();
         if self.allowed.iter().any(|net| net.contains(&address)) {
             return Ok(());
@@ -85,7 +86,7 @@ impl Guard {
         let kind = match address {
             IpAddr::V4(address) => denied_v4(address),
             IpAddr::V6(address) if NAT64.contains(&address) => {
-                // Allowed as what is in it.
+                // Allowed if the embedded IPv4 address is.
                 return self.check(embedded(address).into());
             }
             IpAddr::V6(address) => denied_v6(address),
@@ -115,7 +116,7 @@ fn embedded(address: Ipv6Addr) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// `localhost` and all below it (RFC 6761), with or without the root's dot.
+/// Returns whether a name is `localhost` or below it (RFC 6761), with or without the root's dot.
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     name.rsplit('.')
@@ -334,7 +335,7 @@ mod tests {
     }
 
     proptest! {
-        /// The standard library's own opinion, where it has one.
+        /// Compares with the standard library where it has an opinion.
         #[test]
         fn nothing_that_the_library_calls_special_passes(bits: u32, high: u64, low: u64) {
             let four = Ipv4Addr::from_bits(bits);

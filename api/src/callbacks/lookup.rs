@@ -7,17 +7,17 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-/// The most names that are looked up at a time. Each takes a thread, for as long as its name servers
-/// like: nobody can call the system's resolver back.
+/// The most names that are resolved at a time. Each takes a thread for as long as its name servers
+/// need, because the system's resolver cannot be cancelled.
 const MAX_LOOKUPS: usize = 16;
 
-/// Finds a name's addresses.
+/// A resolver of names.
 pub(crate) trait Lookup: Send + Sync {
-    /// All addresses that the name has now.
+    /// Returns all current addresses of a name.
     fn lookup<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 }
 
-/// As this machine finds them: `/etc/hosts`, DNS, and whatever else it is set to.
+/// The system's resolver: `/etc/hosts`, DNS, and whatever else it is configured to use.
 pub(crate) struct System(Arc<Semaphore>);
 
 impl Default for System {
@@ -32,7 +32,7 @@ impl Lookup for System {
             let permit = Arc::clone(&self.0).acquire_owned().await;
             let name = name.to_owned();
             let looking = tokio::task::spawn_blocking(move || {
-                // Held by the thread: whoever asked may have stopped waiting.
+                // The thread holds the permit, because its caller may have stopped waiting.
                 let _permit = permit;
                 let found = (name.as_str(), 0).to_socket_addrs()?;
                 Ok(found.map(|address| address.ip()).collect())

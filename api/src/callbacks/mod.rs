@@ -1,6 +1,6 @@
 //! Callbacks: posts results to the `callbackUrl` of their callers.
 //!
-//! They are accepted here, put into a durable queue, and posted out of it (`docs/design/callbacks.md`).
+//! They are accepted here, queued durably, and posted from the queue (`docs/design/callbacks.md`).
 
 mod config;
 mod counters;
@@ -40,14 +40,14 @@ use counters::CallbackCounters;
 use lookup::System;
 use poster::{AT_A_TIME, Poster};
 
-/// What a caller is told where no callbacks are posted.
+/// The advice to callers where no callbacks are posted.
 const OFF: &str = "Leave callbackUrl out and read the result at GET /api/executions/{id}; if you operate this service, set WARREN_WEBHOOK_SECRET to have results posted.";
 
-/// What an API has of callbacks.
+/// An API's part in callbacks.
 pub(crate) struct Callbacks {
     config: Option<CallbackConfig>,
     counters: Arc<CallbackCounters>,
-    /// Into the queue, also when this API posts none itself: another may.
+    /// The way into the queue. It exists even if this API posts none itself, because another may.
     pub(crate) outbox: Arc<Outbox>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Callbacks {
 pub(crate) struct Posting(Option<JoinHandle<()>>);
 
 impl Callbacks {
-    /// Callbacks by way of `queue`; without a configuration none are accepted or posted here.
+    /// Creates the callbacks of an API. Without a configuration none are accepted or posted here.
     pub(crate) fn new(config: Option<CallbackConfig>, queue: Arc<dyn ApiQueue>) -> Self {
         let counters = Arc::<CallbackCounters>::default();
         Self {
@@ -65,12 +65,12 @@ impl Callbacks {
         }
     }
 
-    /// Whether results are posted at all.
+    /// Returns whether callbacks are posted at all.
     pub(crate) fn is_on(&self) -> bool {
         self.config.is_some()
     }
 
-    /// What a request says of where its result is to be posted.
+    /// Parses and checks the `callbackUrl` of a request.
     pub(crate) fn accept(&self, url: Option<&str>) -> Result<Option<CallbackUrl>, Refusal> {
         let Some(url) = url else {
             return Ok(None);
@@ -89,10 +89,10 @@ impl Callbacks {
         Ok(Some(url))
     }
 
-    /// Begins to post what is queued, until `stop`.
+    /// Starts posting queued callbacks, until `stop`.
     ///
     /// # Errors
-    /// Another does so on the same handle of the queue.
+    /// The callbacks of this handle of the queue were already taken.
     pub(crate) async fn post(
         &self,
         queue: &dyn ApiQueue,
@@ -103,7 +103,7 @@ impl Callbacks {
             .await
     }
 
-    /// The same, with names looked up by `lookup`.
+    /// As [`Callbacks::post`], with names resolved by `lookup`.
     pub(crate) async fn post_by(
         &self,
         queue: &dyn ApiQueue,
@@ -119,7 +119,7 @@ impl Callbacks {
         Ok(Posting(Some(tokio::spawn(poster.run(deliveries)))))
     }
 
-    /// Registers what became of callbacks here.
+    /// Registers the counters of callbacks.
     pub(crate) fn register(&self, metrics: &Metrics) {
         let counters = Arc::clone(&self.counters);
         metrics.register_collector(Readings {
@@ -142,7 +142,7 @@ impl Callbacks {
         });
     }
 
-    /// Returns what became of callbacks here.
+    /// Returns the current counts.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> CallbackCounts {
         self.counters.counts()
@@ -150,8 +150,8 @@ impl Callbacks {
 }
 
 impl Posting {
-    /// After its `stop`: waits for the tries under way, for at most `grace`. What is cut off comes
-    /// again, here or at another API.
+    /// Waits after `stop` for the attempts under way, for at most `grace`. Interrupted ones are
+    /// redelivered, here or at another API.
     pub(crate) async fn end(self, grace: Duration) {
         let Some(mut posting) = self.0 else { return };
         if tokio::time::timeout(grace, &mut posting).await.is_err() {

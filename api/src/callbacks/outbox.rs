@@ -15,15 +15,16 @@ use crate::sync::pauses;
 
 /// The most callbacks that wait for the queue.
 const MAX_WAITING: usize = 10_000;
-/// Pauses between the tries to queue one: the first, doubled up to the last.
+/// Pauses between attempts to queue a callback: the first, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long the queue may be full before a callback is given up. Unclaimed replies wait for theirs,
-/// and must not wait for long: receivers that take nothing would stop the history.
+/// How long the queue may be full before a callback is given up. Unclaimed replies are settled
+/// after their callbacks, so they must not wait for long: otherwise receivers that accept nothing
+/// would hold up the history.
 const FULL_FOR: Duration = Duration::from_secs(10);
 
-/// The way of callbacks into the queue.
+/// A bounded outbox of callbacks.
 pub(crate) struct Outbox {
     queue: Arc<dyn ApiQueue>,
     permits: Arc<Semaphore>,
@@ -43,8 +44,9 @@ impl Outbox {
         }
     }
 
-    /// Hands a callback over; `queued` is called once it is in the queue or is given up because that is
-    /// full, and dropped if the queue cannot be reached. Never waits. To be called on a Tokio runtime.
+    /// Accepts a callback without waiting. Calls `queued` once the callback is in the queue, or is
+    /// given up because the queue is full; drops it if the queue cannot be reached. Must be called
+    /// on a Tokio runtime.
     pub(crate) fn send(&self, callback: Callback, queued: impl FnOnce() + Send + 'static) {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return lost(&callback, &self.counters);
@@ -56,7 +58,7 @@ impl Outbox {
             let queueing = push(queue.as_ref(), &callback);
             match given_up.run_until_cancelled(queueing).await {
                 Some(Pushed::Queued) => queued(),
-                // Recorded it is, and more replies are to be.
+                // The execution is recorded, and further replies must be, too.
                 Some(Pushed::NoRoom) => {
                     lost(&callback, &counters);
                     queued();
@@ -66,7 +68,8 @@ impl Outbox {
         });
     }
 
-    /// Queues what waits for at most `grace`; the rest is lost, but for what whoever sent it keeps.
+    /// Queues the waiting callbacks for at most `grace`. The rest is lost, unless its sender still
+    /// has it.
     pub(crate) async fn drain(&self, grace: Duration) {
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait())
@@ -135,7 +138,7 @@ mod tests {
         )
     }
 
-    /// Sends so many; how many of them are said to be queued.
+    /// Sends `count` callbacks. Returns how many of them are reported as queued.
     fn send(outbox: &Outbox, count: usize) -> Arc<AtomicUsize> {
         let queued = Arc::<AtomicUsize>::default();
         for _ in 0..count {
@@ -164,7 +167,7 @@ mod tests {
         let queued = send(&outbox, MAX_WAITING + 5);
         assert_eq!(counters.counts().lost, 5);
         outbox.drain(Duration::ZERO).await;
-        // Whoever keeps what is to be posted was not told that it need not.
+        // The sender was not notified, so it keeps the callback.
         assert_eq!(queued.load(Ordering::SeqCst), 0);
         assert_eq!(counters.counts().lost, MAX_WAITING as u64 + 5);
     }

@@ -8,7 +8,7 @@ use warren_protocol::limits::ByteSize;
 use crate::history::view::ExecutionResponse;
 use crate::store::Execution;
 
-/// The largest body. Of a larger one the result is left out: it can be read.
+/// The largest body. A larger one leaves the result out, because it can be read from the API.
 const MAX_PAYLOAD: ByteSize = ByteSize::mib(1);
 
 #[derive(Serialize)]
@@ -23,16 +23,16 @@ struct Event {
 struct Data {
     #[serde(flatten)]
     execution: Value,
-    /// Where the same can be read.
+    /// Where the same execution can be read.
     result_url: String,
     /// Whether the result is too large to be posted.
     result_left_out: bool,
 }
 
-/// The body that tells of this execution.
+/// Returns the body of the callback for an execution.
 pub(super) fn body(execution: Execution) -> serde_json::Result<Vec<u8>> {
     let at = i64::try_from(execution.recorded_at.get()).unwrap_or(i64::MAX);
-    // The year 10,000 is beyond the format, and us.
+    // The format ends with the year 9999.
     let timestamp = DateTime::from_millis(at).try_to_rfc3339_string();
     let result_url = format!("/api/executions/{}", execution.job_id);
     let mut event = Event {

@@ -1,7 +1,7 @@
-//! Ports that are never called, since they are other protocols'.
+//! Ports that are never called, since other protocols use them.
 
-/// Ports that are other protocols': browsers refuse them, so nobody has a receiver there, and what is
-/// posted could be taken for something else (the Fetch standard's *bad ports*).
+/// Ports of other protocols. Browsers refuse them, so nobody has a receiver there, and a post could
+/// be mistaken for something else (the Fetch standard's *bad ports*).
 pub(super) const BAD_PORTS: [u16; 83] = [
     0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101,
     102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427,

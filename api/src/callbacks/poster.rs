@@ -25,9 +25,9 @@ use super::receivers::Receivers;
 use super::schedule::Next;
 use crate::store::{End, Store, StoreError};
 
-/// How many callbacks one API holds at a time.
+/// The most callbacks that one API holds at a time.
 pub(super) const AT_A_TIME: u16 = 64;
-/// How many executions are read and written as JSON at a time, each of which may have megabytes.
+/// The most executions that are read and written as JSON at a time. Each may have megabytes.
 const READ_AT_A_TIME: usize = 4;
 
 /// Posts callbacks.
@@ -40,17 +40,17 @@ pub(super) struct Poster {
     pub(super) counters: Arc<CallbackCounters>,
 }
 
-/// What came of a try.
+/// The outcome of an attempt.
 enum Attempt {
-    /// The receiver has it.
+    /// The receiver accepted it.
     Posted,
-    /// The receiver wants no more of it.
+    /// The receiver is gone for good.
     Gone,
-    /// It may not be posted there.
+    /// Its address may not be called.
     DeniedTarget(DeniedTarget),
-    /// The receiver did not take it, and asks for that pause, if any.
+    /// The receiver did not accept it. It may have asked for a pause.
     Failed(String, Option<Duration>),
-    /// There was no try.
+    /// It was postponed without an attempt.
     PutOff(&'static str),
 }
 
@@ -71,7 +71,7 @@ impl Poster {
         }
     }
 
-    /// Posts what comes, until no more does.
+    /// Posts the callbacks of `deliveries`, until these end.
     pub(super) async fn run(self, deliveries: mpsc::Receiver<CallbackDelivery>) {
         let deliveries = stream::unfold(deliveries, async |mut deliveries| {
             let delivery = deliveries.recv().await?;
@@ -100,7 +100,7 @@ impl Poster {
         }
     }
 
-    /// What is to be done after this attempt; logged and counted.
+    /// Logs and counts an attempt. Returns what to do next.
     fn next(&self, callback: &Callback, attempt: Attempt) -> Option<Next> {
         let (job, to, counters) = (callback.job, &callback.url, &self.counters);
         let age = EpochMillis::now().since(callback.since);
@@ -146,7 +146,7 @@ impl Poster {
     }
 
     async fn attempt(&self, callback: &Callback) -> Attempt {
-        // Once more: what the operator allows may have changed since.
+        // Checked again, because the operator's settings may have changed since it was accepted.
         if let Err(denied) = self.config.guard.check_url(&callback.url) {
             return Attempt::DeniedTarget(denied);
         }
@@ -161,7 +161,7 @@ impl Poster {
         }
         let first = addresses.first();
         let Some(_permit) = first.and_then(|first| self.receivers.take(*first)) else {
-            return Attempt::PutOff("as many as may be are being posted there");
+            return Attempt::PutOff("too many posts to this receiver are under way");
         };
         let body = match self.body(callback.job).await {
             Ok(body) => body,
@@ -182,15 +182,15 @@ impl Poster {
         }
     }
 
-    /// What is to be posted, as it is recorded now.
+    /// Returns the body to post: the execution as it is recorded now.
     async fn body(&self, job: JobId) -> Result<Vec<u8>, Attempt> {
         let _permit = self.reading.acquire().await;
         match self.store.find(job).await {
             Ok(Some(execution)) if execution.end != End::Pending => payload::body(execution)
                 .map_err(|error| failed(format!("it cannot be written as JSON: {error}"))),
-            // Recorded in a file of another API, say; that may be the next to try.
+            // Another API may have it in a file of its own, and may be the next to try.
             Ok(_) => Err(failed("its result is not in this API's store")),
-            Err(StoreError::Unavailable { .. }) => Err(Attempt::PutOff("the store is away")),
+            Err(StoreError::Unavailable { .. }) => Err(Attempt::PutOff("the store is down")),
             Err(error) => Err(failed(error.to_string())),
         }
     }
@@ -204,7 +204,7 @@ impl Poster {
     ) -> Result<Response, ClientError> {
         let (id, timestamp) = (job.to_string(), EpochMillis::now().get() / 1000);
         let signature = self.config.secrets.sign(&id, timestamp, &body);
-        // A client of its own, which knows these addresses and can find no others.
+        // A new client that only resolves to these addresses.
         let client = client_builder(self.config.timeout)?
             .dns_resolver(Arc::new(Pinned(addresses)))
             .pool_max_idle_per_host(0)
@@ -218,25 +218,25 @@ impl Poster {
             .body(body)
             .send()
             .await;
-        // Its path may hold its owner's secret.
+        // The address may hold its owner's secret.
         Ok(sent.map_err(reqwest::Error::without_url)?)
     }
 }
 
-/// Answers every question with the addresses that were checked. IP addresses in place of a name never
-/// come here, and are checked all the same.
+/// A resolver that always returns the checked addresses. IP addresses in place of a name never
+/// reach it, but they are checked, too.
 struct Pinned(Vec<IpAddr>);
 
 impl Resolve for Pinned {
     fn resolve(&self, _name: Name) -> Resolving {
         let addresses = self.0.clone().into_iter();
-        // The port is the address's.
+        // The port comes from the URL.
         let addresses: Addrs = Box::new(addresses.map(|address| SocketAddr::new(address, 0)));
         Box::pin(std::future::ready(Ok(addresses)))
     }
 }
 
-/// The answer's body is not read.
+/// Returns the outcome of an answer, without reading its body.
 fn judge(answer: &Response) -> Attempt {
     match answer.status() {
         status if status.is_success() => Attempt::Posted,
@@ -245,7 +245,7 @@ fn judge(answer: &Response) -> Attempt {
     }
 }
 
-/// The pause that a receiver asks for, in seconds; a date is as none.
+/// Returns the pause that a receiver asks for, in seconds. A date is ignored.
 fn asked(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     seconds.parse().ok().map(Duration::from_secs)

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
-/// IPv4 networks that are not globally reachable unicast (IANA's special-purpose registry), and those
-/// that are only reachable from inside some cloud.
+/// IPv4 networks that are not globally reachable unicast (IANA's special-purpose registry), and
+/// those that are only reachable from inside some cloud.
 pub(super) const DENIED_V4: [(Ipv4Net, &str); 18] = [
     (v4([0, 0, 0, 0], 8), "unspecified"),
     (v4([10, 0, 0, 0], 8), "private"),
@@ -27,11 +27,12 @@ pub(super) const DENIED_V4: [(Ipv4Net, &str); 18] = [
     (v4([240, 0, 0, 0], 4), "reserved or broadcast"),
 ];
 
-/// All of IPv6 that is global unicast. Outside of it are loopback, unique local, link-local,
-/// site-local and multicast addresses, and those with an IPv4 address in them.
+/// The global unicast addresses of IPv6. Outside of them are loopback, unique local, link-local,
+/// site-local and multicast addresses, and those with an embedded IPv4 address.
 pub(super) const GLOBAL_V6: Ipv6Net = v6([0x2000, 0], 3);
 
-/// What inside [`GLOBAL_V6`] is not reachable, or leads to an IPv4 address of the caller's choice.
+/// Networks in [`GLOBAL_V6`] that are not reachable, or that lead to an IPv4 address of the
+/// caller's choice.
 pub(super) const DENIED_V6: [(Ipv6Net, &str); 5] = [
     (v6([0x2001, 0], 32), "Teredo"),
     (v6([0x2001, 0], 23), "reserved"),
@@ -40,7 +41,8 @@ pub(super) const DENIED_V6: [(Ipv6Net, &str); 5] = [
     (v6([0x3fff, 0], 20), "documentation"),
 ];
 
-/// NAT64: the last four bytes are an IPv4 address. Where there is no IPv4, all of it is reached here.
+/// NAT64: the last four bytes are an IPv4 address. Hosts without IPv4 reach all IPv4 addresses this
+/// way.
 pub(super) const NAT64: Ipv6Net = v6([0x0064, 0xff9b], 96);
 
 const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> Ipv4Net {

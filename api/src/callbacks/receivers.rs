@@ -1,19 +1,18 @@
-//! Bound on concurrent posts to one receiver: a slow one holds up no other.
+//! Bound on concurrent posts to one receiver, so that a slow one delays no other.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::sync::{KeyedPermits, Permit};
 
-/// The most posts at a time to one address, or to one network of 64 bits: that many addresses anybody
-/// has.
+/// The most posts at a time to one IPv4 address or one IPv6 /64, since anybody has a whole /64.
 const PER_RECEIVER: usize = 8;
 
-/// The receivers that are being posted to.
+/// The receivers to which posts are under way.
 #[derive(Default)]
 pub(super) struct Receivers(KeyedPermits<IpAddr>);
 
 impl Receivers {
-    /// Takes a permit for that receiver, if it has one left.
+    /// Takes a permit for a receiver, if it has one left.
     pub(super) fn take(&self, address: IpAddr) -> Option<Permit<IpAddr>> {
         self.0.take(receiver(address), |of_receiver, _total| {
             of_receiver < PER_RECEIVER

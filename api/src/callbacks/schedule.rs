@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use warren_queue::{Callback, LONGEST_CALLBACK_PAUSE};
 
-/// A callback that could not be posted for this long is given up, whatever it was that failed.
+/// The age at which a callback that could not be posted is given up, whatever the reason.
 const MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The pause before a callback that was put off comes again; doubled each time, up to the last.
+/// The pause before a postponed callback is tried again; doubled each time, up to the last.
 const FIRST_PUT_OFF: Duration = Duration::from_secs(1);
 const LAST_PUT_OFF: Duration = Duration::from_secs(60);
 /// The most pauses that an operator can set.
 const MAX_TRIES: usize = 16;
 
-/// The pauses after the first try, the second, and so on. After as many tries and one it is given up.
+/// The pauses after the first attempt, the second, and so on. The callback is given up after the
+/// attempt that follows the last pause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule(Vec<Duration>);
 
@@ -22,7 +23,7 @@ impl Default for Schedule {
     }
 }
 
-/// Why a text is no schedule.
+/// A text that is not a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be one to {MAX_TRIES} pauses in milliseconds, separated by commas, each at most {}, like 5000,30000,120000,600000,3600000",
@@ -46,18 +47,18 @@ impl std::str::FromStr for Schedule {
     }
 }
 
-/// What becomes of a callback that was not posted.
+/// The next step of a callback that was not posted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// This takes its place after a pause.
+    /// Queue this callback after a pause.
     Again(Callback, Duration),
-    /// Nothing.
+    /// Give it up.
     GivenUp,
 }
 
 impl Schedule {
-    /// After a try that failed; `asked` is the pause that the receiver asks for. `jitter` is from 0
-    /// to 1: receivers that come back find less than all of what they missed at once.
+    /// Decides after a failed attempt; `asked` is the pause that the receiver asks for. `jitter` is
+    /// from 0 to 1, so that a receiver that comes back does not get all it missed at once.
     pub(super) fn after_failure(
         &self,
         callback: &Callback,
@@ -69,8 +70,8 @@ impl Schedule {
         let Some(pause) = self.0.get(done).filter(|_pause| age < MAX_AGE) else {
             return Next::GivenUp;
         };
-        // Shorter rather than longer: the queue's own pauses are upper bounds. What the receiver asks
-        // for is a lower one.
+        // Shorter and not longer, because the queue's own pauses are upper bounds. The receiver's
+        // pause is a lower bound.
         let pause = pause.mul_f64(1.0 - jitter / 4.0);
         let asked = asked.unwrap_or_default().min(LONGEST_CALLBACK_PAUSE);
         let next = Callback {
@@ -81,7 +82,7 @@ impl Schedule {
         Next::Again(next, pause.max(asked))
     }
 
-    /// When it could not be tried, through no fault of the receiver's.
+    /// Decides after a callback was postponed through no fault of the receiver.
     pub(super) fn after_put_off(&self, callback: &Callback, age: Duration, jitter: f64) -> Next {
         if age >= MAX_AGE {
             return Next::GivenUp;

@@ -10,18 +10,18 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What a secret begins with.
+/// The prefix of a secret.
 const PREFIX: &str = "whsec_";
-/// How many bytes one may have.
+/// The allowed sizes of a secret in bytes.
 const SIZES: std::ops::RangeInclusive<usize> = 24..=64;
 /// The most secrets at a time.
 const MAX_SECRETS: usize = 8;
 
-/// The secrets that callbacks are signed with: more than one while they are changed.
+/// The secrets that sign callbacks: more than one while they are rotated.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secrets(Vec<Vec<u8>>);
 
-/// Why a text is no list of secrets. Without the text.
+/// A text that is not a list of secrets. Leaves out the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be one to {MAX_SECRETS} secrets, separated by spaces, each {PREFIX} and the base64 of {} to {} random bytes; make one with: echo {PREFIX}$(openssl rand -base64 32)",
@@ -53,11 +53,11 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// The value of `webhook-signature`: one signature for each secret.
+    /// Returns the value of `webhook-signature`: one signature for each secret.
     pub(super) fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
         let head = format!("{id}.{timestamp}.");
         let signatures = self.0.iter().filter_map(|secret| {
-            // No length of a key is refused.
+            // HMAC accepts a key of any length.
             let mut mac = Hmac::<Sha256>::new_from_slice(secret).ok()?;
             mac.update(head.as_bytes());
             mac.update(body);

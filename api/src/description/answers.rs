@@ -34,7 +34,7 @@ pub(crate) struct ErrorBody {
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-/// What a caller can get wrong in what it sends.
+/// Errors in what a caller sends.
 pub(crate) struct BadRequest;
 
 impl IntoResponses for BadRequest {
@@ -57,7 +57,7 @@ impl IntoResponses for BadRequest {
     }
 }
 
-/// What is answered when there is more to do than can be done, or nobody to do it.
+/// Errors of a service that is overloaded, or has nobody to run the job.
 pub(crate) struct NoRoom;
 
 impl IntoResponses for NoRoom {
@@ -81,7 +81,7 @@ impl IntoResponses for NoRoom {
     }
 }
 
-/// What is answered when the fault is ours, or the program's against us.
+/// Errors of Warren's own, and of programs that break it.
 pub(crate) struct OurFault;
 
 impl IntoResponses for OurFault {

@@ -1,4 +1,4 @@
-//! Completes the description with what no route can declare itself.
+//! Completes the description with parts that no route can declare itself.
 //!
 //! These are the languages, the dependencies between fields, and the ways to authenticate.
 
@@ -8,7 +8,7 @@ use warren_languages::Languages;
 
 use crate::access::middleware::is_open;
 
-/// The whole description.
+/// Returns the whole description.
 pub(super) fn finish(gathered: OpenApi, languages: &Languages, takes_callbacks: bool) -> Value {
     let mut described = serde_json::to_value(gathered).unwrap_or_default();
     let schemas = &mut described["components"]["schemas"];
@@ -19,7 +19,7 @@ pub(super) fn finish(gathered: OpenApi, languages: &Languages, takes_callbacks: 
     if !takes_callbacks && let Some(fields) = request["properties"].as_object_mut() {
         fields.remove("callbackUrl");
     }
-    // A tolerance where no numbers are compared is refused.
+    // A tolerance is refused unless numbers are compared.
     request["anyOf"] = json!([
         { "properties": { "tolerance": { "type": "null" } } },
         { "properties": { "compare": { "const": "float" } }, "required": ["compare"] },
@@ -38,7 +38,7 @@ pub(super) fn finish(gathered: OpenApi, languages: &Languages, takes_callbacks: 
     described
 }
 
-/// What whoever guards the routes may answer to any request that is not open to all.
+/// Adds the answers of the middleware to every operation that is not open to all.
 fn guarded(described: &mut Value) {
     let error =
         json!({ "application/json": { "schema": { "$ref": "#/components/schemas/ErrorAnswer" } } });
@@ -75,7 +75,7 @@ fn guarded(described: &mut Value) {
     }
 }
 
-/// Every name and alias, in any case of letters.
+/// Returns a pattern of every name and alias, in upper or lower case.
 fn pattern(languages: &Languages) -> String {
     let names = languages.iter().flat_map(|language| {
         std::iter::once(language.name())

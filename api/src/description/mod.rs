@@ -18,11 +18,11 @@ const ABOUT: &str = "Warren runs other people's JavaScript and Python, each subm
 
 /// The description, ready to be sent.
 pub(crate) struct Description {
-    /// As OpenAPI.
+    /// The description as OpenAPI.
     pub(crate) json: Bytes,
-    /// As a page.
+    /// The description as a page.
     pub(crate) page: Bytes,
-    /// What that page may load: nothing but its own style.
+    /// The page's content security policy: it may load nothing but its own style.
     pub(crate) page_policy: HeaderValue,
 }
 
@@ -39,7 +39,7 @@ impl Description {
     }
 }
 
-/// What the routes' own parts are added to.
+/// Returns the description to which the routes add their parts.
 pub(crate) fn base() -> OpenApi {
     let tag = |name: &str, about: &str| {
         TagBuilder::new()

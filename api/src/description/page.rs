@@ -1,7 +1,7 @@
 //! Renders the description as a page for people.
 //!
-//! It is plain HTML made from the description itself, so that both say the same; without scripts, and
-//! without anything from another host.
+//! It is plain HTML made from the description itself, so that both say the same; without scripts,
+//! and without anything from another host.
 
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 const STYLE: &str = include_str!("page.css");
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// The page, and the policy to send with it.
+/// Returns the page, and the policy to send with it.
 pub(super) fn render(described: &Value) -> (String, HeaderValue) {
     let mut page = String::new();
     let info = &described["info"];
@@ -160,7 +160,7 @@ fn one_schema(page: &mut String, name: &str, schema: &Value) {
     );
 }
 
-/// Rows under a head; nothing at all without rows.
+/// Appends a table with a head; nothing at all without rows.
 fn table(page: &mut String, head: [&str; 4], rows: impl Iterator<Item = [String; 4]>) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
@@ -177,7 +177,7 @@ fn table(page: &mut String, head: [&str; 4], rows: impl Iterator<Item = [String;
     page.push_str("</table>\n");
 }
 
-/// A schema in a few words.
+/// Describes a schema in a few words.
 fn kind(schema: &Value) -> String {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = escaped(reference.rsplit('/').next().unwrap_or_default());
@@ -245,7 +245,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Text with `code` in it.
+/// Renders text with `code` in it.
 fn inline(value: &Value) -> String {
     let text = text(value);
     let parts = text.split('`').enumerate().map(|(n, part)| {

@@ -41,9 +41,9 @@ impl AttendedJobs {
         }
     }
 
-    /// Has the job run, and returns the answer to its caller.
+    /// Runs the job, and returns the answer to its caller.
     pub(crate) async fn answer(&self, job: &Job, budget: Budget) -> (Response, Acceptance) {
-        // Asked once more, with the job at hand: many may have come in together.
+        // Checked again when the job exists, because many may have come in together.
         let admitted = match self.admission.admit(&job.room, budget.job_left()) {
             Ok(admitted) => Some(admitted),
             Err(_refused) if self.dispatch.takes_overflow() => None,
@@ -55,7 +55,7 @@ impl AttendedJobs {
         }
     }
 
-    /// Has the job run and records its outcome. A job that was not admitted is not sent to the queue.
+    /// Runs the job and records its outcome. A job that was not admitted is not sent to the queue.
     async fn run(
         &self,
         job: &Job,
@@ -72,7 +72,7 @@ impl AttendedJobs {
         };
         match answered.map(|Answered { reply, backend }| (reply.result, backend)) {
             Ok((Ok(outcome), backend)) => {
-                // What others ran does not show how fast the workers are.
+                // Jobs that a fallback ran do not show how fast the workers are.
                 if let Some(admitted) = admitted.filter(|_| backend == BackendName::Queue) {
                     admitted.served(outcome.timings.sandbox + outcome.timings.run);
                 }

@@ -21,7 +21,7 @@ use warren_protocol::time::Deadline;
 use super::trace_context::traceparent;
 use crate::callbacks::Callbacks;
 
-/// A request as it came, with nothing but its size and the room's name checked.
+/// A request as received, of which only the size and the room's name are checked.
 pub(crate) struct Received {
     pub(crate) room: RoomId,
     pub(crate) body: Vec<u8>,
@@ -56,7 +56,7 @@ pub(crate) async fn receive_within(
     Ok(Received { room, body })
 }
 
-/// A request that is valid: the parts of the job that it asks for.
+/// A valid request: the parts of the job that it asks for.
 pub(crate) struct ValidatedRequest {
     room: RoomId,
     submission: Submission,
@@ -96,7 +96,7 @@ impl Intake {
 }
 
 impl ValidatedRequest {
-    /// Builds the job that it asks for.
+    /// Builds the job that the request asks for.
     pub(crate) fn into_job(self, headers: &HeaderMap, deadline: Deadline) -> Job {
         let mut job = Job::new(self.room, self.submission, Limits::default(), deadline);
         job.traceparent = traceparent(headers);

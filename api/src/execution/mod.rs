@@ -10,13 +10,13 @@ pub(crate) mod preference;
 pub(crate) mod trace_context;
 pub(crate) mod unattended;
 
-/// Whether a job was taken by something that runs it.
+/// The acceptance of a job by a backend, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Acceptance {
-    /// It was.
+    /// It was taken.
     Taken,
-    /// It was certainly not, and will never run.
+    /// It was certainly not taken, and will never run.
     CertainlyNot,
-    /// It may have been.
+    /// It may have been taken.
     Perhaps,
 }

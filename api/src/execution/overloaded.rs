@@ -10,8 +10,8 @@ use warren_protocol::contract::Problem;
 
 use crate::execution::dispatch::OVERLOADED;
 
-/// Builds the answer. The connection ends with it: a caller who is to retry later should not keep one
-/// from others meanwhile.
+/// Builds the answer. It closes the connection, because a caller that is to retry later should not
+/// keep one from others meanwhile.
 pub(crate) fn overloaded(retry_after: Duration) -> Response {
     let problem = Problem::new(503, "overloaded", OVERLOADED);
     let answer = ApiError::from(problem.retry_after(retry_after));

@@ -7,29 +7,30 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 
-/// `Prefer`.
+/// The header of a caller's preferences.
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// Which preferences were honoured.
+/// The header that lists the honoured preferences.
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
-/// Longer waits are no different from this one.
+/// The longest wait. Longer ones make no difference and are cut to it.
 const LONGEST: u64 = 24 * 60 * 60;
 
 /// A caller's preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preference {
-    /// To be answered with the result.
+    /// No preference: answer with the result.
     None,
-    /// The same, within this time. More than none: nothing could be answered in none.
+    /// Answer with the result within this time, which is not zero: nothing could be answered in no
+    /// time.
     Within(Duration),
-    /// Not to wait.
+    /// Answer without waiting for the result.
     Async,
-    /// To be answered with the result if it is there within this time, else not to wait.
+    /// Answer with the result if it is there within this time, else without it.
     AsyncAfter(Duration),
 }
 
 impl Preference {
-    /// Reads the request's headers. Of a preference that is repeated, the first counts.
+    /// Reads the request's headers. If a preference is repeated, the first one counts.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let (mut respond_async, mut wait) = (None, None);
         for header in headers.get_all(PREFER) {
@@ -52,7 +53,7 @@ impl Preference {
         }
     }
 
-    /// Adds to the answer that this was honoured.
+    /// Adds to the answer which preference was honoured.
     pub(crate) fn applied_to(self, mut answer: Response) -> Response {
         let applied = match self {
             Self::None => return answer,
@@ -67,7 +68,7 @@ impl Preference {
     }
 }
 
-/// The parts between `separator`s that are not in a quoted string.
+/// Splits a text at each `separator` that is not in a quoted string.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |&byte| {
@@ -81,7 +82,7 @@ fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A preference's name in lower case and its value, without its parameters.
+/// Parses a preference's name, in lower case, and its value; skips its parameters.
 fn parse(preference: &[u8]) -> Option<(String, String)> {
     let preference = split(preference, b';').next()?;
     let preference = std::str::from_utf8(preference).ok()?;
@@ -89,7 +90,7 @@ fn parse(preference: &[u8]) -> Option<(String, String)> {
     Some((name.trim().to_ascii_lowercase(), unquoted(value.trim())?))
 }
 
-/// A token as it is, a quoted string as what it stands for.
+/// Returns a token as it is, and a quoted string without quotes and escapes.
 fn unquoted(word: &str) -> Option<String> {
     let Some(rest) = word.strip_prefix('"') else {
         return Some(word.to_owned());
@@ -107,7 +108,7 @@ fn unquoted(word: &str) -> Option<String> {
 
 fn seconds(value: &str) -> Option<Duration> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    // Too many digits for a number are a long time as well.
+    // A number with too many digits is a long time, too.
     is_number.then(|| Duration::from_secs(value.parse().unwrap_or(LONGEST).min(LONGEST)))
 }
 

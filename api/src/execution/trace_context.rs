@@ -6,13 +6,13 @@ use warren_telemetry::traceparent_of;
 const TRACEPARENT: &str = "traceparent";
 const VERSION_00_LEN: usize = 55;
 
-/// What a job of this request is to carry: the request's own span if traces are sent, else the
-/// caller's trace as it came.
+/// Returns the `traceparent` for a job of this request: the request's own span if traces are
+/// exported, else the caller's trace as received.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     traceparent_of(&tracing::Span::current()).or_else(|| received(headers))
 }
 
-/// The request's `traceparent`, if it has one and it is well-formed; any other is as none.
+/// Returns the request's `traceparent`, if it has a well-formed one. Ignores any other.
 pub(crate) fn received(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(TRACEPARENT).iter();
     let (value, None) = (values.next()?.to_str().ok()?, values.next()) else {

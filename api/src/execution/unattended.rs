@@ -19,7 +19,7 @@ use super::intake::ValidatedRequest;
 use crate::history::Recorder;
 use crate::store::{End, Execution};
 
-/// How long the answer waits for the job to be on record. It is recorded in any case.
+/// How long the answer waits for the job to be recorded. It is recorded in any case.
 const ON_RECORD: Duration = Duration::from_millis(40);
 /// `Retry-After` while too many jobs wait.
 pub(crate) const ROOM_IN: Duration = Duration::from_secs(5);
@@ -48,11 +48,11 @@ impl Ticket {
     }
 }
 
-/// Why a job was not taken.
+/// A refusal of a job.
 pub(crate) struct NotTaken {
     /// The answer to its caller.
     pub(crate) problem: Problem,
-    /// Whether it may run all the same.
+    /// Whether the job may run all the same.
     pub(crate) acceptance: Acceptance,
 }
 
@@ -66,15 +66,16 @@ pub(crate) struct UnattendedJobs {
 }
 
 impl UnattendedJobs {
-    /// Builds the job of a request. It may wait for long. Once it is begun it has as much time as any
-    /// other, whatever callers' wait is set to.
+    /// Builds the job of a request. It may wait for a long time. Once it has begun it has as much
+    /// time as any other, whatever the callers' wait is set to.
     pub(crate) fn job(&self, request: ValidatedRequest, headers: &HeaderMap) -> Job {
         let mut job = request.into_job(headers, Deadline::after(self.max_wait));
         job.budget = Some(Budget::start(MAX_WAIT).job_deadline().remaining());
         job
     }
 
-    /// Queues the job. Only the queue's own bound decides: the job need not be done soon.
+    /// Queues the job. Only the queue's own bound can refuse it, because the job need not be done
+    /// soon.
     pub(crate) async fn submit(&self, job: &Job) -> Result<Ticket, NotTaken> {
         let submitted = self.queue.submit_unattended(job).await;
         if let Err(error) = submitted.map_err(DispatchError::from) {
@@ -93,7 +94,8 @@ impl UnattendedJobs {
         Ok(Ticket::of(job.id))
     }
 
-    /// Records the job as pending. Called after it was queued: a refused job leaves no trace.
+    /// Records the job as pending. Called after it was queued, so that a refused job leaves no
+    /// trace.
     async fn record(&self, job: &Job) {
         let pending = Execution::of(job, End::Pending);
         self.recorder.record(pending).within(ON_RECORD).await;

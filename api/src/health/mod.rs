@@ -21,7 +21,8 @@ use crate::history::Recorder;
 use crate::store::Store;
 use crate::sync::Lock;
 
-/// How long a check's result stands: polling, however fast, costs the services one check in it.
+/// How long a check's result is reused. However fast callers poll, each service is checked at most
+/// once in this time.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long one service may take to answer.
 const CHECK_TIMEOUT: Duration = STATUS_TIMEOUT;
@@ -34,7 +35,7 @@ pub(crate) struct Health {
     store: Arc<dyn Store>,
     recorder: Arc<Recorder>,
     dispatch: Arc<Dispatch>,
-    // Held while checking, so that many requests at once make one check.
+    // Held during a check, so that concurrent requests share it.
     last: Mutex<Option<(Instant, HealthReport)>>,
     /// The queue's last status; `None` while it does not answer.
     queue_status: Lock<Option<QueueStatus>>,
@@ -64,8 +65,9 @@ impl Health {
         }
     }
 
-    /// How everything is: `down` if no job can be queued, nor run in another way; `degraded` if jobs are not taken or not
-    /// recorded, which this process cannot mend by being restarted or taken out of service.
+    /// Returns the health of everything: `down` if no job can be queued, nor run in another way;
+    /// `degraded` if jobs are not taken or not recorded, which restarting this process or taking it
+    /// out of service would not fix.
     pub(crate) async fn report(&self) -> HealthReport {
         let mut last = self.last.lock().await;
         if let Some((at, report)) = last.as_ref()
@@ -112,7 +114,7 @@ impl Health {
         report
     }
 
-    /// Whether jobs are run even if the queue takes none, by the last report.
+    /// Returns whether jobs run even if the queue takes none, by the last report.
     fn has_fallback(&self, report: &HealthReport) -> bool {
         let names = self.dispatch.fallbacks().map(|way| way.name().as_str());
         any_works(names.filter_map(|name| report.services.get(name)))
@@ -214,7 +216,7 @@ fn service(status: State, latency: Duration, detail: impl Into<String>) -> Servi
     }
 }
 
-/// How long it took and what came of it; `None` if it took too long.
+/// Returns how long `check` took and its result; `None` if it took too long.
 async fn timed<T>(check: impl Future<Output = T>) -> (Duration, Option<T>) {
     let start = Instant::now();
     let result = timeout(CHECK_TIMEOUT, check).await.ok();

@@ -3,10 +3,11 @@
 use warren_protocol::health::{ServiceHealth, State};
 use warren_protocol::presence::{WorkerState, WorkerStatus};
 
-/// The most workers that are named with what is wrong with them.
+/// The most workers that are named in a report, each with its fault.
 const NAMED: usize = 5;
 
-/// From what they announced; as long as none did, from how many the queue counts.
+/// Computes the workers' health from what they announced; if none did, from how many the queue
+/// counts.
 pub(super) fn health(announced: &[WorkerStatus], consumers: u32) -> ServiceHealth {
     let (status, detail) = if announced.is_empty() {
         counted(consumers)

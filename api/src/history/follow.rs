@@ -1,6 +1,6 @@
 //! Follows one execution until it ends.
 //!
-//! The record is read again after every event of its job, and every second, since events may be lost.
+//! The record is re-read after every event of its job, and every second, since events may be lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::view::Seen;
 use super::watch::Watcher;
 use crate::access::auth::Rooms;
 
-/// How often the record is read without an event.
+/// How often the record is re-read without an event.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -71,7 +71,7 @@ impl Follower {
     pub(crate) async fn end(&mut self, until: Instant) -> Result<Seen, Problem> {
         let mut seen = self.look().await?;
         while !seen.has_ended() && self.wait(until).await == Waited::LookAgain {
-            // What could be seen once can be seen again soon.
+            // It could be read before, so a failure is probably brief: keep waiting.
             if let Ok(now) = self.look().await {
                 seen = now;
             }

@@ -76,7 +76,7 @@ fn durations() -> Histogram {
 }
 
 impl OutcomeMetrics {
-    /// Registers all of it.
+    /// Registers all of these metrics.
     pub(crate) fn register(&self, metrics: &Metrics) {
         metrics.register(
             "jobs",

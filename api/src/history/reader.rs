@@ -32,7 +32,7 @@ impl HistoryReader {
     /// Returns an execution as it is now.
     pub(crate) async fn see(&self, rooms: &Rooms, id: JobId) -> Result<Seen, Problem> {
         match self.recorder.find(id).await {
-            // An execution in a room that the caller may not use is answered as one that does not
+            // An execution in a room that the caller may not use is answered like one that does not
             // exist.
             Ok(Some(execution)) if rooms.cover_that_of(&execution) => Ok(Seen {
                 runs: self.watch.runs(id),

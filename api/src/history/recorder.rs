@@ -1,4 +1,4 @@
-//! Writes executions to the store in the background, through any outage of it.
+//! Writes executions to the store in the background, and retries while it is unavailable.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -21,22 +21,22 @@ use crate::metrics::Metrics;
 use crate::store::{CodeKeeping, End, Execution, Store, StoreError};
 use crate::sync::{Lock, pauses};
 
-/// The most executions that wait to be written; further ones are not recorded. At 50 jobs a
-/// second this is an outage of five minutes.
+/// The most executions that wait to be written; further ones are not recorded. At 50 jobs a second
+/// this lasts for an outage of five minutes.
 pub const RECORD_BUFFER: usize = 16_384;
 /// The most memory they may take together.
 pub const RECORD_BUFFER_BYTES: ByteSize = ByteSize::mib(64);
-/// The most unclaimed replies in the buffer. The rest wait in the queue, and leave the buffer to the
+/// The most unclaimed replies in the buffer. The rest wait in the queue and leave the buffer to the
 /// executions of callers, which cannot wait elsewhere.
 const UNCLAIMED_BUFFERED: usize = 64;
-/// How many are written at once.
+/// How many executions are written at once.
 const WRITERS: usize = 8;
-/// Pauses between the tries to write one execution: the first, doubled up to the last.
+/// Pauses between attempts to write one execution: the first, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
-/// How long `/api/health` reports a loss as one that goes on.
+/// How long `/api/health` reports a loss as ongoing.
 const LOSS_TOLD: Duration = Duration::from_secs(300);
-/// The buffer's memory is counted in this unit.
+/// The unit in which the buffer's memory is counted.
 const UNIT: ByteSize = ByteSize::kib(1);
 
 /// A recorder: buffers executions and writes them to the store.
@@ -55,12 +55,12 @@ pub struct Recorder {
 struct Entry {
     buffered: Buffered,
     _memory: OwnedSemaphorePermit,
-    // Dropped unsent if it is never written.
+    // Dropped without a send if the execution is never written.
     written: Option<oneshot::Sender<()>>,
     unclaimed: Option<UnclaimedReply>,
 }
 
-/// An unclaimed reply until it is recorded. Dropping it has it redelivered.
+/// An unclaimed reply until it is recorded. Dropping it makes the queue redeliver it.
 struct UnclaimedReply {
     unclaimed: Unclaimed,
     _permit: OwnedSemaphorePermit,
@@ -99,7 +99,7 @@ impl Written {
 /// The state of the recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backlog {
-    /// Executions that wait to be taken by a writer.
+    /// Executions that no writer has taken yet.
     pub waiting: usize,
     /// Whether the last write failed.
     pub failing: bool,
@@ -117,13 +117,13 @@ impl Recorder {
         Self::new(CodeKeeping::HashOnly, store, None)
     }
 
-    /// The same, keeping this of the code.
+    /// As [`Recorder::start`], but keeps as much of the code as `keeping` says.
     #[must_use]
     pub fn keeping(keeping: CodeKeeping, store: Arc<dyn Store>) -> Self {
         Self::new(keeping, store, None)
     }
 
-    /// The same, and hands what is to be posted over to `callbacks`.
+    /// As [`Recorder::keeping`], and passes callbacks of recorded executions to `callbacks`.
     pub(crate) fn new(
         keeping: CodeKeeping,
         store: Arc<dyn Store>,
@@ -159,9 +159,9 @@ impl Recorder {
         }
     }
 
-    /// Hands an execution over. Never waits: if the buffer is full the execution is lost, which is
-    /// logged, counted, and reported by `/api/health`. The handle that is returned can wait for the
-    /// write.
+    /// Buffers an execution to be written. Never waits: if the buffer is full the execution is
+    /// lost, which is logged, counted, and reported by `/api/health`. The returned handle can wait
+    /// for the write.
     pub fn record(&self, execution: Execution) -> Written {
         let execution = self.kept(execution);
         let job_id = execution.job_id;
@@ -184,19 +184,19 @@ impl Recorder {
         Written(writing)
     }
 
-    /// Returns what is recorded of a job, or is about to be.
+    /// Returns the record of a job, or what is buffered of it.
     ///
     /// # Errors
-    /// As [`Store::find`], if it is not about to be, either.
+    /// As [`Store::find`], if the record has to be read from the store.
     pub async fn find(&self, job_id: JobId) -> Result<Option<Execution>, StoreError> {
-        // The buffer first: what has left it by then is in the store.
+        // The buffer first: whatever has left it by then is in the store.
         let Some(buffered) = self.buffer.find(job_id) else {
             return self.store.find(job_id).await;
         };
         if self.state.failing.load(Ordering::Relaxed) {
             return Ok(Some(buffered));
         }
-        // The first record counts, and that may be another API's.
+        // The first record counts, and another API may have written it.
         match self.store.find(job_id).await {
             Ok(Some(found)) if found.is_settled() || !buffered.is_settled() => Ok(Some(found)),
             Ok(_) | Err(StoreError::Unavailable { .. }) => Ok(Some(buffered)),
@@ -238,7 +238,7 @@ impl Recorder {
         }
     }
 
-    /// Registers the outcomes of jobs, and how the recorder is doing.
+    /// Registers the metrics of job outcomes and of the recorder.
     pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
         self.state.outcomes.register(metrics);
         let backlog = || {
@@ -276,7 +276,7 @@ impl Recorder {
         self.state.written.subscribe()
     }
 
-    /// Returns its state.
+    /// Returns the recorder's state.
     #[must_use]
     pub fn backlog(&self) -> Backlog {
         let last_loss = *self.state.last_loss();
@@ -288,8 +288,9 @@ impl Recorder {
         }
     }
 
-    /// Takes no more, writes what it holds for at most `grace`, and ends. What cannot be written in
-    /// time is lost, except for unclaimed replies, which are redelivered.
+    /// Stops accepting executions, writes the buffered ones for at most `grace`, and ends.
+    /// Executions that cannot be written in time are lost, except for unclaimed replies, which are
+    /// redelivered.
     pub async fn drain(&self, grace: Duration) {
         self.closing.cancel();
         let writer = self.writer.lock().take();
@@ -305,7 +306,7 @@ impl Recorder {
     }
 }
 
-/// Returns what arrives in `queue`, and after `closing` what is still in it.
+/// Returns what arrives in `queue`; after `closing`, only what is still in it.
 fn until_closed(
     queue: mpsc::Receiver<Entry>,
     closing: CancellationToken,
@@ -323,7 +324,7 @@ fn until_closed(
     })
 }
 
-/// Writes one execution, however long the store is unavailable.
+/// Writes one execution, retrying for as long as the store is unavailable.
 async fn write(
     store: &dyn Store,
     state: &State,
@@ -343,7 +344,7 @@ async fn write(
             Ok(()) => {
                 state.outcomes.written(asked.elapsed());
                 if let Some(written) = entry.written {
-                    // Most do not wait for it.
+                    // Most callers do not wait for the write.
                     let _ = written.send(());
                 }
                 if state.failing.swap(false, Ordering::Relaxed) {

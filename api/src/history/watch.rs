@@ -1,6 +1,6 @@
-//! Events of jobs in memory: their watchers, which of them run, which were cancelled.
+//! Job events in memory: their watchers, and which jobs run or were cancelled.
 //!
-//! All of it is bounded, and none of it is authoritative: the record is.
+//! All of it is bounded, and none of it is authoritative: the record in the store is.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard};
@@ -16,9 +16,9 @@ use warren_queue::{ApiQueue, MAX_QUEUED_JOBS};
 
 use crate::sync::Lock;
 
-/// The most requests that wait for jobs at a time. Each is a connection of the server's 2,048.
+/// The most requests that wait for jobs at a time. Each is one of the server's 2,048 connections.
 pub(crate) const MAX_WATCHERS: usize = 512;
-/// How long a job counts as running after its event. No job runs for longer, and a job that went back
+/// How long a job counts as running after its event. No job runs for longer. A job that went back
 /// to the queue is forgotten this way.
 const RUNS_FOR: Duration = Duration::from_secs(10);
 /// The most jobs that are remembered as running.
@@ -36,7 +36,7 @@ pub(crate) struct Watch {
 struct Register {
     watched: HashMap<JobId, Watched>,
     running: HashMap<JobId, Instant>,
-    // The oldest first; one that has finished stays until its time is over.
+    // The oldest first. A job that has finished stays until `RUNS_FOR` is over.
     order: VecDeque<(Instant, JobId)>,
     withdrawn: HashMap<JobId, Deadline>,
 }
@@ -46,7 +46,7 @@ struct Watched {
     watchers: usize,
 }
 
-/// A watcher of one job. It holds one of the permits of those that wait.
+/// A watcher of one job. It holds a permit to wait.
 pub(crate) struct Watcher {
     watch: Arc<Watch>,
     job: JobId,
@@ -104,8 +104,8 @@ impl Watch {
         }
     }
 
-    /// Reads all job events from the queue, until `stop`. A worker that begins a cancelled job was not
-    /// there when the cancellation was published: it is published again.
+    /// Reads all job events from the queue, until `stop`. If a worker begins a cancelled job, it
+    /// was not there when the cancellation was published, so the cancellation is published again.
     pub(crate) async fn listen(
         self: Arc<Self>,
         mut events: broadcast::Receiver<JobEvent>,
@@ -133,7 +133,8 @@ impl Watch {
         }
     }
 
-    /// Passes an event on. Returns the job's deadline if it was cancelled and begins all the same.
+    /// Passes an event on. Returns the job's deadline if the job was cancelled and begins all the
+    /// same.
     fn hear(&self, event: &JobEvent, now: Instant) -> Option<Deadline> {
         let mut register = self.lock();
         let unwanted = match &event.happened {
@@ -157,7 +158,7 @@ impl Watch {
     }
 }
 
-/// Publishes each end that is recorded of a job without a waiting caller to every API, until `stop`.
+/// Publishes each recorded end of a job without a waiting caller to every API, until `stop`.
 pub(crate) async fn publish_ends(
     mut written: broadcast::Receiver<JobId>,
     queue: Arc<dyn ApiQueue>,
@@ -185,7 +186,7 @@ impl Register {
             && (now.saturating_duration_since(since) >= RUNS_FOR || self.order.len() >= MAX_RUNNING)
         {
             self.order.pop_front();
-            // Unless it was begun once more since.
+            // Unless it has begun again since.
             if self.running.get(&oldest) == Some(&since) {
                 self.running.remove(&oldest);
             }
@@ -241,7 +242,7 @@ mod tests {
         let mut two = watch.job(job).unwrap();
         let mut bystander = watch.job(other).unwrap();
         assert!(one.news().now_or_never().is_none());
-        // Heard before anybody waits, it is not missed.
+        // An event that arrives before anybody waits is not missed.
         watch.hear(&running(job), now);
         for watcher in [&mut one, &mut two] {
             assert!(watcher.news().now_or_never().is_some());

@@ -8,10 +8,10 @@ use warren_protocol::ids::JobId;
 use crate::store::Execution;
 use crate::sync::Lock;
 
-/// The executions that are buffered.
+/// The buffered executions.
 #[derive(Default)]
 pub(super) struct WriteBuffer {
-    // Of one job there may be two: that it is pending, and its result.
+    // One job may have two: its pending record, and its result.
     executions: Lock<HashMap<JobId, Vec<Arc<Execution>>>>,
 }
 

@@ -18,13 +18,13 @@ use prometheus_client::registry::{Metric, Registry};
 /// The content type of the text.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Buckets of durations in seconds: from next to nothing to the whole of a caller's wait.
+/// Buckets of durations in seconds, from almost nothing to a caller's whole wait.
 pub(crate) const DURATIONS: [f64; 13] = [
     0.001, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.5, 3.5, 5.0,
 ];
 
-/// All metrics of this API. Cheap to clone. Each part of the API registers its own, once, when the API
-/// is put together:
+/// All metrics of this API. Cheap to clone. Each part of the API registers its own metrics once,
+/// when the API is built:
 ///
 /// ```text
 /// let lost = metrics.register("lost", "How many were lost", Counter::default());
@@ -39,8 +39,8 @@ impl Metrics {
         Self(Arc::new(RwLock::new(Registry::with_prefix("warren_api"))))
     }
 
-    /// Registers `metric` as `warren_api_NAME`, and hands it back to be counted with. A counter's name
-    /// gets its `_total` by itself.
+    /// Registers `metric` as `warren_api_NAME`, and returns it so that the caller can update it. A
+    /// counter's name gets its `_total` automatically.
     pub(crate) fn register<M: Metric + Clone>(
         &self,
         name: &'static str,
@@ -52,8 +52,7 @@ impl Metrics {
         metric
     }
 
-    /// Registers a gauge whose value is read whenever the metrics are asked for; absent while there is
-    /// none.
+    /// Registers a gauge whose value is read on every scrape; absent while it has no value.
     pub(crate) fn register_gauge<N: Into<Number>>(
         &self,
         name: &'static str,
@@ -68,7 +67,7 @@ impl Metrics {
         });
     }
 
-    /// Registers a counter whose value is read whenever the metrics are asked for.
+    /// Registers a counter whose value is read on every scrape.
     pub(crate) fn register_counter(
         &self,
         name: &'static str,
@@ -83,7 +82,7 @@ impl Metrics {
         });
     }
 
-    /// Registers `collector`, which is asked whenever the metrics are.
+    /// Registers `collector`, which is read on every scrape.
     pub(crate) fn register_collector(&self, collector: impl Collector) {
         let mut registry = self.0.write().unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(collector));
@@ -93,7 +92,7 @@ impl Metrics {
     pub(crate) fn text(&self) -> String {
         let registry = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
-        // A string does not fail; what the encoder refuses would be a bug here.
+        // Writing to a string cannot fail, so an error is a bug in the metrics themselves.
         if let Err(error) = encode(&mut text, &registry) {
             tracing::error!(%error, "failed to encode the metrics");
         }

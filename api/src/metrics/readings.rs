@@ -11,23 +11,23 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 /// One metric with one label. Absent while it has no values.
 pub(crate) struct Readings<F> {
-    /// Without `warren_api_`, and without a counter's `_total`.
+    /// The name without `warren_api_`, and without a counter's `_total`.
     pub(crate) name: &'static str,
     pub(crate) help: &'static str,
     pub(crate) kind: Kind,
     /// The label's name.
     pub(crate) label: &'static str,
-    /// Returns the label's values, each with its number.
+    /// A function that returns the label's values, each with its number.
     pub(crate) read: F,
 }
 
 /// One metric without labels. Absent while it has no value.
 pub(super) struct Reading<F> {
-    /// Without `warren_api_`, and without a counter's `_total`.
+    /// The name without `warren_api_`, and without a counter's `_total`.
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: Kind,
-    /// Returns the value.
+    /// A function that returns the value.
     pub(super) read: F,
 }
 

@@ -39,12 +39,12 @@ struct CodeLabel {
 }
 
 impl RequestCounters {
-    /// Told in `metrics`.
+    /// Registers the counters in `metrics`.
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
             requests: metrics.register(
                 "requests",
-                "RequestCounters by route and class of status; gone is one whose caller left before the answer",
+                "Requests by route and class of status; gone is one whose caller left before the answer",
                 Family::default(),
             ),
             durations: metrics.register(
@@ -61,13 +61,13 @@ impl RequestCounters {
     }
 }
 
-/// The middleware that counts.
+/// Counts a request and its answer; a middleware.
 pub(crate) async fn count(
     State(requests): State<RequestCounters>,
     request: Request,
     next: Next,
 ) -> Response {
-    // By route and not by path: paths hold ids, and there are as many of them as callers like.
+    // By route and not by path: paths hold ids, so callers could make any number of labels.
     let route = request.extensions().get::<MatchedPath>();
     let mut timer = RequestTimer {
         method: method(request.method()),
@@ -85,7 +85,7 @@ pub(crate) async fn count(
     response
 }
 
-/// A request in hand. Dropped without an answer, its caller has gone.
+/// A request under way. If it is dropped without an answer, its caller has left.
 struct RequestTimer {
     requests: RequestCounters,
     method: &'static str,
@@ -111,7 +111,7 @@ impl Drop for RequestTimer {
     }
 }
 
-/// Callers may invent methods.
+/// Returns the method if it is a known one: callers may invent methods.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

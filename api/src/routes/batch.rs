@@ -92,7 +92,7 @@ pub(crate) async fn post(
     let (headers, by) = (&parts.headers, budget.body_by());
     let received = receive_within(room_name(room), headers, body, MAX_BATCH_BODY, by).await?;
     let requests = validated(&state, received)?;
-    // One of them was charged before.
+    // The middleware has charged one of them already.
     if let Some(others) = NonZeroU32::new(u32::try_from(requests.len()).unwrap_or(1) - 1) {
         meter.charge(others)?;
     }
@@ -115,7 +115,7 @@ fn validated(state: &AppState, received: Received) -> Result<Vec<ValidatedReques
         .collect()
 }
 
-/// Queues what it can until `by`.
+/// Queues as many jobs as it can until `by`.
 async fn submit(
     state: &AppState,
     requests: Vec<ValidatedRequest>,
@@ -126,7 +126,7 @@ async fn submit(
         .into_iter()
         .map(|request| state.unattended.job(request, headers));
     let submitting = jobs.map(|job| async move {
-        // Each takes a moment at most, but a broker that is ill could make many of them long.
+        // Each is bounded, but with a slow broker many of them could take too long.
         if Instant::now() < by {
             state
                 .unattended
@@ -140,7 +140,7 @@ async fn submit(
     let submitted: Vec<_> = stream::iter(submitting).buffered(AT_A_TIME).collect().await;
     let accepted = submitted.iter().filter(|taken| taken.is_ok()).count();
     match submitted.iter().find_map(|taken| taken.as_ref().err()) {
-        // Then it is no different from a single one that was refused.
+        // A batch of which nothing was accepted is refused like a single submission.
         Some(problem) if accepted == 0 => ApiError::from(problem.clone()).into_response(),
         _ => {
             let answer = BatchAnswer {
@@ -165,7 +165,7 @@ impl From<Result<Ticket, Problem>> for Taken {
     }
 }
 
-/// Adds to a refusal which submission it is about.
+/// Adds to a refusal the index of its submission.
 fn at(index: usize, refusal: Refusal) -> Problem {
     let place = format!("submissions[{index}]");
     let mut problem = Problem::from(refusal);

@@ -25,7 +25,7 @@ use crate::routes::executions::job_id;
 use crate::state::AppState;
 use crate::store::{End, Execution};
 
-/// How long a job may wait whose deadline is not recorded: longer than any caller waits.
+/// How long a job without a recorded deadline may wait: longer than any caller waits.
 const UNKNOWN_WAIT: Duration = Duration::from_secs(60);
 
 /// Cancels a job that waits or runs
@@ -59,7 +59,7 @@ pub(crate) async fn delete(
         Stage::Running => Progress::Running,
         Stage::Queued => Progress::NotBegun,
     };
-    // A caller who hangs up now still wants all of it.
+    // In a task of its own, so that a caller who hangs up now does not interrupt it.
     let cancelling = tokio::spawn(cancel(state, rooms, seen.execution, progress));
     let seen = cancelling.await.map_err(|_panicked| unfinished())??;
     Ok(Json(seen.into()))

@@ -21,7 +21,7 @@ use crate::history::view::{ExecutionResponse, Seen, Stage};
 use crate::routes::executions::job_id;
 use crate::state::AppState;
 
-/// How often the peer is sent a sign that the connection is alive.
+/// The interval of the heartbeats that keep an idle connection alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// The longest that one stream lasts. The peer then reconnects, as browsers do by themselves.
 const LONGEST: Duration = Duration::from_secs(15 * 60);

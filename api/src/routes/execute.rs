@@ -177,7 +177,7 @@ impl Call<'_> {
         Ok(answer)
     }
 
-    /// Reads and validates the request, and what makes it the same as an earlier one.
+    /// Reads and validates the request, and its idempotency key.
     async fn take_in(self, body: Body) -> Result<(Option<Keyed>, ValidatedRequest), ApiError> {
         let received = receive(self.room, self.headers, body, self.budget.body_by()).await?;
         let keyed = Keyed::of(self.headers, &self.caller, &received.room, &received.body)?;
@@ -194,21 +194,21 @@ async fn settle(held: HeldKey, acceptance: Acceptance) {
     }
 }
 
-/// An answer, of which more can be made if it only says that the job was taken.
+/// An answer. One that only says that the job was taken can be replaced by the job's result.
 enum Answer {
     Taken(Ticket),
-    /// The same, by an earlier request.
+    /// The job was taken by an earlier request.
     Again(Ticket),
     Other(Response),
 }
 
-/// Returns the result of a job that was taken, if it is there by then; else the answer as it is.
+/// Returns the result of a job that was taken, if it arrives by then; else the answer as it is.
 async fn result_within(state: &AppState, answer: Answer, by: Instant) -> Answer {
     let job = match &answer {
         Answer::Taken(ticket) | Answer::Again(ticket) => ticket.job_id,
         Answer::Other(_) => return answer,
     };
-    // Without a permit to wait, it is as if the time had been over.
+    // Without a permit to wait, answer as if the time were over.
     let Ok(mut follower) = Follower::new(Arc::clone(&state.history), Rooms::All, job) else {
         return answer;
     };

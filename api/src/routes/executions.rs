@@ -18,7 +18,8 @@ use crate::history::follow::Follower;
 use crate::history::view::ExecutionResponse;
 use crate::state::AppState;
 
-/// The longest that one request waits for an end: proxies cut what is silent for a minute.
+/// The longest that one request waits for an end, because proxies cut connections that are silent
+/// for a minute.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What became of a job

@@ -113,8 +113,8 @@ impl From<Summary> for SummaryResponse {
     }
 }
 
-/// What the query string asks for. All of it must be known: a filter with a slip of the pen would
-/// else be none.
+/// Parses the query string. Refuses unknown parameters, because a misspelt filter would otherwise
+/// be ignored.
 fn parse(room: RoomId, query: &str) -> Result<Listing, Problem> {
     let mut listing = Listing::of(room);
     let mut seen = Vec::new();

@@ -10,8 +10,8 @@ use crate::metrics;
 use crate::state::AppState;
 
 pub(crate) async fn get(State(state): State<Arc<AppState>>) -> impl IntoResponse {
-    // Some figures are those of the last look at the services, which is bounded and at most a
-    // second old.
+    // Some figures come from the last health report, which is bounded in time and at most a second
+    // old.
     state.health.report().await;
     (
         [(CONTENT_TYPE, metrics::CONTENT_TYPE)],

@@ -1,35 +1,35 @@
-//! Claims on idempotency keys: a caller's own name for a request, and its job.
+//! Claims on idempotency keys: each ties a caller's name for a request to its job.
 //!
-//! They make a request that is sent twice run once.
+//! With them, a request that is sent twice runs once.
 
 use sha2::{Digest, Sha256};
 use warren_protocol::ids::JobId;
 use warren_protocol::time::EpochMillis;
 
-/// Whose claim it is, as a hash: what callers choose as names is not stored.
+/// The key of a claim, as a hash: names that callers choose are not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClaimKey(String);
 
 impl ClaimKey {
-    /// The key made of these parts, each of which counts.
+    /// Returns the key made of these parts, each of which counts.
     #[must_use]
     pub fn of<const N: usize>(parts: [&str; N]) -> Self {
         Self(digest(&parts.map(str::as_bytes)))
     }
 
-    /// As text: 64 hexadecimal digits.
+    /// Returns the hash as text: 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What a request asked for, as a hash.
+/// A hash of what a request asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// That of a body.
+    /// Returns the fingerprint of a body.
     #[must_use]
     pub fn of(body: &[u8]) -> Self {
         Self(digest(&[body]))
@@ -39,14 +39,14 @@ impl Fingerprint {
         Self(text)
     }
 
-    /// As text: 64 hexadecimal digits.
+    /// Returns the hash as text: 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Each part with its length before it, so that no two lists of parts are one text.
+/// Hashes each part with its length before it, so that no two lists of parts are the same text.
 fn digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -57,27 +57,27 @@ fn digest(parts: &[&[u8]]) -> String {
     digits.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// That a key stands for a job.
+/// A record that a key stands for a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The key.
     pub key: ClaimKey,
-    /// What was asked for under it.
+    /// The fingerprint of the request that claimed it.
     pub fingerprint: Fingerprint,
     /// The job.
     pub job: JobId,
-    /// When the job was to be done: well after this, and without a record, its API died first.
+    /// When the job was to be done. If it has no record well after this, its API died first.
     pub due_at: EpochMillis,
-    /// When the key is free again.
+    /// When the claim expires and the key is free again.
     pub lapses_at: EpochMillis,
 }
 
-/// What came of a claim.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// The key is the claimant's.
+    /// The claimant has the key.
     Won,
-    /// It is another's.
+    /// Another claim has the key.
     By(Box<Claim>),
 }
 

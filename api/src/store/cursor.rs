@@ -1,4 +1,4 @@
-//! Cursor: a position in a room's history that callers hand back.
+//! Cursor: a position in a room's history, for callers to send back.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use warren_protocol::ids::JobId;
 use warren_protocol::time::EpochMillis;
 
-/// Where a page of a room's history ended. Callers need not know what is in it.
+/// A position at which a page of a room's history ended. Opaque to callers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) submitted_at: EpochMillis,
@@ -29,7 +29,7 @@ impl FromStr for Cursor {
                 submitted_at: EpochMillis::from_millis(millis.parse().ok()?),
                 job_id: job_id.parse().ok()?,
             };
-            // One text for one place, and no time that a database could not hold.
+            // Each position has one text, and no time is beyond what a database can hold.
             let fits = cursor.submitted_at.get() <= i64::MAX as u64;
             (fits && cursor.to_string() == text).then_some(cursor)
         };
@@ -37,7 +37,7 @@ impl FromStr for Cursor {
     }
 }
 
-/// A text that is no cursor of ours.
+/// A text that is not a cursor of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the nextCursor of an earlier answer, as it is")]
 pub struct InvalidCursor;

@@ -17,22 +17,22 @@ use super::status::{ExecutionStatus, PENDING};
 /// A MongoDB document holds 16 MiB, and an answer may be larger.
 pub const MAX_RECORDED_TEXT: ByteSize = ByteSize::mib(4);
 
-/// What is recorded of one job.
+/// The record of one job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Execution {
     /// The job.
     pub job_id: JobId,
-    /// What was asked for; `None` for the reply of a worker that could not read the job.
+    /// The submission's origin; `None` for the reply of a worker that could not read the job.
     pub origin: Option<JobOrigin>,
-    /// What became of it.
+    /// The job's end.
     pub end: End,
     /// When this was recorded.
     pub recorded_at: EpochMillis,
-    /// Where that is to be posted once it is recorded. Not recorded itself: it may hold a secret.
+    /// Where the result is posted once it is recorded. Not recorded itself: it may hold a secret.
     pub callback: Option<CallbackUrl>,
 }
 
-/// What was asked for.
+/// The origin of a job: where, when and as what it was submitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobOrigin {
     /// The room it was submitted to.
@@ -41,28 +41,28 @@ pub struct JobOrigin {
     pub language: LanguageName,
     /// When it was submitted.
     pub submitted_at: EpochMillis,
-    /// By when it was to be begun, or done if its caller waited; `None` in records of versions
-    /// that did not say.
+    /// By when it was to begin, or to be done if its caller waited; `None` in records of versions
+    /// that did not keep it.
     pub due_at: Option<EpochMillis>,
-    /// Which code it was.
+    /// The hash of its code.
     pub code: CodeHash,
-    /// The code itself. The recorder takes it out unless it is to be kept.
+    /// The code itself. The recorder removes it unless it is to be kept.
     pub source: Option<String>,
 }
 
-/// What became of a job.
+/// The end of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
-    /// Nothing yet: its caller stopped waiting first. The only end that a later record replaces.
+    /// No result yet: its caller stopped waiting first. The only end that a later record replaces.
     Pending,
-    /// It ran; this is the answer.
+    /// It ran, with this answer.
     Ran(Box<ExecuteResponse>),
     /// It could not be run.
     Failed(JobFailure),
 }
 
 impl End {
-    /// The one word for it: the verdict, or `pending` or `failed`.
+    /// Returns its status in one word: the verdict, or `pending` or `failed`.
     #[must_use]
     pub fn status(&self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl End {
 pub struct CodeHash(String);
 
 impl CodeHash {
-    /// The hash of `code`.
+    /// Returns the hash of `code`.
     #[must_use]
     pub fn of(code: &str) -> Self {
         Self(
@@ -90,7 +90,7 @@ impl CodeHash {
         )
     }
 
-    /// The hash as text: 64 hexadecimal digits.
+    /// Returns the hash as text: 64 hexadecimal digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -129,7 +129,7 @@ impl From<&Job> for JobOrigin {
 }
 
 impl JobOrigin {
-    /// From what a database holds; `None` unless all of it is there.
+    /// Returns the origin from a database's fields; `None` unless all of them are there.
     pub(super) fn from_parts(
         room: Option<String>,
         language: Option<String>,
@@ -154,14 +154,14 @@ impl JobOrigin {
 }
 
 impl Execution {
-    /// That `job` came to this end.
+    /// Returns the record that `job` came to this end.
     #[must_use]
     pub fn of(job: &Job, end: End) -> Self {
         let callback = job.callback.clone();
         Self::new(job.id, Some(JobOrigin::from(job)), end, callback)
     }
 
-    /// What a reply that nobody waited for tells of its job.
+    /// Returns the record of a reply that no caller waited for.
     #[must_use]
     pub fn of_unclaimed(reply: Reply) -> Self {
         let Reply {
@@ -201,7 +201,7 @@ impl Execution {
         }
     }
 
-    /// How it stands: of a job without a result, whether one may still come.
+    /// Returns its status; for a job without a result, whether one may still come.
     #[must_use]
     pub fn status(&self) -> ExecutionStatus {
         match &self.end {
@@ -217,13 +217,13 @@ impl Execution {
         }
     }
 
-    /// Whether a later record would change nothing.
+    /// Returns whether a later record would change nothing.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         !matches!(self.end, End::Pending)
     }
 
-    /// The same without the code.
+    /// Returns the record without the code.
     #[must_use]
     pub(crate) fn without_source(mut self) -> Self {
         if let Some(origin) = &mut self.origin {
@@ -232,7 +232,7 @@ impl Execution {
         self
     }
 
-    /// About how much memory it takes.
+    /// Estimates how much memory it takes.
     #[must_use]
     pub fn weight(&self) -> ByteSize {
         const REST: usize = 1024;
@@ -265,8 +265,8 @@ fn text_len(response: &ExecuteResponse) -> usize {
     response.stdout.len() + response.stderr.len() + cases.sum::<usize>()
 }
 
-/// The answer with its texts cut, if together they are over `limit`: each to an equal share, and
-/// marked `truncated`.
+/// Returns the answer with its texts cut if together they exceed `limit`: each to an equal share,
+/// and marked `truncated`.
 fn clipped(mut response: ExecuteResponse, limit: ByteSize) -> ExecuteResponse {
     if text_len(&response) <= limit.as_len() {
         return response;

@@ -7,23 +7,23 @@ use warren_protocol::time::millis;
 
 use super::{CodeHash, Cursor, ExecutionStatus, OVERDUE};
 
-/// Which executions are asked for.
+/// A query for a page of a room's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// Of this room.
+    /// The room.
     pub room: RoomId,
-    /// Of this language only.
+    /// The only language to list.
     pub language: Option<LanguageName>,
-    /// That stand like this only.
+    /// The only status to list.
     pub status: Option<ExecutionStatus>,
-    /// From here on.
+    /// The position after which the page begins.
     pub after: Option<Cursor>,
-    /// At most so many.
+    /// The most executions on the page.
     pub limit: PageSize,
 }
 
 impl Listing {
-    /// The newest executions of a room.
+    /// Lists the newest executions of a room.
     #[must_use]
     pub fn of(room: RoomId) -> Self {
         Self {
@@ -35,34 +35,34 @@ impl Listing {
         }
     }
 
-    /// What is pending and was due before this is lost.
+    /// Returns the time before which a pending execution must have been due to count as lost.
     pub(super) fn lost_before() -> EpochMillis {
         let now = EpochMillis::now().get();
         EpochMillis::from_millis(now.saturating_sub(millis(OVERDUE)))
     }
 }
 
-/// How many executions a page has at most: 1 to 100.
+/// The most executions on a page: 1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSize(u8);
 
 impl PageSize {
-    /// The most.
+    /// The largest page.
     pub const MAX: u8 = 100;
 
-    /// That many, if they fit on a page.
+    /// Returns a size of that many, if they fit on a page.
     #[must_use]
     pub fn new(items: u8) -> Option<Self> {
         (1..=Self::MAX).contains(&items).then_some(Self(items))
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> usize {
         self.0.into()
     }
 
-    /// One more, which tells whether there is a next page.
+    /// Returns one more, which shows whether there is a next page.
     pub(super) fn and_one(self) -> u8 {
         self.0 + 1
     }
@@ -74,12 +74,12 @@ impl Default for PageSize {
     }
 }
 
-/// One execution in short.
+/// A summary of one execution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
     /// The job.
     pub job_id: JobId,
-    /// How it stands.
+    /// The status.
     pub status: ExecutionStatus,
     /// The language it was to run as.
     pub language: LanguageName,
@@ -89,7 +89,7 @@ pub struct Summary {
     pub recorded_at: EpochMillis,
     /// How long it ran, in milliseconds, if it did.
     pub duration_ms: Option<f64>,
-    /// Which code it was.
+    /// The hash of its code.
     pub code: CodeHash,
 }
 
@@ -138,7 +138,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Of up to one more than `limit` rows.
+    /// Makes a page of up to one more than `limit` rows.
     pub(super) fn of(
         parts: Vec<SummaryParts>,
         limit: PageSize,

@@ -1,7 +1,7 @@
 //! Store of executions: the [`Store`] seam and its implementations, MongoDB and SQLite.
 //!
-//! One conformance suite holds both (`tests/conformance/`). The recorder (`crate::history`) writes to
-//! it, so that no caller waits for a write.
+//! One conformance suite holds both (`tests/conformance/`). The recorder (`crate::history`) writes
+//! to it, so that no caller waits for a write.
 
 mod claim;
 mod cursor;
@@ -26,72 +26,72 @@ use std::path::PathBuf;
 use std::time::Duration;
 use warren_protocol::ids::JobId;
 
-/// How long one operation on a store may take; then it counts as away.
+/// How long one operation on a store may take; after that the store counts as unavailable.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where executions are recorded. Every operation ends within [`STORE_TIMEOUT`].
+/// A store that records executions. Every operation ends within [`STORE_TIMEOUT`].
 pub trait Store: Send + Sync + 'static {
-    /// What it is, as `/api/health` names it.
+    /// Returns the store's name in `/api/health`.
     fn name(&self) -> &'static str;
 
-    /// Records an execution durably. The first record of a job stands and a further one changes
+    /// Records an execution durably. The first record of a job stands: a further one changes
     /// nothing, except that any record replaces [`End::Pending`].
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: try again; it may or may not have been recorded.
+    /// [`StoreError::Unavailable`]: retry; it may or may not have been recorded.
     /// [`StoreError::Rejected`]: this execution can never be recorded.
     fn record<'a>(&'a self, execution: &'a Execution) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// What is recorded of a job.
+    /// Returns the record of a job.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
     fn find<'a>(&'a self, job_id: JobId) -> BoxFuture<'a, Result<Option<Execution>, StoreError>>;
 
-    /// The executions of a room, newest first: by when they were submitted, then by id. Those of
-    /// which only an outcome is known belong to no room.
+    /// Returns the executions of a room, newest first: by when they were submitted, then by id. An
+    /// execution of which only an outcome is known belongs to no room.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
     fn list<'a>(&'a self, listing: &'a Listing) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// Claims a key for a job, durably: of any number of claimants, at whatever handles, exactly
-    /// one has it. A claim that has lapsed, and that of the job `instead_of`, gives way.
+    /// Claims a key for a job, durably. However many claim it, at whatever handles, exactly one
+    /// gets it. A claim that has expired is replaced, as is that of the job `instead_of`.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it may or may not have been claimed. The same claim again
-    /// tells.
+    /// [`StoreError::Unavailable`]: it may or may not have been claimed. Repeating the same claim
+    /// shows which.
     fn claim<'a>(
         &'a self,
         claim: &'a Claim,
         instead_of: Option<JobId>,
     ) -> BoxFuture<'a, Result<Claimed, StoreError>>;
 
-    /// Gives a key back, if it is still that job's.
+    /// Releases a key, if it is still that job's.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it may or may not have been given back.
+    /// [`StoreError::Unavailable`]: it may or may not have been released.
     fn release<'a>(
         &'a self,
         key: &'a ClaimKey,
         job: JobId,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Asks the store for a sign of life.
+    /// Checks that the store answers.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Lets go of its files and connections. Later operations fail.
+    /// Releases the store's files and connections. Later operations fail.
     fn close<'a>(&'a self) -> BoxFuture<'a, ()>;
 }
 
-/// What can go wrong with a store.
+/// An error of a store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The address of the database cannot be used. Without the driver's own words, which may
-    /// quote the password in it.
+    /// The address of the database cannot be used. Leaves out the driver's message, which may quote
+    /// the password in it.
     #[error(
         "MONGODB_URI is not a valid MongoDB address; give one like mongodb://user:password@host:27017/warren"
     )]
@@ -104,7 +104,7 @@ pub enum StoreError {
     Open {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -121,30 +121,30 @@ pub enum StoreError {
         /// The latest that this build knows.
         known: i64,
     },
-    /// The store cannot be used now; a later try may succeed.
+    /// The store cannot be used now; a retry may succeed.
     #[error("{store} cannot be reached or did not answer in time")]
     Unavailable {
-        /// Which store.
+        /// The store's name.
         store: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The store will never take this record.
+    /// The store will never accept this record.
     #[error("{store} refuses the record")]
     Rejected {
-        /// Which store.
+        /// The store's name.
         store: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// What is recorded cannot be read back.
     #[error("{store} holds a record that this Warren cannot read")]
     Unreadable {
-        /// Which store.
+        /// The store's name.
         store: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },

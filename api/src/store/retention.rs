@@ -3,29 +3,30 @@
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How many days executions are kept unless told otherwise.
+/// How many days executions are kept by default.
 pub const DEFAULT_RETENTION_DAYS: u16 = 30;
-/// The most days that can be asked for.
+/// The most days that can be configured.
 pub const MAX_RETENTION_DAYS: u16 = 3650;
 
-/// How long executions are kept, from when they were recorded.
+/// How long executions are kept after they were recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention(Duration);
 
 impl Retention {
-    /// That many days, at least one and at most [`MAX_RETENTION_DAYS`].
+    /// Returns a retention of that many days, at least one and at most [`MAX_RETENTION_DAYS`].
     #[must_use]
     pub fn days(days: u16) -> Self {
         Self(DAY * u32::from(days.clamp(1, MAX_RETENTION_DAYS)))
     }
 
-    /// Any whole number of seconds, at least one: for those who will not wait for a day.
+    /// Returns a retention of that many seconds, at least one: for tests, which cannot wait for a
+    /// day.
     #[must_use]
     pub fn seconds(seconds: u32) -> Self {
         Self(Duration::from_secs(seconds.max(1).into()))
     }
 
-    /// The span itself.
+    /// Returns it as a duration.
     #[must_use]
     pub fn span(self) -> Duration {
         self.0
@@ -38,7 +39,7 @@ impl Default for Retention {
     }
 }
 
-/// Whether the code itself is kept with an execution.
+/// Whether the code is kept with an execution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CodeKeeping {
     /// Its hash alone.

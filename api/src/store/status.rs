@@ -1,4 +1,4 @@
-//! Status of a recorded execution: the one word that callers read and filter by.
+//! Status of a recorded execution: the word that callers read and filter by.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use utoipa::{PartialSchema, ToSchema};
 use warren_protocol::outcome::Status;
 use warren_protocol::time::EpochMillis;
 
-/// How long after it was due a job without a result is given up: jobs expire with their deadline,
-/// and one that was begun in time is long done.
+/// How long after its due time a job without a result counts as lost. By then it has expired with
+/// its deadline, or it was begun in time and is long done.
 pub const OVERDUE: Duration = Duration::from_secs(60);
 /// The status of an execution without an end.
 pub(super) const PENDING: &str = "pending";
@@ -19,7 +19,7 @@ pub(super) const PENDING: &str = "pending";
 /// A status of an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExecutionStatus {
-    /// It ran, to this verdict.
+    /// It ran, with this verdict.
     Ran(Status),
     /// It could not be run.
     Failed,
@@ -36,7 +36,7 @@ impl ExecutionStatus {
         verdicts.chain([Self::Failed, Self::Pending, Self::Lost])
     }
 
-    /// Returns the word for it.
+    /// Returns its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,8 +46,8 @@ impl ExecutionStatus {
         }
     }
 
-    /// Returns the `status` in the store. A lost execution is recorded as pending, and distinguished by
-    /// when it was due.
+    /// Returns the `status` in the store. A lost execution is recorded as pending, and
+    /// distinguished by its due time.
     pub(super) fn recorded_as(self) -> &'static str {
         match self {
             Self::Ran(status) => status.as_str(),
@@ -56,7 +56,7 @@ impl ExecutionStatus {
         }
     }
 
-    /// Returns the status of a job without a result that was due then.
+    /// Returns the status of a job without a result that was due at `due_at`.
     pub(super) fn without_result(due_at: EpochMillis, now: EpochMillis) -> Self {
         if due_at + OVERDUE < now {
             Self::Lost

@@ -2,13 +2,13 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutex without poisoning. What it guards here is never left half changed, so that a panic of one
-/// request is no reason to fail all others.
+/// A mutex without poisoning. The values that it guards here are never left half changed, so a
+/// panic of one request is no reason to fail all others.
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T>(Mutex<T>);
 
 impl<T> Lock<T> {
-    /// Guards `value`.
+    /// Creates a lock that guards `value`.
     pub(crate) const fn new(value: T) -> Self {
         Self(Mutex::new(value))
     }

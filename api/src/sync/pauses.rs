@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// Returns `first`, and doubles it up to `last`, without an end.
+/// Returns an endless series of pauses: `first`, doubled each time up to `last`.
 pub(crate) fn pauses(first: Duration, last: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(first)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Lock;
 
-/// The permits that are held, by key. A key of which none is held takes no memory.
+/// The permits that are held, by key. A key without held permits takes no memory.
 pub(crate) struct KeyedPermits<K>(Arc<Lock<HeldCounts<K>>>);
 
 struct HeldCounts<K> {
@@ -30,7 +30,8 @@ impl<K> Default for KeyedPermits<K> {
 }
 
 impl<K: Clone + Eq + Hash> KeyedPermits<K> {
-    /// Takes a permit for `key` if `allows` says so of how many are held for this key, and in total.
+    /// Takes a permit for `key`, if `allows` agrees. It gets the numbers of permits held for this
+    /// key and in total.
     pub(crate) fn take(
         &self,
         key: K,
@@ -50,12 +51,12 @@ impl<K: Clone + Eq + Hash> KeyedPermits<K> {
         })
     }
 
-    /// Returns how many are held.
+    /// Returns how many permits are held.
     pub(crate) fn total(&self) -> usize {
         self.0.lock().total
     }
 
-    /// Returns for how many keys permits are held.
+    /// Returns the number of keys with held permits.
     #[cfg(test)]
     pub(crate) fn keys(&self) -> usize {
         self.0.lock().by_key.len()

@@ -24,7 +24,7 @@ fn worker(state: WorkerState) -> WorkerStatus {
 }
 
 #[tokio::test]
-async fn who_would_wait_too_long_is_refused_unread_and_a_free_slot_is_given() {
+async fn a_job_that_would_wait_too_long_is_refused_unread_and_a_free_slot_is_given() {
     // Too short for any wait at all behind a program that may take three seconds.
     let bench = Bench::with(|config| config.wait = Duration::from_secs(2)).await;
     bench.worker(Does::Nothing).await;
@@ -39,7 +39,7 @@ async fn who_would_wait_too_long_is_refused_unread_and_a_free_slot_is_given() {
     let unread = bench.post("this is no JSON").await;
     unread.error(503, "overloaded");
 
-    // Whoever goes makes room.
+    // A caller who leaves makes room.
     first.abort();
     assert!(first.await.is_err());
     let router = bench.api.router.clone();
@@ -49,7 +49,7 @@ async fn who_would_wait_too_long_is_refused_unread_and_a_free_slot_is_given() {
 }
 
 #[tokio::test]
-async fn without_announcements_it_is_as_without_admission() {
+async fn without_announcements_everything_is_admitted() {
     let bench = Bench::with(|config| config.wait = Duration::from_secs(2)).await;
     bench
         .worker(Does::PrintsAfter(Duration::from_millis(200), ""))
@@ -62,7 +62,7 @@ async fn without_announcements_it_is_as_without_admission() {
 }
 
 #[tokio::test]
-async fn health_knows_the_announced() {
+async fn health_reports_announced_workers() {
     let bench = Bench::new().await;
     let queue = bench.queue.sibling();
     let prefetch = Prefetch(NonZeroU16::MIN);

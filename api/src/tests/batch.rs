@@ -99,7 +99,7 @@ async fn one_fault_refuses_a_whole_batch_and_says_where() {
 }
 
 #[tokio::test]
-async fn a_batch_that_the_queue_cannot_hold_is_told_one_by_one() {
+async fn a_batch_that_the_queue_cannot_hold_is_answered_one_by_one() {
     let bench = Bench::recording_on(MemoryQueue::with_capacity(3)).await;
     let answer = bench.batch(&submissions(5)).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
@@ -113,6 +113,6 @@ async fn a_batch_that_the_queue_cannot_hold_is_told_one_by_one() {
         assert_eq!(job["status"], "refused");
         assert_eq!(job["error"]["code"], "queue_full");
     }
-    // One of which nothing is taken is refused like a single one.
+    // A batch of which nothing is accepted is refused like a single submission.
     bench.batch(&submissions(2)).await.error(503, "queue_full");
 }

@@ -32,7 +32,7 @@ pub(super) const SOON: Duration = Duration::from_secs(120);
 /// A body that every default passes.
 pub(super) const HELLO: &str = r#"{"language":"python","code":"print('hello')"}"#;
 
-/// The API and what stands behind it.
+/// The API, and the services behind it.
 pub(super) struct Bench {
     pub(super) api: Api,
     pub(super) queue: Arc<MemoryQueue>,
@@ -44,16 +44,16 @@ pub(super) struct Bench {
     _stop: DropGuard,
 }
 
-/// What a worker does with each job.
+/// The reaction of a worker to each job.
 #[derive(Clone, Copy)]
 pub(super) enum Does {
-    /// Answers that it printed this.
+    /// Answers with this output.
     Prints(&'static str),
-    /// Does so after a while.
+    /// Answers with this output after a while.
     PrintsAfter(Duration, &'static str),
-    /// Could not run it.
+    /// Could not run the job.
     Fails(FailureCode),
-    /// Holds on to it for good.
+    /// Holds the job for good.
     Nothing,
 }
 
@@ -94,7 +94,7 @@ impl Bench {
         }
     }
 
-    /// A worker process's share: takes jobs from a handle of its own and replies.
+    /// Starts a worker: it takes jobs from a handle of its own and replies.
     pub(super) async fn worker(&self, does: Does) {
         let queue = self.queue.sibling();
         let slots = Prefetch(NonZeroU16::new(8).unwrap());
@@ -132,13 +132,13 @@ impl Bench {
         .await
     }
 
-    /// What is recorded of a job, once it is.
+    /// Returns the record of a job, once it has this status.
     pub(super) async fn recorded(&self, job_id: &str, status: &str) -> Answer {
         self.until(&format!("/api/executions/{job_id}"), status)
             .await
     }
 
-    /// The health report, once it says this.
+    /// Returns the health report, once it has this status.
     pub(super) async fn health(&self, status: &str) -> Answer {
         self.until("/api/health", status).await
     }
@@ -177,7 +177,7 @@ impl Does {
     }
 }
 
-/// What a worker sends for a job whose program prints `text` whatever it is fed.
+/// Returns a worker's outcome of a job whose program always prints `text`.
 pub(super) fn outcome(job: &Job, text: &str) -> Outcome {
     let run = Run {
         status: Status::Completed,
@@ -225,7 +225,8 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Checks that this is an error in the contract's shape with advice for people; its details.
+    /// Checks that this is an error in the contract's shape with advice for people. Returns its
+    /// details.
     #[track_caller]
     pub(super) fn error(&self, status: u16, code: &str) -> &Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);

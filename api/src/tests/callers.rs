@@ -22,7 +22,7 @@ use crate::access::rate::RateConfig;
 struct KeyFile(NamedTempFile);
 
 impl KeyFile {
-    /// With these keys, and more of what is to be said of each.
+    /// Creates a file with these keys, and further settings for each.
     fn of(keys: &[(&ApiKey, &str)]) -> Self {
         let file = Self(NamedTempFile::new().unwrap());
         file.write(keys);
@@ -94,7 +94,7 @@ async fn a_known_key_lets_in_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_lets_in_no_longer() {
+async fn a_revoked_key_is_refused() {
     let (known, other) = (ApiKey::generate().unwrap(), ApiKey::generate().unwrap());
     let file = KeyFile::of(&[(&known, ""), (&other, "")]);
     let bench = bench(file.config()).await;
@@ -125,7 +125,7 @@ async fn a_key_for_some_rooms_sees_no_others() {
     assert_eq!(mine.status, 200, "{}", mine.body);
     let answer = ask(&bench, Method::POST, EXECUTE, &narrow).await;
     assert_eq!(answer.error(403, "forbidden_room")["room"], "room-1");
-    // However it is written.
+    // In whatever encoding.
     let written = "/api/rooms/%72oom-1/execute";
     let answer = ask(&bench, Method::POST, written, &narrow).await;
     answer.error(403, "forbidden_room");
@@ -144,7 +144,7 @@ async fn a_key_for_some_rooms_sees_no_others() {
 }
 
 #[tokio::test]
-async fn what_is_for_operators_is_for_their_keys() {
+async fn operator_routes_need_an_operators_key() {
     let (operator, other) = (ApiKey::generate().unwrap(), ApiKey::generate().unwrap());
     let file = KeyFile::of(&[(&operator, "operator = true"), (&other, "")]);
     let on = Arc::new(Access::start(file.config(), RateConfig::default()));

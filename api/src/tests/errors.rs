@@ -14,8 +14,8 @@ use super::bench::{Bench, Does, EXECUTE, HELLO, post, request, send};
 use crate::access::cors::Origins;
 use crate::router::wrapped;
 
-/// Time limit of an answer that is not waited for, on a busy machine: well within the five seconds of
-/// one that is.
+/// The time limit of an answer that is not waited for, on a busy machine: well within the five
+/// seconds of one that is.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn queue_unavailable() {
 }
 
 #[tokio::test]
-async fn a_reply_that_can_no_longer_come_is_told_at_once_with_where_to_look() {
+async fn a_reply_that_can_no_longer_come_is_reported_at_once_with_where_to_look() {
     let bench = Bench::new().await;
     bench.worker(Does::Nothing).await;
     let asked = Instant::now();

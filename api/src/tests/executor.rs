@@ -17,7 +17,7 @@ use crate::config::FallbackConfig;
 
 type Answers = fn(HeaderMap, Value) -> Response;
 
-/// Something that answers `POST /execute` like that, and an API without workers that asks it.
+/// Starts a server that answers `POST /execute` like that, and an API without workers that uses it.
 async fn bench(answers: Answers) -> (Bench, DropGuard) {
     let routes = Router::new()
         .route(
@@ -56,7 +56,7 @@ fn told(answer: &Answer) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_after_the_queues_and_opens_the_breaker_if_it_stands() {
+async fn a_lasting_refusal_is_reported_after_the_queues_and_opens_the_breaker() {
     let cases: [(Answers, &str, bool); 7] = [
         (|_, _| refuses(503, "worker_busy"), "worker_busy", false),
         (
@@ -95,7 +95,7 @@ async fn a_refusal_is_told_after_the_queues_and_opens_the_breaker_if_it_stands()
 }
 
 #[tokio::test]
-async fn a_job_that_may_have_been_run_is_told_and_recorded_as_failed() {
+async fn a_job_that_may_have_been_run_is_answered_and_recorded_as_failed() {
     let cases: [(Answers, &str, bool); 4] = [
         (
             |_, _| refuses(500, "worker_crashed"),
@@ -128,7 +128,7 @@ async fn a_job_that_may_have_been_run_is_told_and_recorded_as_failed() {
 #[tokio::test]
 async fn the_secret_and_the_whole_submission_are_sent() {
     let (bench, _stop) = bench(|headers, body| {
-        // What was sent comes back as what it was refused for.
+        // The refusal quotes what was sent.
         let sent = format!("{:?} {body}", headers.get("authorization"));
         let message = json!({"error": {"code": "echo", "message": sent}});
         (StatusCode::BAD_REQUEST, Json(message)).into_response()

@@ -11,7 +11,7 @@ use warren_queue::{Deliveries, Delivery, MemoryQueue, Offer, Prefetch, QueueLink
 
 use super::bench::{Bench, EXECUTE, HELLO, SOON, outcome, post};
 
-/// The one slot of a worker.
+/// Takes the one slot of a worker.
 async fn slot(bench: &Bench) -> (MemoryQueue, Deliveries) {
     let queue = bench.queue.sibling();
     let slots = Prefetch(NonZeroU16::MIN);
@@ -57,7 +57,7 @@ async fn running_and_waiting_jobs_of_callers_who_left_are_recorded_as_cancelled(
     let recorded = bench.recorded(&id, "failed").await;
     assert_eq!(recorded.body["error"]["code"], "cancelled");
     assert_eq!(recorded.body["roomId"], "room-1");
-    // The one that waited is not given to anybody, and the queue is empty.
+    // No worker gets the job that waited, and the queue is empty.
     assert!(
         timeout(Duration::from_millis(200), jobs.recv())
             .await

@@ -99,7 +99,7 @@ async fn the_code_is_shown_only_where_it_is_kept() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_recorders_hand_is_shown_while_the_store_is_away() {
+async fn buffered_executions_are_shown_while_the_store_is_unavailable() {
     let bench = Bench::new().await;
     bench.worker(Does::Prints("hello\n")).await;
     bench.store.close().await;

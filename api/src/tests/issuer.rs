@@ -49,12 +49,12 @@ impl Signer {
         Self { id, pair }
     }
 
-    /// The same key, said to be another.
+    /// Returns the same key under another id.
     pub(super) fn called(self, id: &'static str) -> Self {
         Self { id, ..self }
     }
 
-    /// Its public half, as it is published.
+    /// Returns its public half, as it is published.
     pub(super) fn jwk(&self) -> Value {
         let PublicKeyComponents { n, e } = self.components();
         json!({
@@ -67,7 +67,7 @@ impl Signer {
         self.pair.public().into()
     }
 
-    /// A token of this key.
+    /// Returns a token that this key signed.
     pub(super) fn token(&self, claims: &Value) -> String {
         self.with_head(
             &json!({"alg": "RS256", "typ": "JWT", "kid": self.id}),
@@ -75,7 +75,7 @@ impl Signer {
         )
     }
 
-    /// A token with this head, signed with this key whatever the head says.
+    /// Returns a token with this head, signed with this key whatever the head says.
     pub(super) fn with_head(&self, head: &Value, claims: &Value) -> String {
         let message = unsigned(head, claims);
         let mut signature = vec![0; self.pair.public().modulus_len()];
@@ -91,13 +91,13 @@ impl Signer {
     }
 }
 
-/// A token's head and claims.
+/// Returns a token's head and claims without a signature.
 pub(super) fn unsigned(head: &Value, claims: &Value) -> String {
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
     format!("{}.{}", encode(head), encode(claims))
 }
 
-/// A token signed with a secret.
+/// Returns a token signed with a secret.
 pub(super) fn with_secret(secret: &[u8], head: &Value, claims: &Value) -> String {
     let message = unsigned(head, claims);
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
@@ -105,7 +105,7 @@ pub(super) fn with_secret(secret: &[u8], head: &Value, claims: &Value) -> String
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
 }
 
-/// What Firebase says of a user, with these changes; a null takes a claim away.
+/// Returns Firebase's claims about a user, with these changes; a null removes a claim.
 pub(super) fn claims(changes: &Value) -> Value {
     let now = get_current_timestamp();
     let mut claims = json!({
@@ -122,7 +122,7 @@ pub(super) fn claims(changes: &Value) -> Value {
     claims
 }
 
-/// Publishes keys.
+/// A publisher of keys.
 pub(super) struct Issuer {
     address: SocketAddr,
     published: Published,
@@ -132,7 +132,7 @@ pub(super) struct Issuer {
 type Published = Arc<Mutex<(Value, usize)>>;
 
 impl Issuer {
-    /// Publishes the keys of these.
+    /// Publishes the keys of these signers.
     pub(super) async fn of(signers: &[&Signer]) -> Self {
         let mut issuer = Self {
             address: "127.0.0.1:0".parse().unwrap(),
@@ -149,7 +149,7 @@ impl Issuer {
         self.published.lock().unwrap().0 = json!({ "keys": keys });
     }
 
-    /// How often it was asked.
+    /// Returns how often the keys were fetched.
     pub(super) fn asked(&self) -> usize {
         self.published.lock().unwrap().1
     }
@@ -172,7 +172,7 @@ impl Issuer {
         self.serving = Some((stop, tokio::spawn(serving)));
     }
 
-    /// The API's settings for it.
+    /// Returns the API's settings for this issuer.
     pub(super) fn config(&self) -> AuthConfig {
         let url = format!("http://{}/keys", self.address);
         let mut env = Env::from([

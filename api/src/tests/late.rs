@@ -71,7 +71,7 @@ async fn a_reply_in_the_moment_in_which_the_caller_leaves_is_recorded() {
     let slots = Prefetch(NonZeroU16::MIN);
     let mut jobs = queue.deliveries(slots, bench.stop.clone()).await.unwrap();
     let mut request = Box::pin(bench.api.router.clone().oneshot(post(EXECUTE, HELLO)));
-    // Polled until its job is taken, and then never again.
+    // Polled until its job is taken, and not after that.
     let delivery = poll_fn(|context| {
         assert!(request.as_mut().poll(context).is_pending());
         match std::pin::pin!(jobs.recv()).poll(context) {
@@ -81,7 +81,7 @@ async fn a_reply_in_the_moment_in_which_the_caller_leaves_is_recorded() {
     })
     .await;
     let job = delivery.job.clone();
-    // Sent without the job, as by a worker that could not read it: the API knows it by itself.
+    // Sent without the job, as by a worker that could not read it: the API knows the job itself.
     let reply = Reply::new(job.id, Ok(outcome(&job, "just then\n")));
     delivery.reply(reply).await.unwrap();
     drop(request);

@@ -29,7 +29,7 @@ impl Write for ToThisThread {
     }
 }
 
-/// What is logged on this thread from now on, at every level.
+/// The log of this thread from now on, at every level.
 struct Log;
 
 impl Log {
@@ -53,7 +53,7 @@ impl Log {
         LOG.with_borrow(|log| String::from_utf8(log.clone()).unwrap())
     }
 
-    /// The entry with this message.
+    /// Returns the entry with this message.
     fn entry(&self, message: &str) -> Value {
         let text = self.text();
         let mut entries = text
@@ -155,7 +155,7 @@ async fn probes_are_quiet_while_all_is_well() {
 }
 
 #[tokio::test]
-async fn a_caller_who_leaves_is_told_of() {
+async fn a_caller_who_leaves_is_logged() {
     let log = Log::capture();
     let bench = Bench::new().await;
     bench.worker(Does::Nothing).await;

@@ -62,7 +62,7 @@ async fn what_was_answered_can_be_read_again() {
     assert_eq!(recorded.body["language"], "python");
     assert_eq!(recorded.body["error"], Value::Null);
     assert!(recorded.body["submittedAt"].as_u64() <= recorded.body["recordedAt"].as_u64());
-    // The code itself is recorded nowhere; this is its hash.
+    // The code itself is not recorded; this is its hash.
     let code = "print('hello')";
     assert_eq!(
         recorded.body["codeSha256"],

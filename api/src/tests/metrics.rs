@@ -8,7 +8,7 @@ use warren_protocol::reply::FailureCode;
 use super::bench::{Bench, Does, HELLO, post, request, send};
 
 impl Bench {
-    /// Everything that is told now.
+    /// Returns all metrics as text.
     async fn exposition(&self) -> String {
         let asked = request(Method::GET, "/metrics")
             .body(Body::empty())
@@ -22,7 +22,7 @@ impl Bench {
     }
 }
 
-/// The value of the sample that is written like this.
+/// Returns the value of this sample.
 #[track_caller]
 fn value(exposition: &str, sample: &str) -> f64 {
     let found = exposition
@@ -33,7 +33,7 @@ fn value(exposition: &str, sample: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn jobs_and_requests_are_counted_by_what_became_of_them() {
+async fn jobs_and_requests_are_counted_by_outcome() {
     let bench = Bench::with(|config| config.max_in_flight = 7).await;
     bench.worker(Does::Prints("hello\n")).await;
     let answer = bench.post(HELLO).await;
@@ -97,7 +97,7 @@ async fn a_failure_of_ours_is_counted_with_its_code() {
 }
 
 #[tokio::test]
-async fn whatever_callers_send_there_are_no_more_labels_for_it() {
+async fn callers_cannot_add_labels() {
     let bench = Bench::new().await;
     bench.worker(Does::Prints("hello\n")).await;
     let ask = async |n: u32| {

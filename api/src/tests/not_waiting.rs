@@ -34,7 +34,7 @@ impl Bench {
         send(&self.api.router, request).await
     }
 
-    /// Submits a job that nobody waits for; its id.
+    /// Submits a job that nobody waits for. Returns its id.
     async fn submitted(&self) -> String {
         let answer = self.prefer("respond-async").await;
         assert_eq!(answer.status, 202, "{}", answer.body);
@@ -57,7 +57,7 @@ impl Bench {
     }
 }
 
-/// The one slot of a worker.
+/// Takes the one slot of a worker.
 async fn slot(bench: &Bench) -> (MemoryQueue, Deliveries) {
     let queue = bench.queue.sibling();
     let slots = Prefetch(NonZeroU16::MIN);
@@ -76,7 +76,7 @@ async fn answer(delivery: Delivery, text: &str) {
     delivery.reply(reply).await.unwrap();
 }
 
-/// The next event of a stream: its name, and the execution as it then was.
+/// Returns the next event of a stream: its name, and the execution as it then was.
 async fn event(stream: &mut BodyDataStream) -> Option<(String, Value)> {
     let chunk = timeout(SOON, stream.next()).await.unwrap()?.unwrap();
     let text = String::from_utf8(chunk.to_vec()).unwrap();
@@ -91,7 +91,7 @@ async fn event(stream: &mut BodyDataStream) -> Option<(String, Value)> {
 }
 
 #[tokio::test]
-async fn who_prefers_not_to_wait_is_told_where_the_result_will_be() {
+async fn a_caller_who_prefers_not_to_wait_gets_the_address_of_the_result() {
     let bench = Bench::recording().await;
     // There need not be a worker yet.
     let answer = bench.prefer("respond-async").await;
@@ -157,7 +157,7 @@ async fn a_shorter_wait_is_over_sooner_and_the_result_can_be_read_later() {
 }
 
 #[tokio::test]
-async fn who_prefers_both_gets_what_is_there_in_time() {
+async fn a_caller_who_prefers_both_gets_a_result_that_is_there_in_time() {
     let bench = Bench::recording().await;
     let unserved = bench.prefer("respond-async, wait=0").await;
     assert_eq!(unserved.status, 202, "{}", unserved.body);
@@ -228,7 +228,7 @@ async fn what_happens_to_a_job_is_streamed() {
     assert_eq!(name, "finished");
     assert_eq!(data["result"]["stdout"], "done\n");
     assert_eq!(event(&mut stream).await, None);
-    // Who connects again is told how it is.
+    // A client that reconnects gets the current state.
     let mut again = bench.events(&id).await;
     assert_eq!(event(&mut again).await.unwrap().0, "finished");
     let unknown = format!("/api/executions/{}/events", JobId::new());
@@ -281,7 +281,7 @@ async fn a_running_job_that_is_cancelled_is_ended_and_stays_cancelled() {
     let cancelled = bench.delete(&id).await;
     assert_eq!(cancelled.body["error"]["code"], "cancelled");
     timeout(SOON, token.cancelled()).await.unwrap();
-    // It had its result in that very moment.
+    // Its result arrives just then.
     answer(delivery, "too late\n").await;
     let after = bench.submitted().await;
     answer(next(&mut jobs).await, "").await;

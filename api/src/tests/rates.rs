@@ -33,7 +33,7 @@ async fn submit(bench: &Bench, job: Builder) -> Answer {
     send(&bench.api.router, job.body(HELLO.into()).unwrap()).await
 }
 
-/// As the server tells who is at the other end.
+/// Sets the peer's address, as the server does.
 fn from(job: Builder, peer: &str) -> Builder {
     let peer = SocketAddr::new(peer.parse().unwrap(), 4711);
     job.extension(ConnectInfo(peer))
@@ -47,7 +47,7 @@ fn told(answer: &Answer) -> [Option<&str>; 2] {
 }
 
 #[tokio::test]
-async fn who_sends_too_much_is_told_when_to_come_again() {
+async fn a_caller_over_the_limit_is_told_when_to_retry() {
     let rate = RateConfig {
         caller: few(2),
         ..RateConfig::default()
@@ -64,7 +64,7 @@ async fn who_sends_too_much_is_told_when_to_come_again() {
     assert_eq!(answer.error(429, "rate_limited")["limit"], 2);
     assert_eq!(told(&answer), [Some("2"), Some("0")]);
 
-    // Asking is dearer to nobody, and so allowed more often; probes are not counted.
+    // Reads cost less, and so are allowed more often; probes are not counted.
     let answer = bench.get("/api/executions/none").await;
     assert_eq!(answer.status, 400);
     assert_eq!(told(&answer), [Some("20"), Some("19")]);
@@ -75,13 +75,13 @@ async fn who_sends_too_much_is_told_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn without_limits_nothing_is_told() {
+async fn without_limits_there_are_no_rate_limit_headers() {
     let bench = bench(RateConfig::default()).await;
     assert_eq!(told(&submit(&bench, job(EXECUTE)).await), [None, None]);
 }
 
 #[tokio::test]
-async fn each_address_is_counted_and_no_made_up_one() {
+async fn each_address_is_counted_and_forged_ones_are_not() {
     let rate = RateConfig {
         caller: few(1),
         ..RateConfig::default()
@@ -156,7 +156,7 @@ async fn keys_have_limits_of_their_own_and_rooms_theirs() {
         (1, EXECUTE, 200, ["3", "2"]),
         (1, EXECUTE, 200, ["3", "1"]),
         (1, EXECUTE, 200, ["3", "0"]),
-        // What the caller was refused was not at the room's cost.
+        // A refused request does not count against its room.
         (1, EXECUTE, 429, ["3", "0"]),
         (2, EXECUTE, 200, ["5", "0"]),
         (2, EXECUTE, 429, ["5", "0"]),

@@ -75,7 +75,7 @@ async fn each_wrong_body_has_its_own_error() {
 }
 
 #[tokio::test]
-async fn forbidden_code_is_told_with_rule_line_and_column() {
+async fn forbidden_code_is_reported_with_rule_line_and_column() {
     let bench = Bench::new().await;
     bench.worker(Does::Prints("")).await;
     let body = json!({"language": "python", "code": "x = 1\nif x: import subprocess"}).to_string();
@@ -92,7 +92,7 @@ async fn forbidden_code_is_told_with_rule_line_and_column() {
 }
 
 #[tokio::test]
-async fn the_ways_to_compare_are_told_to_who_asks_for_another() {
+async fn an_unknown_way_to_compare_is_answered_with_the_known_ones() {
     let bench = Bench::new().await;
     bench.worker(Does::Prints("must not run")).await;
     let body = json!({"language": "python", "code": "1", "compare": "fuzzy"}).to_string();
@@ -169,7 +169,7 @@ async fn bodies_over_the_cap_are_refused_however_they_are_sent() {
     assert_eq!(answer.error(413, "body_too_large")["limitBytes"], cap);
     let answer = send(router, post(EXECUTE, chunked(padded(cap + 1)))).await;
     answer.error(413, "body_too_large");
-    // A length that is declared is believed before anything is read.
+    // A declared length is checked before anything is read.
     let mut declared = post(
         EXECUTE,
         Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()),
@@ -181,7 +181,7 @@ async fn bodies_over_the_cap_are_refused_however_they_are_sent() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_told_in_the_same_shape() {
+async fn unknown_routes_are_answered_in_the_same_shape() {
     let bench = Bench::new().await;
     bench.get("/").await.error(404, "not_found");
     bench.get("/api/rooms/a").await.error(404, "not_found");
@@ -197,7 +197,7 @@ async fn what_does_not_exist_is_told_in_the_same_shape() {
 }
 
 #[tokio::test]
-async fn executions_that_are_not_there_are_told_with_advice() {
+async fn unknown_executions_are_answered_with_advice() {
     let bench = Bench::new().await;
     for id in ["x", "0199c1a2b3c47def8123456789abcdef", "%ff", "..%2F"] {
         let answer = bench.get(&format!("/api/executions/{id}")).await;

@@ -125,7 +125,7 @@ async fn a_caller_who_leaves_gives_its_place_back_at_once() {
     timeout(PATIENCE, overloaded).await.unwrap();
     drop(peer);
     let left = Instant::now();
-    // Anything but `overloaded` has found a place; this one is not waited for.
+    // Without an immediate `overloaded` it has a permit; its result is not awaited.
     loop {
         let mut next = served.connect().await;
         next.write_all(whole(HELLO).as_bytes()).await.unwrap();
@@ -164,14 +164,14 @@ async fn a_body_over_the_cap_is_answered_and_not_just_cut_off() {
     let answer = ask(&mut peer, "0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 
-    // Who asks first is told before sending.
+    // A client that sends `Expect` is answered before it sends the body.
     let expecting = format!("{}expect: 100-continue\r\n\r\n", self::head(3 << 20));
     let answer = ask(&mut served.connect().await, &expecting).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test]
-async fn a_stranger_is_told_so_whatever_it_sends() {
+async fn a_caller_without_credentials_is_refused_whatever_it_sends() {
     let bench = Bench::with(|config| config.auth.switch = Some(Switch::On)).await;
     let served = Served::new(bench.api.router.clone(), Bounds::default()).await;
     let socket = TcpSocket::new_v4().unwrap();
@@ -237,7 +237,7 @@ async fn a_peer_that_takes_nothing_of_its_answer_is_cut() {
         .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         .await
         .unwrap();
-    // There is place for one: this one is served when the other is gone.
+    // There is room for one: this one is served once the other is gone.
     let mut next = served.connect().await;
     next.write_all(b"GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
         .await
@@ -257,7 +257,7 @@ async fn a_drain_answers_what_is_in_flight_and_takes_no_more() {
     let served = Served::new(bench.api.router.clone(), Bounds::default()).await;
     let mut peer = served.connect().await;
     let idle = served.connect().await;
-    // Kept alive by its own wish; the drain ends it after the answer.
+    // A keep-alive connection; the drain ends it after the answer.
     let request = format!("{}\r\n{HELLO}", head(HELLO.len()));
     peer.write_all(request.as_bytes()).await.unwrap();
     bench.job_taken().await;
@@ -320,7 +320,7 @@ async fn the_whole_api_drains_with_everything_recorded() {
     );
 }
 
-/// Asks until there is a place.
+/// Asks until there is a permit.
 async fn until_served(served: &Served) {
     let start = Instant::now();
     while !ask(&mut served.connect().await, &whole(HELLO))

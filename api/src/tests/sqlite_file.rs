@@ -31,7 +31,7 @@ async fn file_and_directory_are_their_owners_only() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_is_told_with_its_path_and_what_to_do() {
+async fn a_file_that_cannot_be_opened_is_reported_with_its_path_and_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
     let occupied = directory.path().join("a-file");
     std::fs::write(
@@ -84,7 +84,7 @@ async fn an_earlier_warrens_file_is_brought_up_to_date() {
     let id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
     let kept = store.find(id).await.unwrap().unwrap();
     assert_eq!(kept.recorded_at.get(), 7);
-    // What it is brought to takes new records, and is not brought there twice.
+    // The migrated file accepts new records, and is not migrated twice.
     store.record(&kept).await.unwrap();
     store.close().await;
     SqliteStore::open(&path).await.unwrap();

@@ -28,7 +28,7 @@ fn bearing(mut request: Request<Body>, token: &str) -> Request<Body> {
     request
 }
 
-/// Asks until the answer has this status.
+/// Sends requests until the answer has this status.
 async fn until(bench: &Bench, token: &str, status: u16) -> Answer {
     let started = Instant::now();
     loop {
@@ -327,7 +327,7 @@ async fn known_keys_hold_while_the_issuer_is_away_and_not_for_ever() {
     issuer.comes_back().await;
     until(&never, &token, 200).await;
 
-    // Of these two one uses keys that have lapsed, and the other does not.
+    // One of these two uses expired keys, and the other does not.
     let lapsing = |stale| {
         issuer.config_with(|provider| {
             (provider.fetch_policy.min_age, provider.fetch_policy.max_age) = (short, 10 * short);
@@ -348,7 +348,7 @@ async fn known_keys_hold_while_the_issuer_is_away_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn keys_that_are_none_are_not_taken() {
+async fn an_empty_key_set_is_not_accepted() {
     let signer = Signer::one();
     let issuer = Issuer::of(&[]).await;
     let bench = bench(issuer.config_with(|provider| {

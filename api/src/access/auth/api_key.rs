@@ -10,20 +10,20 @@ use ring::rand::{SecureRandom, SystemRandom};
 use subtle::{Choice, ConstantTimeEq};
 
 const PREFIX: &str = "wk_";
-/// 256 bits: nobody guesses one.
+/// The random bytes of a key: 256 bits cannot be guessed.
 const RANDOM: usize = 32;
-/// As many characters as base64 takes for them.
+/// The characters that these bytes take in base64.
 const TAIL: usize = 43;
 
-/// An API key, `wk_` and 43 characters of base64url. Never shown but by whoever made it: `Debug`
-/// leaves it out.
+/// An API key, `wk_` and 43 characters of base64url. Only its creator shows it: `Debug` leaves it
+/// out.
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// A new one, of the system's randomness.
+    /// Generates a key from the system's randomness.
     ///
     /// # Errors
-    /// The system has none.
+    /// The system provides no randomness.
     pub fn generate() -> Result<Self, NoRandomness> {
         let mut bytes = [0; RANDOM];
         let filled = SystemRandom::new().fill(&mut bytes);
@@ -31,7 +31,7 @@ impl ApiKey {
         Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
     }
 
-    /// What is kept of it.
+    /// Returns the hash that is kept of the key.
     #[must_use]
     pub fn hash(&self) -> KeyHash {
         let mut hash = [0; RANDOM];
@@ -39,13 +39,13 @@ impl ApiKey {
         KeyHash(hash)
     }
 
-    /// The key itself, to be shown once to whoever asked for it.
+    /// Returns the key itself, to be shown once to whoever requested it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether a text is meant to be a key.
+    /// Returns whether a text is meant to be a key.
     pub(super) fn is_meant(text: &str) -> bool {
         text.starts_with(PREFIX)
     }
@@ -71,13 +71,14 @@ impl FromStr for ApiKey {
     }
 }
 
-/// The SHA-256 of a key. A slow hash (argon2) protects what people choose, by making guesses dear;
-/// 256 random bits cannot be guessed at any price, so it would only cost every request.
+/// The SHA-256 of a key. A slow hash (argon2) protects what people choose, because it makes each
+/// guess expensive. 256 random bits cannot be guessed anyway, so it would only slow down every
+/// request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHash([u8; RANDOM]);
 
 impl KeyHash {
-    /// Whether both are the same; takes as long if they are not.
+    /// Compares two hashes in constant time.
     pub(super) fn is(&self, other: &Self) -> Choice {
         self.0.ct_eq(&other.0)
     }
@@ -93,7 +94,7 @@ impl FromStr for KeyHash {
     type Err = NotAHash;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Asked first, since a number may also begin with a sign.
+        // Checked first, because `from_str_radix` also accepts a sign.
         if text.len() != 2 * RANDOM || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(NotAHash);
         }
@@ -106,19 +107,19 @@ impl FromStr for KeyHash {
     }
 }
 
-/// A text that is no key. Does not quote it.
+/// A text that is not a key. Does not quote it.
 #[derive(Debug, thiserror::Error)]
 #[error("a key is wk_ and 43 letters, digits, '-' and '_'")]
 pub struct NotAKey;
 
-/// A text that is no hash of a key. Does not quote it: it may be a key.
+/// A text that is not the hash of a key. Does not quote it: it may be a key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "sha256 must be the 64 hexadecimal digits that `warren key new` prints, not the key itself"
 )]
 pub struct NotAHash;
 
-/// The system gives no random numbers.
+/// The system provides no random numbers.
 #[derive(Debug, thiserror::Error)]
 #[error("the system provides no random numbers, so no key can be generated here")]
 pub struct NoRandomness;

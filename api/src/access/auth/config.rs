@@ -11,34 +11,35 @@ use super::provider::Provider;
 
 const SWITCH: &str = "WARREN_AUTH";
 const KEYS_FILE: &str = "WARREN_API_KEYS_FILE";
-/// How callers become known.
+/// Advice on how to let callers authenticate.
 const MEANS: &str = "name a file of API keys in WARREN_API_KEYS_FILE (`warren key new NAME` makes keys), or an issuer of ID tokens in FIREBASE_PROJECT_ID or WARREN_OIDC_ISSUER";
 
-/// Who may call.
+/// The authentication of callers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthConfig {
-    /// What was said in so many words (`WARREN_AUTH`).
+    /// The explicit setting (`WARREN_AUTH`).
     pub switch: Option<Switch>,
-    /// Where the API keys are (`WARREN_API_KEYS_FILE`).
+    /// The file of API keys (`WARREN_API_KEYS_FILE`).
     pub keys_file: Option<PathBuf>,
-    /// Whose ID tokens are taken.
+    /// The provider whose ID tokens are accepted.
     pub provider: Option<Provider>,
 }
 
-/// `WARREN_AUTH`.
+/// A value of `WARREN_AUTH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
-    /// Only who is known may call.
+    /// Only authenticated callers may call.
     On,
-    /// Anybody may, wherever the API listens.
+    /// Anybody may call, wherever the API listens.
     Off,
-    /// As if nothing was said, but wherever the API listens: for settings made before it is known
-    /// how callers become known, such as those of docker-compose.yml.
+    /// On if API keys or an issuer are configured, and otherwise off wherever the API listens. For
+    /// settings that are written before it is known how callers authenticate, such as those of
+    /// docker-compose.yml.
     IfConfigured,
 }
 
 impl AuthConfig {
-    /// Reads the settings; faults are kept in `env`.
+    /// Reads the settings; faults are recorded in `env`.
     pub(crate) fn from_env(env: &mut Env) -> Self {
         Self {
             switch: env.parse(SWITCH),
@@ -47,7 +48,7 @@ impl AuthConfig {
         }
     }
 
-    /// Whether callers must show who they are.
+    /// Returns whether callers must authenticate.
     #[must_use]
     pub fn is_on(&self) -> bool {
         match self.switch {
@@ -61,7 +62,8 @@ impl AuthConfig {
         self.keys_file.is_some() || self.provider.is_some()
     }
 
-    /// Whether an API that listens there may start like this; faults go to `env`.
+    /// Checks whether an API that listens at `address` may start with these settings; faults are
+    /// recorded in `env`.
     pub(crate) fn check(&self, address: SocketAddr, env: &mut Env) {
         if self.is_on() && !self.has_means() {
             env.fault(SWITCH, format!("is on, and nobody could call; {MEANS}"));
@@ -101,7 +103,7 @@ impl FromStr for Switch {
 mod tests {
     use super::*;
 
-    /// The faults of an API that listens there, with these settings.
+    /// Returns the faults of an API that listens there with these settings.
     fn faults(address: &str, variables: &[(&str, &str)]) -> String {
         let pairs = variables.iter();
         let pairs = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

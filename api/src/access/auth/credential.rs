@@ -1,24 +1,24 @@
-//! Credential that a request carries.
+//! Credential of a request.
 
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::api_key::ApiKey;
 use super::denied::{Denied, Invalid};
 
-/// Where an API key may also be.
+/// The header that may hold an API key instead of `Authorization`.
 pub(crate) const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// The longest token; Firebase's have about a thousand bytes.
 const MAX_TOKEN: usize = 16 * 1024;
 
-/// What a request shows of its sender. No `Debug`: it is a secret.
+/// The credential that a request carries. No `Debug`: it is a secret.
 pub(super) enum Credential<'a> {
     Key(ApiKey),
-    /// Not looked at yet.
+    /// A token, not yet checked.
     Token(&'a str),
 }
 
 impl<'a> Credential<'a> {
-    /// The one that a request shows.
+    /// Returns the credential of a request.
     pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Denied> {
         let shown = headers
             .get_all(AUTHORIZATION)
@@ -27,7 +27,7 @@ impl<'a> Credential<'a> {
         let mut shown = shown;
         let credential = match (shown.next(), shown.next()) {
             (None, _) => return Err(Denied::Missing),
-            // Whichever was taken, something on the way may have looked at the other.
+            // Whichever we took, a proxy on the way may have checked the other.
             (Some(_), Some(_)) => return Err(Denied::Invalid(Invalid::Ambiguous)),
             (Some(only), None) => only,
         };

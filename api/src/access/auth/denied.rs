@@ -10,27 +10,27 @@ use warren_http::ApiError;
 use warren_protocol::contract::Problem;
 use warren_protocol::ids::RoomId;
 
-/// When to try again while the issuer's keys cannot be had.
+/// `Retry-After` while the issuer's keys cannot be fetched.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 const SEND: &str =
     "Send an API key (X-API-Key, or Authorization: Bearer) or an ID token (Authorization: Bearer)";
 
-/// Why a request is not let in.
+/// The reason why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// It shows nothing.
+    /// It carries no credential.
     Missing,
-    /// What it shows is worth nothing.
+    /// Its credential is invalid.
     Invalid(Invalid),
-    /// What it shows cannot be checked now.
+    /// Its credential cannot be checked now.
     Unavailable,
-    /// Its key is not for that room.
+    /// Its key may not use that room.
     Room(RoomId),
-    /// It is for operators' keys.
+    /// It needs an operator's key.
     NotOperator,
 }
 
-/// What is wrong with credentials.
+/// The fault of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Invalid {
     Ambiguous,
@@ -49,7 +49,7 @@ pub(crate) enum Invalid {
 }
 
 impl Invalid {
-    /// For programs, and for people.
+    /// Returns a reason for programs, and a message for people.
     fn told(self) -> (&'static str, &'static str) {
         match self {
             Self::Ambiguous => (
@@ -144,7 +144,7 @@ impl Denied {
 
 impl IntoResponse for Denied {
     fn into_response(self) -> Response {
-        // As RFC 6750 has it: who shows nothing is told no error.
+        // RFC 6750: the answer to a request without credentials names no error.
         let challenge = match self {
             Self::Missing => Some("Bearer realm=\"warren\""),
             Self::Invalid(_) => Some("Bearer realm=\"warren\", error=\"invalid_token\""),

@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-/// How often an issuer's keys are fetched, and how long they hold.
+/// How often an issuer's keys are fetched, and how long they stay valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FetchPolicy {
-    /// The shortest that keys hold, whatever their issuer says.
+    /// The shortest lifetime of keys, whatever their issuer says.
     pub(crate) min_age: Duration,
-    /// The longest: a key that was withdrawn is taken no longer than that.
+    /// The longest lifetime of keys. A withdrawn key is accepted no longer than this.
     pub(crate) max_age: Duration,
-    /// How long they hold if their issuer says nothing.
+    /// The lifetime of keys if their issuer says nothing.
     pub(crate) age: Duration,
-    /// How much longer they are used while their issuer cannot be reached.
+    /// How much longer keys are used while their issuer cannot be reached.
     pub(crate) stale: Duration,
-    /// The least time from one fetch to the next, whatever tokens come.
+    /// The least time between two fetches, whatever tokens come.
     pub(crate) cooldown: Duration,
     /// How long a request waits for keys that are being fetched.
     pub(crate) wait: Duration,
-    /// The longest that one fetch takes.
+    /// The longest time that one fetch takes.
     pub(crate) timeout: Duration,
 }
 
@@ -37,7 +37,7 @@ impl Default for FetchPolicy {
 }
 
 impl FetchPolicy {
-    /// How long keys hold that came with this `Cache-Control`.
+    /// Returns how long keys that came with this `Cache-Control` stay valid.
     pub(super) fn age_of(&self, cache_control: Option<&str>) -> Duration {
         let directives = cache_control.unwrap_or_default().split(',').map(str::trim);
         let mut age = self.age;

@@ -8,15 +8,16 @@ use serde_json::Value;
 
 /// The most keys of one issuer; some have a dozen.
 const MAX_KEYS: usize = 100;
-/// Shorter moduli are weak, and longer ones dear to check with: what ring takes.
+/// The accepted sizes of a modulus, which are ring's. Shorter ones are weak, and longer ones
+/// expensive to verify with.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-/// The keys with which an issuer signs: those of RSA for RS256. Others in its set are none of ours.
+/// The keys with which an issuer signs: its RSA keys for RS256. Other keys in its set are ignored.
 #[derive(Debug, Default)]
 pub(super) struct Jwks(Vec<(Option<String>, DecodingKey)>);
 
 impl Jwks {
-    /// Reads a set that has at least one key that can be used.
+    /// Parses a set that has at least one usable key.
     pub(super) fn parse(text: &[u8]) -> Result<Self, JwksFault> {
         let set: Set = serde_json::from_slice(text).map_err(|_json| JwksFault::NotASet)?;
         let keys = set.keys.into_iter().filter_map(usable);
@@ -27,7 +28,7 @@ impl Jwks {
         Ok(Self(keys))
     }
 
-    /// The key of this id. A token may leave it out if there is but one.
+    /// Returns the key with this id. A token may leave the id out if there is only one key.
     pub(super) fn find(&self, id: Option<&str>) -> Option<&DecodingKey> {
         match (id, self.0.as_slice()) {
             (None, [(_, only)]) => Some(only),
@@ -42,13 +43,13 @@ impl Jwks {
 }
 
 fn usable(key: Value) -> Option<(Option<String>, DecodingKey)> {
-    // One that is not of the form is as little ours as one for elliptic curves.
+    // A malformed key is ignored, as is one for elliptic curves.
     let key: Jwk = serde_json::from_value(key).ok()?;
     let signs = key.usage.is_none_or(|usage| usage == "sig");
     let is_rs256 = key.alg.is_none_or(|alg| alg == "RS256");
     let modulus = URL_SAFE_NO_PAD.decode(key.n?).ok()?;
     let exponent = URL_SAFE_NO_PAD.decode(key.e?).ok()?;
-    // Some issuers put zeros before it.
+    // Some issuers put leading zeros before it.
     let modulus = &modulus[modulus.iter().take_while(|byte| **byte == 0).count()..];
     let fits = key.kty == "RSA" && signs && is_rs256 && MODULUS_BYTES.contains(&modulus.len());
     fits.then(|| {
@@ -73,7 +74,7 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// Why a set cannot be used.
+/// The reason why a set cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum JwksFault {
     #[error("it is not a JSON Web Key Set")]

@@ -11,19 +11,19 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::keys::{Keys, KeysFault};
 
-/// How often the file is read. Read whole each time: it is small, and its time stamp may not tell
-/// of two changes that come together.
+/// How often the file is re-read. It is read whole each time: it is small, and its time stamp may
+/// be the same after two changes in quick succession.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// The keys of a file, followed until this is dropped.
+/// The keys of a file, re-read until this is dropped.
 pub(crate) struct KeyRing {
     keys: watch::Receiver<Arc<Keys>>,
     _following: AbortOnDropHandle<()>,
 }
 
 impl KeyRing {
-    /// Reads the file now, and from now on. While it cannot be read or used, the last keys hold;
-    /// at the start there are none.
+    /// Reads the file now and at every interval. While it cannot be used, the last keys stay valid;
+    /// before the first success there are none.
     pub(crate) fn follow(path: PathBuf) -> Self {
         let first = Keys::read(&path);
         let mut fault = first.as_ref().err().map(ToString::to_string);
@@ -51,7 +51,7 @@ impl KeyRing {
                     }
                     Err(error) => {
                         let error = Some(error.to_string());
-                        // Once, and not every two seconds.
+                        // Log a fault once, and not every two seconds.
                         if let Some(new) = error.as_ref().filter(|_| error != fault) {
                             complain(new);
                         }
@@ -66,7 +66,7 @@ impl KeyRing {
         }
     }
 
-    /// The keys as they are now.
+    /// Returns the current keys.
     pub(crate) fn keys(&self) -> Arc<Keys> {
         Arc::clone(&self.keys.borrow())
     }
@@ -86,7 +86,7 @@ mod tests {
     use super::super::api_key::ApiKey;
     use super::*;
 
-    /// Waits until it is so: the clock is paused, and runs while nothing else does.
+    /// Waits until `is_so`. The clock is paused, and advances only while nothing else runs.
     async fn until(ring: &KeyRing, is_so: impl Fn(&Keys) -> bool) {
         let mut keys = ring.keys.clone();
         drop(keys.wait_for(|keys| is_so(keys)).await.unwrap());

@@ -18,15 +18,15 @@ use super::fetch_policy::FetchPolicy;
 use super::jwks::{Jwks, JwksFault};
 use super::provider::JwksUrl;
 
-/// The longest answer that is read: a dozen keys with their certificates.
+/// The longest response that is read: a dozen keys with their certificates.
 const MAX_ANSWER: ByteSize = ByteSize::kib(256);
-/// The pause after a fetch that failed; doubles with each further one, up to [`MAX_PAUSE`].
+/// The pause after a failed fetch; doubled with each further failure, up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// How much of their age keys reach before they are fetched anew.
+/// The part of their lifetime after which keys are fetched again.
 const RIPE: f64 = 0.8;
 
-/// An issuer's keys, kept until this is dropped.
+/// The keys of an issuer, kept up to date until this is dropped.
 pub(super) struct KeySet {
     known: watch::Receiver<Known>,
     wanted: Arc<Notify>,
@@ -34,15 +34,15 @@ pub(super) struct KeySet {
     _keeping: AbortOnDropHandle<()>,
 }
 
-/// What came of the fetches so far.
+/// The result of all fetches so far.
 #[derive(Clone)]
 struct Known {
     keys: Arc<Jwks>,
-    /// Until when they may be used; never, while there are none.
+    /// The time until which the keys may be used; `None` while there are none.
     until: Option<Instant>,
     attempts: u64,
     last: LastFetch,
-    /// When the next fetch out of turn may begin.
+    /// The earliest time of the next fetch out of turn.
     cool: Instant,
 }
 
@@ -52,16 +52,16 @@ enum LastFetch {
     Failed,
 }
 
-/// Why there is no key for a token.
+/// The reason why there is no key for a token.
 pub(super) enum Missing {
-    /// The issuer has none of that id.
+    /// The issuer has no key with this id.
     Unknown,
-    /// Its keys cannot be had now.
+    /// The issuer's keys are not available now.
     Unavailable,
 }
 
 impl KeySet {
-    /// Fetches the keys, now and ever again.
+    /// Fetches the keys now, and again before they expire.
     pub(super) fn keep(url: JwksUrl, fetch_policy: FetchPolicy) -> Self {
         let (sender, known) = watch::channel(Known {
             keys: Arc::default(),
@@ -80,13 +80,14 @@ impl KeySet {
         }
     }
 
-    /// The key of this id; fetched, if it is not known and was not asked for a moment ago.
+    /// Returns the key with this id. Fetches the keys first if it is unknown and the last fetch is
+    /// longer ago than the cooldown.
     pub(super) async fn key(&self, id: Option<&str>) -> Result<DecodingKey, Missing> {
         let known = self.known.borrow().clone();
         if let Some(key) = known.key(id) {
             return Ok(key);
         }
-        // Also when it is too soon: then it is fetched a little later, for the next one.
+        // Also during the cooldown: the fetch after it then serves the next request.
         self.wanted.notify_one();
         let is_under_way = known.attempts == 0;
         if !is_under_way && Instant::now() < known.cool {
@@ -110,7 +111,7 @@ impl Known {
     fn missing(&self) -> Missing {
         match self.last {
             LastFetch::Succeeded => Missing::Unknown,
-            // It may have got a new key meanwhile.
+            // The issuer may have published the key since the last successful fetch.
             LastFetch::Failed => Missing::Unavailable,
         }
     }
@@ -162,7 +163,7 @@ async fn keep(
 }
 
 async fn fetch(url: &JwksUrl, fetch_policy: &FetchPolicy) -> Result<(Jwks, Duration), FetchError> {
-    // A client of its own each time: fetches are hours apart, and no connection outlives them.
+    // A new client each time: fetches are hours apart, so no connection would be reused.
     let client: Client = client_builder(fetch_policy.timeout)?
         .build()
         .map_err(ClientError::Http)?;

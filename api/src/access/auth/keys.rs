@@ -13,37 +13,37 @@ use super::rooms::{RoomPattern, Rooms};
 use crate::access::caller::KeyName;
 use crate::access::rate::Limit;
 
-/// The longest file: some thousands of keys.
+/// The longest file, enough for some thousands of keys.
 const MAX_FILE: u64 = 1 << 20;
-/// Each is compared with on every request.
+/// The most keys. Every request is compared with each of them.
 const MAX_KEYS: usize = 2_000;
 
-/// All keys that are taken.
+/// All valid keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Keys(Vec<Key>);
 
-/// What is known of one.
+/// A key's entry in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
     pub(crate) name: KeyName,
     hash: KeyHash,
     pub(crate) rooms: Rooms,
-    /// Its own, instead of everybody's.
+    /// The key's own limit, instead of the general one.
     pub(crate) limit: Option<Limit>,
     pub(crate) role: Role,
 }
 
-/// Whether a key is an operator's.
+/// The role of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It runs code.
     Ordinary,
-    /// It may also read what is for operators.
+    /// It may also use what is reserved for operators.
     Operator,
 }
 
 impl Keys {
-    /// Reads them from a file.
+    /// Reads the keys from a file.
     pub(crate) fn read(path: &Path) -> Result<Self, KeysFault> {
         let file = std::fs::File::open(path)?;
         let mut text = String::new();
@@ -51,12 +51,12 @@ impl Keys {
         Self::parse(&text)
     }
 
-    /// Reads them from the text of a file.
+    /// Parses the text of a file.
     pub(crate) fn parse(text: &str) -> Result<Self, KeysFault> {
         if text.len() as u64 > MAX_FILE {
             return Err(KeysFault::TooMuch);
         }
-        // Not the parser's whole words: they quote the file, and a key may be in it by mistake.
+        // Not the parser's whole message: it quotes the file, which may hold a key by mistake.
         let file: File = toml::from_str(text).map_err(|error| KeysFault::Toml {
             line: error.span().map_or(1, |span| {
                 text.as_bytes()
@@ -86,12 +86,12 @@ impl Keys {
         Ok(Self(keys))
     }
 
-    /// How many there are.
+    /// Returns how many keys there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The one that this is. How long it takes depends on how many there are, and on nothing else.
+    /// Returns the entry of `key`. Takes a time that depends only on the number of keys.
     pub(crate) fn find(&self, key: &ApiKey) -> Option<&Key> {
         let hash = key.hash();
         let mut found = 0_u32;
@@ -152,13 +152,13 @@ impl Stanza {
     }
 }
 
-/// What serde says of a value is quoted in double quotes (`invalid type: string "wk_…"`).
+/// Replaces the values in a message of serde, which quotes them (`invalid type: string "wk_…"`).
 fn without_values(message: &str) -> String {
     let pieces = message.split('"').step_by(2);
     pieces.collect::<Vec<_>>().join("\"…\"")
 }
 
-/// Why no keys could be read. Quotes nothing of the file.
+/// The reason why no keys could be read. Quotes nothing of the file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeysFault {
     #[error("it cannot be read: {0}")]

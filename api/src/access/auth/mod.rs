@@ -31,24 +31,24 @@ use tokens::Tokens;
 use crate::access::caller::Caller;
 use crate::access::rate::Limit;
 
-/// Tells who calls.
+/// Authenticates callers.
 pub(crate) struct Auth {
     keys: Option<KeyRing>,
     tokens: Option<Tokens>,
 }
 
-/// Who calls, and what that allows.
+/// The identity of a caller, and what it may do.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) caller: Caller,
     pub(crate) rooms: Rooms,
-    /// The caller's own, instead of everybody's.
+    /// The caller's own limit, instead of the general one.
     pub(crate) limit: Option<Limit>,
     role: Role,
 }
 
 impl Auth {
-    /// Begins to follow the keys, if callers must show who they are.
+    /// Starts following the keys, if callers must authenticate.
     pub(crate) fn start(config: AuthConfig) -> Option<Self> {
         config.is_on().then(|| Self {
             keys: config.keys_file.map(KeyRing::follow),
@@ -56,7 +56,7 @@ impl Auth {
         })
     }
 
-    /// Who sends a request with these headers.
+    /// Identifies the sender of a request with these headers.
     pub(crate) async fn identify(&self, headers: &HeaderMap) -> Result<Identity, Denied> {
         match Credential::of(headers)? {
             Credential::Key(key) => {
@@ -87,7 +87,8 @@ impl Auth {
 }
 
 impl Identity {
-    /// Whoever calls while nobody is asked, which is as good as an operator.
+    /// Returns the identity of every caller while authentication is off. It has an operator's
+    /// rights.
     pub(crate) fn anonymous() -> Self {
         Self {
             caller: Caller::Anonymous,
@@ -97,7 +98,7 @@ impl Identity {
         }
     }
 
-    /// Whether this may read what is for operators.
+    /// Returns whether the caller may use what is reserved for operators.
     pub(crate) fn is_operator(&self) -> bool {
         self.role == Role::Operator
     }

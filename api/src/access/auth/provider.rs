@@ -11,7 +11,7 @@ use super::fetch_policy::FetchPolicy;
 const FIREBASE_KEYS: &str =
     "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
 
-/// Whose ID tokens are taken, and what must be in them.
+/// The provider whose ID tokens are accepted, and what they must contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     pub(crate) issuer: String,
@@ -21,18 +21,18 @@ pub struct Provider {
     pub(crate) fetch_policy: FetchPolicy,
 }
 
-/// Whose rules hold beside OpenID Connect's.
+/// The rules that hold beside OpenID Connect's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Nobody's.
+    /// No further rules.
     OpenId,
     /// Firebase's: `iat` and `auth_time` must be there and in the past.
     Firebase,
 }
 
 impl Provider {
-    /// From `FIREBASE_PROJECT_ID`, or from `WARREN_OIDC_ISSUER` and `_AUDIENCE`; and
-    /// `WARREN_OIDC_JWKS_URL`.
+    /// Reads the provider from `FIREBASE_PROJECT_ID`, or from `WARREN_OIDC_ISSUER` and `_AUDIENCE`;
+    /// and `WARREN_OIDC_JWKS_URL`.
     pub(super) fn from_env(env: &mut Env) -> Option<Self> {
         let project = env.parse::<ProjectId>("FIREBASE_PROJECT_ID");
         let issuer = env.text("WARREN_OIDC_ISSUER");
@@ -84,8 +84,8 @@ impl Provider {
     }
 }
 
-/// Where an issuer publishes its keys. Over TLS, or from this machine: who could change them on
-/// the way could sign any token.
+/// The address where an issuer publishes its keys. It must use TLS or be on this machine, because
+/// whoever could change the keys on the way could sign any token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JwksUrl(Url);
 

@@ -10,20 +10,20 @@ use warren_protocol::ids::RoomId;
 
 use crate::store::Execution;
 
-/// Which rooms a caller may use. Put into the request's extensions beside the
-/// [`Caller`](crate::access::caller::Caller), and to be asked by whatever finds a room by other means than
-/// its path.
+/// The rooms that a caller may use. Stored in the request's extensions beside the
+/// [`Caller`](crate::access::caller::Caller). A handler that finds a room other than by its path
+/// must check it here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Rooms {
     /// Every room.
     #[default]
     All,
-    /// Those that one of these fits.
+    /// The rooms that match one of these patterns.
     Only(Arc<[RoomPattern]>),
 }
 
 impl Rooms {
-    /// Whether this room is among them.
+    /// Returns whether this room is among them.
     pub(crate) fn cover(&self, room: &RoomId) -> bool {
         match self {
             Self::All => true,
@@ -31,7 +31,8 @@ impl Rooms {
         }
     }
 
-    /// Whether this execution's room is among them. One of which no room is known is of none.
+    /// Returns whether this execution's room is among them. An execution without a known room is in
+    /// none.
     pub(crate) fn cover_that_of(&self, execution: &Execution) -> bool {
         match &execution.origin {
             Some(origin) => self.cover(&origin.room),
@@ -55,7 +56,7 @@ pub(crate) struct RoomPattern(String);
 impl RoomPattern {
     fn fits(&self, room: &RoomId) -> bool {
         let mut pieces = self.0.split('*');
-        // What is before the first `*` begins the name; without a `*` it is the name.
+        // The name begins with the part before the first `*`; without a `*` it is the whole name.
         let first = pieces.next().unwrap_or_default();
         let Some(mut rest) = room.as_str().strip_prefix(first) else {
             return false;
@@ -64,7 +65,7 @@ impl RoomPattern {
             return rest.is_empty();
         };
         for piece in pieces {
-            // As early as it can be, so that most is left for the others.
+            // The earliest match, so that most is left for the other pieces.
             match rest.find(piece) {
                 Some(at) => rest = &rest[at + piece.len()..],
                 None => return false,
@@ -87,7 +88,7 @@ impl FromStr for RoomPattern {
     }
 }
 
-/// A text that is no pattern.
+/// A text that is not a pattern.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "a room is named by 1 to 128 letters, digits, '-', '_', '.', ':', and '*' for any of them, like course-*"

@@ -1,4 +1,4 @@
-//! Verifier of RS256, the only signature that is accepted, by ring.
+//! Verifier of RS256 signatures, by ring. No other algorithm is accepted.
 
 use std::sync::Once;
 
@@ -11,16 +11,16 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |_algorithm, _key| Err(ErrorKind::UnsupportedAlgorithm.into()),
     verifier_factory: verifier,
-    // They make keys out of keys, which nobody here does.
+    // They derive keys from keys, which nothing here needs.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Has jsonwebtoken check signatures this way, in the whole process.
+/// Makes jsonwebtoken verify signatures with this verifier, in the whole process.
 pub(super) fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         if PROVIDER.install_default().is_err() {
-            tracing::error!("another part of this process has installed its own token verifier");
+            tracing::error!("failed to install the token verifier; another one is in use");
         }
     });
 }

@@ -13,17 +13,17 @@ use crate::access::caller::Subject;
 /// How many seconds the issuer's clock and ours may differ.
 const LEEWAY: u64 = 30;
 
-/// Checks the tokens of one issuer.
+/// Verifies the tokens of one issuer.
 pub(crate) struct Tokens {
     kind: Kind,
     keys: KeySet,
     validation: Validation,
 }
 
-/// What is read of a token beside what the library checks.
+/// The claims that are read beside those that the library checks.
 #[derive(Deserialize)]
 struct Claims {
-    // One, and not a list of which any would do.
+    // A single issuer: the library would accept a list if any entry fits.
     #[serde(rename = "iss")]
     _issuer: String,
     sub: String,
@@ -34,7 +34,7 @@ struct Claims {
 impl Tokens {
     pub(super) fn new(provider: Provider) -> Self {
         rs256::install();
-        // Never what the token says of itself: it would choose `none`, or our public key as a secret.
+        // Never the token's choice: it could be `none`, or HMAC with our public key as the secret.
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[&provider.issuer]);
         validation.set_audience(&[&provider.audience]);
@@ -48,23 +48,23 @@ impl Tokens {
         }
     }
 
-    /// Of whom a token speaks, if it is good.
+    /// Verifies a token and returns its subject.
     pub(super) async fn subject(&self, token: &str) -> Result<Subject, Denied> {
         let invalid = |what| Err(Denied::Invalid(what));
         let header = match decode_header(token) {
             Ok(header) => header,
-            // An algorithm of no name that is known (`none`, say) is none of the form's faults.
+            // An unknown algorithm (`none`, say) is not a fault of the form.
             Err(_) if has_parts(token) => return invalid(Invalid::Algorithm),
             Err(_) => return invalid(Invalid::Form),
         };
         if header.alg != Algorithm::RS256 {
             return invalid(Invalid::Algorithm);
         }
-        // Extensions that must be understood, and are not.
+        // The token requires extensions that are not supported here.
         if header.crit.is_some() {
             return invalid(Invalid::Form);
         }
-        // By its id, and only among the issuer's: a key that the token brings along is its own.
+        // By its id, and only among the issuer's keys: a key in the token itself proves nothing.
         let key = match self.keys.key(header.kid.as_deref()).await {
             Ok(key) => key,
             Err(Missing::Unknown) => return invalid(Invalid::UnknownSigner),
@@ -76,7 +76,7 @@ impl Tokens {
         }
     }
 
-    /// What the library does not check.
+    /// Checks the claims that the library does not check.
     fn check(&self, claims: &Claims) -> Result<Subject, Invalid> {
         let latest = get_current_timestamp().saturating_add(LEEWAY);
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a float")]
@@ -93,7 +93,7 @@ impl Tokens {
     }
 }
 
-/// Three parts, of which the first is an object of JSON.
+/// Returns whether a text has three parts, of which the first is a JSON object.
 fn has_parts(token: &str) -> bool {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -7,20 +7,19 @@ use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// How many proxies there may be one behind another.
+/// The most proxies in a row.
 const MAX_HOPS: usize = 32;
 
-/// The proxies whose word is taken. What anybody else says of where a request comes from is not
-/// listened to.
+/// The proxies that are trusted to report a client's address. Reports of anybody else are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Where a request comes from. Each proxy appends who sent it the request, so the list is read
-    /// from its end, as far as those who wrote it are trusted: what is before that, the client may
-    /// have made up.
+    /// Returns the address that a request comes from. Each proxy appends the address of its sender,
+    /// so the list is read from its end, for as long as the sender is trusted. The client may have
+    /// made up whatever is before that.
     pub(super) fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
-        // Without a connection (tests): nowhere.
+        // Without a connection (tests) there is no address.
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let mut client = peer.map_or(unknown, |peer| peer.ip().to_canonical());
         let lines = headers.get_all(FORWARDED_FOR).iter();
@@ -44,7 +43,7 @@ impl TrustedProxies {
     }
 }
 
-/// Some proxies append the port.
+/// Parses an address. Some proxies append the port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
     let address: Option<IpAddr> = bare.parse().ok();
@@ -92,7 +91,7 @@ mod tests {
             (NEAR, "10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
             (NEAR, "::ffff:10.0.0.1", &["192.0.2.1"], "192.0.2.1"),
             (NEAR, "2001:db8::7", &["2001:db8::9"], "2001:db8::9"),
-            // What the client put there comes first.
+            // The client's own entries come first.
             (NEAR, "10.0.0.1", &["1.1.1.1, 192.0.2.1"], "192.0.2.1"),
             (NEAR, "10.0.0.1", &["1.1.1.1", "192.0.2.1"], "192.0.2.1"),
             (

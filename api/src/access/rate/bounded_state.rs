@@ -11,8 +11,8 @@ use governor::state::keyed::ShrinkableKeyedStateStore;
 use super::who::Who;
 use crate::sync::Lock;
 
-/// One number for each of those that are counted. Who comes when it is full is counted together
-/// with all others who do: neither let by nor kept out for it.
+/// One number for each client. Clients that come when it is full share one number, so they are
+/// neither exempt from the limit nor refused because of it.
 pub(super) struct BoundedState {
     most: usize,
     numbers: Lock<HashMap<Who, Nanos>>,

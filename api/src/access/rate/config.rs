@@ -7,19 +7,20 @@ use warren_config::Env;
 use super::address::TrustedProxies;
 use super::limit::Limit;
 
-/// How often anybody may call.
+/// The rate limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateConfig {
-    /// Each key, user or address (`WARREN_RATE_PER_MINUTE`, `WARREN_RATE_BURST`); no limit if none.
+    /// The limit of each key, user or address (`WARREN_RATE_PER_MINUTE`, `WARREN_RATE_BURST`);
+    /// `None`: no limit.
     pub caller: Option<Limit>,
-    /// Each room (`WARREN_RATE_ROOM_PER_MINUTE`); no limit if none.
+    /// The limit of each room (`WARREN_RATE_ROOM_PER_MINUTE`); `None`: no limit.
     pub room: Option<Limit>,
-    /// Whose word on the client's address is taken (`WARREN_TRUSTED_PROXIES`).
+    /// The proxies that are trusted to report a client's address (`WARREN_TRUSTED_PROXIES`).
     pub proxies: TrustedProxies,
 }
 
 impl RateConfig {
-    /// Reads the settings; faults are kept in `env`.
+    /// Reads the settings; faults are recorded in `env`.
     pub(crate) fn from_env(env: &mut Env) -> Self {
         let mut number = |name| NonZeroU32::new(env.number(name, 0, 0..=Limit::MAX));
         let per_minute = number("WARREN_RATE_PER_MINUTE");

@@ -7,7 +7,7 @@ use governor::Quota;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many requests in what time: so many a minute, evenly, and so many at once.
+/// A rate limit: requests per minute, evenly spread, and requests at once (the burst).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limit {
     per_minute: NonZeroU32,
@@ -15,13 +15,13 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// The highest of either.
+    /// The highest value of either.
     pub const MAX: u32 = 1_000_000;
 
-    /// So many a minute, and so many at once: a minute's worth if nothing is said.
+    /// Creates a limit. Without a `burst`, a minute's requests may come at once.
     ///
     /// # Errors
-    /// One is above [`Limit::MAX`].
+    /// One of them is above [`Limit::MAX`].
     pub fn new(per_minute: NonZeroU32, burst: Option<NonZeroU32>) -> Result<Self, LimitTooHigh> {
         let burst = burst.unwrap_or(per_minute);
         if per_minute.get() > Self::MAX || burst.get() > Self::MAX {
@@ -30,7 +30,7 @@ impl Limit {
         Ok(Self { per_minute, burst })
     }
 
-    /// The same, times `factor`, as far as that goes.
+    /// Returns the limit times `factor`, at most [`Limit::MAX`].
     pub(super) fn times(self, factor: NonZeroU32) -> Self {
         let max = NonZeroU32::new(Self::MAX).unwrap_or(NonZeroU32::MIN);
         let times = |number: NonZeroU32| number.saturating_mul(factor).min(max);
@@ -40,12 +40,12 @@ impl Limit {
         }
     }
 
-    /// How many at once.
+    /// Returns how many requests may come at once.
     pub(super) fn burst(self) -> NonZeroU32 {
         self.burst
     }
 
-    /// How long until one more is allowed.
+    /// Returns how long it takes until one more request is allowed.
     pub(super) fn interval(self) -> Duration {
         MINUTE / self.per_minute.get()
     }
@@ -55,7 +55,7 @@ impl Limit {
     }
 }
 
-/// A limit that is none.
+/// A limit that is too high.
 #[derive(Debug, thiserror::Error)]
 #[error("requests a minute, and at once, are at most {}", Limit::MAX)]
 pub struct LimitTooHigh;

@@ -12,12 +12,13 @@ use super::bounded_state::BoundedState;
 use super::limit::Limit;
 use super::who::Who;
 
-/// How many are counted apart. An attacker may have more addresses than there is memory.
+/// How many clients are counted separately. An attacker may have more addresses than fit into
+/// memory.
 const PLACES: usize = 50_000;
-/// After how many requests those are forgotten who have not come for long.
+/// The number of requests after which clients that have not come for long are forgotten.
 const SWEEP: u32 = 1024;
 
-/// One limit, for each of many.
+/// A limiter: one limit for each of many clients.
 pub(super) struct Limiter<C: Clock = DefaultClock> {
     limit: Limit,
     clock: C,
@@ -25,28 +26,28 @@ pub(super) struct Limiter<C: Clock = DefaultClock> {
     since_sweep: AtomicU32,
 }
 
-/// How much of a limit is left.
+/// The rest of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Left {
     pub(super) limit: u32,
     pub(super) remaining: u32,
-    /// Until all of it is there again.
+    /// The time until the whole limit is available again.
     pub(super) reset: Duration,
 }
 
-/// A limit that is used up.
+/// A limit that is exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Exceeded {
     pub(super) left: Left,
     pub(super) cause: ExceededBy,
 }
 
-/// Why it did not suffice.
+/// The reason why a limit is exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ExceededBy {
-    /// Too many came; there is enough again after this.
+    /// Too many requests came. Enough are allowed again after this time.
     TooSoon(Duration),
-    /// So many at once are never allowed.
+    /// The limit never allows this many at once.
     TooMany,
 }
 
@@ -67,7 +68,7 @@ impl<C: Clock + Clone> Limiter<C> {
         }
     }
 
-    /// Takes `count` from what this one has left; nothing, if that is less.
+    /// Takes `count` from what this client has left, or nothing if less is left.
     pub(super) fn take(&self, who: &Who, count: NonZeroU32) -> Result<Left, Exceeded> {
         if self.since_sweep.fetch_add(1, Ordering::Relaxed) >= SWEEP {
             self.since_sweep.store(0, Ordering::Relaxed);
@@ -96,7 +97,7 @@ impl<C: Clock + Clone> Limiter<C> {
         }
     }
 
-    /// Whether nobody is counted.
+    /// Returns whether no client is counted.
     pub(super) fn is_idle(&self) -> bool {
         self.inner.retain_recent();
         self.inner.is_empty()

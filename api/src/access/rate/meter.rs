@@ -25,8 +25,8 @@ pub(crate) const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 pub(crate) const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 pub(crate) const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// What one request is charged. In its extensions, for a handler that finds out that it is worth
-/// more than one.
+/// Charges one request. Stored in its extensions, for a handler that finds out that the request
+/// counts as more than one.
 #[derive(Clone)]
 pub(crate) struct Meter(Arc<Charged>);
 
@@ -36,21 +36,21 @@ struct Charged {
     /// The caller's limit.
     limit: Option<Limit>,
     kind: Kind,
-    /// The least that is left of any limit.
+    /// The smallest rest of any limit.
     left: Lock<Option<Left>>,
 }
 
-/// What a request asks for.
+/// The kind of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A job, in a room if its path names one.
     Job(Option<RoomId>),
-    /// To be told something.
+    /// A query.
     Read,
 }
 
 impl Meter {
-    /// The meter of a request; `own` is a limit of the caller's own.
+    /// Creates the meter of a request; `own` is the caller's own limit.
     pub(crate) fn new(
         rates: Arc<Rates>,
         caller: &Caller,
@@ -67,14 +67,14 @@ impl Meter {
         }))
     }
 
-    /// Charges as many requests as this one is worth; the middleware has charged one already, so a
-    /// batch of n charges n - 1.
+    /// Charges `count` more requests. The middleware has charged one already, so a batch of n
+    /// charges n - 1.
     ///
     /// # Errors
-    /// 429, if that is more than is left; then nothing is charged to the caller.
+    /// 429 if less than that is left. Then nothing is charged to the caller.
     pub(crate) fn charge(&self, count: NonZeroU32) -> Result<(), ApiError> {
         let Charged { rates, who, .. } = &*self.0;
-        // The caller first: what it is refused must not be at the cost of others in its room.
+        // The caller first: a refused request must not use up the limit of its room.
         let charged = match (&self.0.kind, self.0.limit) {
             (_, None) => None,
             (Kind::Job(_), Some(limit)) => Some(rates.jobs(limit).take(who, count)),
@@ -108,7 +108,7 @@ impl Meter {
         outcome
     }
 
-    /// Writes what is left onto the answer.
+    /// Writes the rest of the limit into the answer's headers.
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         let left = *self.0.left.lock();
         if let Some(left) = left {
@@ -124,7 +124,7 @@ impl<S: Sync> FromRequestParts<S> for Meter {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let meter = parts.extensions.get::<Self>().cloned();
-        // Only of a route without the middleware, which would go uncharged unnoticed.
+        // Missing only on a route without the middleware, which would otherwise never be charged.
         meter.ok_or_else(|| {
             Problem::new(
                 500,
@@ -155,7 +155,7 @@ fn refusal(exceeded: Exceeded, count: NonZeroU32) -> Problem {
         .retry_after(wait)
 }
 
-/// Whole seconds, and never too few.
+/// Returns the span in whole seconds, rounded up.
 fn seconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
 }

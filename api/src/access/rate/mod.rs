@@ -24,14 +24,14 @@ use limiter::Limiter;
 
 use crate::sync::Lock;
 
-/// How many reads are allowed for each job: results are waited for by asking.
+/// How many reads are allowed for each job, because callers poll for results.
 const READS: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// How many different limits are held at a time.
+/// How many different limits are kept at a time.
 const LIMITERS: usize = 1024;
 
-/// Counts requests.
+/// The rate limits, and the counts of requests.
 pub(crate) struct Rates {
-    /// Of callers without one of their own.
+    /// The limit of callers without one of their own.
     caller: Option<Limit>,
     room: Option<Limiter>,
     proxies: TrustedProxies,
@@ -39,7 +39,7 @@ pub(crate) struct Rates {
     reads: Limiters,
 }
 
-/// One limiter for each limit that there is.
+/// The limiters, one for each limit in use.
 type Limiters = Lock<HashMap<Limit, Arc<Limiter>>>;
 
 impl Rates {
@@ -53,7 +53,7 @@ impl Rates {
         }
     }
 
-    /// Where a request comes from.
+    /// Returns the address that a request comes from.
     pub(crate) fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
         self.proxies.client(peer, headers)
     }
@@ -69,7 +69,7 @@ impl Rates {
 
 fn of(limiters: &Limiters, limit: Limit) -> Arc<Limiter> {
     let mut limiters = limiters.lock();
-    // Those of keys that have come and gone.
+    // Forget the limiters of keys that are no longer used.
     if limiters.len() >= LIMITERS && !limiters.contains_key(&limit) {
         limiters.retain(|_limit, limiter| !limiter.is_idle());
     }

@@ -6,19 +6,19 @@ use warren_protocol::ids::RoomId;
 
 use crate::access::caller::{Caller, KeyName, Subject};
 
-/// Whose requests are counted together.
+/// A party whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     Key(KeyName),
     User(Subject),
     Address(IpAddr),
     Room(RoomId),
-    /// Those who come while there is no place to count them apart.
+    /// All clients that come while there is no space to count them separately.
     Others,
 }
 
 impl Who {
-    /// The caller, or where it calls from if that is all that is known.
+    /// Returns the caller, or its address if nothing else is known.
     pub(super) fn of(caller: &Caller, address: IpAddr) -> Self {
         match caller {
             Caller::Key(name) => Self::Key(name.clone()),
@@ -28,7 +28,7 @@ impl Who {
     }
 }
 
-/// Whoever has one address of IPv6 has all of its /64.
+/// Returns the address's network: whoever has one IPv6 address has its whole /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -1,8 +1,9 @@
 //! Fair queue of the admitted jobs: room by room in turn. Pure.
 //!
 //! Each room's next job waits for no more than one job of every other room. A job is assigned the
-//! round after its room's last one, or after the one that is served now. Rounds are served one after
-//! the other, each first come first served (start-time fair queueing with jobs of equal size).
+//! round after its room's last one, or after the one that is served now. Rounds are served one
+//! after the other, each first come first served (start-time fair queueing with jobs of equal
+//! size).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -42,23 +43,25 @@ pub(super) struct Window {
     pub(super) each: u32,
 }
 
-/// How many jobs more than there are slots are with the queue, for each so many slots: a worker
-/// that has done a job finds the next.
+/// For each so many slots, the queue gets one job more than there are slots, so that a worker that
+/// has done a job finds the next.
 const SLOTS_FOR_ONE_AHEAD: u32 = 4;
-/// The least of them.
+/// The least number of such jobs.
 const AHEAD: u32 = 1;
 
-/// How many are with the queue until a worker has announced itself: about what a small worker takes in
-/// half a second. With more, a flood at an API's start would be ahead of everybody for seconds.
+/// How many jobs the queue gets until a worker has announced itself: about as many as a small
+/// worker takes in half a second. With more, a flood at an API's start would be ahead of everybody
+/// for seconds.
 const UNHEARD: u32 = 8;
 
-/// From this many slots on, one of them is kept from each room. With fewer it would cost too much.
+/// The number of slots from which on one is withheld from each room. With fewer slots this would
+/// cost too much.
 const SLOTS_TO_SPARE_ONE: u32 = 4;
 
 impl Window {
-    /// Computes the window for the workers' supply. It is a guess until the supply is known, which takes
-    /// an API's first second at most. While other rooms are present, no room has the last slot as
-    /// well: it is for the next job of another.
+    /// Computes the window for the workers' supply. It is a guess until the supply is known, which
+    /// takes an API's first second at most. While other rooms are present, no room gets the last
+    /// slot: it is reserved for the next job of another.
     pub(super) fn of(supply: Option<Supply>, is_mixed: bool) -> Self {
         let Some(supply) = supply else {
             return Self {
@@ -92,13 +95,13 @@ impl<T> Default for FairQueue<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// How many are with the queue.
+    /// Returns how many jobs are with the queue.
     pub(super) fn sent(&self) -> u32 {
         self.sent
     }
 
-    /// How many jobs would go before the next one of this room, those included that are with the
-    /// queue.
+    /// Returns how many jobs would go before the next one of this room, including those that are
+    /// with the queue.
     pub(super) fn ahead_of(&self, room: &str) -> u32 {
         let round = self.next_round(room);
         let next = Position {
@@ -110,7 +113,7 @@ impl<T> FairQueue<T> {
             .saturating_add(u32::try_from(waiting).unwrap_or(u32::MAX))
     }
 
-    /// A job of this room waits from now on.
+    /// Enqueues a job of this room.
     pub(super) fn wait(&mut self, room: &str, job: T) -> Position {
         let round = self.next_round(room);
         self.number += 1;
@@ -125,7 +128,7 @@ impl<T> FairQueue<T> {
         position
     }
 
-    /// The next that may go to the queue, if there is one.
+    /// Returns the next job that may go to the queue, if there is one.
     pub(super) fn send(&mut self, window: Window) -> Option<T> {
         if self.sent >= window.all {
             return None;
@@ -144,7 +147,7 @@ impl<T> FairQueue<T> {
         Some(job)
     }
 
-    /// A job of this room is done with, whether it was sent or still waited.
+    /// Removes a job of this room, whether it was sent or still waited.
     pub(super) fn leave(&mut self, room: &str, position: Position) {
         let waited = self.waiting.remove(&position).is_some();
         if !waited {

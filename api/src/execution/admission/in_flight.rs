@@ -13,7 +13,7 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// Allows that many at a time.
+    /// Allows `most` requests at a time.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -29,12 +29,12 @@ impl InFlight {
         })
     }
 
-    /// Returns how many there are.
+    /// Returns how many requests are in flight.
     pub(crate) fn count(&self) -> usize {
         self.permits.total()
     }
 
-    /// Registers how many there are, and how many there may be.
+    /// Registers how many requests are in flight, and how many may be.
     pub(crate) fn register(self: &Arc<Self>, metrics: &Metrics) {
         let (in_flight, most) = (Arc::clone(self), self.most);
         metrics.register_gauge(

@@ -28,7 +28,7 @@ use fair_queue::{FairQueue, Position, Window};
 use model::Model;
 use supply::Supply;
 
-/// How long an announcement of the workers is used before it is read again.
+/// How long the workers' announcements are used before they are read again.
 const FRESH: Duration = Duration::from_millis(100);
 /// How often the workers are checked while nothing else happens.
 const LOOK: Duration = Duration::from_millis(250);
@@ -46,13 +46,13 @@ struct State {
     asked: Option<Instant>,
     supply: Option<Supply>,
     fair_queue: FairQueue<oneshot::Sender<()>>,
-    /// The room of the last job, and when there was another one before it.
+    /// The room of the last job. `mixed` is when it last differed from the one before.
     last_room: Option<RoomId>,
     mixed: Option<Instant>,
 }
 
 impl Admission {
-    /// For jobs that go into this queue.
+    /// Creates the admission of jobs to this queue.
     pub(crate) fn new(queue: Arc<dyn ApiQueue>) -> Arc<Self> {
         let state = Lock::new(State {
             model: Model::new(Instant::now()),
@@ -65,8 +65,8 @@ impl Admission {
         Arc::new(Self { queue, state })
     }
 
-    /// Checks whether a job of that room with this much time would be admitted now. To be asked first:
-    /// it costs next to nothing.
+    /// Checks whether a job of that room with this much time would be admitted now. Cheap, so call
+    /// it before anything else.
     pub(crate) fn check(&self, room: &str, left: Duration) -> Result<(), Refused> {
         let mut state = self.state();
         let before = state.fair_queue.ahead_of(room);
@@ -98,7 +98,8 @@ impl Admission {
         })
     }
 
-    /// Returns the longest that a new job of a room without jobs would wait; `None` while it is unknown.
+    /// Returns the longest that a new job of a room without jobs would wait; `None` while it is
+    /// unknown.
     pub(crate) fn forecast(&self) -> Option<Duration> {
         let forecast = self.state().model.forecast(0)?;
         Duration::try_from_secs_f64(forecast).ok()
@@ -143,7 +144,7 @@ impl State {
         }
     }
 
-    /// Lets the jobs go whose turn it is.
+    /// Sends the jobs whose turn it is.
     fn send(&mut self, now: Instant) {
         let company = |mixed| now.saturating_duration_since(mixed) < COMPANY;
         let is_mixed = self.mixed.is_some_and(company);
@@ -166,14 +167,14 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    /// Waits until it is the job's turn to go to the queue: other rooms' jobs may be before it, and
+    /// Waits until it is the job's turn to go to the queue. Other rooms' jobs may go first, and
     /// only about as many go at a time as workers can run. Nothing is lost if the wait is dropped.
     pub(crate) async fn turn(&mut self) {
         loop {
             tokio::select! {
                 biased;
                 _ = &mut self.turn => return,
-                // Looks at the workers.
+                // Re-reads the workers' announcements.
                 () = sleep(LOOK) => drop(self.admission.state()),
             }
         }

@@ -1,8 +1,8 @@
 //! Model that predicts whether a new job would finish in time. Pure.
 //!
-//! The clock is passed in. The model knows only what this API has seen of its own jobs. By Little's law, an API's own jobs in flight
-//! over the rate at which they leave is how long a new one stays, however many other APIs share the
-//! queue and whatever the workers do besides.
+//! The clock is passed in. The model knows only what this API has seen of its own jobs. By Little's
+//! law, a new job stays for the number of this API's own jobs in flight over the rate at which they
+//! leave. That holds however many other APIs share the queue, and whatever else the workers do.
 
 use std::time::{Duration, Instant};
 
@@ -13,56 +13,57 @@ pub(super) const LONGEST_RUN: Duration = Duration::from_secs(3);
 /// What a job needs beside its wait and its run: the way through broker and worker and back, and
 /// its container.
 const OVERHEAD: Duration = Duration::from_millis(250);
-/// How many standard deviations the wait may take longer than expected: departures come about as
-/// a Poisson process does, so waiting for `n` of them varies by the root of `n`.
+/// The margin added to a predicted wait, in standard deviations. Departures are roughly a Poisson
+/// process, so the wait for `n` of them varies by the root of `n`.
 const CAUTION: f64 = 3.0;
-/// How fast measured departures are forgotten, in seconds in which all slots were taken. Idle
-/// time teaches nothing, and unteaches nothing either.
+/// The memory of measured departures, in seconds in which all slots were taken. Idle time adds
+/// nothing to it, and takes nothing from it.
 const MEMORY_S: f64 = 8.0;
-/// The same for what went wrong just now: of both rates the lower one counts, since a machine that
-/// slows down has callers waiting already, and one that recovers has not.
+/// A shorter memory, for what changed just now. The lower of both rates counts, because a machine
+/// that slows down has callers waiting already, and one that recovers has not.
 const SHORT_MEMORY_S: f64 = 2.0;
-/// Departures are counted once all slots were taken for this long: until then parked containers
+/// Departures are counted once all slots were taken for this long. Until then parked containers
 /// make workers faster than they can stay.
 const SETTLED: Duration = Duration::from_secs(1);
-/// The longest wait in an overload that lasts. A burst may take all the time there is; a queue that
-/// never empties does not make workers faster, however long it is, and what it leaves of the time is
-/// for a machine that slows down.
+/// The longest wait in an overload that lasts. A burst may use all the time there is. But a queue
+/// that never empties does not make workers faster, however long it is, and the time that this
+/// leaves is for a machine that slows down.
 const LASTING_WAIT: Duration = Duration::from_millis(1_750);
-/// Until departures were counted, a job is taken to hold its slot at least this long, whatever
+/// The least time that a job is assumed to hold its slot until departures were counted, whatever
 /// workers measured while they had little to do.
 const SERVICE_FLOOR: Duration = Duration::from_millis(500);
-/// How many departures what workers say is worth.
+/// The weight of the workers' own figures, in departures.
 const PRIOR_JOBS: f64 = 4.0;
-/// After this long the longest run seen counts half.
+/// The time after which the longest run seen counts half.
 const HALF_LIFE: Duration = Duration::from_secs(30);
-/// What a run may take as long as none was seen: little enough that an idle system on two cores
-/// takes twenty jobs at once.
+/// The assumed run time until a run was seen: short enough that an idle system on two cores accepts
+/// twenty jobs at once.
 const FIRST_RUN: Duration = Duration::from_millis(750);
-/// Any program may take this long.
+/// The least assumed run time: any program may take this long.
 const SHORTEST_RUN: Duration = Duration::from_millis(500);
-/// Over how many jobs it is seen how much they differ.
+/// The number of jobs over which their spread is measured.
 const SPREAD_JOBS: f64 = 200.0;
-/// How fast the numbers of jobs here and everywhere follow, in seconds.
+/// The memory of the numbers of jobs here and everywhere, in seconds.
 const SHARE_MEMORY_S: f64 = 2.0;
-/// With this much of all jobs an API is taken to be alone: the numbers are of different moments.
+/// The part of all jobs from which on an API counts as alone. Less than 1, because the numbers are
+/// of different moments.
 const NEARLY_ALL: f64 = 0.75;
 
-/// When a refused caller may come again, within what the contract has.
+/// The range of `Retry-After` for refused callers, within the contract's bounds.
 pub(super) const RETRY: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(30);
-/// The same while nobody can say how fast jobs are done.
+/// `Retry-After` while the rate of departures is unknown.
 const RETRY_UNKNOWN: Duration = Duration::from_secs(2);
 
-/// What this API knows of its jobs.
+/// A model of this API's jobs.
 #[derive(Debug)]
 pub(super) struct Model {
     at: Instant,
     supply: Option<Supply>,
     in_flight: u32,
-    /// Those of them that are with the queue or a worker; the others wait for their turn here.
+    /// Jobs in flight that are with the queue or a worker; the others wait here for their turn.
     queued: u32,
-    /// Since when all slots are taken.
+    /// The time since which all slots are taken.
     saturated_since: Option<Instant>,
     drained: Drained,
     drained_lately: Drained,
@@ -70,11 +71,11 @@ pub(super) struct Model {
     longest: (Duration, Instant),
     here: f64,
     everywhere: f64,
-    /// Until when refused callers have been told to stay away, one for each departure.
+    /// The latest `Retry-After` of a refused caller. Each gets a departure of its own.
     promised: Instant,
 }
 
-/// Departures while all slots were taken, and for how long those were, together.
+/// The departures while all slots were taken, and the slot time that these took.
 #[derive(Clone, Copy, Debug, Default)]
 struct Drained {
     jobs: f64,
@@ -82,20 +83,20 @@ struct Drained {
 }
 
 impl Drained {
-    /// Some time passes in which that many slots were taken.
+    /// Accounts for a time in which that many slots were taken.
     fn pass(&mut self, seconds: f64, slots: f64, memory: f64) {
         let kept = (-seconds / memory).exp();
         self.jobs *= kept;
         self.slot_seconds = self.slot_seconds * kept + slots * seconds;
     }
 
-    /// Departures per slot and second, if what was known before counts for a few of them.
+    /// Returns the departures per slot and second. The rate `before` counts for a few of them.
     fn rate(self, before: f64) -> f64 {
         (self.jobs + PRIOR_JOBS) / (self.slot_seconds + PRIOR_JOBS / before)
     }
 }
 
-/// How long jobs held their slots lately.
+/// The distribution of how long jobs held their slots lately.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     weight: f64,
@@ -111,7 +112,7 @@ impl Moments {
         self.squares = self.squares * kept + seconds * seconds;
     }
 
-    /// The standard deviation, in means.
+    /// Returns the standard deviation in multiples of the mean.
     fn spread(self) -> f64 {
         let square = self.weight * self.squares / (self.sum * self.sum);
         if square.is_finite() {
@@ -122,10 +123,10 @@ impl Moments {
     }
 }
 
-/// How long to stay away.
+/// A refusal, with the time to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
-    /// Until then what is in the way now will have been done.
+    /// The time until whatever is in the way now will have been done.
     pub(crate) retry_after: Duration,
 }
 
@@ -147,15 +148,15 @@ impl Model {
         }
     }
 
-    /// Workers said something new.
+    /// Updates the workers' supply.
     pub(super) fn supplied(&mut self, now: Instant, supply: Option<Supply>) {
         self.advance(now);
         self.supply = supply;
         self.observe(now);
     }
 
-    /// Whether a job may enter whose answer has to be made within `left`, and that has so many jobs
-    /// of this API before it.
+    /// Checks whether a job may enter that must be answered within `left`, and that has `before` of
+    /// this API's jobs ahead of it.
     pub(super) fn check(
         &mut self,
         now: Instant,
@@ -173,20 +174,20 @@ impl Model {
         }
     }
 
-    /// A job enters.
+    /// Counts a job that enters.
     pub(super) fn entered(&mut self, now: Instant) {
         self.advance(now);
         self.in_flight += 1;
         self.observe(now);
     }
 
-    /// So many of those that entered are with the queue or a worker.
+    /// Updates how many of the jobs in flight are with the queue or a worker.
     pub(super) fn queued(&mut self, now: Instant, queued: u32) {
         self.advance(now);
         self.queued = queued;
     }
 
-    /// One leaves; with how long a worker was busy with it, if one ran it.
+    /// Counts a job that leaves, with how long a worker was busy with it, if one ran it.
     pub(super) fn left(&mut self, now: Instant, served: Option<Duration>) {
         self.advance(now);
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -204,15 +205,14 @@ impl Model {
         self.observe(now);
     }
 
-    /// When somebody who is refused now should come again, if it is not for the wait but for
-    /// want of any room.
+    /// Refuses a request that has no permit, whatever its wait would be, and says when to retry.
     pub(super) fn refuse_anyway(&mut self, now: Instant) -> Refused {
         self.advance(now);
         self.refuse(now, Duration::MAX, self.in_flight)
     }
 
-    /// For how long a new job would wait at most, in seconds and but for bad luck; `None` if nobody
-    /// knows.
+    /// Predicts how long a new job would wait at most, in seconds and barring bad luck; `None`
+    /// while the rate is unknown.
     pub(super) fn forecast(&self, before: u32) -> Option<f64> {
         let ahead = self.ahead(before)?;
         Some(if ahead <= 0.0 {
@@ -228,13 +228,13 @@ impl Model {
                 retry_after: RETRY_UNKNOWN,
             };
         };
-        // How many may be ahead of a job that is accepted: `forecast`, solved for them.
+        // How many jobs may be ahead of an accepted one: `forecast`, solved for `ahead`.
         let room = allowed.as_secs_f64() * rate;
         let caution = self.caution();
         let root = ((caution * caution + 4.0 * room).sqrt() - caution) / 2.0;
         let excess = (ahead - root * root).max(1.0);
         let until_room = Duration::from_secs_f64((excess / rate).min(RETRY.end().as_secs_f64()));
-        // There is room for one more with each departure, so each refused caller is told another.
+        // Each departure makes room for one job, so each refused caller gets a time of its own.
         let one = Duration::from_secs_f64((1.0 / rate).min(RETRY.end().as_secs_f64()));
         let next = (now + until_room).max(self.promised + one);
         self.promised = next.min(now + *RETRY.end());
@@ -244,15 +244,15 @@ impl Model {
         }
     }
 
-    /// How many departures, of any API's jobs, a new job would wait for that has so many of this API's
-    /// before it. These are known exactly, and stand for the others'.
+    /// Estimates how many departures, of any API's jobs, a new job would wait for. The `before`
+    /// jobs of this API ahead of it are known exactly, and stand for those of others.
     fn ahead(&self, before: u32) -> Option<f64> {
         let share = self.share()?;
         let own = f64::from(before) + 1.0 - share;
         Some(own * self.supply?.slots / share)
     }
 
-    /// Departures a second while all slots are taken.
+    /// Returns the departures per second while all slots are taken.
     fn rate(&self) -> Option<f64> {
         let prior = self.supply?.service.unwrap_or_default().max(SERVICE_FLOOR);
         let known = self.drained.rate(1.0 / prior.as_secs_f64());
@@ -260,8 +260,8 @@ impl Model {
         Some(self.supply?.slots * known.min(lately))
     }
 
-    /// How many of the slots are for this API's jobs, the new one among them: as many as others
-    /// leave free, or its part.
+    /// Returns how many of the slots are for this API's jobs, including the new one: as many as
+    /// others leave free, or its proportional part, whichever is more.
     fn share(&self) -> Option<f64> {
         let slots = self.supply?.slots;
         let (here, everywhere) = (self.here + 1.0, self.everywhere.max(self.here) + 1.0);
@@ -272,13 +272,14 @@ impl Model {
         Some(free.max(slots * here / everywhere))
     }
 
-    /// How many standard deviations of one departure count for each: jobs of very different
-    /// lengths make for more than Poisson's.
+    /// Returns the margin in standard deviations of one departure. Jobs of very different lengths
+    /// vary more than a Poisson process.
     fn caution(&self) -> f64 {
         CAUTION * self.services.spread().max(1.0)
     }
 
-    /// What the new job itself may take: the longest seen lately, less as that is longer ago.
+    /// Estimates the new job's own run time: the longest seen lately, which counts less as it gets
+    /// older.
     fn run(&self, now: Instant) -> Duration {
         let (longest, seen) = self.longest;
         let age = now.saturating_duration_since(seen).as_secs_f64() / HALF_LIFE.as_secs_f64();
@@ -296,7 +297,7 @@ impl Model {
         self.at = self.at.max(now);
         let forget = (-passed / SHARE_MEMORY_S).exp();
         let follow = |average: f64, value: f64| value + (average - value) * forget;
-        // As far as others can see them as well.
+        // Only jobs that other APIs can see, too.
         self.here = follow(self.here, f64::from(self.queued));
         let everywhere = self.supply.map_or(0.0, |supply| supply.everywhere);
         self.everywhere = follow(self.everywhere, everywhere);

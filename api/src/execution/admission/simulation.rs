@@ -1,6 +1,7 @@
 //! Simulation of workers, a queue and APIs, deterministic and in virtual time.
 //!
-//! Arrivals are Poisson's, the service has any distribution, and the queue is first come first served.
+//! Arrivals are Poisson's, the service has any distribution, and the queue is first come first
+//! served.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -10,56 +11,55 @@ use super::fair_queue::{FairQueue, Position, Window};
 use super::model::{LONGEST_RUN, Model, RETRY};
 use super::supply::Supply;
 
-/// What a caller has, as `WARREN_WAIT_MS` has it by default, less the reserves.
+/// The time that a caller has by default (`WARREN_WAIT_MS`), less the reserves.
 pub(super) const BUDGET: Duration = Duration::from_millis(4_725);
 /// How often workers announce themselves and the queue's length is seen.
 const NEWS_US: u64 = 1_000_000;
 
-/// When what was admitted on no knowledge is over.
+/// The time by which jobs that were admitted without any knowledge are over.
 const UNTIL_KNOWN_US: u64 = 10_000_000;
 
-/// How often a machine that stalls does so.
+/// The interval between two stalls of a machine.
 const STALL_PERIOD_US: u64 = 20_000_000;
 
-/// What is simulated.
+/// A scenario to simulate.
 pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) apis: usize,
-    /// Whose jobs these are; the first one's are `flood` of all.
+    /// The number of rooms. The first one sends the part `flood` of all jobs.
     pub(super) rooms: usize,
     pub(super) flood: f64,
     pub(super) slots: usize,
-    /// Arrivals a second.
+    /// Arrivals per second.
     pub(super) rate: f64,
-    /// How many arrive at once at the start.
+    /// The number of jobs that arrive at once at the start.
     pub(super) burst: usize,
     pub(super) seconds: u64,
-    /// From the middle on, that many slots are gone, which APIs learn three seconds later.
+    /// The number of slots that are lost from the middle on, which APIs learn three seconds later.
     pub(super) slots_lost: usize,
-    /// How many times as long everything takes for five of every twenty seconds.
+    /// The factor by which everything slows down for five of every twenty seconds.
     pub(super) stall: f64,
-    /// How long a job takes, from a number between 0 and 1.
+    /// The time that a job takes, as a function of a number between 0 and 1.
     pub(super) service: fn(f64) -> f64,
-    /// What workers announce before they have measured anything.
+    /// The service time that workers announce before they have measured anything.
     pub(super) announced: Option<Duration>,
 }
 
-/// What came of it.
+/// The result of a simulation.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) accepted: u64,
     pub(super) refused: u64,
     pub(super) missed: u64,
-    /// Of those the ones in the first seconds, when nobody knew yet what jobs take.
+    /// Missed jobs of the first seconds, before it was known how long jobs take.
     pub(super) missed_at_first: u64,
-    /// Of the rooms but the first: how many were accepted and refused, and their waits, together and
-    /// the longest, in seconds.
+    /// The jobs of all rooms but the first.
     pub(super) others: Others,
-    /// The part of the slots' time in which they ran jobs that were in time.
+    /// The part of the slots' time that went to jobs that were done in time.
     pub(super) use_of_slots: f64,
 }
 
-/// What became of the jobs of rooms that send few.
+/// The jobs of rooms that send few; the longest wait is in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Others {
     pub(super) accepted: u64,
@@ -114,7 +114,7 @@ struct World {
     offered: u64,
 }
 
-/// Runs it to its end.
+/// Runs a simulation to its end.
 pub(super) fn simulate(plan: Plan) -> Account {
     let start = Instant::now();
     let world = World {
@@ -228,7 +228,7 @@ impl World {
         self.serve();
     }
 
-    /// Each API sends what its window has room for.
+    /// Lets each API send what its window has room for.
     fn send(&mut self) {
         let supply = self.offered_slots();
         let window = Window::of(Some(supply), self.plan.rooms > 1);
@@ -289,7 +289,7 @@ impl World {
         self.serve();
     }
 
-    /// The deadline: a worker ends what still runs, and nothing is begun.
+    /// Ends a job at its deadline: a worker stops it if it runs, and otherwise it never begins.
     fn gives_up(&mut self, job: usize) {
         if self.jobs[job].state == State::Gone {
             return;
@@ -328,7 +328,7 @@ impl World {
         }
     }
 
-    /// Without what is about, which takes long to count.
+    /// Returns the supply without the number of jobs everywhere, which takes long to count.
     fn offered_slots(&self) -> Supply {
         Supply {
             slots: self.announced_slots as f64,

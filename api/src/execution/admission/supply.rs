@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use warren_protocol::presence::{WorkerState, WorkerStatus};
 
-/// The ready workers together.
+/// The supply of all ready workers together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Supply {
     /// How many jobs they run at a time; at least 1.
     pub(super) slots: f64,
-    /// How long a job holds a slot, on average over the slots; `None` if nobody knows.
+    /// How long a job holds a slot, on average over the slots; `None` if no worker has measured it.
     pub(super) service: Option<Duration>,
     /// How many jobs run or wait, of all APIs.
     pub(super) everywhere: f64,
 }
 
 impl Supply {
-    /// Of these workers; `None` if none of them is ready.
+    /// Combines these workers; `None` if none of them is ready.
     pub(super) fn of(workers: &[WorkerStatus], waiting: Option<u32>) -> Option<Self> {
         let ready = || {
             let is_ready = |worker: &&WorkerStatus| worker.state == WorkerState::Ready;

@@ -13,7 +13,7 @@ fn mixed(random: f64) -> f64 {
     0.05 * 60_f64.powf(random)
 }
 
-/// Mostly what does next to nothing, and one in ten at the limit; 0.37 s on average.
+/// Mostly programs that do almost nothing, and one in ten at the limit; 0.37 s on average.
 fn mostly_short(random: f64) -> f64 {
     if random < 0.9 { 0.08 } else { 3.0 }
 }
@@ -22,7 +22,7 @@ fn short(_random: f64) -> f64 {
     0.1
 }
 
-/// How long a job takes, from a number between 0 and 1.
+/// The time that a job takes, as a function of a number between 0 and 1.
 type Service = fn(f64) -> f64;
 
 const MIXES: [(Service, f64); 3] = [(mixed, 0.72), (mostly_short, 0.372), (short, 0.1)];
@@ -46,7 +46,7 @@ fn plan(seed: u64) -> Plan {
     }
 }
 
-/// What several runs came to, with the mean use of the slots.
+/// Sums up several runs, with the mean use of the slots.
 fn sum(accounts: impl Iterator<Item = Account>) -> Account {
     let (mut total, mut runs) = (Account::default(), 0.0);
     for account in accounts {
@@ -61,7 +61,7 @@ fn sum(accounts: impl Iterator<Item = Account>) -> Account {
     total
 }
 
-/// At so many times the capacity.
+/// Simulates that many times the capacity.
 fn under(load: f64, other: impl Fn(Plan) -> Plan) -> Vec<Account> {
     let mixes = MIXES.into_iter();
     let accounts = mixes.map(|(service, mean)| {
@@ -77,7 +77,7 @@ fn under(load: f64, other: impl Fn(Plan) -> Plan) -> Vec<Account> {
     accounts.collect()
 }
 
-/// Once it is known what jobs take.
+/// Checks the results from when it is known how long jobs take.
 fn assert_kept(account: &Account, missed_at_most: f64, used_at_least: f64) {
     let missed = (account.missed - account.missed_at_first) as f64 / account.accepted as f64;
     assert!(missed <= missed_at_most, "{missed}: {account:?}");
@@ -123,7 +123,8 @@ fn the_loss_of_half_the_workers_costs_a_few() {
     }
 }
 
-/// Something else on the machine takes the CPU, and all at once everything takes three times as long.
+/// Something else on the machine takes the CPU, and all at once everything takes three times as
+/// long.
 #[test]
 fn a_machine_that_stalls_now_and_then_costs_a_few() {
     for slots in [4, 16] {
@@ -187,7 +188,7 @@ fn a_flood_of_one_room_neither_delays_nor_refuses_the_others() {
     }
 }
 
-/// Many rooms at ten times the capacity together: whose job is accepted has it done in time.
+/// Many rooms at ten times the capacity together: every accepted job is done in time.
 #[test]
 fn many_rooms_at_once_are_refused_like_one() {
     for rooms in [2, 50, 5_000] {
@@ -223,7 +224,7 @@ fn an_idle_system_takes_a_burst() {
     }
 }
 
-/// For the next of one room's jobs.
+/// Checks the next job of one room.
 fn check(model: &mut Model, now: Instant, left: Duration) -> Result<(), Refused> {
     let before = model.in_flight();
     model.check(now, left, before)
@@ -247,7 +248,7 @@ fn busy(start: Instant) -> (Model, Instant) {
     (model, now)
 }
 
-/// Half a minute in which each job that leaves makes room for one that enters.
+/// Passes half a minute in which each job that leaves makes room for one that enters.
 fn goes_on(model: &mut Model, now: &mut Instant) {
     for _ in 0..60 {
         *now += Duration::from_millis(500);
@@ -264,16 +265,16 @@ fn refused_callers_come_back_one_with_each_departure() {
     while check(&mut model, now, BUDGET).is_ok() {
         model.entered(now);
     }
-    let told: Vec<f64> = (0..300)
+    let waits: Vec<f64> = (0..300)
         .filter_map(|_| check(&mut model, now, BUDGET).err())
         .map(|refused| refused.retry_after.as_secs_f64())
         .collect();
-    assert_eq!(told.len(), 300);
-    assert_eq!(told[0], 1.0, "there is room very soon");
+    assert_eq!(waits.len(), 300);
+    assert_eq!(waits[0], 1.0, "there is room very soon");
     // Six jobs a second.
-    assert!((told[120] - 20.0).abs() < 1.5, "{}", told[120]);
-    assert_eq!(told[299], 30.0);
-    // Nobody holds on to what was promised once its time has passed.
+    assert!((waits[120] - 20.0).abs() < 1.5, "{}", waits[120]);
+    assert_eq!(waits[299], 30.0);
+    // A promise no longer counts once its time has passed.
     goes_on(&mut model, &mut now);
     while check(&mut model, now, BUDGET).is_ok() {
         model.entered(now);
@@ -292,7 +293,7 @@ fn a_free_slot_is_never_refused_and_no_worker_is_no_reason() {
     assert_eq!(check(&mut model, now, Duration::ZERO), Ok(()));
     model.entered(now);
     assert!(check(&mut model, now, Duration::ZERO).is_err());
-    // Whether anybody takes jobs is for the queue to say.
+    // Whether there is a worker is for the queue to report.
     model.supplied(now, None);
     assert_eq!(check(&mut model, now, Duration::ZERO), Ok(()));
     assert!(RETRY.contains(&model.refuse_anyway(now).retry_after));
@@ -323,7 +324,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever happens, it answers, within the contract's bounds, and the more readily the more
+    /// The model always answers within the contract's bounds, and accepts more readily the more
     /// time there is.
     #[test]
     fn it_always_answers(steps in proptest::collection::vec(step(), 0..200), left in 0..6_000_u64) {

@@ -1,8 +1,8 @@
 //! Circuit breaker of a fallback. Pure: the clock is passed in.
 //!
-//! It is closed until something goes wrong for which the backend itself is to blame. Then it is open
-//! for a pause, after which one job may try (half-open). If that fails too, the next pause is twice
-//! as long.
+//! It is closed until something goes wrong for which the backend itself is to blame. Then it is
+//! open for a pause, after which one job may try (half-open). If that fails too, the next pause is
+//! twice as long.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ enum State {
     Probing { trip: Trip },
 }
 
-/// Why it opened.
+/// The reason why a breaker opened.
 #[derive(Clone, Debug)]
 struct Trip {
     pause: Duration,
@@ -48,14 +48,14 @@ pub(crate) enum BreakerState {
     Closed,
     /// The next job, or the one that is under way, decides.
     HalfOpen {
-        /// What went wrong last.
+        /// The last failure.
         reason: String,
     },
     /// The backend is not used.
     Open {
-        /// For how much longer.
+        /// The time until the next trial.
         left: Duration,
-        /// What went wrong.
+        /// The failure that opened it.
         reason: String,
     },
 }

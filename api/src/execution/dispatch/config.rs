@@ -26,23 +26,24 @@ pub struct FallbackConfig {
 /// A worker that is sent jobs directly (`EXECUTOR_URL`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutorConfig {
-    /// Where its routes are.
+    /// The base address of its routes.
     pub(super) url: Url,
-    /// What it wants to see (`WARREN_WORKER_SECRET`), as a whole header. Never in a debug print.
+    /// The secret that it expects (`WARREN_WORKER_SECRET`), as a whole header. Never in a debug
+    /// print.
     pub(super) authorization: Option<HeaderValue>,
 }
 
 /// A Judge0 (`JUDGE0_URL`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judge0Config {
-    /// Where its routes are.
+    /// The base address of its routes.
     pub(super) url: Url,
     /// Its key (`JUDGE0_API_KEY`). Never in a debug print.
     pub(super) key: Option<HeaderValue>,
     pub(crate) pauses: PollPauses,
 }
 
-/// The pauses before each look at submissions that are not done.
+/// The pauses before each poll of unfinished submissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PollPauses {
     /// The first; each further one is half as long again.
@@ -71,7 +72,7 @@ impl Judge0Config {
 }
 
 impl FallbackConfig {
-    /// Reads the configuration; what cannot be used is recorded in `env`.
+    /// Reads the configuration. A value that cannot be used is recorded in `env` as a fault.
     pub(crate) fn from_env(env: &mut Env) -> Self {
         Self {
             executor: executor(env),
@@ -138,7 +139,7 @@ fn url(env: &mut Env, name: &str, example: &str) -> Option<Url> {
         );
         return None;
     };
-    // Routes are joined to it, and the last segment would be replaced.
+    // Without a slash at the end, joining a route would replace the last segment.
     let path = url.path().trim_end_matches('/');
     let path = path.strip_suffix("/execute").unwrap_or(path).to_owned();
     url.set_path(&format!("{path}/"));
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn there_is_none_unless_configured() {
         assert_eq!(read([]), (FallbackConfig::default(), vec![]));
-        // The secret alone is the worker's.
+        // Without an address, the secret is the worker's own setting.
         assert_eq!(read([(WORKER_SECRET, "s")]).0, FallbackConfig::default());
     }
 

@@ -15,7 +15,7 @@ use crate::execution::Acceptance;
 /// `Retry-After` while something is down: workers, brokers, container engines.
 const RETRY_LATER: Duration = Duration::from_secs(5);
 
-/// The message to a caller whose job there is no time for.
+/// The message for a job that could not be done in time.
 pub(crate) const OVERLOADED: &str = "There are more jobs than can be done in time. Retry after the number of seconds in Retry-After; if you operate this service, add workers.";
 
 /// A reason why there is no reply.
@@ -39,12 +39,12 @@ pub(crate) enum DispatchError {
     /// Several backends were tried; these are their errors.
     #[error("tried {} backends", .backends.len())]
     Several {
-        /// In the order in which they were tried.
+        /// The errors, in the order in which the backends were tried.
         backends: Vec<(BackendName, DispatchError)>,
-        /// The one that the caller receives.
+        /// The index of the error that the caller receives.
         decisive: usize,
     },
-    /// There is nothing that runs jobs.
+    /// No backend that runs jobs is configured.
     #[error("no backend that runs jobs is configured")]
     NoBackend,
 }
@@ -124,8 +124,8 @@ impl DispatchError {
         }
     }
 
-    /// Builds the answer to the caller of that job. `room_in` is called only if other jobs are in the
-    /// way, and returns when they will have been done.
+    /// Builds the answer to the caller of that job. `room_in` returns when other jobs will have
+    /// made room; it is called only if they are in the way.
     pub(crate) fn into_problem(self, job_id: JobId, room_in: impl FnOnce() -> Duration) -> Problem {
         let mut room_in = Some(room_in);
         self.problem(job_id, &mut || {
@@ -224,9 +224,9 @@ pub(crate) fn failure_problem(job_id: JobId, failure: &JobFailure) -> Problem {
         FailureCode::SandboxUnavailable => retry("sandbox_unavailable", message, RETRY_LATER),
         FailureCode::UnsupportedJob => retry("unsupported_job", message, RETRY_LATER),
         FailureCode::DeadlinePassed => Problem::new(504, "timed_out", message),
-        // By somebody else: a caller who has gone is not answered.
+        // Cancelled by somebody else: a caller who has left gets no answer.
         FailureCode::Cancelled => Problem::new(409, "cancelled", message),
-        // Not to be sent again by a machine: the job may well be the cause.
+        // A client must not retry it automatically: the job may well be the cause.
         FailureCode::WorkerCrashed => Problem::new(500, "worker_crashed", message),
     };
     problem.with_details(details(job_id, true))
@@ -236,7 +236,7 @@ fn retry(code: &'static str, message: impl Into<String>, after: Duration) -> Pro
     Problem::new(503, code, message).retry_after(after)
 }
 
-/// `resultUrl` only where there is, or may come, something to see.
+/// Builds the details, with `resultUrl` only if there is, or may come, a result.
 fn details(job_id: JobId, has_result: bool) -> Value {
     if has_result {
         json!({ "jobId": job_id, "resultUrl": format!("/api/executions/{job_id}") })

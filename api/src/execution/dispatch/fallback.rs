@@ -25,7 +25,7 @@ use crate::store::{End, Execution};
 use crate::sync::Lock;
 use warren_http::Budget;
 
-/// With less than this left, no fallback could answer.
+/// The least time left with which a fallback is tried.
 const WORTHWHILE: Duration = Duration::from_millis(400);
 /// The longest that a job may take there if its own bound fails.
 const LATEST: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ pub(super) trait Remote: Send + Sync + 'static {
     /// Returns the most jobs that it is sent at a time.
     fn max_jobs(&self) -> usize;
 
-    /// Has the job run. Bounded in time, though not by the caller's.
+    /// Runs the job. Bounded in time, though not by the caller's.
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Outcome, Fault>>;
 
     /// Checks its health, as cheaply as possible.
@@ -47,9 +47,9 @@ pub(super) trait Remote: Send + Sync + 'static {
 
 /// The result of a check.
 pub(super) struct Checked {
-    /// How long it took to ask, now or lately.
+    /// The latency of this check, or of a recent one.
     pub(super) latency: Option<Duration>,
-    /// A fact worth knowing.
+    /// A detail for operators.
     pub(super) detail: String,
 }
 
@@ -85,7 +85,7 @@ impl Fallback {
             && !matches!(self.breaker_state(), BreakerState::Open { .. })
     }
 
-    /// Has the job run, and waits for it until the budget is over.
+    /// Runs the job, and waits for its result until the budget is over.
     pub(super) async fn run(
         &self,
         job: &Job,
@@ -113,7 +113,7 @@ impl Fallback {
         let reply = match timeout_at(budget.answer_by(), &mut receiver).await {
             Ok(reply) => reply.ok(),
             Err(_elapsed) => {
-                // It may have come in this very moment; what comes later is recorded.
+                // The result may have arrived just now. A later one is recorded.
                 receiver.close();
                 match receiver.try_recv() {
                     Ok(reply) => Some(reply),
@@ -148,8 +148,8 @@ impl Fallback {
         Ok((permit, guard))
     }
 
-    /// Checks its health within `bound`. A fallback whose breaker is open is not asked: it is down. A
-    /// check that takes longer goes on, so that its result is known next time.
+    /// Checks its health within `bound`. A fallback whose breaker is open is not asked: it is down.
+    /// A check that takes longer goes on, so that its result is known next time.
     pub(crate) async fn health(&self, bound: Duration) -> ServiceHealth {
         let report = |status, latency: Option<Duration>, detail| ServiceHealth {
             status,
@@ -223,7 +223,7 @@ fn late_record(job: &Job, late: Result<Reply, Fault>) -> Execution {
 struct HangUp(Option<AbortHandle>);
 
 impl HangUp {
-    /// The caller is about to be answered; the work goes on if there is any left.
+    /// Lets the work go on, if there is any left, because the caller is about to be answered.
     fn stay(mut self) {
         self.0 = None;
     }
@@ -238,7 +238,7 @@ impl Drop for HangUp {
     }
 }
 
-/// A trial of the breaker, reported whatever happens.
+/// A trial of the breaker. Its end is reported whatever happens.
 struct TrialGuard {
     breaker: Arc<Lock<Breaker>>,
     trial: Option<Trial>,

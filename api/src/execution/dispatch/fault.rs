@@ -10,9 +10,9 @@ use crate::execution::Acceptance;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Fault {
-    /// What kind, for programs.
+    /// The kind of fault, for programs.
     pub(super) code: &'static str,
-    /// What happened and what to do, for people.
+    /// A message for people: what happened and what to do.
     pub(super) message: String,
     /// Whether the job may have been run.
     pub(super) acceptance: Acceptance,
@@ -75,7 +75,8 @@ impl Fault {
         }
     }
 
-    /// Builds the fault of an exchange that broke off. Omits the library's words, which hold the address.
+    /// Builds the fault of an exchange that broke off. Omits the library's message, which quotes
+    /// the address.
     pub(super) fn broken(code: &'static str, who: &str, error: &ClientError) -> Self {
         let (acceptance, what) = match error {
             ClientError::Http(error) if error.is_connect() => {

@@ -35,7 +35,7 @@ pub(crate) struct Dispatch {
     backends: Vec<Backend>,
 }
 
-/// A backend: something that gets a job run.
+/// A backend, which runs jobs.
 pub(crate) enum Backend {
     /// The queue: any worker may take the job.
     Queue(Arc<dyn ApiQueue>),
@@ -69,8 +69,8 @@ impl Backend {
         }
     }
 
-    /// Returns whether it has capacity while this Warren's workers have none. The executor is one of
-    /// these workers, and its slots are promised to admitted jobs.
+    /// Returns whether it has capacity while this Warren's workers have none. The executor is one
+    /// of these workers, and its slots are promised to admitted jobs.
     fn takes_overflow(&self) -> bool {
         match self {
             Self::Fallback(fallback) => {
@@ -102,9 +102,9 @@ impl Dispatch {
         Ok(Self { backends })
     }
 
-    /// Gets the job run and waits for the reply, within `budget`. If a backend has certainly not taken
-    /// the job, the next one is tried. If all have refused, the caller receives the first refusal,
-    /// since that is the one to be mended, with the others in its details.
+    /// Runs the job and waits for the reply, within `budget`. If a backend has certainly not taken
+    /// the job, the next one is tried. If all have refused it, the caller receives the first
+    /// refusal, because that is the one to fix, with the others in its details.
     pub(crate) async fn run(
         &self,
         job: &Job,
@@ -120,7 +120,7 @@ impl Dispatch {
         self.backends.iter().any(Backend::takes_overflow)
     }
 
-    /// Gets a job run that this Warren's workers have no time for.
+    /// Runs a job that this Warren's workers have no time for.
     pub(crate) async fn overflow(
         &self,
         job: &Job,

@@ -51,7 +51,7 @@ enum WaitStage {
 
 impl ReplyWait<'_> {
     async fn reply(&mut self, budget: Budget) -> Result<Reply, DispatchError> {
-        // A queue that forgets its own bound must not hold the caller.
+        // Bounded here, too: a queue that exceeds its own bound must not hold the caller.
         let submitted = timeout_at(budget.answer_by(), self.queue.submit(self.job)).await;
         let pending = submitted.map_err(|_elapsed| DispatchError::TimedOut)??;
         self.stage = WaitStage::Submitted(Box::new(pending));
@@ -65,8 +65,8 @@ impl ReplyWait<'_> {
         })
     }
 
-    /// Ends the wait, since the caller is about to be answered. The job, if there is one, goes on: the
-    /// answer says where its result will be.
+    /// Ends the wait, since the caller is about to be answered. The job, if there is one, goes on:
+    /// the answer says where its result will be.
     fn end(&mut self) {
         if let WaitStage::Submitted(pending) = std::mem::replace(&mut self.stage, WaitStage::Over)
             && let Some(reply) = pending.abandon()
@@ -75,8 +75,8 @@ impl ReplyWait<'_> {
         }
     }
 
-    /// Records a reply that arrived at the moment at which the wait ended: the queue has already handed
-    /// it over.
+    /// Records a reply that arrived just when the wait ended, because the queue has delivered it
+    /// already.
     fn record(&self, mut reply: Reply) {
         reply.job.get_or_insert_with(|| Box::new(self.job.clone()));
         self.recorder.record(Execution::of_unclaimed(reply));

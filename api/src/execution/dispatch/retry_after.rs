@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// RapidAPI's own header for it.
+/// RapidAPI's own header for this pause.
 const RAPID_API_RESET: &str = "x-ratelimit-requests-reset";
 
-/// Returns what the headers ask for, in seconds. A date is not understood; then the breaker's own
-/// pause applies.
+/// Returns the pause that the headers ask for, in seconds. A date is ignored; then the breaker's
+/// own pause applies.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let said = headers
         .get(RETRY_AFTER)

@@ -17,11 +17,12 @@ use crate::store::{Claim, ClaimKey, Claimed, End, Execution, OVERDUE, Store, Sto
 
 /// How long a key refers to its job.
 const LAPSES_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often one request looks at a key whose claim keeps changing.
+/// How many times one request tries a key whose claim keeps changing.
 const LOOKS: usize = 4;
 /// The longest that an answer waits for its key to be released.
 const RELEASE_TIME: Duration = Duration::from_millis(500);
-/// The most keys that are released at a time, and the attempts for each with the pause between them.
+/// The most keys that are released at a time, and the attempts for each with the pause between
+/// them.
 const RELEASES: usize = 64;
 const RELEASE_TRIES: u32 = 6;
 const RELEASE_PAUSE: Duration = Duration::from_millis(500);
@@ -42,7 +43,7 @@ pub(crate) enum FirstOrReplay {
 pub(crate) struct HeldKey(Option<(Arc<dyn Store>, ClaimKey, JobId)>);
 
 impl HeldKey {
-    /// Leaves the key to its job.
+    /// Keeps the key claimed for its job.
     pub(crate) fn keep(self) {
         drop(self);
     }
@@ -65,8 +66,8 @@ pub(crate) struct Idempotency {
 }
 
 impl Idempotency {
-    /// Returns whether a request is the first with its key, by `by` at the latest. A request without a
-    /// key always is.
+    /// Returns whether a request is the first with its key, by `by` at the latest. A request
+    /// without a key always is.
     pub(crate) async fn begin(
         &self,
         keyed: Option<Keyed>,
@@ -83,7 +84,7 @@ impl Idempotency {
             due_at: job.deadline.at(),
             lapses_at: EpochMillis::now() + LAPSES_AFTER,
         };
-        // If the store does not answer, or the caller leaves, it may have the claim all the same.
+        // The store may hold the claim even if it does not answer, or if the caller leaves.
         let mut guard =
             UnconfirmedClaim(Some((Arc::clone(&self.store), claim.key.clone(), job.id)));
         match timeout_at(by, self.take(&claim)).await {
@@ -107,7 +108,8 @@ impl Idempotency {
         }
     }
 
-    /// Claims the key. Returns `None` if the claim is this request's, else the claim that it lost to.
+    /// Claims the key. Returns `None` if the claim is this request's, else the claim that it lost
+    /// to.
     async fn take(&self, claim: &Claim) -> Result<Option<Box<Claim>>, StoreError> {
         let mut instead_of = None;
         let mut looks = LOOKS;
@@ -129,8 +131,8 @@ impl Idempotency {
     }
 }
 
-/// Returns whether the job of an earlier request came to nothing, so that this one may run: its API
-/// died, or it failed in a way that another attempt may mend.
+/// Returns whether the job of an earlier request has no lasting result, so that this one may run:
+/// its API died, or it failed in a way that a retry may fix.
 fn gives_way(claim: &Claim, record: Option<&Execution>) -> bool {
     match record.map(|execution| &execution.end) {
         None | Some(End::Pending) => claim.due_at + OVERDUE < EpochMillis::now(),

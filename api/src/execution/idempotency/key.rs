@@ -8,9 +8,9 @@ use warren_protocol::ids::RoomId;
 use crate::access::caller::Caller;
 use crate::store::{ClaimKey, Fingerprint};
 
-/// `Idempotency-Key`.
+/// The header of a request's key.
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// `Idempotency-Replayed`, on an answer about an earlier request's job.
+/// The header of an answer about an earlier request's job.
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The longest key.
 const MAX_LEN: usize = 255;
@@ -23,8 +23,8 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
-    /// Reads the key; `None` without one. The same key of another caller or in another room is another
-    /// key. Of the request, only the body counts: headers say only how to be answered.
+    /// Reads the key; `None` without one. The same key of another caller or in another room is
+    /// another key. Only the body of the request counts, because headers only say how to answer.
     pub(crate) fn of(
         headers: &HeaderMap,
         caller: &Caller,
@@ -39,8 +39,8 @@ impl Keyed {
         let (Some(key), None) = (key, given.next()) else {
             return Err(invalid());
         };
-        // `Debug` tells all callers apart, since it is derived. Keys in the store depend on it: renaming
-        // `Caller` or its parts would forget the claims of the last 24 hours.
+        // `Debug` tells all callers apart, since it is derived. Keys in the store depend on it:
+        // renaming `Caller` or its parts would forget the claims of the last 24 hours.
         let caller = format!("{caller:?}");
         Ok(Some(Self {
             key: ClaimKey::of([&caller, room.as_str(), key]),

@@ -11,10 +11,10 @@ use super::super::{Claim, ClaimKey, Fingerprint};
 use super::codes::is_duplicate;
 use super::document::{from_bson, to_bson};
 
-/// How often a key that changes hands under ours is looked at again.
+/// How many times to try a key that is claimed and released by others in between.
 const LOOKS: usize = 8;
 
-/// A document of the collection, but for `_id`, which is the key.
+/// A document of the collection without its `_id`, which is the key.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ClaimFields {
@@ -24,7 +24,7 @@ struct ClaimFields {
     lapses_at: DateTime,
 }
 
-/// Claims; `None` if it is ours, else whose it is.
+/// Claims a key. Returns `None` if it is ours now, else the claim that has it.
 pub(super) async fn claim(
     claims: Collection<Document>,
     claim: &Claim,
@@ -56,15 +56,15 @@ pub(super) async fn claim(
         }
         looks -= 1;
         match claims.find_one(doc! { "_id": key }).await? {
-            // From an earlier try of ours whose answer was lost.
+            // From our own earlier attempt whose answer was lost.
             Some(found) if found.get_str("jobId").is_ok_and(|found| found == job) => {
                 return Ok(None);
             }
             Some(theirs) => return Ok(Some(theirs)),
             None if looks == 0 => {
-                return Err(MongoError::custom("the claim changes hands all the time"));
+                return Err(MongoError::custom("claimed and released on every attempt"));
             }
-            // Given back in this moment.
+            // Released between our insert and our look.
             None => {}
         }
     }

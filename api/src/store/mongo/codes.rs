@@ -2,8 +2,8 @@
 
 use mongodb::error::{Error as MongoError, ErrorKind, WriteFailure};
 
-/// MongoDB's codes for a unique index violated, and for documents that are too large or that the
-/// collection's validator refuses: no second try will change these.
+/// MongoDB's codes for a violated unique index, and for documents that are too large or that the
+/// collection's validator refuses. A retry cannot change any of these.
 const DUPLICATE_KEY: i32 = 11_000;
 
 /// Returns the error code of the server, if the error has one.

@@ -13,18 +13,18 @@ use super::codes::code_of;
 
 const EXECUTIONS: &str = "executions";
 const CLAIMS: &str = "claims";
-/// Where they are if the URI names no database.
+/// The database to use if the URI names none.
 const DEFAULT_DATABASE: &str = "warren";
-/// How long to look for a server that takes writes, unless the URI says otherwise. The driver's
-/// own 30 s would hide an outage from `/api/health` and hold the recorder.
+/// How long to look for a server that accepts writes, unless the URI says otherwise. The driver's
+/// own 30 s would hide an outage from `/api/health` and hold up the recorder.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// What versions before the history could be listed had instead of [`by_room`].
+/// The index that versions without a history listing had instead of [`by_room`].
 const OLD_BY_ROOM: &str = "room_1_submittedAt_-1";
-/// MongoDB's code for an index that is there with other options.
+/// MongoDB's code for an index that exists with other options.
 const INDEX_OPTIONS_CONFLICT: i32 = 85;
 
-/// Where things are kept.
+/// The collections of the store.
 #[derive(Clone)]
 pub(super) struct Collections {
     /// One document for each job.
@@ -33,8 +33,8 @@ pub(super) struct Collections {
     pub(super) claims: Collection<Document>,
 }
 
-/// Connects and sees to the indexes. Fails while no server can be reached, and is then tried anew
-/// by the next operation.
+/// Connects and creates the indexes. Fails while no server can be reached; the next operation
+/// retries it.
 pub(super) async fn connect(
     uri: ConnectionString,
     retention: Retention,
@@ -45,7 +45,7 @@ pub(super) async fn connect(
         .get_or_insert(SERVER_SELECTION_TIMEOUT);
     options.connect_timeout.get_or_insert(CONNECT_TIMEOUT);
     options.app_name.get_or_insert_with(|| "warren".to_owned());
-    // Whatever the URI says: less would lose acknowledged records in a fail-over.
+    // Overrides the URI: less would lose acknowledged records in a fail-over.
     options.write_concern = Some(
         WriteConcern::builder()
             .w(Acknowledgment::Majority)
@@ -74,22 +74,23 @@ pub(super) async fn connect(
         .any(|name| name == OLD_BY_ROOM)
         && let Err(error) = executions.drop_index(OLD_BY_ROOM).await
     {
-        // Another API was faster; or it stays, and costs a little.
+        // Another API has dropped it first, or it stays and costs a little.
         tracing::debug!(
             error = &error as &dyn std::error::Error,
-            "an old index stays"
+            "failed to drop an unused index; leaving it"
         );
     }
     Ok(collections)
 }
 
-/// The order of a room's history; the rest lets filters look at the index alone.
+/// Returns an index in the order of a room's history. Its last two keys let filters use the index
+/// alone.
 fn by_room() -> IndexModel {
     let keys = doc! { "room": 1, "submittedAt": -1, "_id": -1, "language": 1, "status": 1 };
     IndexModel::builder().keys(keys).build()
 }
 
-/// Has documents deleted so long after the time in `field`, whatever was said before.
+/// Makes MongoDB delete documents `span` after the time in `field`, replacing any earlier setting.
 async fn expire(
     database: &Database,
     collection: &Collection<Document>,
@@ -114,7 +115,7 @@ async fn expire(
     let Err(error) = database.run_command(change).await else {
         return Ok(());
     };
-    // A user who may only read and write may still make indexes.
+    // A user who may only read and write may still create indexes.
     tracing::info!(
         error = &error as &dyn std::error::Error,
         "cannot change the retention in place; rebuilding its index"

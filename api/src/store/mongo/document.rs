@@ -9,7 +9,7 @@ use warren_protocol::time::EpochMillis;
 
 use super::super::{End, Execution, JobOrigin};
 
-/// A document of the collection, but for `_id`, which is the job's id.
+/// A document of the collection without its `_id`, which is the job's id.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Fields {

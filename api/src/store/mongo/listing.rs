@@ -10,13 +10,13 @@ use super::super::listing::SummaryParts;
 use super::super::{ExecutionStatus, Listing, Page, PageSize, STORE_TIMEOUT};
 use super::document::{from_bson, to_bson};
 
-/// What is asked of the collection.
+/// A query of the collection.
 pub(super) struct Query {
     filter: Document,
     limit: i64,
 }
 
-/// A document's part that a summary needs.
+/// The part of a document that a summary needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
@@ -42,7 +42,7 @@ pub(super) fn query(listing: &Listing) -> Query {
     let mut all = Vec::new();
     if let Some(after) = listing.after {
         let (time, id) = (to_bson(after.submitted_at), after.job_id.to_string());
-        // Redundant, and what bounds the walk through the index.
+        // Redundant, but it bounds the scan of the index.
         filter.insert("submittedAt", doc! { "$lte": time });
         all.push(doc! { "$or": [
             { "submittedAt": { "$lt": time } },

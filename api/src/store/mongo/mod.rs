@@ -27,24 +27,24 @@ use super::{
 };
 
 const NAME: &str = "mongodb";
-/// How many operations are under way at once; one more waits for a place. An operation that timed
-/// out keeps its place until the driver lets go of it, so that a hung server gathers no tasks.
+/// How many operations run at once; further ones wait for a permit. An operation that timed out
+/// keeps its permit until the driver ends it, so that a hung server accumulates no tasks.
 const MAX_OPERATIONS: usize = 64;
 const NEVER_TAKEN: [i32; 3] = [121, 10_334, 17_280];
 
-/// Executions and claims in collections of a MongoDB database.
+/// A store in collections of a MongoDB database.
 pub struct MongoStore {
     uri: ConnectionString,
     retention: Retention,
-    // Made on first use: Warren starts, and runs on, while MongoDB is away.
+    // Connected on first use, so that Warren starts and runs while MongoDB is unavailable.
     collections: Arc<OnceCell<Collections>>,
     operations: Arc<Semaphore>,
     closed: CancellationToken,
 }
 
 impl MongoStore {
-    /// A store at `uri`, which may name the database (`/warren`) and any driver option. Does not
-    /// connect yet.
+    /// Creates a store at `uri`, which may name the database (`/warren`) and any driver option.
+    /// Does not connect yet.
     ///
     /// # Errors
     /// [`StoreError::InvalidUri`].
@@ -58,7 +58,7 @@ impl MongoStore {
         })
     }
 
-    /// The same, keeping executions for so long.
+    /// Sets how long executions are kept.
     #[must_use]
     pub fn keeping(self, retention: Retention) -> Self {
         Self { retention, ..self }
@@ -171,7 +171,7 @@ impl Store for MongoStore {
 
     fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            // The primary's sign of life: a secondary takes no records.
+            // Asks the primary: a secondary accepts no records.
             self.run(|all| async move {
                 let database = all.executions.client().database("admin");
                 database.run_command(doc! { "ping": 1 }).await.map(drop)
@@ -195,7 +195,7 @@ impl Store for MongoStore {
     }
 }
 
-/// Inserts unless there is a record already.
+/// Inserts a record unless there is one already.
 async fn insert(
     executions: Collection<Document>,
     id: String,
@@ -209,19 +209,19 @@ async fn insert(
     }
 }
 
-/// Inserts, or takes the place of a pending record.
+/// Inserts a record, or replaces a pending one.
 async fn settle(
     executions: Collection<Document>,
     id: String,
     fields: Document,
 ) -> Result<(), MongoError> {
     let pending = doc! { "_id": id, "status": End::Pending.status() };
-    // $set leaves what only the pending record knew.
+    // $set keeps the fields that only the pending record has.
     let set = doc! { "$set": fields };
     let upsert = executions.update_one(pending.clone(), set.clone());
     match upsert.upsert(true).await {
-        // There is a settled record, or a pending one came between our look and our insert: once
-        // more without inserting tells.
+        // There is a settled record, or a pending one was inserted between our look and our insert.
+        // An update without inserting handles both.
         Err(error) if is_duplicate(&error) => executions.update_one(pending, set).await.map(drop),
         result => result.map(drop),
     }

@@ -7,7 +7,7 @@ use warren_protocol::time::EpochMillis;
 use super::super::{Claim, ClaimKey, Fingerprint};
 use super::row::{from_sql, to_sql};
 
-/// Whose the key is.
+/// The claim that has a key.
 pub(super) struct Holder {
     fingerprint: String,
     job: String,
@@ -15,13 +15,13 @@ pub(super) struct Holder {
     lapses_at: i64,
 }
 
-/// Claims, in one step; whose the key is then.
+/// Claims a key in one step. Returns the claim that has it then.
 pub(super) fn claim(
     connection: &Connection,
     claim: &Claim,
     instead_of: Option<JobId>,
 ) -> rusqlite::Result<Holder> {
-    // A row is returned only if one was written; the update that changes nothing is for that.
+    // SQLite returns a row only if it wrote one, so a lost claim updates the row to its own values.
     let mut statement = connection.prepare_cached(
         "INSERT INTO claims VALUES (:key, :fingerprint, :job, :due, :lapses)
          ON CONFLICT (key) DO UPDATE SET

@@ -6,12 +6,12 @@ use super::super::listing::SummaryParts;
 use super::super::{ExecutionStatus, Listing};
 use super::row::{from_sql, to_sql};
 
-/// Up to one row more than fits on a page.
+/// Selects up to one row more than fits on a page.
 pub(super) fn select(
     connection: &Connection,
     listing: &Listing,
 ) -> rusqlite::Result<Vec<SummaryParts>> {
-    // A time for either bound of what is pending; of other standings, none.
+    // Pending and lost differ by when they were due. No other status needs a bound.
     let border = to_sql(Listing::lost_before());
     let (lost_before, not_before) = match listing.status {
         Some(ExecutionStatus::Lost) => (Some(border), None),
@@ -34,7 +34,7 @@ pub(super) fn select(
     let rows = statement.query_map(
         named_params! {
             ":room": listing.room.as_str(),
-            // Without a cursor, before the end of all time.
+            // Without a cursor the page begins at the newest.
             ":time": after.map_or(i64::MAX, |after| to_sql(after.submitted_at)),
             ":id": after.map(|after| after.job_id.to_string()).unwrap_or_default(),
             ":language": listing.language.as_ref().map(|language| language.as_str()),

@@ -29,22 +29,22 @@ use super::{
 use crate::sync::Lock;
 
 const NAME: &str = "sqlite";
-/// How many operations wait for the database's thread; one more waits for a place.
+/// How many operations are queued for the database's thread; further ones wait for space.
 const PENDING_OPERATIONS: usize = 64;
-/// How long another process may hold the file's lock. Below [`STORE_TIMEOUT`], so that SQLite's
-/// own words are the ones reported.
+/// How long another process may hold the file's lock. Below [`STORE_TIMEOUT`], so that SQLite's own
+/// error is the one reported.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Executions and claims in a file of this machine.
+/// A store in a file of this machine.
 pub struct SqliteStore {
     // None once closed.
     operations: Lock<Option<mpsc::Sender<Operation>>>,
-    // Cancelled when the thread has let go of the file.
+    // Cancelled when the thread has closed the file.
     closed: CancellationToken,
 }
 
 impl SqliteStore {
-    /// Opens the file, or makes it (readable by its owner only) together with its directory.
+    /// Opens the file, or creates it (readable by its owner only) together with its directory.
     ///
     /// # Errors
     /// [`StoreError::Open`] or [`StoreError::TooNew`].
@@ -52,7 +52,7 @@ impl SqliteStore {
         Self::open_keeping(path, Retention::default()).await
     }
 
-    /// The same, keeping executions for so long.
+    /// As [`SqliteStore::open`], with a retention of its own.
     ///
     /// # Errors
     /// As [`SqliteStore::open`].
@@ -208,7 +208,7 @@ impl Store for SqliteStore {
     }
 }
 
-/// The thread's life: one operation after the other until all senders are gone.
+/// Runs operations one after the other until all senders are dropped.
 fn work(connection: &Connection, mut queue: mpsc::Receiver<Operation>) {
     while let Some(operation) = queue.blocking_recv() {
         operation(connection);
@@ -223,7 +223,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
             .create(directory)
             .map_err(|error| cannot_open(path, error))?;
     }
-    // SQLite would make the file with the umask's rights; -wal and -shm take after it.
+    // SQLite would create it with the umask's permissions; -wal and -shm inherit the file's.
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o600);
     options
@@ -242,7 +242,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Sets the connection up and brings the schema up to date; the version that was found.
+/// Sets the connection up and brings the schema up to date. Returns the version that is there then.
 fn prepare(connection: &Connection) -> rusqlite::Result<i64> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

@@ -6,7 +6,7 @@ use warren_protocol::time::EpochMillis;
 
 use super::super::{End, Execution, JobOrigin};
 
-/// What is written of an execution.
+/// A row to write.
 pub(super) struct NewRow {
     id: String,
     origin: Option<JobOrigin>,
@@ -78,7 +78,7 @@ impl NewRow {
     }
 }
 
-/// What is read back.
+/// A row that was read.
 pub(super) struct OldRow {
     room: Option<String>,
     language: Option<String>,

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// The version of the schema, in the file's `user_version`.
 pub(super) const SCHEMA_VERSION: i64 = 2;
-/// What makes each version out of the one before it.
+/// The migration to each version from the one before it.
 const VERSIONS: [&str; 2] = [FIRST, HISTORY];
 
 /// Times are milliseconds since the epoch; `result` and `failure` are JSON.
@@ -23,8 +23,8 @@ const FIRST: &str = "
     CREATE INDEX IF NOT EXISTS executions_by_room ON executions (room, submitted_at DESC);
 ";
 
-/// The table is made anew so that what is long comes last: a row's columns are read in their order.
-/// The room's index has what its filters ask for; the other is for what has been kept long enough.
+/// Rebuilds the table so that the long columns come last, because SQLite reads a row's columns in
+/// order. The room's index has the columns that its filters need; the other finds expired rows.
 const HISTORY: &str = "
     ALTER TABLE executions RENAME TO old_executions;
     CREATE TABLE executions (
@@ -59,7 +59,8 @@ const HISTORY: &str = "
     CREATE INDEX claims_by_age ON claims (lapses_at);
 ";
 
-/// Brings the schema up to date, whoever else opens the file just now; the version then.
+/// Brings the schema up to date, also while other processes open the file. Returns the version
+/// then.
 pub(super) fn upgrade(connection: &Connection) -> rusqlite::Result<i64> {
     let change = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let found: i64 = change.pragma_query_value(None, "user_version", |row| row.get(0))?;

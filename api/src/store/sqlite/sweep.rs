@@ -10,15 +10,15 @@ use super::super::Retention;
 use super::operation::Operation;
 use super::row::to_sql;
 
-/// How many rows are deleted in one go.
+/// How many rows are deleted at once.
 const BATCH: u16 = 256;
-/// Between two of them, for others' operations.
+/// The pause between two batches, which leaves time for other operations.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often it is looked for more, for the usual retentions.
+/// The longest interval between two sweeps; it holds for the usual retentions.
 const EVERY: Duration = Duration::from_secs(60);
 const AT_LEAST: Duration = Duration::from_millis(100);
 
-/// Goes on until the store is closed.
+/// Deletes expired rows until the store is closed.
 pub(super) async fn sweep(operations: mpsc::WeakSender<Operation>, retention: Retention) {
     let every = (retention.span() / 10).clamp(AT_LEAST, EVERY);
     loop {
@@ -39,7 +39,7 @@ pub(super) async fn sweep(operations: mpsc::WeakSender<Operation>, retention: Re
             Ok(Err(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "cannot delete old executions; trying on"
+                    "cannot delete expired rows; retrying"
                 );
                 every
             }
@@ -49,7 +49,7 @@ pub(super) async fn sweep(operations: mpsc::WeakSender<Operation>, retention: Re
     }
 }
 
-/// How many were deleted of that of which there were most.
+/// Deletes a batch of each table. Returns the larger of the two counts.
 fn delete(connection: &Connection, retention: Retention) -> rusqlite::Result<usize> {
     let now = EpochMillis::now();
     let before = now.get().saturating_sub(millis(retention.span()));

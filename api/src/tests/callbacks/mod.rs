@@ -1,7 +1,7 @@
 //! Tests of callbacks.
 //!
-//! They are posted to real receivers on loopback, which the operator allows, and not to those that
-//! nobody allowed.
+//! They are posted to real receivers on loopback, which the operator allows, and refused by
+//! default.
 
 mod posted;
 mod receiver;
@@ -27,7 +27,7 @@ use crate::callbacks::{CallbackConfig, CallbackCounts, Lookup, Posting};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const LOOPBACK: (&str, &str) = ("WARREN_CALLBACK_ALLOW", "127.0.0.0/8");
 
-/// Callbacks as these variables have them.
+/// Returns the callback settings of these variables.
 fn configured(variables: &[(&str, &str)]) -> Option<CallbackConfig> {
     let all = [("WARREN_WEBHOOK_SECRET", SECRET)];
     let all = all.iter().chain(variables);
@@ -39,7 +39,7 @@ fn configured(variables: &[(&str, &str)]) -> Option<CallbackConfig> {
     config
 }
 
-/// An API that posts, and a worker whose programs print this.
+/// Returns an API that posts, with a worker whose programs print this.
 async fn bench(variables: &[(&str, &str)]) -> Bench {
     let config = configured(variables);
     let bench = Bench::with(|settings| settings.callbacks = config).await;
@@ -48,7 +48,7 @@ async fn bench(variables: &[(&str, &str)]) -> Bench {
     bench
 }
 
-/// Submits a job whose result is to be posted there; its id.
+/// Submits a job with a callback to that address. Returns its id.
 async fn submit(bench: &Bench, url: &str) -> String {
     let body = json!({ "language": "python", "code": "print('hello')", "callbackUrl": url });
     let answer = bench.post(&body.to_string()).await;
@@ -79,7 +79,7 @@ async fn until(bench: &Bench, what: &str, wanted: impl Fn(CallbackCounts) -> boo
     }
 }
 
-/// A name server that says what it is told to, and counts its questions.
+/// A name server with fixed answers, which counts its queries.
 #[derive(Default)]
 struct Names {
     known: Mutex<Vec<(String, Vec<IpAddr>)>>,
@@ -112,7 +112,7 @@ impl Lookup for Names {
     }
 }
 
-/// Posts with these names instead of this machine's.
+/// Posts with these names instead of this machine's resolver.
 async fn post_by(bench: &Bench, names: &Arc<Names>, stop: CancellationToken) -> Posting {
     let queue = bench.queue.as_ref();
     let lookup = Arc::clone(names) as Arc<dyn Lookup>;

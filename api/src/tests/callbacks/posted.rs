@@ -17,14 +17,14 @@ use super::receiver::{Received, Receiver, Rude, RudeReceiver};
 use super::{LOOPBACK, Names, SECRET, bench, post_by, queue, submit, until};
 use crate::tests::bench::{Bench, Does, SOON};
 
-/// Pauses of a millisecond: two more tries.
+/// Pauses of a millisecond, for two retries.
 const HASTY: (&str, &str) = ("WARREN_CALLBACK_RETRY_MS", "1,1");
 
 fn fails() -> Response {
     StatusCode::INTERNAL_SERVER_ERROR.into_response()
 }
 
-/// Verified as a receiver would, with another implementation than the one that signed.
+/// Verifies a request as a receiver would, with another implementation than the one that signed.
 fn verify(request: &Received) {
     let secret = STANDARD.decode(&SECRET["whsec_".len()..]).unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
@@ -62,7 +62,7 @@ async fn a_result_is_posted_and_signed() {
     assert_eq!(event["type"], "execution.finished");
     let day = event["timestamp"].as_str().unwrap();
     assert!(day.starts_with("20") && day.ends_with('Z'), "{day}");
-    // What is posted is what can be read.
+    // The posted body is what the API shows.
     let read = bench.recorded(&id, "completed").await.body;
     let mut data = event["data"].as_object().unwrap().clone();
     assert_eq!(
@@ -77,7 +77,7 @@ async fn a_result_is_posted_and_signed() {
 }
 
 #[tokio::test]
-async fn what_fails_is_tried_again_and_then_given_up() {
+async fn a_failed_callback_is_retried_and_then_given_up() {
     let bench = bench(&[LOOPBACK, HASTY]).await;
     let _posting = bench.api.post_callbacks().await.unwrap();
     let busy = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "0")]);
@@ -106,7 +106,7 @@ async fn what_fails_is_tried_again_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn gone_is_gone() {
+async fn a_receiver_that_is_gone_is_not_retried() {
     let bench = bench(&[LOOPBACK, HASTY]).await;
     let _posting = bench.api.post_callbacks().await.unwrap();
     let mut receiver = Receiver::new(vec![StatusCode::GONE.into_response()]).await;
@@ -120,7 +120,7 @@ async fn gone_is_gone() {
 async fn redirects_are_not_followed() {
     let bench = bench(&[LOOPBACK, ("WARREN_CALLBACK_RETRY_MS", "1")]).await;
     let _posting = bench.api.post_callbacks().await.unwrap();
-    // Even to where it would be allowed.
+    // Not even to an allowed address.
     let target = Receiver::new(vec![]).await;
     let there = target.url();
     for (given_up, (status, to)) in [
@@ -150,7 +150,7 @@ async fn redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn rude_receivers_hold_nobody() {
+async fn rude_receivers_do_not_hold_up_others() {
     let timeout = ("WARREN_CALLBACK_TIMEOUT_MS", "300");
     let bench = bench(&[LOOPBACK, ("WARREN_CALLBACK_RETRY_MS", "1"), timeout]).await;
     let _posting = bench.api.post_callbacks().await.unwrap();
@@ -189,7 +189,7 @@ async fn a_slow_receiver_does_not_hold_up_another() {
     let mut receiver = Receiver::new(vec![]).await;
     submit(&bench, &receiver.url()).await;
     receiver.next().await;
-    // No try of the slow one's has ended yet: another would have begun in its place.
+    // No post to the slow one has ended yet: another would have begun in its place.
     assert!(slow.count() <= 8, "{}", slow.count());
     until(&bench, "put off", |now| now.put_off >= 62).await;
     assert_eq!(slow.most.load(std::sync::atomic::Ordering::SeqCst), 8);
@@ -209,7 +209,7 @@ async fn a_name_is_looked_up_once_and_what_was_checked_is_called() {
 }
 
 #[tokio::test]
-async fn what_is_cut_off_is_posted_by_another_api() {
+async fn an_interrupted_callback_is_posted_by_another_api() {
     let bench = bench(&[LOOPBACK]).await;
     let receiver = RudeReceiver::new("127.0.0.1:0", Rude::Silent).await;
     let stop = CancellationToken::new();

@@ -19,7 +19,7 @@ use warren_http::{Bounds, serve};
 
 use crate::tests::bench::SOON;
 
-/// One request as it came.
+/// A received request.
 pub(super) struct Received {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
@@ -78,13 +78,13 @@ impl Receiver {
         next.expect("a callback comes").unwrap()
     }
 
-    /// How many requests have come that nobody has looked at.
+    /// Returns how many requests have come that no test has read.
     pub(super) fn more(&self) -> usize {
         self.received.len()
     }
 }
 
-/// What a rude receiver does with each connection.
+/// The fault of a rude receiver on each connection.
 #[derive(Clone, Copy)]
 pub(super) enum Rude {
     /// Never answers.
@@ -101,7 +101,7 @@ pub(super) enum Rude {
 pub(super) struct RudeReceiver {
     pub(super) address: SocketAddr,
     pub(super) connections: Arc<AtomicUsize>,
-    /// How many there were at a time, at most.
+    /// The most connections at a time.
     pub(super) most: Arc<AtomicUsize>,
     _stop: DropGuard,
 }
@@ -128,7 +128,7 @@ impl RudeReceiver {
                         tokio::time::sleep(pause).await;
                         written = peer.write_all(rest).await;
                     }
-                    // Until the other side goes.
+                    // Until the peer closes the connection.
                     while peer.read(&mut asked).await.is_ok_and(|read| read > 0) {}
                     open.fetch_sub(1, Ordering::SeqCst);
                 });

@@ -52,7 +52,7 @@ async fn without_a_secret_nothing_is_accepted() {
     assert_eq!(bench.post(HELLO).await.status.as_u16(), 200);
 }
 
-/// Names of this machine's own that lead to itself, whatever they are.
+/// Returns names of this machine that lead to itself, whatever they are.
 fn names_of_loopback() -> Vec<String> {
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
     let names = hosts.lines().flat_map(|line| {
@@ -73,7 +73,7 @@ fn names_of_loopback() -> Vec<String> {
 #[tokio::test]
 async fn what_leads_to_this_machine_is_not_called() {
     let bench = bench(&[]).await;
-    // As if it had been accepted when the operator allowed it.
+    // As if the operator had allowed it when it was accepted.
     let victim = RudeReceiver::new("127.0.0.1:0", Rude::Silent).await;
     let port = victim.address.port();
     let names = names_of_loopback().into_iter();
@@ -119,7 +119,7 @@ async fn names_that_lead_to_what_is_ours_are_not_called() {
     ];
     for (name, _) in names {
         let url = format!("http://{name}:{}/", victim.address.port());
-        // When it is asked for, nobody knows where it leads.
+        // When it is submitted, it is not known where the name leads.
         let body = json!({ "language": "python", "code": "1", "callbackUrl": url });
         let answer = bench.post(&body.to_string()).await;
         assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
@@ -131,7 +131,7 @@ async fn names_that_lead_to_what_is_ours_are_not_called() {
     assert_eq!(asked.asked.load(std::sync::atomic::Ordering::SeqCst), 7);
 }
 
-/// What the operator allows is called, what lies beside it is not.
+/// An allowed network is called, and its neighbours are not.
 #[tokio::test]
 async fn allowing_one_network_allows_no_other() {
     let bench = bench(&[LOOPBACK]).await;

@@ -13,7 +13,7 @@ use super::{bench, bench_with, cat, python};
 use crate::config::FallbackConfig;
 use crate::tests::bench::{Answer, Bench, EXECUTE, HELLO, post, send};
 
-/// What Judge0 is told to have said.
+/// Returns Judge0's message in the details of an answer.
 #[track_caller]
 fn told(answer: &Answer) -> &str {
     let ways = answer.body["error"]["details"]["ways"].as_array().unwrap();
@@ -30,7 +30,7 @@ fn judge0_health(report: &Answer) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn what_the_next_job_would_meet_as_well_opens_the_breaker() {
+async fn a_fault_that_the_next_job_would_have_too_opens_the_breaker() {
     let internal = python(json!({"input": "internal"}));
     let create = |status, body| Fault::Create(status, &[], body);
     let cases = [
@@ -74,7 +74,7 @@ async fn what_the_next_job_would_meet_as_well_opens_the_breaker() {
         let bench = bench(&judge0).await;
         judge0.fail(fault.clone());
         let answer = bench.post(body).await;
-        // What the queue said stands, unless the job may have been run since.
+        // The queue's error stands, unless the job may have been run since.
         answer.error(
             503,
             if refused {
@@ -105,7 +105,7 @@ async fn what_the_next_job_would_meet_as_well_opens_the_breaker() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_told_before_anything_is_sent() {
+async fn a_wrong_key_is_reported_before_anything_is_sent() {
     let judge0 = Judge0::new(cat).await;
     let bench = bench_with(&judge0, "guess", |_config| {}).await;
     let answer = bench.post(HELLO).await;
@@ -146,7 +146,7 @@ async fn after_a_pause_one_job_tries_it_again_and_decides() {
         tokio::task::yield_now().await;
     }
     assert!(told(&bench.post(HELLO).await).contains("trying"));
-    // Its caller leaves, and with it what it would have told: the next tries.
+    // Its caller leaves, so its result is unknown, and the next job tries.
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     judge0.fail(None);
@@ -168,7 +168,7 @@ async fn pass(span: Duration) {
 }
 
 #[tokio::test]
-async fn how_long_it_wants_to_be_left_alone_is_heeded() {
+async fn the_pause_that_judge0_asks_for_is_kept() {
     for headers in [
         &[("retry-after", "900")][..],
         &[("x-ratelimit-requests-reset", "900")],
@@ -185,7 +185,7 @@ async fn how_long_it_wants_to_be_left_alone_is_heeded() {
 }
 
 #[tokio::test]
-async fn what_concerns_one_job_leaves_the_breaker_closed() {
+async fn a_fault_of_one_job_leaves_the_breaker_closed() {
     let judge0 = Judge0::new(cat).await;
     let bench = bench(&judge0).await;
     let fields = json!([{"language_id": ["language with id 92 is archived"], "stdin": ["is odd"]}]);
@@ -201,13 +201,13 @@ async fn what_concerns_one_job_leaves_the_breaker_closed() {
         "read again: they are not what they were"
     );
 
-    // It has no interpreter for it, but it has others.
+    // It has no interpreter for this language, but for others.
     let answer = bench.post(&python(json!({"input": "exec"}))).await;
     answer.error(503, "judge0_failed");
 }
 
 #[tokio::test]
-async fn who_cannot_be_reached_is_told_and_left_alone() {
+async fn an_unreachable_judge0_is_reported_and_not_used_for_a_while() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);

@@ -13,7 +13,7 @@ use super::server::{CREATE, Fault, Judge0, decoded};
 use super::{bench, bench_with, cat, python};
 use crate::tests::bench::{Bench, Does, EXECUTE, HELLO, post, send};
 
-/// How often a program is sent that the machine has no time for.
+/// How many times to send a program that a busy machine may have no time for.
 const TRIES: usize = 20;
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_job_without_a_worker_is_run_and_recorded_like_any_other() {
 }
 
 #[tokio::test]
-async fn with_a_worker_nothing_leaves_the_house() {
+async fn with_a_worker_nothing_is_sent_to_judge0() {
     let judge0 = Judge0::new(cat).await;
     let bench = bench(&judge0).await;
     bench.worker(Does::Prints("hello\n")).await;
@@ -85,7 +85,7 @@ async fn with_a_worker_nothing_leaves_the_house() {
 async fn test_cases_are_compared_here_and_their_solutions_stay_here() {
     let judge0 = Judge0::new(cat).await;
     let bench = bench(&judge0).await;
-    // More than fit into one batch.
+    // More than fits into one batch.
     let mut cases: Vec<Value> = (0..45)
         .map(|n| json!({"input": format!("{n}"), "expectedOutput": format!("{n}\n")}))
         .collect();
@@ -157,7 +157,7 @@ async fn what_is_too_much_for_one_answer_is_asked_for_in_parts() {
     let cases = vec![json!({"input": "long", "expectedOutput": "x"}); 10];
     let program = python(json!({"testCases": cases}));
     let mut answer = bench.post(&program).await;
-    // So much may take a busy machine longer than its caller waits.
+    // On a busy machine this may take longer than its caller waits.
     for _ in 0..TRIES {
         if answer.status != 504 {
             break;
@@ -216,8 +216,8 @@ async fn a_caller_who_leaves_ends_the_looking() {
     }
     request.abort();
     assert!(request.await.unwrap_err().is_cancelled());
-    // One look may be on its way; then there are no more, which is as many as in the same time
-    // before there were several.
+    // One poll may be on its way. After it there are no more, in as long a time as several took
+    // before.
     let mut looks = judge0.looks();
     loop {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -231,7 +231,7 @@ async fn a_caller_who_leaves_ends_the_looking() {
 }
 
 #[tokio::test]
-async fn what_there_is_no_time_for_here_is_run_there() {
+async fn overflow_runs_on_judge0() {
     let judge0 = Judge0::new(cat).await;
     let wait = Duration::from_secs(2);
     let bench = bench_with(&judge0, super::KEY, |config| config.wait = wait).await;
@@ -242,7 +242,7 @@ async fn what_there_is_no_time_for_here_is_run_there() {
         (200, &"judge0".into())
     );
 
-    // With a Judge0 that takes none either, it is as without.
+    // A Judge0 that accepts no job either changes nothing.
     judge0.fail(Some(Fault::Create(
         503,
         &[],
@@ -260,7 +260,7 @@ async fn what_there_is_no_time_for_here_is_run_there() {
     held.abort();
 }
 
-/// Takes the only slot there is, with a job that is not done.
+/// Takes the only slot with a job that does not end.
 async fn overloaded(bench: &Bench) -> tokio::task::JoinHandle<()> {
     let queue = bench.queue.sibling();
     let slots = Prefetch(NonZeroU16::MIN);

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warren_http::{Bounds, serve};
 
-/// The only key it takes.
+/// The only key that it accepts.
 pub(super) const KEY: &str = "sesame";
 const TEXTS: [&str; 4] = ["stdout", "stderr", "compile_output", "message"];
 const MAX_BATCH: usize = 20;
@@ -30,22 +30,22 @@ const MAX_BATCH: usize = 20;
 /// What a program does with an input: the fields of a submission that is done, in plain text.
 pub(super) type Program = fn(&str) -> Value;
 
-/// What goes wrong.
+/// A fault to switch on.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fault {
-    /// Requests to create are answered with this, and these headers.
+    /// Creation requests are answered with this, and these headers.
     Create(u16, &'static [(&'static str, &'static str)], Value),
-    /// Whatever is asked for is answered with this.
+    /// Every query is answered with this.
     Always(u16),
-    /// Whatever is asked for is answered with a page, as by a hotel's network.
+    /// Every query is answered with a page, as by a hotel's network.
     Page,
     /// No submission leaves the queue.
     Jammed,
     /// One token is answered twice.
     TokenDoubled,
-    /// Of the submissions that were asked for one is left out.
+    /// One of the requested submissions is left out.
     ReportMissing,
-    /// One of them is not known any more.
+    /// One of the requested submissions is no longer known.
     ReportNull,
     /// The last field of each answer about submissions breaks off.
     BrokenOff,
@@ -81,7 +81,7 @@ pub(super) struct Seen {
 struct Submission {
     sent: Value,
     looks: u32,
-    /// The statuses to come: in queue, processing, and then whatever the program came to.
+    /// The statuses to come: in queue, processing, and then the program's result.
     ahead: VecDeque<u32>,
 }
 
@@ -90,7 +90,7 @@ impl Judge0 {
         Self::allowing(program, 512_000).await
     }
 
-    /// One that allows that many kilobytes of memory.
+    /// Starts a server that allows that many kilobytes of memory.
     pub(super) async fn allowing(program: Program, max_memory: u64) -> Self {
         let shared = Arc::new(Shared {
             program,
@@ -119,17 +119,17 @@ impl Judge0 {
         self.shared.lock().fault = fault;
     }
 
-    /// What was asked so far.
+    /// Returns all requests so far.
     pub(super) fn seen(&self) -> Vec<Seen> {
         self.shared.lock().seen.clone()
     }
 
-    /// How often something was asked.
+    /// Returns how many requests of a kind there were.
     pub(super) fn count(&self, what: &str) -> usize {
         self.seen().iter().filter(|seen| seen.what == what).count()
     }
 
-    /// What was submitted, in the order of its creation.
+    /// Returns the submissions, in the order of their creation.
     pub(super) fn submitted(&self) -> Vec<Value> {
         let seen = self.seen();
         let bodies = seen.iter().filter(|seen| seen.what == CREATE);
@@ -137,7 +137,7 @@ impl Judge0 {
         each.flatten().collect()
     }
 
-    /// How often each submission was looked at.
+    /// Returns how often each submission was polled.
     pub(super) fn looks(&self) -> Vec<u32> {
         let state = self.shared.lock();
         state.submissions.values().map(|one| one.looks).collect()
@@ -156,7 +156,7 @@ impl Shared {
     }
 }
 
-/// Authentication, and faults that come before anything is looked at.
+/// Checks the key, and applies faults that come before anything is looked at.
 async fn gate(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let query = request.uri().query().filter(|_| request.method() == "POST");
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -258,7 +258,7 @@ async fn create(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     (status, Json(created)).into_response()
 }
 
-/// `Submission`'s validations, as far as they concern what is sent.
+/// Validates like `Submission`, as far as its rules concern what is sent.
 fn errors(sent: &Value, shared: &Shared) -> Map<String, Value> {
     let mut errors = Map::new();
     let mut refuse = |field: &str, why: &str| {

@@ -8,8 +8,8 @@ use warren_protocol::contract::{ExecuteResponse, TestResult};
 use warren_protocol::outcome::{Captured, CaseResult, Outcome, Run, Status, Timings};
 use warren_protocol::submission::Submission;
 
-/// The outcome; `None` if this cannot be an answer to that submission. What an answer does not
-/// have (each case's exit code and memory) is not there either.
+/// Returns the outcome; `None` if this cannot be an answer to that submission. The outcome lacks
+/// what an answer does not contain (each case's exit code and memory).
 pub(super) fn outcome(submission: &Submission, answer: ExecuteResponse) -> Option<Outcome> {
     if answer.test_results.len() != submission.test_cases().len() {
         return None;
@@ -29,14 +29,14 @@ pub(super) fn outcome(submission: &Submission, answer: ExecuteResponse) -> Optio
         engine: answer.engine,
     };
     if let Some(main) = &mut outcome.main {
-        // The verdict on the whole need not be that on the run on `input`.
+        // The overall verdict may be a case's, and not that of the run on `input`.
         let mut cases = outcome.cases.iter().map(|case| case.status);
         let failed = cases.find(|status| *status != Status::Completed);
         if main.exit_code == Some(0) && failed == Some(answer.status) {
             main.status = Status::Completed;
         }
     } else {
-        // The answer's own figures are those of one of the cases.
+        // The answer's own figures come from one of the cases.
         let ran = |case: &CaseResult| case.run.is_some();
         let failing = outcome
             .cases
@@ -52,7 +52,7 @@ pub(super) fn outcome(submission: &Submission, answer: ExecuteResponse) -> Optio
     (outcome.status() == answer.status).then_some(outcome)
 }
 
-/// The run whose output and exit stand in the answer.
+/// Returns the run whose output and exit the answer shows.
 fn speaker(answer: &ExecuteResponse) -> Option<Run> {
     Some(Run {
         status: answer.status,
@@ -75,7 +75,7 @@ fn speaker(answer: &ExecuteResponse) -> Option<Run> {
 fn case(result: TestResult) -> CaseResult {
     let run = (result.status != Status::NotRun).then(|| Run {
         status: match result.status {
-            // The run itself was well.
+            // The run itself completed.
             Status::WrongAnswer => Status::Completed,
             status => status,
         },
@@ -100,7 +100,7 @@ fn case(result: TestResult) -> CaseResult {
     }
 }
 
-/// `None` for what is no time.
+/// Returns the time span; `None` if the number cannot be one.
 fn span(millis: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(millis / 1e3).ok()
 }

@@ -25,13 +25,13 @@ use super::fallback::{Checked, Remote};
 use super::fault::Fault;
 use super::retry_after::retry_after;
 
-/// The most jobs it is sent at a time. A worker refuses what it has no slot for.
+/// The most jobs it is sent at a time. A worker refuses a job that it has no slot for.
 const MAX_JOBS: usize = 64;
 /// A worker answers within its own [`MAX_WAIT`].
 const TIMEOUT: Duration = Duration::from_secs(MAX_WAIT.as_secs() + 1);
-/// A worker is in the house; what has not been reached after this will not be.
+/// Workers are in the same network: one that has not been reached by then will not be.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// The largest answer: what a worker reports, and the cases it was sent, in JSON that takes six
+/// The largest answer: a worker's report and the cases it was sent, in JSON that takes up to six
 /// bytes for one.
 const MAX_ANSWER: ByteSize = ByteSize::mib(16);
 /// The largest error or report of readiness.
@@ -113,7 +113,7 @@ impl Remote for DirectWorker {
                     latency: Some(latency),
                     detail: "ready, for when the queue is not".to_owned(),
                 }),
-                // Its own word passes with whatever is the matter: no reason to leave it alone.
+                // It says so only while it is not ready, so there is no need to open the breaker.
                 status => Err(Fault::refused(
                     CODE,
                     format!(
@@ -131,7 +131,7 @@ fn broken(error: reqwest::Error) -> Fault {
     Fault::broken(CODE, WHO, &ClientError::Http(error))
 }
 
-/// What an answer other than 200 means.
+/// Returns the fault that an answer other than 200 stands for.
 fn refusal(status: StatusCode, words: &[u8], wish: Option<Duration>) -> Fault {
     let said = serde_json::from_slice::<Value>(words).ok();
     let said = said.as_ref().and_then(|body| body.get("error"));
@@ -149,8 +149,8 @@ fn refusal(status: StatusCode, words: &[u8], wish: Option<Duration>) -> Fault {
             Fault::refused(CODE, message).of_backend(None)
         }
         StatusCode::TOO_MANY_REQUESTS => Fault::refused(CODE, message).of_backend(wish),
-        // Every slot is taken, or it can run nothing just now. If it had begun, it has given the
-        // job up, and nothing of it is left.
+        // Every slot is taken, or it can run nothing just now. If it had begun the job, it has
+        // given it up, and nothing of it is left.
         StatusCode::SERVICE_UNAVAILABLE => Fault::refused(CODE, message),
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
             let message = format!("{WHO} has no POST /execute ({number}); check the address.");
@@ -160,14 +160,14 @@ fn refusal(status: StatusCode, words: &[u8], wish: Option<Duration>) -> Fault {
             let message = format!("{WHO} answered with a redirect ({number}); check the address.");
             Fault::refused(CODE, message).of_backend(None)
         }
-        // It has been validated here: the worker is of another version, or has other languages.
+        // The job is valid here, so the worker has another version or other languages.
         status if status.is_client_error() => Fault::refused(CODE, message),
         StatusCode::BAD_GATEWAY => Fault::failed(CODE, message).of_backend(None),
         _ => Fault::failed(CODE, message),
     }
 }
 
-/// The submission as a request.
+/// Returns the submission as a request.
 fn body_of(submission: &Submission) -> Value {
     let (compare, tolerance) = match submission.compare() {
         Compare::Trimmed => ("trimmed", None),

@@ -5,26 +5,26 @@ use serde_json::{Value, json};
 use warren_languages::LanguageName;
 use warren_protocol::limits::Limits;
 
-/// The oldest major version that is still the language: Python 2 is another.
+/// The oldest major version that counts as the language: Python 2 is another one.
 const OLDEST: [(&str, u32); 1] = [("python", 3)];
 
-/// What a Judge0 can run, and what it allows.
+/// The languages and limits of a Judge0.
 #[derive(Clone, Debug)]
 pub(super) struct Catalog {
     pub(super) languages: Vec<LanguageEntry>,
     pub(super) allows: Allows,
 }
 
-/// One of `GET /languages`.
+/// An entry of `GET /languages`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct LanguageEntry {
     pub(super) id: u32,
-    /// Such as `Python (3.8.1)` or `JavaScript (Node.js 12.14.0)`.
+    /// The name, such as `Python (3.8.1)` or `JavaScript (Node.js 12.14.0)`.
     pub(super) name: String,
 }
 
-/// What is needed of `GET /config_info`; times in seconds, sizes in kilobytes. What an older
-/// Judge0 does not say is as Judge0 has it by default.
+/// The needed part of `GET /config_info`; times in seconds, sizes in kilobytes. A value that an
+/// older Judge0 does not report is Judge0's default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(super) struct Allows {
@@ -52,25 +52,25 @@ impl Default for Allows {
 }
 
 impl Allows {
-    /// How many submissions go into one request.
+    /// Returns how many submissions go into one request.
     pub(super) fn batch(&self) -> usize {
         self.max_submission_batch_size.clamp(1, 20)
     }
 
-    /// The largest file, standard output included, in kilobytes.
+    /// Returns the largest file, standard output included, in kilobytes.
     pub(super) fn file_kb(&self, limits: &Limits) -> u64 {
         (limits.output_flood.get() / 1024).min(self.max_max_file_size)
     }
 
-    /// Our limits as a submission has them, but no more than is allowed.
+    /// Returns our limits in the form of a submission, each at most what is allowed.
     pub(super) fn limits(&self, limits: &Limits) -> Value {
         let wall = limits.time.as_secs_f64();
-        // Ours is a share of a CPU for that long, and this is how much CPU time that makes.
+        // Our limit is a share of a CPU for that long. This is the CPU time that it amounts to.
         let cpu = wall * f64::from(limits.cpu_percent) / 100.0;
         json!({
             "cpu_time_limit": cpu.min(self.max_cpu_time_limit),
             "cpu_extra_time": 0,
-            // It takes none below a second.
+            // Judge0 accepts none below a second.
             "wall_time_limit": wall.min(self.max_wall_time_limit).max(1.0),
             "memory_limit": (limits.memory.get() / 1024).min(self.max_memory_limit),
             "max_processes_and_or_threads":
@@ -86,7 +86,7 @@ impl Allows {
 }
 
 impl Catalog {
-    /// The newest version of a language; `None` if there is none.
+    /// Returns the newest version of a language; `None` if there is none.
     pub(super) fn language(&self, name: &LanguageName) -> Option<&LanguageEntry> {
         let oldest = OLDEST.iter().find(|(of, _)| *of == name.as_str());
         let oldest = oldest.map_or(0, |(_, major)| *major);
@@ -103,7 +103,7 @@ impl Catalog {
     }
 }
 
-/// The last word's numbers: those of `Node.js 12.14.0` are 12, 14, 0.
+/// Parses the version in the last word: that of `Node.js 12.14.0` is 12, 14, 0.
 fn version(text: &str) -> Option<Vec<u32>> {
     let word = text.rsplit(' ').next()?;
     word.split('.').map(|part| part.parse().ok()).collect()

@@ -20,20 +20,20 @@ use crate::sync::Lock;
 
 pub(super) const CODE: &str = "judge0_failed";
 
-/// How long Judge0 may take for one request. It only notes submissions and tells of them.
+/// How long Judge0 may take for one request. It only stores submissions and reports on them.
 const TIMEOUT: Duration = Duration::from_secs(4);
 /// The largest answer that is read. One submission's two streams of 1 MiB each, in base64, fit.
 const MAX_ANSWER: ByteSize = ByteSize::mib(8);
-/// The largest answer that only says no.
+/// The largest error answer that is read.
 const MAX_WORDS: ByteSize = ByteSize::kib(64);
-/// How much of its words is told.
+/// How many characters of its messages are quoted.
 const TOLD: usize = 300;
 
 const RAPID_API_KEY: HeaderName = HeaderName::from_static("x-rapidapi-key");
 const RAPID_API_HOST: HeaderName = HeaderName::from_static("x-rapidapi-host");
 const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 
-/// A Judge0, asked over HTTP.
+/// A client of one Judge0.
 pub(super) struct Client {
     http: Http,
     config: Judge0Config,
@@ -49,12 +49,12 @@ impl Client {
         })
     }
 
-    /// Where it is.
+    /// Returns its host.
     pub(super) fn host(&self) -> &str {
         self.config.host()
     }
 
-    /// How long it took for its last answer.
+    /// Returns how long its last answer took.
     pub(super) fn latency(&self) -> Option<Duration> {
         *self.latency.lock()
     }
@@ -65,7 +65,7 @@ impl Client {
             .ok_or_else(|| garbage("an answer of this size"))
     }
 
-    /// Creates submissions; their tokens, in the same order.
+    /// Creates submissions. Returns their tokens, in the same order.
     pub(super) async fn create(&self, submissions: &[Value]) -> Result<Vec<String>, Fault> {
         let url = self.url(
             "submissions/batch",
@@ -81,12 +81,12 @@ impl Client {
         let tokens = created.iter().map(|entry| entry.get("token")?.as_str());
         match tokens.map(|token| Some(token?.to_owned())).collect() {
             Some(tokens) => Ok(tokens),
-            // It takes some and refuses others.
+            // Judge0 accepts some and refuses others.
             None => Err(Fault::failed(CODE, fields_refused(&Value::Array(created)))),
         }
     }
 
-    /// How these submissions are; `None` if that is more than can be read at once.
+    /// Returns the reports on these submissions; `None` if they are too large to be read at once.
     pub(super) async fn look(&self, tokens: &[String]) -> Result<Option<Vec<Report>>, Fault> {
         #[derive(Deserialize)]
         struct Batch {
@@ -161,19 +161,20 @@ fn broken(error: &ClientError) -> Fault {
     Fault::broken(CODE, "Judge0", error)
 }
 
-/// It is no Judge0, or there is something before it.
+/// Builds the fault of an answer that is not Judge0's: there is no Judge0, or something in front of
+/// it.
 pub(super) fn garbage(what: &str) -> Fault {
     let message = format!("Judge0 answered with {what}; check JUDGE0_URL.");
     Fault::failed(CODE, message).of_backend(None)
 }
 
-/// What an answer without success means.
+/// Returns the fault that an answer without success stands for.
 async fn refusal(answer: Response) -> Fault {
     let (status, wish) = (answer.status(), retry_after(answer.headers()));
     let words = read_bounded(answer, MAX_WORDS).await.unwrap_or_default();
     let said: Value = serde_json::from_slice(&words).unwrap_or_default();
     let number = status.as_u16();
-    // Judge0's own word for it, or RapidAPI's.
+    // Judge0's field for it, or RapidAPI's.
     let reason = ["error", "message"]
         .iter()
         .find_map(|field| said.get(field)?.as_str());
@@ -200,7 +201,7 @@ async fn refusal(answer: Response) -> Fault {
     }
 }
 
-/// 422 has the reasons by field, for each submission of a batch.
+/// Lists the reasons of a 422, which has them by field, for each submission of a batch.
 fn fields_refused(said: &Value) -> String {
     let entries = match said {
         Value::Array(entries) => &entries[..],
@@ -212,7 +213,7 @@ fn fields_refused(said: &Value) -> String {
             Value::Array(words) => words.first().and_then(Value::as_str),
             _ => None,
         };
-        // Only what is a reason: a token may stand here, too.
+        // Only reasons: a token may stand here, too.
         if let Some(words) = words {
             let reason = format!("{field}: {words}");
             if !reasons.contains(&reason) {

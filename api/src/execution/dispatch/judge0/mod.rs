@@ -1,7 +1,7 @@
 //! Judge0 as the last fallback (`JUDGE0_URL`): one submission for each run.
 //!
-//! The submissions of a job are created together and polled together. Judge0 is sent the code and the
-//! inputs, never what a test case expects: outputs are compared here, as always.
+//! The submissions of a job are created together and polled together. Judge0 is sent the code and
+//! the inputs, never what a test case expects: outputs are compared here, as always.
 
 mod catalog;
 mod client;
@@ -35,16 +35,16 @@ use report::{Judged, NoVerdict, Report};
 
 /// The most jobs it is sent at a time, which bounds the memory that their answers take.
 const MAX_JOBS: usize = 16;
-/// How long its languages and limits are taken to be as they were. RapidAPI counts requests.
+/// How long its languages and limits are cached, because RapidAPI counts requests.
 const CATALOG_AGE: Duration = Duration::from_secs(12 * 60 * 60);
-/// How long a job may take there. Its caller has gone long before; the result is still recorded.
+/// How long a job may take there. Its caller has left long before; the result is still recorded.
 const LATEST: Duration = Duration::from_secs(20);
 
 /// The Judge0 at `JUDGE0_URL`.
 pub(super) struct Judge0 {
     client: Client,
     pauses: PollPauses,
-    // Held while it is read, so that many jobs at once read it once.
+    // Held during a fetch, so that concurrent jobs fetch it once.
     catalog: Mutex<Option<(Instant, Arc<Catalog>)>>,
 }
 
@@ -71,7 +71,7 @@ impl Judge0 {
         Ok(catalog)
     }
 
-    /// What is held is of no use: a language is not what it was.
+    /// Drops the cached catalogue, because a language has changed.
     async fn forget(&self) {
         *self.catalog.lock().await = None;
     }
@@ -106,7 +106,7 @@ impl Judge0 {
         Ok(tokens)
     }
 
-    /// Waits until all are done; their reports in the same order.
+    /// Waits until all submissions are done. Returns their reports in the same order.
     async fn results(&self, tokens: &[String], batch: usize) -> Result<Vec<Report>, Fault> {
         let begun = Instant::now();
         let mut reports: Vec<Option<Report>> = vec![None; tokens.len()];
@@ -136,7 +136,8 @@ impl Judge0 {
         Err(Fault::failed(CODE, message).of_backend(None))
     }
 
-    /// One look at some of them; fewer at a time if their output is too much for one answer.
+    /// Polls some of the submissions once, in smaller parts if their output is too much for one
+    /// answer.
     async fn look(&self, tokens: &[String], which: &[usize]) -> Result<Vec<Report>, Fault> {
         let mut parts = vec![which];
         let mut reports = Vec::with_capacity(which.len());
@@ -223,7 +224,7 @@ impl Remote for Judge0 {
     }
 }
 
-/// The verdicts, in the order of the runs: first on `input`, if that is asked for.
+/// Returns the verdicts in the order of the runs: first on `input`, if there is such a run.
 fn judge(job: &Job, runs: Vec<Judged>) -> (Option<Run>, Vec<CaseResult>) {
     let submission = &job.submission;
     let mut runs = runs.into_iter();
@@ -235,7 +236,7 @@ fn judge(job: &Job, runs: Vec<Judged>) -> (Option<Run>, Vec<CaseResult>) {
         .is_some_and(|run| run.status != Status::Completed);
     let mut cases: Vec<CaseResult> = Vec::with_capacity(submission.test_cases().len());
     for (case, Judged { run, stdout }) in submission.test_cases().iter().zip(runs) {
-        // There all were run at once; the answer is as if they had not been.
+        // Judge0 ran all of them at once; the answer is as if it had stopped here.
         if stop && failed {
             cases.push(CaseResult::not_run());
             continue;
@@ -260,7 +261,7 @@ fn no_verdict(why: NoVerdict) -> Fault {
             let message = format!("Judge0 failed (status 13, Internal Error): {words}");
             Fault::failed(CODE, message).of_backend(None)
         }
-        // Of this language alone.
+        // A fault of this language alone.
         NoVerdict::ExecFormat => Fault::failed(
             CODE,
             "Judge0 cannot start its interpreter (status 14, Exec Format Error).",

@@ -13,15 +13,15 @@ use warren_protocol::limits::Limits;
 use warren_protocol::outcome::{Captured, Run, Status};
 use warren_protocol::signal;
 
-/// What is asked for.
+/// The fields that are requested.
 pub(super) const FIELDS: &str =
     "token,status,time,wall_time,memory,stdout,stderr,compile_output,message,exit_code,exit_signal";
-/// The signal of a program that was killed, for want of memory as a rule.
+/// The signal of a program that was killed, usually because memory ran out.
 const SIGKILL: i32 = 9;
-/// What a shell says for a command that a signal ended: this and the signal's number.
+/// The base of a shell's exit code for a command that a signal ended; the signal's number is added.
 const SHELL_SIGNAL: i32 = 128;
 
-/// What Judge0 says of one submission. Texts are base64 with line feeds in it.
+/// Judge0's report on one submission. Texts are base64 with line feeds in it.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Report {
     pub(super) token: String,
@@ -29,10 +29,10 @@ pub(super) struct Report {
     /// CPU time: a string in seconds.
     #[serde(default)]
     time: Value,
-    /// Likewise.
+    /// Wall time, likewise.
     #[serde(default)]
     wall_time: Value,
-    /// In kilobytes.
+    /// Memory in kilobytes.
     memory: Option<f64>,
     stdout: Option<String>,
     stderr: Option<String>,
@@ -42,20 +42,20 @@ pub(super) struct Report {
     exit_signal: Option<i32>,
 }
 
-/// Its status.
+/// The status of a submission.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct StatusEntry {
     id: u32,
 }
 
-/// Why there is no verdict.
+/// The reason why there is no verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NoVerdict {
-    /// Status 13: Judge0 failed; here are its words.
+    /// Status 13: Judge0 failed, with this message.
     InternalError(String),
     /// Status 14: its interpreter cannot be started.
     ExecFormat,
-    /// Something that Judge0 does not say.
+    /// A report that Judge0 never makes.
     Garbage(&'static str),
 }
 
@@ -66,12 +66,12 @@ pub(super) struct Judged {
 }
 
 impl Report {
-    /// Whether it has come to an end.
+    /// Returns whether the submission is done.
     pub(super) fn is_done(&self) -> bool {
         self.status.id > 2
     }
 
-    /// Our verdict. `file_kb` is the largest file that the program could write.
+    /// Returns our verdict. `file_kb` is the largest file that the program could write.
     pub(super) fn judge(&self, limits: &Limits, file_kb: u64) -> Result<Judged, NoVerdict> {
         let (mut stdout, mut stderr) = (
             decode(self.stdout.as_deref())?,
@@ -80,7 +80,7 @@ impl Report {
         let flood = usize::try_from(file_kb * 1024).unwrap_or(usize::MAX);
         let flooded = stdout.len() >= flood || stderr.len() >= flood;
         let ending = match self.status.id {
-            // 4 is for who sends an expected output, which we do not.
+            // 4 needs an expected output, which we do not send.
             3 | 4 => Ending::exit(Status::Completed, 0),
             5 => Ending::killed(Status::TimeLimitExceeded),
             6 => {
@@ -97,7 +97,7 @@ impl Report {
             14 => return Err(NoVerdict::ExecFormat),
             _ => return Err(NoVerdict::Garbage("a status that there is not")),
         };
-        // Who ignores SIGXFSZ, as Python does, fails or even completes without the rest.
+        // A program that ignores SIGXFSZ, as in Python, fails or even completes without the rest.
         let ending = match ending.status {
             Status::Completed | Status::RuntimeError if flooded => {
                 Ending::killed(Status::OutputLimitExceeded)
@@ -129,14 +129,14 @@ impl Report {
         let message = decode(self.message.as_deref())?;
         let message = String::from_utf8_lossy(&message);
         // The program runs under a shell, which exits like this when its command was killed.
-        let told = |code: i32| {
+        let reported = |code: i32| {
             self.exit_code == Some(code)
                 || message
                     .split(|c: char| !c.is_ascii_digit())
                     .any(|word| word == code.to_string())
         };
         let killed = SHELL_SIGNAL + SIGKILL;
-        if (self.status.id == 11 && told(killed)) || self.exit_signal == Some(SIGKILL) {
+        if (self.status.id == 11 && reported(killed)) || self.exit_signal == Some(SIGKILL) {
             return Ok(Ending::killed(Status::MemoryLimitExceeded));
         }
         let of_status = match self.status.id {
@@ -145,7 +145,7 @@ impl Report {
             10 => Some(6),
             _ => None,
         };
-        // An exit code above 128 may be the program's own; the shell says so if it is a signal's.
+        // An exit code above 128 may be the program's own. If it is a signal's, the shell says so.
         let of_shell = self.exit_code.filter(|code| {
             (SHELL_SIGNAL + 1..SHELL_SIGNAL + 32).contains(code)
                 && has_line(stderr, b"run.sh: line ")
@@ -194,7 +194,7 @@ impl Ending {
     }
 }
 
-/// The words of interpreters that give up for want of memory, as our own runner knows them.
+/// Returns whether an interpreter reports that memory ran out, in the words that our runner knows.
 fn ran_out_of_memory(stderr: &[u8]) -> bool {
     let lines = || stderr.split(|byte| *byte == b'\n');
     let python = lines().rfind(|line| !line.trim_ascii().is_empty());
@@ -212,7 +212,7 @@ fn has_line(text: &[u8], beginning: &[u8]) -> bool {
         .any(|line| line.starts_with(beginning))
 }
 
-/// Ruby's base64 has a line feed after every 60 characters.
+/// Decodes base64. Ruby's has a line feed after every 60 characters.
 fn decode(text: Option<&str>) -> Result<Vec<u8>, NoVerdict> {
     let Some(text) = text else {
         return Ok(Vec::new());
@@ -223,7 +223,7 @@ fn decode(text: Option<&str>) -> Result<Vec<u8>, NoVerdict> {
     decoded.map_err(|_invalid| NoVerdict::Garbage("a text that is not base64"))
 }
 
-/// Cuts what is over what we keep; whether there was any.
+/// Cuts what exceeds our limits. Returns whether anything was cut.
 fn cap(bytes: &mut Vec<u8>, limits: &Limits) -> bool {
     let kept = limits.output_kept.as_len();
     let over = bytes.len() > kept;
@@ -231,7 +231,7 @@ fn cap(bytes: &mut Vec<u8>, limits: &Limits) -> bool {
     over
 }
 
-/// A string in seconds; some versions have a number.
+/// Parses seconds from a string, or from a number as some versions send it.
 fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::String(text) => text.trim().parse().ok()?,
