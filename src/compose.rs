@@ -16,7 +16,7 @@ use crate::roles::Roles;
 use crate::settings::Settings;
 
 /// Containers that exist for each slot: the one in use, one that waits for its removal, and those
-/// being removed. Those of the pool, and their replacements, and a canary of each language, come on
+/// being removed. The pool's containers, their replacements, and a canary of each language come on
 /// top.
 const CONTAINERS_PER_SLOT: usize = 3;
 
@@ -39,7 +39,7 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// RabbitMQ if its address is configured, else in-process.
+    /// Picks RabbitMQ if its address is configured, else the in-process queue.
     ///
     /// # Errors
     /// The address cannot be used.
@@ -75,7 +75,7 @@ impl Queues {
         }
     }
 
-    /// Releases connections, once nothing uses them any more.
+    /// Releases the connections once nothing uses them.
     pub async fn close(self, grace: Duration) {
         if let Some(api) = self.api {
             api.handle.close(grace).await;
@@ -107,15 +107,15 @@ fn rabbit_worker(url: &str, instance: InstanceId) -> anyhow::Result<Queue<dyn Wo
     })
 }
 
-/// A token that no signal cancels: [`Queues::close`] ends a queue, once the drain is over.
+/// Returns a token that no signal cancels: [`Queues::close`] ends a queue, once the drain is over.
 fn closed_by_close() -> CancellationToken {
     CancellationToken::new()
 }
 
-/// MongoDB if its address is configured, else a SQLite file.
+/// Opens MongoDB if its address is configured, else a SQLite file.
 ///
 /// # Errors
-/// The file cannot be opened. A MongoDB that is away is no error.
+/// The file cannot be opened. An unreachable MongoDB is no error.
 pub async fn store(config: &warren_api::Config) -> anyhow::Result<Arc<dyn Store>> {
     let retention = config.retention;
     Ok(match &config.store {
@@ -124,10 +124,10 @@ pub async fn store(config: &warren_api::Config) -> anyhow::Result<Arc<dyn Store>
     })
 }
 
-/// Docker.
+/// Creates the Docker engine.
 ///
 /// # Errors
-/// `DOCKER_HOST` cannot be used. A daemon that is away is no error.
+/// `DOCKER_HOST` cannot be used. An unreachable daemon is no error.
 pub fn engine(
     config: &warren_worker::Config,
     instance: &InstanceId,

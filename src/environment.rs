@@ -35,7 +35,7 @@ pub fn config() -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The listing: a set variable as `NAME=value`, an unset one as a comment with its default.
+/// Returns the listing: a set variable as `NAME=value`, an unset one as a comment with its default.
 fn listing(env: &Env) -> String {
     let mut text = "\
         # Warren's configuration, read from the environment and from .env. A line that begins with\n\
@@ -58,7 +58,7 @@ fn listing(env: &Env) -> String {
     text
 }
 
-/// The state of one variable, or of each set member of a family.
+/// Appends the state of one variable, or of each set member of a family.
 fn state(text: &mut String, variable: &Variable, env: &Env) {
     let set = env.set(variable);
     if set.is_empty() {
@@ -73,12 +73,12 @@ fn state(text: &mut String, variable: &Variable, env: &Env) {
     }
 }
 
-/// Whether the binary acts on it, rather than docker-compose, make or the tests.
+/// Returns whether the binary acts on it, rather than docker-compose, make or the tests.
 fn is_read_here(variable: &Variable) -> bool {
     !matches!(variable.reader, Reader::Compose | Reader::Development)
 }
 
-/// The end of a server command's `--help`: the variables that it reads.
+/// Returns the end of a server command's `--help`: the variables that it reads.
 pub fn help(role: Reader) -> String {
     let mut text = "\
         Environment (a file .env counts, too; `warren config` prints what is set):"

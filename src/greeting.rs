@@ -8,9 +8,9 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-/// Between two questions whether jobs can run yet.
+/// The pause between two checks whether jobs can run yet.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long one question may take.
+/// The longest time that one check may take.
 const ANSWER: Duration = Duration::from_secs(2);
 /// The port of RabbitMQ's management plugin.
 const RABBITMQ_UI: u16 = 15_672;
@@ -26,7 +26,8 @@ pub struct Greeting {
 }
 
 impl Greeting {
-    /// Waits until the API calls itself well, then greets: a person on the terminal, or the log.
+    /// Waits until the API reports that it is healthy, then greets: a person on the terminal, or
+    /// the log.
     pub async fn once_ready(self, stop: CancellationToken) {
         let client = warren_outbound::client_builder(ANSWER);
         let Ok(Ok(client)) = client.map(reqwest::ClientBuilder::build) else {
@@ -39,14 +40,14 @@ impl Greeting {
             }
         }
         if stderr().is_terminal() {
-            // A terminal that is gone misses no greeting.
+            // If the terminal is gone, nobody misses the greeting.
             drop(stderr().write_all(self.text().as_bytes()));
         } else {
             tracing::info!(api = self.base(), "ready for jobs");
         }
     }
 
-    /// The address as a caller on this machine writes it.
+    /// Returns the address as a caller on this machine writes it.
     fn base(&self) -> String {
         let mut address = self.api;
         if address.ip().is_unspecified() {

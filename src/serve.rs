@@ -31,8 +31,7 @@ const LAST_TRACES: Duration = Duration::from_secs(2);
 
 /// Serves until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
 ///
-/// # Errors
-/// The configuration is not usable, an address is in use, or a part failed for good.
+/// The configuration is not usable, an address is in use, or a part failed permanently.
 pub fn serve(roles: Roles) -> anyhow::Result<ExitCode> {
     let settings = Settings::of(roles)?;
     let traces = traces(roles, &settings)?;

@@ -87,7 +87,7 @@ impl Settings {
     }
 }
 
-/// The built-in languages, or those of the operator's file (`WARREN_LANGUAGES`).
+/// Returns the built-in languages, or those of the operator's file (`WARREN_LANGUAGES`).
 fn languages(env: &mut Env) -> Languages {
     const VARIABLE: &str = "WARREN_LANGUAGES";
     let Some(path) = env.text(VARIABLE) else {
@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything that the programs make of an environment, as far as it can be printed.
+    /// Returns everything that the programs read from an environment, as far as it can be printed.
     fn read(variables: impl IntoIterator<Item = (String, String)>) -> String {
         let mut env: Env = variables.into_iter().collect();
         let settings = Settings::read(&mut env);
@@ -145,7 +145,8 @@ mod tests {
         assert_ne!(other, unset, "a setting shows in what is compared");
     }
 
-    /// What a manifest of deploy/kubernetes sets itself (`- { name: NAME, value: "VALUE" }`).
+    /// Returns the variables that a manifest of deploy/kubernetes sets itself (`- { name: NAME,
+    /// value: "VALUE" }`).
     fn set_by(manifest: &str) -> Vec<(String, String)> {
         let lines = manifest.lines().filter_map(|line| {
             let entry = line.trim().strip_prefix("- { name: ")?;

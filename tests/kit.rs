@@ -1,4 +1,4 @@
-//! The contributor's kit: make's targets, scripts, and the Rust that is asked for.
+//! The contributor's kit: make's targets, scripts, and the required version of Rust.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -24,7 +24,7 @@ fn found(pattern: &str, text: &str) -> BTreeSet<String> {
     captures.map(|found| found[1].to_owned()).collect()
 }
 
-/// The targets that the Makefile defines.
+/// Returns the targets that the Makefile defines.
 fn targets() -> BTreeSet<String> {
     found(r"(?m)^([a-z0-9][a-z0-9-]*|\.env):", &read("Makefile"))
 }
@@ -98,7 +98,7 @@ fn every_script_that_the_makefile_calls_can_be_run() {
 }
 
 #[test]
-fn the_rust_that_is_asked_for_compiles_every_dependency() {
+fn the_required_rust_compiles_every_dependency() {
     let mut metadata = MetadataCommand::new();
     let metadata = metadata.manifest_path(root().join("Cargo.toml")).exec();
     let metadata = metadata.expect("cargo metadata");
@@ -126,7 +126,7 @@ fn the_rust_that_is_asked_for_compiles_every_dependency() {
     }
 }
 
-/// A directory with a `cargo` in it that is this script.
+/// Creates a directory with a `cargo` in it that is this script.
 fn with_cargo(script: &str) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let cargo = directory.path().join("cargo");
@@ -145,7 +145,7 @@ fn bash(script: &str, first_in_path: &Path) -> Output {
 }
 
 #[test]
-fn a_rust_that_is_too_old_is_named_before_anything_is_compiled() {
+fn a_rust_that_is_too_old_is_reported_before_anything_is_compiled() {
     const LOOK: &str = "ROOT=.; source scripts/lib/common.sh; source scripts/lib/rust.sh; \
                         if cargo_ok; then echo fine; else cargo_missing; fi";
     let answer = |version: &str| {
@@ -167,7 +167,7 @@ fn a_rust_that_is_too_old_is_named_before_anything_is_compiled() {
 }
 
 #[test]
-fn a_build_into_a_log_shows_how_far_it_is_and_every_warning() {
+fn a_build_into_a_log_shows_its_progress_and_every_warning() {
     let cargo = with_cargo(
         r"printf '   Compiling a v1\n    Building [=>   ] 7/460: a, b(build)   \r' >&2
           printf 'warning: c\n    Building [==>  ] 8/460: b     \r' >&2

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_idle_machine_spends_is_taken_off() {
+    fn the_idle_machines_cpu_time_is_subtracted() {
         let meter = Meter {
             idle_ms_per_s: 30.0,
         };

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn by_default_it_is_what_is_published() {
+    fn the_default_plan_is_the_published_one() {
         let plan = plan(&[]);
         assert_eq!((plan.rounds, plan.gap.as_millis()), (100, 500));
         let sustained = plan.sustained.unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_goes_before_what_quick_means() {
+    fn given_options_override_quick() {
         let plan = plan(&[
             "--quick",
             "--rounds",

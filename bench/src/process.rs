@@ -55,7 +55,7 @@ impl Process {
             }
             ensure!(
                 started.elapsed() < START,
-                "warren {command} was not well within {START:?}:\n{}",
+                "warren {command} was not healthy within {START:?}:\n{}",
                 process.last_lines()
             );
             bench.pause(LOOK)?;

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn each_takes_part_as_often_as_it_says() {
+    fn each_kind_takes_part_in_its_number_of_rounds() {
         for kind in [Kind::Hello, Kind::Cpu, Kind::TenCases] {
             for of in [1, 2, 5, 39, 100] {
                 let times = (0..of).filter(|round| kind.takes_part(*round, of)).count();

@@ -6,7 +6,7 @@ use crate::error::Error;
 
 const USAGE: &str = "usage: warren-runner --max-life SECONDS (1 to 86400), as PID 1 of a container";
 
-/// The longest life that may be asked for, in seconds.
+/// The longest lifetime that the worker may set, in seconds.
 const MAX_LIFE: u64 = 86_400;
 
 /// The arguments that the worker starts the runner with.
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_its_life_and_nothing_else() {
+    fn accepts_a_maximum_life_and_nothing_else() {
         let minute = Args {
             max_life: Duration::from_secs(60),
         };

@@ -37,12 +37,12 @@ impl Capture {
         self.tail.extend(end);
     }
 
-    /// The number of bytes that have arrived, kept or not.
+    /// Returns the number of bytes that have arrived, kept or not.
     pub(crate) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The last bytes that have arrived.
+    /// Returns the last bytes that have arrived.
     pub(crate) fn tail(&mut self) -> &[u8] {
         self.tail.make_contiguous()
     }
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_beginning_and_says_that_there_was_more() {
+    fn keeps_the_beginning_and_reports_that_there_was_more() {
         let mut capture = captured(8, &[b"abcdef", b"ghi", b"jkl"]);
         assert_eq!(capture.total(), 12);
         assert_eq!(capture.tail(), b"abcdefghijkl");
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_last_bytes_however_they_came() {
+    fn keeps_the_last_bytes_however_they_were_split() {
         let long: Vec<u8> = (0..3 * TAIL).map(|n| b"0123456789a"[n % 11]).collect();
         let last = &long[long.len() - TAIL..];
         assert_eq!(captured(4, &[&long]).tail(), last);

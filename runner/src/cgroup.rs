@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn says_when_a_figure_is_missing() {
+    fn a_missing_figure_is_none() {
         assert_eq!(cpu_v2("user_usec 1\n"), None);
         assert_eq!(number("max\n"), None);
         // Kernels before 4.13 do not count.

@@ -73,7 +73,7 @@ impl Conversation {
         }
     }
 
-    /// Has a panic reported to the worker before it ends the runner.
+    /// Installs a panic hook that reports a panic to the worker, then ends the runner.
     pub(crate) fn report_panics(&self) -> Result<(), Error> {
         let to_worker = self
             .to_worker
@@ -84,11 +84,11 @@ impl Conversation {
                 .location()
                 .map(ToString::to_string)
                 .unwrap_or_default();
-            // Without the panic's message, which may show data.
+            // Leaves out the panic's message, which may show data.
             let reason = format!("the runner has a bug: it panicked at {location}");
             sys::diagnose(&reason);
             if let Ok(frame) = wire::encode(&FromRunner::Failed { reason }) {
-                // Whole or not at all: it is shorter than what a pipe takes at once.
+                // Written whole or not at all: it is shorter than what a pipe takes at once.
                 let _ = write(&to_worker, &frame);
             }
             std::process::exit(1);
@@ -119,7 +119,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// The descriptor to poll for input: a message, or the worker's end.
+    /// Returns the descriptor to poll for input: a message, or the worker's end.
     pub(crate) fn input(&self) -> BorrowedFd<'_> {
         self.from_worker.as_fd()
     }

@@ -64,14 +64,15 @@ pub(crate) fn conclude(facts: &Facts<'_>) -> Ending {
     }
 }
 
-/// A shell reports the signal that ended its command as 128 and the signal's number.
+/// Returns the signal in a shell's status: the shell reports a signal as 128 plus its number.
 fn signal_of_shell_status(code: i32) -> Option<i32> {
     (code > 128).then(|| code - 128)
 }
 
-/// V8 aborts the process when its heap is full: "FATAL ERROR: Reached heap limit Allocation
-/// failed - JavaScript heap out of memory" (later versions: "# Fatal JavaScript out of memory:
-/// Reached heap limit"), and a stack trace below. Out of a thread: "# Fatal javascript OOM in ...".
+/// Returns whether V8 aborted the process because its heap was full. It prints "FATAL ERROR:
+/// Reached heap limit Allocation failed - JavaScript heap out of memory" (later versions: "# Fatal
+/// JavaScript out of memory: Reached heap limit"), and a stack trace below. From a thread it prints
+/// "# Fatal javascript OOM in ...".
 fn v8_ran_out(stderr: &[u8]) -> bool {
     const MARKS: [&[u8]; 4] = [
         b"# Fatal JavaScript out of memory",
@@ -85,7 +86,8 @@ fn v8_ran_out(stderr: &[u8]) -> bool {
     })
 }
 
-/// An uncaught error of Node: a buffer could not be allocated, or a thread's heap was full.
+/// Returns whether Node ended with an uncaught error: a buffer could not be allocated, or a
+/// thread's heap was full.
 fn node_was_refused(stderr: &[u8]) -> bool {
     lines(stderr).any(|line| {
         line == b"RangeError: Array buffer allocation failed"
@@ -93,13 +95,14 @@ fn node_was_refused(stderr: &[u8]) -> bool {
     }) && lines(stderr).any(|line| line.starts_with(b"Node.js v"))
 }
 
-/// An uncaught `MemoryError` is the last line of Python's traceback. Without a traceback it is the
-/// parser's, which also uses it for a source that is nested too deep.
+/// Returns whether Python ended with an uncaught `MemoryError`, the last line of its traceback.
+/// Without a traceback the error is the parser's, which also raises it for a source that is nested
+/// too deep.
 fn python_ran_out(stderr: &[u8]) -> bool {
     let last = lines(stderr).rfind(|line| !line.trim_ascii().is_empty());
     let named = last.is_some_and(|line| {
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        // NumPy has one of its own.
+        // NumPy raises its own.
         name == b"MemoryError"
             || (name.starts_with(b"numpy.") && name.ends_with(b"._ArrayMemoryError"))
     });
@@ -134,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_of_its_own_stands() {
+    fn a_program_that_ended_by_itself_is_reported_as_it_ended() {
         assert_eq!(
             concluded(exited(0), false, b""),
             Ending::Ended(Exit::Status(0))
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn sigkill_is_the_memory_killers_only_if_it_killed() {
+    fn sigkill_is_a_memory_verdict_only_if_the_memory_killer_killed() {
         let kill = ExitStatus::from_raw(libc::SIGKILL);
         assert_eq!(
             concluded(kill, true, b""),
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_that_node_cannot_have_is_a_memory_verdict() {
+    fn a_buffer_that_node_cannot_allocate_is_a_memory_verdict() {
         let uncaught = b"/tmp/main.js:1\nnew ArrayBuffer(2 ** 45);\n^\n\n\
             RangeError: Array buffer allocation failed\n    at new ArrayBuffer (<anonymous>)\n\n\
             Node.js v18.20.8\n";
@@ -261,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_one_even_if_the_program_ended_first() {
+    fn a_flood_counts_even_if_the_program_ended_first() {
         let facts = Facts {
             status: exited(0),
             flooded: true,

@@ -13,7 +13,7 @@ pub(crate) enum Error {
         "warren-runner kills every process that it can see, so it runs only as PID 1 of a container (this is PID {0}); start it through the worker"
     )]
     NotInit(u32),
-    /// The worker closed its end, so no answer is awaited any more.
+    /// The worker closed its end, so nobody waits for an answer.
     #[error("the worker closed its end")]
     WorkerGone,
     #[error(

@@ -29,7 +29,7 @@ pub(crate) fn serve(sandbox: &mut Sandbox, conversation: &mut Conversation) -> R
         message => (None, message),
     };
     let ToRunner::Execute(execute) = message else {
-        return Err(Error::BadJob("it is no job"));
+        return Err(Error::BadJob("the message is not a job"));
     };
     run(&execute, parked, sandbox, &mut scratch, conversation)
 }
@@ -102,7 +102,8 @@ fn usable(
     Ok(None)
 }
 
-/// Returns whether the next input is to be run before the job's time is over.
+/// Returns whether the next input is to be run. If the pace is stepwise, waits for the worker to
+/// continue, at most until the job's time is over.
 fn is_continued(
     pace: Pace,
     budget_end: Instant,
@@ -113,7 +114,7 @@ fn is_continued(
         Pace::Stepwise => match conversation.receive_by(budget_end)? {
             Some(ToRunner::Continue) => Ok(true),
             Some(ToRunner::Park(_) | ToRunner::Execute(_)) => {
-                Err(Error::BadJob("another comes in the midst of it"))
+                Err(Error::BadJob("another message arrived before it was done"))
             }
             None => Ok(false),
         },

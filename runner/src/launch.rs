@@ -18,8 +18,8 @@ use crate::sys;
 /// The search path for interpreters if the image sets none.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Resources that a program gets none of, hard and soft. A POSIX message queue or a core file would
-/// outlive it; a real-time process would starve PID 1.
+/// The resources whose limits are zero for a program, hard and soft. A POSIX message queue or a
+/// core file would outlive it; a real-time process would starve PID 1.
 const FORBIDDEN: [Resource; 4] = [
     Resource::Core,
     Resource::Msgqueue,
@@ -29,7 +29,7 @@ const FORBIDDEN: [Resource; 4] = [
 
 /// The number of signals that may be queued: the kernel counts them by user id, across containers.
 const QUEUED_SIGNALS: u64 = 256;
-/// The priority that every process may give itself (`nice` 19), and none can take back.
+/// The lowest priority (`nice` 19): every process may take it, and none can raise it again.
 const LOWEST_PRIORITY: i32 = 19;
 
 /// The largest pipe that the kernel grants to unprivileged processes, in bytes.

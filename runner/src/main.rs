@@ -1,8 +1,8 @@
 //! `warren-runner`: PID 1 of every Warren container, which runs one job and reports each run.
 //!
-//! It takes the job from the worker over its standard streams, runs the user's program once for each
-//! input, and concludes how each run ended. The worker makes the verdicts of that. One thread, no
-//! runtime, and nothing of it is within the program's reach.
+//! It takes the job from the worker over its standard streams, runs the user's program once for
+//! each input, and concludes how each run ended. The worker turns that into verdicts. It has one
+//! thread and no runtime, and no program can reach any of it.
 //!
 //! Each module uses only modules of the lines below it:
 //!
@@ -62,8 +62,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Lives the runner's whole life: raises the shield, greets the worker, runs a job, and waits to be
-/// removed. Returning ends PID 1, and with it every process in the container.
+/// Runs the runner from start to end: raises the shield, greets the worker, runs a job, and waits
+/// to be removed. Returning ends PID 1, and with it every process in the container.
 fn serve() -> Result<(), Error> {
     let args = Args::parse(std::env::args().skip(1))?;
     let life = Life::starting_now(args.max_life);
@@ -91,7 +91,7 @@ fn serve() -> Result<(), Error> {
     loop {
         // The worker may not yet know that the job's time is over, and ask for the next run.
         let ToRunner::Continue = conversation.receive(life)? else {
-            return Err(Error::BadJob("there was one before"));
+            return Err(Error::BadJob("it is the second one"));
         };
     }
 }

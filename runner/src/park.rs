@@ -1,7 +1,7 @@
 //! Parks an interpreter: starts it ahead of its program, so that it waits pre-warmed.
 //!
-//! Its source file's name is a FIFO, where it waits like any process that opens one. No line of
-//! Warren's runs in it, and when its program comes, the FIFO's name is long gone.
+//! The interpreter's source file is a FIFO, where it waits like any process that opens one. No line
+//! of Warren's runs in it, and the FIFO's name is removed long before its program runs.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ impl Parked {
         })
     }
 
-    /// Returns whether the interpreter still waits. There is no need to know before its job comes.
+    /// Returns whether the interpreter still waits. Nobody needs to know before its job arrives.
     pub(crate) fn is_waiting(&self, sandbox: &Sandbox) -> Result<bool, Error> {
         let mut reaped = Reaped::default();
         sandbox.reaper.collect(self.launched.pid, &mut reaped)?;
@@ -131,8 +131,8 @@ pub(crate) struct SourceFifo {
 }
 
 impl SourceFifo {
-    /// Hands the program over and lets the interpreter go. Returns the moment of that; `None` if the
-    /// interpreter has died.
+    /// Hands the program over and lets the interpreter go. Returns the moment at which it did;
+    /// `None` if the interpreter has died.
     ///
     /// # Errors
     /// [`Error::FifoStuck`]: it must not run half of a program.
@@ -144,7 +144,7 @@ impl SourceFifo {
                 Ok(n) => rest = &rest[n..],
                 Err(Errno::INTR) => {}
                 Err(Errno::PIPE) if rest.len() == code.len() => return Ok(None),
-                // It has read enough to know that this is no program.
+                // It has read enough to reject this as a program.
                 Err(Errno::PIPE) => break,
                 Err(Errno::AGAIN) if Instant::now() < give_up => {
                     let pipe = PollFd::from_borrowed_fd(self.pipe.as_fd(), PollFlags::OUT);

@@ -10,11 +10,11 @@ use crate::error::{Doing, Error};
 use crate::sys::{self, Children};
 use crate::wait::wait_any;
 
-/// The longest time that killed processes may take to be gone. Killing is immediate; but a process
+/// The longest time that killed processes may take to die. Killing is immediate; but a process
 /// needs a share of the CPU to die, which takes time when many have used up the container's quota.
 const DYING: Duration = Duration::from_secs(2);
 
-/// The pause between two rounds of killing meanwhile.
+/// The pause between two rounds of killing.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// The reaped processes of one run, added up.
@@ -39,7 +39,7 @@ impl Reaper {
         Ok(Self { signals })
     }
 
-    /// The descriptor to poll: readable when some process has ended.
+    /// Returns the descriptor to poll: readable when some process has ended.
     pub(crate) fn exits(&self) -> BorrowedFd<'_> {
         self.signals.as_fd()
     }

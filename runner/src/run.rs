@@ -143,7 +143,7 @@ impl<'a> Started<'a> {
     }
 }
 
-/// The run's bounds: its own time, unless the job's is over first.
+/// Returns the run's bounds: its own time, unless the job's is over first.
 fn bounds(execute: &Execute, started: Instant, budget_end: Instant) -> Bounds {
     let own_end = later(started, execute.time_limit);
     let (deadline, reason) = if own_end <= budget_end {

@@ -119,7 +119,7 @@ impl Scratch {
     }
 
     /// Moves a directory to the top, under a name that nothing there has. An empty directory of
-    /// that name would be replaced, which is as well.
+    /// that name would be replaced, which does no harm.
     fn move_up(&mut self, from: &OwnedFd, name: &CStr) -> Result<(), Error> {
         loop {
             self.moved += 1;
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_closed_directories_and_those_whose_names_are_in_the_way() {
+    fn removes_closed_directories_and_those_whose_names_collide() {
         let home = tempfile::tempdir().unwrap();
         for name in ["1", "2", "3"] {
             fs::create_dir_all(home.path().join(name).join("1/2/3")).unwrap();

@@ -144,7 +144,8 @@ pub(crate) fn reap_one() -> io::Result<Children> {
     }
 }
 
-/// The CPU time that a process has used, all threads together; `None` if there is no such process.
+/// Returns the CPU time that a process has used, all threads together; `None` if there is no such
+/// process.
 pub(crate) fn cpu_of(pid: u32) -> Option<Duration> {
     let mut clock = 0;
     let mut time = MaybeUninit::<libc::timespec>::zeroed();

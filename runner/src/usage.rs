@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_interpreters_memory_is_its_runs_but_its_start_is_not() {
+    fn a_run_is_charged_for_its_parked_interpreters_memory_but_not_its_start() {
         let (park, let_go) = (reading(10, 2 * MIB, 0), reading(40, 9 * MIB, 1));
         let after = reading(45, 9 * MIB, 1);
         let before = let_go.of_parked(park, Duration::from_millis(28));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn cpu_is_what_the_container_used_meanwhile() {
+    fn cpu_is_what_the_container_used_during_the_run() {
         let usage = Usage::between(reading(40, 0, 0), reading(100, 0, 0), &reaped(50, 0));
         assert_eq!(usage.cpu, Duration::from_millis(60));
         let blind = Usage::between(Reading::default(), Reading::default(), &reaped(50, 0));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_high_water_mark_speaks_only_for_the_run_that_raised_it() {
+    fn the_high_water_mark_counts_only_for_the_run_that_raised_it() {
         let first = Usage::between(
             reading(0, 2 * MIB, 0),
             reading(1, 90 * MIB, 0),

@@ -182,7 +182,8 @@ impl Tap {
         }
     }
 
-    /// Reads once. Returns the number of bytes: 0 if there is nothing now, or nothing any more.
+    /// Reads once. Returns the number of bytes: 0 if none is available now, or the stream has
+    /// ended.
     fn pull(&mut self) -> Result<usize, Error> {
         let Some(pipe) = &self.pipe else { return Ok(0) };
         let mut chunk = [0; CHUNK];

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_an_error_and_no_allocation() {
+    fn garbage_is_an_error_and_allocates_nothing() {
         assert!(matches!(body_len(*b"GET "), Err(WireError::TooLong(_))));
         assert!(matches!(
             decode::<ToRunner>(&[0xff; 9]),

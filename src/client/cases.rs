@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_wrong_is_told_with_its_place() {
+    fn a_wrong_file_is_reported_with_the_place_in_it() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("cases.json");
         fs::write(&file, r#"[{"input":"1","expectedOutput":"2"}]"#).unwrap();

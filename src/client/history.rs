@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_is_one_line_also_of_a_job_that_has_not_run() {
+    fn every_job_is_one_row_even_if_it_has_not_run() {
         let row = |value| serde_json::from_value::<Row>(value).unwrap();
         let text = table(&[
             row(

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endings_name_the_language() {
+    fn file_extensions_name_the_language() {
         assert_eq!(guess(Path::new("a/b.py")).unwrap(), "python");
         assert_eq!(guess(Path::new("x.js")).unwrap(), "javascript");
         for unclear in ["x", "x.", "x.exe", "py"] {

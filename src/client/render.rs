@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_says_how_after_what_the_program_said() {
+    fn a_failure_is_explained_after_the_programs_own_output() {
         let failed =
             json!({"success": false, "status": "runtime_error", "exitCode": 3, "stderr": "oh"});
         assert_eq!(
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn each_case_is_a_line_and_a_wrong_one_says_where() {
+    fn each_case_is_a_line_and_a_wrong_one_shows_the_difference() {
         let case = |passed: bool, status: &str, first: Value| {
             json!({"passed": passed, "status": status, "input": "", "expectedOutput": "2", "actualOutput": "3",
                 "stderr": "", "durationMs": 12.0, "truncated": false, "firstDifference": first})
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn violations_read_like_a_compilers() {
+    fn violations_read_like_a_compilers_errors() {
         let error = json!({"message": "no", "details": {"violations": [{"line": 2, "column": 5, "message": "not eval"}]}});
         assert_eq!(problem(Path::new("a.js"), &error), "a.js:2:5: not eval\n");
         assert_eq!(

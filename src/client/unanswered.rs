@@ -69,7 +69,8 @@ fn is_refusal(cause: &(dyn Error + 'static)) -> bool {
     io.is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// An I/O error has the error of TLS that it wraps as its content, and not as its source.
+/// Returns whether the cause is an error of TLS. An I/O error holds the TLS error that it wraps as
+/// its content, and not as its source.
 fn is_tls(cause: &(dyn Error + 'static)) -> bool {
     let io = cause.downcast_ref::<io::Error>();
     let content = io.and_then(io::Error::get_ref);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn says_that_it_is_no_address() {
+    fn says_that_it_is_not_an_address() {
         for server in ["localhost:5000", "no address", "ftp://localhost"] {
             let advice = advice(server, Duration::from_secs(10));
             assert!(advice.contains("that is not an address"), "{advice}");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
-/// Warren's crates, each with those of Warren's crates that it may know.
+/// Warren's crates, each with those of Warren's crates that it may depend on.
 const MAY_KNOW: [(&str, &[&str]); 12] = [
     (
         "warren",
@@ -21,7 +21,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
             "warren-worker",
         ],
     ),
-    // API and worker know each other by the queue and the protocol alone.
+    // API and worker know only the queue and the protocol of each other.
     (
         "warren-api",
         &[
@@ -67,7 +67,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("warren-runner", &[]),
 ];
 
-/// Libraries that say what a crate is about, each with the only crates that may depend on them.
+/// Libraries that define what a crate is about, each with the only crates that may depend on them.
 const ONLY_IN: [(&str, &[&str]); 11] = [
     ("axum", &["warren-api", "warren-http", "warren-worker"]),
     ("bollard", &["warren-worker"]),
@@ -124,7 +124,8 @@ fn dependencies() -> Dependencies {
         .collect()
 }
 
-/// What of `dependencies` the tables do not permit, and what of the tables does not exist.
+/// Returns the dependencies that the tables do not permit, and the entries of the tables that do
+/// not exist.
 fn faults(
     dependencies: &Dependencies,
     may_know: &[(&str, &[&str])],
@@ -148,7 +149,7 @@ fn faults(
             }
         }
     }
-    // An entry that permits what is not there would hide that the rule sees nothing.
+    // An entry that permits a missing dependency would hide that the rule sees nothing.
     let listed = may_know.iter().map(|(name, known)| (*name, *known));
     let uses = only_in.iter().flat_map(|(library, users)| {
         users

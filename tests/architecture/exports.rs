@@ -1,4 +1,4 @@
-//! The worker's public face: what outsiders use, and no more.
+//! The worker's public interface: only the names that outsiders use.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,8 @@ use super::rust::tokens::tokens;
 /// Names in the signatures of others, which need not be written outside to be used there.
 const IN_SIGNATURES: [&str; 2] = ["Error", "Result"];
 
-/// What the crate in `folder` makes public and no other file that names the crate uses.
+/// Returns the names that the crate in `folder` makes public and no other file that names the crate
+/// uses.
 fn unused_exports(folder: &str, files: &[File]) -> Vec<String> {
     let name = format!("warren_{folder}");
     let within = format!("{folder}/");

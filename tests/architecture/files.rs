@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Folders that hold nothing of the source: what builds and Git leave behind.
+/// Folders that hold no sources: builds and Git create them.
 const NOT_SOURCE: [&str; 3] = ["target", ".git", "node_modules"];
 
 /// A text file of the repository.
@@ -28,7 +28,7 @@ impl File {
     }
 }
 
-/// The repository's root.
+/// Returns the repository's root.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -71,7 +71,7 @@ fn collect(root: &Path, folder: &Path, extensions: &[&str], found: &mut Vec<File
     }
 }
 
-/// The folders of the workspace's crates, from the root; the root's own is empty.
+/// Returns the folders of the workspace's crates, from the root; the root's own is empty.
 pub fn crate_folders() -> Vec<String> {
     below("", &["toml"])
         .into_iter()

@@ -6,7 +6,7 @@ use super::files::{self, File};
 const NO_OPENINGS: [&str; 6] = ["What", "Who", "How", "That", "Where", "Whether"];
 const MOST_WORDS: usize = 15;
 
-/// Why the headline of `file` is not one, if it is not.
+/// Returns the fault of `file`'s headline, if it has one.
 fn fault(file: &File) -> Option<String> {
     let lines: Vec<_> = file
         .text

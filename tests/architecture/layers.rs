@@ -184,8 +184,8 @@ impl Within {
     }
 }
 
-/// The rooms that no layer lists, the listed ones that do not exist, and the imports that do not
-/// go down.
+/// Returns the rooms that no layer lists, the listed ones that do not exist, and the imports that
+/// do not go down.
 fn faults(folder: &str, layers: &[&[&str]], graph: &Graph) -> Vec<String> {
     let layer_of = |room: &str| layers.iter().position(|layer| layer.contains(&room));
     let mut faults = Vec::new();
@@ -249,7 +249,7 @@ fn no_crate_has_a_circle() {
 mod tests {
     use super::*;
 
-    /// A crate with a façade: `b` passes on what `b::c` defines.
+    /// Makes a crate with a façade: `b` re-exports what `b::c` defines.
     fn crate_with(a: &str) -> Vec<File> {
         vec![
             File::new("x/src/lib.rs", "mod a; mod b; pub use b::C; // crate::a"),

@@ -6,10 +6,11 @@ use super::files::{self, File};
 use super::rust::items::types;
 use super::rust::modules::Modules;
 
-/// Names that each room may have for itself, since the room's own name says which one is meant.
+/// Names that each module may define for itself, since the module's own name says which one is
+/// meant.
 const MANY: [&str; 6] = ["Config", "Error", "Kind", "Result", "Session", "State"];
 
-/// The names that two modules of the crate in `folder` define, each with the files.
+/// Returns the names that two modules of the crate in `folder` define, each with the files.
 fn homonyms(folder: &str, files: &[File]) -> Vec<String> {
     let mut defined: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for module in Modules::of(folder, files).0.into_values().flatten() {

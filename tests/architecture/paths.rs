@@ -5,16 +5,17 @@ use std::path::Path;
 use super::files::{self, File};
 use super::rust::text::separate;
 
-/// The endings of a path to a file, but for that of a folder, which is `/`.
+/// The endings of a path to a file; a path to a folder ends in `/`.
 const ENDINGS: [&str; 14] = [
     "conf", "css", "html", "js", "json", "lock", "md", "mjs", "py", "rs", "sh", "sql", "toml",
     "yml",
 ];
 
-/// History names what was.
+/// The history, which may name files that no longer exist.
 const HISTORY: &str = "CHANGELOG.md";
 
-/// What `text` has between backticks, if it looks like a path in the repository.
+/// Returns the paths in `text`: what stands between backticks and looks like a path in the
+/// repository.
 fn paths<'a>(text: &'a str, folders: &'a [String]) -> impl Iterator<Item = &'a str> {
     let spans = text.split('`').skip(1).step_by(2);
     spans.filter_map(move |span| {
@@ -32,7 +33,7 @@ fn paths<'a>(text: &'a str, folders: &'a [String]) -> impl Iterator<Item = &'a s
     })
 }
 
-/// The targets of Markdown links to files, without anchors.
+/// Returns the targets of Markdown links to files, without anchors.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let behind = text.split("](").skip(1);
     behind.filter_map(|behind| {
@@ -41,7 +42,7 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The paths that `file` names and `exists` denies.
+/// Returns the paths that `file` names and for which `exists` returns false.
 fn missing(file: &File, folders: &[String], exists: impl Fn(&str) -> bool) -> Vec<String> {
     let (folder, _) = file.path.rsplit_once('/').unwrap_or(("", ""));
     let krate = file.path.split_once("/src/").map_or("", |(krate, _)| krate);
@@ -72,7 +73,7 @@ fn missing(file: &File, folders: &[String], exists: impl Fn(&str) -> bool) -> Ve
     missing
 }
 
-/// The folders at the repository's root.
+/// Returns the folders at the repository's root.
 fn folders() -> Vec<String> {
     let entries = files::root().read_dir().expect("the root can be listed");
     entries
@@ -95,7 +96,7 @@ fn every_path_in_backticks_exists() {
         .collect();
     assert!(
         found.is_empty(),
-        "named, and not there:\n{}",
+        "named, but missing:\n{}",
         found.join("\n")
     );
 }

@@ -2,7 +2,7 @@
 
 use super::files;
 
-/// The most lines that a reader is asked to take in at a time.
+/// The most lines that a file may have.
 const MOST_LINES: usize = 400;
 
 #[test]

@@ -15,14 +15,16 @@ use super::site::Site;
 use crate::harness::http;
 use crate::harness::wait::SOON;
 
-/// A job without a result is told as lost a minute after its caller was answered.
+/// The age at which a job without a result is reported as lost: a minute after its caller was
+/// answered.
 const LOST: Duration = Duration::from_secs(66);
-/// What an API had not recorded yet when it was killed dies with it; on a busy machine it may be behind.
+/// The time before an API's death in which its results may be unrecorded: they die with it, and on
+/// a busy machine it may be behind.
 const UNRECORDED: Duration = Duration::from_secs(15);
 /// Records read at a time.
 const READERS: usize = 8;
 
-/// What is recorded of a job.
+/// The recorded state of a job.
 #[derive(Clone, Debug, PartialEq)]
 enum Record {
     Missing,
@@ -32,10 +34,10 @@ enum Record {
     Ran(Box<Value>),
 }
 
-/// Where jobs stand in the end.
+/// The jobs, counted by their final state.
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
-    /// Unattended jobs with the right verdict, and those told as `worker_crashed`.
+    /// Unattended jobs with the right verdict, and those reported as `worker_crashed`.
     pub unattended_done: u32,
     pub unattended_crashed: Vec<String>,
     /// Requests answered with an error whose result was there later, failed later, or never came.
@@ -46,17 +48,17 @@ pub struct Sum {
     pub unrecorded: u32,
 }
 
-/// Reads records.
+/// An auditor of records.
 pub struct Audit {
     pub site: Arc<Site>,
     pub ledger: Arc<Ledger>,
     pub journal: Arc<Journal>,
-    /// What was once read as final.
+    /// The records that were once read as final.
     pub finals: Mutex<HashMap<String, Value>>,
 }
 
 impl Audit {
-    /// Reads records while the faults go on: what is final stays as it is.
+    /// Reads records during the faults: a final record must not change.
     pub async fn look_on(&self, mut random: fastrand::Rng) {
         loop {
             tokio::time::sleep(Duration::from_millis(250)).await;
@@ -72,7 +74,7 @@ impl Audit {
         }
     }
 
-    /// Every job, in the end.
+    /// Checks every job at the end.
     pub async fn finish(&self, length: Length) -> Sum {
         let mut sum = Sum::default();
         self.unattended(&mut sum).await;
@@ -134,7 +136,7 @@ impl Audit {
         }
     }
 
-    /// Which count it belongs to; else what is wrong.
+    /// Returns the count that it belongs to, or else the fault.
     async fn waited_for(
         &self,
         entry: &Entry,
@@ -250,7 +252,7 @@ impl Audit {
         });
     }
 
-    /// What any API says of a job; what was final before must be the same.
+    /// Reads the record of a job from any API. A record that was final before must be unchanged.
     async fn read(&self, job: &str, random: &mut fastrand::Rng) -> anyhow::Result<Record> {
         let api = self.site.api(random);
         let base = api.map(|life| life.base.clone());

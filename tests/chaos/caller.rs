@@ -1,6 +1,6 @@
 //! Callers at a fixed rate, with each answer held to the contract.
 //!
-//! They send whatever comes back.
+//! They keep sending, whatever the answers are.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,23 +18,23 @@ use super::site::Site;
 use super::unattended::Submitter;
 use crate::harness::http::{self, Answer};
 
-/// Every request is answered within it.
+/// The time within which every request is answered.
 const ANSWER: Duration = Duration::from_millis(5_500);
-/// The most requests under way: far more than a rate and its answers' time make.
+/// The most requests under way: far more than the rate times the answers' time.
 const UNDER_WAY: usize = 450;
 
-/// What callers are made of.
+/// A group of callers that send at a fixed rate.
 pub struct Callers {
     pub site: Arc<Site>,
     pub ledger: Arc<Ledger>,
     pub journal: Arc<Journal>,
-    /// Requests in a second.
+    /// Requests per second.
     pub rate: u32,
-    /// The next program.
+    /// The function that makes the next program.
     pub programs: fn(u32, &mut fastrand::Rng) -> Program,
-    /// Takes one in so many.
+    /// The submitter of unattended jobs, and the share that it takes: one in so many.
     pub unattended: Option<(Submitter, u32)>,
-    /// How many were sent.
+    /// The number of requests sent.
     pub sent: AtomicU32,
 }
 
@@ -46,7 +46,7 @@ impl Callers {
         let mut next = tokio::time::Instant::now();
         while !enough.is_cancelled() {
             // By the clock and not by the answers; a little early or late, so that no two faults
-            // meet the same moment of a request.
+            // hit the same moment of a request.
             next += Duration::from_secs_f64(random.f64() * 2.0 / f64::from(self.rate));
             tokio::time::sleep_until(next).await;
             let Ok(place) = Arc::clone(&under_way).try_acquire_owned() else {
@@ -125,12 +125,12 @@ impl Callers {
     }
 }
 
-/// What the contract makes of an answer; else what is wrong with it.
+/// Classifies an answer by the contract, or returns what is wrong with it.
 fn judge(answer: &anyhow::Result<Answer>, program: &Program, api: &Life) -> Result<End, String> {
     let answer = match answer {
         Ok(answer) => answer,
         Err(_) if api.was_killed() => return Ok(End::ServerKilled),
-        // Sent in the moment in which it left, and never accepted.
+        // Sent at the moment at which the API left, and never accepted.
         Err(error) if api.is_leaving() && was_refused(error) => return Ok(End::ServerKilled),
         Err(error) => return Err(format!("no answer: {error:#}")),
     };
@@ -177,7 +177,7 @@ fn was_refused(error: &anyhow::Error) -> bool {
 }
 
 impl Run {
-    /// Which run an answer or a record's `result` is of.
+    /// Returns the run that an answer or a record's `result` is of.
     pub fn of(answer: &serde_json::Value) -> Option<Self> {
         Some(Self {
             worker: answer["worker"].as_str()?.to_owned(),

@@ -19,7 +19,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name in a table.
+    /// Returns its name in a table.
     pub fn name(self) -> &'static str {
         match self {
             Self::WorkerKill => "worker SIGKILL",
@@ -45,7 +45,7 @@ pub struct Mark {
     pub over: Option<Instant>,
 }
 
-/// Which promise was not kept.
+/// A promise that was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
     /// An accepted job has no end, or a recorded verdict is gone.
@@ -54,9 +54,9 @@ pub enum Broken {
     Doubled,
     /// A request was answered too late, or not at all.
     TooLate,
-    /// What came back is not what the program prints, or no answer of the contract.
+    /// The answer is not what the program prints, or not an answer of the contract.
     Wrong,
-    /// A process did not behave.
+    /// A process misbehaved.
     Process,
     /// Something is left behind.
     LeftBehind,
@@ -68,12 +68,12 @@ pub struct Violation {
     pub broken: Broken,
     pub what: String,
     pub job: Option<String>,
-    /// When it was: from sending to answer, say.
+    /// The beginning of the time in which it happened: from sending to answer, say.
     pub from: Instant,
     pub to: Instant,
 }
 
-/// The record of a run.
+/// The journal of a run.
 #[derive(Default)]
 pub struct Journal {
     marks: Mutex<Vec<Option<Mark>>>,
@@ -81,7 +81,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A fault begins. Returns its number, for [`Journal::over`].
+    /// Records the beginning of a fault. Returns its number, for [`Journal::over`].
     pub fn begin(&self, kind: Kind, what: impl Into<String>) -> usize {
         let mut marks = lock(&self.marks);
         marks.push(Some(Mark {
@@ -93,24 +93,24 @@ impl Journal {
         marks.len() - 1
     }
 
-    /// It is over.
+    /// Records its end.
     pub fn over(&self, number: usize) {
         if let Some(mark) = &mut lock(&self.marks)[number] {
             mark.over = Some(Instant::now());
         }
     }
 
-    /// There was nothing to do it to.
+    /// Removes a fault that found nothing to act on.
     pub fn withdraw(&self, number: usize) {
         lock(&self.marks)[number] = None;
     }
 
-    /// All faults so far.
+    /// Returns all faults so far.
     pub fn marks(&self) -> Vec<Mark> {
         lock(&self.marks).iter().flatten().cloned().collect()
     }
 
-    /// A promise was not kept.
+    /// Records a promise that was not kept.
     pub fn violation(&self, violation: Violation) {
         eprintln!(
             "chaos: {:?}: {} {}",
@@ -121,12 +121,12 @@ impl Journal {
         lock(&self.violations).push(violation);
     }
 
-    /// The same for what has no job, found now.
+    /// Records one that concerns no job, found now.
     pub fn violated(&self, broken: Broken, what: impl Into<String>) {
         self.about(broken, None, what);
     }
 
-    /// The same for a job, found now.
+    /// Records one about a job, found now.
     pub fn about(&self, broken: Broken, job: Option<&str>, what: impl Into<String>) {
         let now = Instant::now();
         self.violation(Violation {
@@ -138,12 +138,12 @@ impl Journal {
         });
     }
 
-    /// All violations so far.
+    /// Returns all violations so far.
     pub fn violations(&self) -> Vec<Violation> {
         lock(&self.violations).clone()
     }
 
-    /// The faults that were under way then, or had just been.
+    /// Returns the faults that were under way at the time of a violation, or had just ended.
     pub fn around(&self, violation: &Violation) -> Vec<String> {
         const LATELY: std::time::Duration = std::time::Duration::from_secs(3);
         let near = |mark: &Mark| {

@@ -14,20 +14,20 @@ pub struct Run {
     pub finished_at: u64,
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Clone, Debug)]
 pub enum End {
     /// 200 with what the program must print.
     Verdict(Run),
-    /// An explicit error that is allowed.
+    /// A permitted explicit error.
     Error {
         code: String,
         /// Whether a result may still come.
         result_may_come: bool,
     },
-    /// The API was killed under it.
+    /// The API was killed during the request.
     ServerKilled,
-    /// What must not be; it is in the journal.
+    /// An impermissible end; it is in the journal.
     Violation,
 }
 
@@ -77,7 +77,7 @@ impl Ledger {
         lock(&self.unattended).clone()
     }
 
-    /// How many submissions of unattended jobs were not accepted, by reason.
+    /// Returns how many submissions of unattended jobs were not accepted, by reason.
     pub fn unattended_refused(&self) -> BTreeMap<String, u32> {
         lock(&self.unattended_refused).clone()
     }

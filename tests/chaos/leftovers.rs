@@ -1,6 +1,6 @@
 //! Looks for leftovers: containers, processes, cgroups, mounts, volumes, disk.
 //!
-//! It does not count what belongs to others, such as another user's containers on the same engine.
+//! It does not count other users' property, such as another user's containers on the same engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,21 +14,22 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 use crate::harness::docker;
 use crate::harness::wait::SOON;
 
-/// After so long nothing may be left, on the slowest machine.
+/// The time after which nothing may be left, on the slowest machine.
 pub const GONE: Duration = SOON;
-/// What the engine's own books and a newly prepared image may take; containers that stay take more.
+/// The disk space that the engine's own records and a newly prepared image may take; containers
+/// that stay take more.
 const DISK: u64 = 64 << 20;
-/// How deep below the mount points of cgroups containers' groups are.
+/// The depth of containers' groups below the mount points of cgroups.
 const CGROUP_DEPTH: usize = 4;
 
-/// What there was before, which is nobody's leftover.
+/// The state of the machine before, which is nobody's leftover.
 pub struct Before {
     volumes: BTreeSet<String>,
     seen: Seen,
     root: PathBuf,
 }
 
-/// What the machine shows.
+/// The present state of the machine.
 #[derive(Default)]
 struct Seen {
     cgroups: BTreeSet<String>,
@@ -36,7 +37,7 @@ struct Seen {
     files: BTreeSet<PathBuf>,
 }
 
-/// What was found in the end.
+/// The leftovers that were found in the end.
 #[derive(Clone, Debug, Default)]
 pub struct Leftovers {
     pub containers: Vec<String>,
@@ -48,7 +49,7 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    /// Whether that is as it should be.
+    /// Returns whether nothing is left.
     pub fn is_clean(&self) -> bool {
         let Self {
             containers,
@@ -66,7 +67,7 @@ impl Leftovers {
 }
 
 impl Before {
-    /// Looks around.
+    /// Records the state of the machine.
     pub async fn take() -> anyhow::Result<Self> {
         let info = docker::client().info().await?;
         let root = PathBuf::from(
@@ -80,8 +81,8 @@ impl Before {
         })
     }
 
-    /// Waits until nothing is left of these workers, for [`GONE`] at most. Returns what is, and
-    /// how long it took.
+    /// Waits until nothing is left of these workers, for [`GONE`] at most. Returns what is left,
+    /// and how long the wait took.
     pub async fn left(&self, workers: &BTreeSet<String>) -> anyhow::Result<(Leftovers, Duration)> {
         let started = Instant::now();
         loop {
@@ -93,9 +94,9 @@ impl Before {
         }
     }
 
-    /// What is left now.
+    /// Returns what is left now.
     pub async fn look(&self, workers: &BTreeSet<String>) -> anyhow::Result<Leftovers> {
-        // First what there is, then whose it is: a container made in between is in both.
+        // First lists what exists, then whose it is: a container made in between is in both.
         let seen = Seen::now(&self.root)?;
         let processes = processes_of_jobs();
         let volumes = docker::volumes().await.into_iter();
@@ -146,7 +147,7 @@ impl Before {
     }
 }
 
-/// Every container, and which worker made it, if one did.
+/// Returns every container with the worker that made it, if one did.
 pub async fn containers() -> anyhow::Result<BTreeMap<String, String>> {
     let options = ListContainersOptionsBuilder::default().all(true).build();
     let all = docker::client().list_containers(Some(options)).await?;
@@ -162,7 +163,7 @@ pub async fn containers() -> anyhow::Result<BTreeMap<String, String>> {
         .collect())
 }
 
-/// The names of the writable layers of containers that are not ours.
+/// Returns the names of the writable layers of containers that are not ours.
 async fn layers_of(ids: &[&str]) -> Vec<String> {
     let mut layers = Vec::new();
     for id in ids {
@@ -172,7 +173,7 @@ async fn layers_of(ids: &[&str]) -> Vec<String> {
                 None::<bollard::query_parameters::InspectContainerOptions>,
             )
             .await;
-        // One that has gone meanwhile is looked at the next time.
+        // A container that has gone in the meantime is looked at the next time.
         let driver = inspected.ok().and_then(|container| container.graph_driver);
         let upper = driver.and_then(|driver| driver.data.get("UpperDir").cloned());
         let layer = upper.and_then(|path| {
@@ -207,7 +208,7 @@ impl Seen {
     }
 }
 
-/// Groups named after a container: 64 hexadecimal digits somewhere in the name.
+/// Finds groups named after a container: 64 hexadecimal digits somewhere in the name.
 fn cgroups(directory: &Path, depth: usize, found: &mut BTreeSet<String>) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
@@ -223,7 +224,7 @@ fn cgroups(directory: &Path, depth: usize, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The cgroups of the processes that run as one of the users of containers.
+/// Returns the cgroups of the processes that run as one of the users of containers.
 fn processes_of_jobs() -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let of_jobs = entries.filter(|entry| {

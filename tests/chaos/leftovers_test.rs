@@ -20,7 +20,7 @@ async fn a_container_left_behind_is_seen_with_all_that_belongs_to_it() {
     let before = Before::take().await.expect("the machine can be looked at");
     let container = ContainerCreateBody {
         image: Some(image.unwrap_or_else(|| "python:3.10-alpine".to_owned())),
-        // It ends by itself, should this test not come to its end.
+        // It ends by itself, in case this test does not finish.
         cmd: Some(vec!["sleep".to_owned(), "60".to_owned()]),
         user: Some("64900:64900".to_owned()),
         labels: Some(HashMap::from([(
@@ -47,7 +47,7 @@ async fn a_container_left_behind_is_seen_with_all_that_belongs_to_it() {
     let ours = BTreeSet::from([worker.to_owned()]);
     let left = before.look(&ours).await;
     let remove = RemoveContainerOptionsBuilder::default().force(true).build();
-    // A worker on the same engine may have swept it; whether it is gone is seen below.
+    // A worker on the same engine may have swept it; the check below shows whether it is gone.
     drop(engine.remove_container(&made.id, Some(remove)).await);
     let volume_removed = engine
         .remove_volume(&volume.name, None::<RemoveVolumeOptions>)

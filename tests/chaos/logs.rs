@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-/// What all logs of a site tell.
+/// The content of all logs of a site.
 #[derive(Default)]
 pub struct Logs {
-    /// How often each job was handed to a container.
+    /// The number of times that each job was handed to a container.
     pub begun: BTreeMap<String, u32>,
-    /// What the workers called themselves.
+    /// The workers' names.
     pub workers: BTreeSet<String>,
 }
 
@@ -45,13 +45,13 @@ impl Logs {
         self.begun.values().map(|times| times - 1).sum()
     }
 
-    /// The most that one job was begun.
+    /// Returns the most times that any job was begun.
     pub fn most(&self) -> u32 {
         self.begun.values().copied().max().unwrap_or_default()
     }
 }
 
-/// The lines about a job, with the process that wrote each.
+/// Returns the lines about a job, with the process that wrote each.
 pub fn about(directory: &Path, job: &str) -> Vec<String> {
     let files = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut lines = Vec::new();

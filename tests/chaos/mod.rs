@@ -1,4 +1,4 @@
-//! Faults at random moments under load, and the promises that hold all the same.
+//! Random faults under load, and the promises that still hold.
 //!
 //! Nothing is lost or doubled, every request is answered in time, and nothing is left behind.
 //! `docs/RELIABILITY.md` explains.
@@ -24,7 +24,7 @@ mod unattended;
 use crate::harness::{machine, mongo};
 use plan::Plan;
 
-/// Processes are ended and waited for on these threads, beside the callers.
+/// Ends processes and waits for them on these threads, beside the callers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_dies_nothing_is_lost_doubled_or_left_behind() {
     let _machine = machine::alone().await;

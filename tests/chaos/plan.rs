@@ -4,28 +4,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 
-/// What a run does.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Of everything random.
+    /// The seed of everything random.
     pub seed: u64,
-    /// Requests that are sent at least, unattended jobs included.
+    /// The least number of requests, unattended jobs included.
     pub jobs: u32,
-    /// Over how long the faults are spread, the time not counted that they take themselves.
+    /// The time over which the faults are spread, not counting the time that they take themselves.
     pub span: Duration,
-    /// Of them in a second.
+    /// Requests per second.
     pub rate: u32,
-    /// One in so many is submitted unattended.
+    /// The share of unattended submissions: one in so many.
     pub unattended_every: u32,
     /// Workers that get SIGKILL.
     pub kills: u32,
-    /// Broker restarts; one half by SIGKILL.
+    /// Broker restarts; half of them by SIGKILL.
     pub restarts: u32,
     /// Connections reset after a few bytes more.
     pub cuts: u32,
-    /// Times that a process's connections stay open and carry nothing.
+    /// Times at which a process's connections stay open and carry nothing.
     pub silences: u32,
-    /// Times that they are slow.
+    /// Times at which they are slow.
     pub delays: u32,
     /// Queues deleted and connections closed by the management API.
     pub orders: u32,
@@ -37,14 +37,14 @@ pub struct Plan {
     pub apis: usize,
     /// Worker processes.
     pub workers: usize,
-    /// The most the whole may take, start and end included.
+    /// The longest that the whole may take, start and end included.
     pub limit: Duration,
-    /// Whether jobs without a result are waited for until they must be told as lost, and the
+    /// Whether the run waits for jobs without a result until they count as lost, and whether the
     /// figures are written to docs/RELIABILITY.md.
     pub length: Length,
 }
 
-/// Which plan it is.
+/// The length of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// Part of every test run.
@@ -54,7 +54,7 @@ pub enum Length {
 }
 
 impl Plan {
-    /// The plan that the environment asks for.
+    /// Returns the plan that the environment asks for.
     pub fn of_environment() -> anyhow::Result<Self> {
         let plan = match std::env::var("WARREN_CHAOS").as_deref() {
             Ok("soak") => Self::soak(),
@@ -107,7 +107,7 @@ impl Plan {
 
     fn soak() -> Self {
         Self {
-            // A good quarter of them comes while there is no broker, and is refused.
+            // More than a quarter of them are sent while there is no broker, and are refused.
             jobs: 14_000,
             span: Duration::from_secs(1_000),
             rate: 9,
@@ -128,7 +128,7 @@ impl Plan {
     }
 }
 
-/// Another seed for each run.
+/// Returns another seed for each run.
 fn clock() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs()

@@ -1,6 +1,6 @@
 //! One process of the site behind its own proxy, replaced when it dies.
 //!
-//! It is an API or a worker. The logs of the dead are kept.
+//! It is an API or a worker. The logs of ended processes are kept.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::harness::proxy::Proxy;
 use crate::harness::wait::SOON;
 use crate::harness::warren::Warren;
 
-/// From the moment in which callers are sent elsewhere until SIGTERM, as behind any balancer.
+/// The time from routing callers elsewhere until SIGTERM, as behind any balancer.
 const DEREGISTER: Duration = Duration::from_millis(500);
 
 /// API or worker.
@@ -34,11 +34,11 @@ impl Role {
     }
 }
 
-/// One place for a process.
+/// A place for one process.
 pub struct Post {
     pub name: String,
     pub role: Role,
-    /// In front of the broker.
+    /// The proxy in front of the broker.
     pub line: Proxy,
     variables: Vec<(String, String)>,
     logs: PathBuf,
@@ -50,40 +50,40 @@ pub struct Post {
 /// One process, as callers see it.
 pub struct Life {
     pub name: String,
-    /// `http://…` of it.
+    /// Its address, `http://…`.
     pub base: String,
-    /// Where submissions go.
+    /// The address for submissions.
     pub url: String,
     killed: AtomicBool,
     leaving: AtomicBool,
-    /// When it was killed.
+    /// The time at which it was killed.
     end: Mutex<Option<Instant>>,
 }
 
 impl Life {
-    /// Whether it takes requests.
+    /// Returns whether it takes requests.
     pub fn serves(&self) -> bool {
         !self.was_killed() && !self.is_leaving()
     }
 
-    /// Whether it got SIGKILL: nobody can expect its answers.
+    /// Returns whether it got SIGKILL, so that nobody can expect its answers.
     pub fn was_killed(&self) -> bool {
         self.killed.load(Ordering::SeqCst)
     }
 
-    /// Whether it got, or is about to get, SIGTERM.
+    /// Returns whether it got, or is about to get, SIGTERM.
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::SeqCst)
     }
 
-    /// When it got SIGKILL.
+    /// Returns when it got SIGKILL.
     pub fn killed_at(&self) -> Option<Instant> {
         *self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Post {
-    /// A place whose process is not started yet.
+    /// Creates a place whose process is not started yet.
     pub fn new(
         name: String,
         role: Role,
@@ -108,7 +108,7 @@ impl Post {
         self.succeed(&mut *self.process.lock().await).await
     }
 
-    /// The process that is there now, as callers see it.
+    /// Returns the process that is there now, as callers see it.
     pub fn life(&self) -> Option<Arc<Life>> {
         self.life
             .lock()
@@ -116,7 +116,7 @@ impl Post {
             .clone()
     }
 
-    /// SIGKILL, and a successor at once.
+    /// Sends SIGKILL, and starts a successor at once.
     pub async fn kill(&self) -> anyhow::Result<()> {
         let mut process = self.process.lock().await;
         if let Some(life) = self.life() {
@@ -130,7 +130,7 @@ impl Post {
         self.succeed(&mut process).await
     }
 
-    /// SIGTERM, its orderly end, and a successor.
+    /// Sends SIGTERM, waits for an orderly end, and starts a successor.
     pub async fn roll(&self, journal: &Journal) -> anyhow::Result<()> {
         if let Some(life) = self.life() {
             life.leaving.store(true, Ordering::SeqCst);
@@ -141,7 +141,7 @@ impl Post {
         self.succeed(&mut process).await
     }
 
-    /// SIGTERM and its orderly end.
+    /// Sends SIGTERM and waits for an orderly end.
     pub async fn stop(&self, journal: &Journal) -> anyhow::Result<()> {
         let mut process = self.process.lock().await;
         if let Some(life) = self.life() {
@@ -150,7 +150,7 @@ impl Post {
         self.end(&mut process, journal).await
     }
 
-    /// A process that has ended without being asked is a fault of ours, and gets a successor.
+    /// Records a process that has ended by itself as a violation, and starts a successor.
     pub async fn look_after(&self, journal: &Journal) -> anyhow::Result<()> {
         let Ok(mut process) = self.process.try_lock() else {
             return Ok(());
@@ -171,7 +171,7 @@ impl Post {
         Ok(())
     }
 
-    /// Whether its worker has begun a job and not answered it, as far as its log tells.
+    /// Returns whether its worker has begun a job and not answered it, as far as its log shows.
     pub async fn runs_a_job(&self) -> bool {
         let process = self.process.lock().await;
         let log = process.as_ref().map(Warren::log).unwrap_or_default();

@@ -4,22 +4,22 @@
 
 use serde_json::{Value, json};
 
-/// A job whose cases did not all have their turn has used this much of its five seconds.
+/// The part of its five seconds that a job has used if not all its cases were run.
 const MOST_OF_ITS_TIME_MS: f64 = 3_500.0;
-/// A program that was stopped at its limit of time and had less than this part of the time in which it
-/// ran of a CPU (half of its share) was kept waiting by the machine.
+/// The share of CPU time in running time below which a program was starved. One that was stopped at
+/// its time limit with less than this (half of its share) was kept waiting by the machine.
 const STARVED: f64 = 0.25;
 
 /// A program and its verdict.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// What is sent.
+    /// The submission.
     pub submission: Value,
-    /// What must come back, whenever it is run.
+    /// The expected answer, whenever it is run.
     pub expected: Expected,
 }
 
-/// What the answer to a program must say.
+/// The expected content of the answer to a program.
 #[derive(Clone, Debug)]
 pub struct Expected {
     status: &'static str,
@@ -28,7 +28,8 @@ pub struct Expected {
     cases: Vec<(bool, String)>,
 }
 
-/// A number that no other program of the run is given makes its output unlike any other's.
+/// A program whose output no other has: it prints a number that no other program of the run is
+/// given.
 const PYTHON: &str = "\
 n, rounds = map(int, input().split())
 x = n
@@ -48,7 +49,7 @@ process.stdin.on('end', () => {
 ";
 
 impl Program {
-    /// The `n`th program of a run, of a random kind.
+    /// Returns the `n`th program of a run, of a random kind.
     pub fn random(n: u32, random: &mut fastrand::Rng) -> Self {
         let rounds = random.u32(10..2_000);
         let (language, code) = if random.bool() {
@@ -64,7 +65,7 @@ impl Program {
         }
     }
 
-    /// One that does next to nothing.
+    /// Returns a program that does next to nothing.
     pub fn trivial(n: u32) -> Self {
         Self::plain("python", PYTHON, n, 1)
     }
@@ -104,7 +105,8 @@ impl Program {
         }
     }
 
-    /// Two cases, the second of which may expect what the program does not print.
+    /// Makes a program with two cases, the second of which may expect what the program does not
+    /// print.
     fn with_cases(language: &str, code: &str, n: u32, right: bool) -> Self {
         let printed = [token(n, 10), token(n, 20)];
         let second = if right { &printed[1] } else { "something else" };
@@ -128,9 +130,9 @@ impl Program {
 }
 
 impl Expected {
-    /// What is wrong with an answer (the body of a 200, or the `result` of a record), if anything.
-    /// A job that was begun late, after the death of its first worker, say, may end before all its
-    /// cases had their turn; that is said of each, and those that had it are right.
+    /// Returns what is wrong with an answer (the body of a 200, or the `result` of a record), if
+    /// anything. A job that was begun late, for example after the death of its first worker, may
+    /// end before all its cases were run. Those cases are marked, and the others are right.
     pub fn fault_of(&self, answer: &Value) -> Option<String> {
         let timings = &answer["timings"];
         let spent: f64 = ["queueMs", "sandboxMs", "runMs"]

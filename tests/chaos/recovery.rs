@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use super::journal::{Kind, Mark};
 use super::ledger::{End, Entry};
 
-/// Over which time a throughput is told.
+/// The time over which throughput is measured.
 const WINDOW: Duration = Duration::from_secs(1);
-/// How finely the moment is looked for.
+/// The resolution of the search for the moment of recovery.
 const STEP: Duration = Duration::from_millis(100);
-/// Of the requests answered in a window, so many per cent with a verdict: service is back.
+/// The percentage of verdicts among the answers of a window from which on service is back.
 const BACK: usize = 80;
 
 /// Times to recover from one kind of fault.
@@ -19,13 +19,13 @@ const BACK: usize = 80;
 pub struct Recovery {
     pub kind: Kind,
     pub faults: usize,
-    /// From the end of the fault to the next verdict; of each fault after which one came.
+    /// The times from the end of a fault to the next verdict, of each fault after which one came.
     pub first: Vec<Duration>,
-    /// To the first second in which [`BACK`] per cent of the answers were verdicts.
+    /// The times to the first second in which [`BACK`] per cent of the answers were verdicts.
     pub back: Vec<Duration>,
 }
 
-/// Of each kind of fault that there was.
+/// Measures the recovery from each kind of fault that occurred.
 pub fn of(marks: &[Mark], entries: &[Arc<Entry>]) -> Vec<Recovery> {
     let mut answers: Vec<_> = entries
         .iter()
@@ -60,7 +60,8 @@ pub fn of(marks: &[Mark], entries: &[Arc<Entry>]) -> Vec<Recovery> {
     kinds.into_iter().map(of_kind).collect()
 }
 
-/// The run second by second: verdicts, other answers, and the faults that began and ended.
+/// Describes the run second by second: verdicts, other answers, and the faults that began and
+/// ended.
 pub fn timeline(marks: &[Mark], entries: &[Arc<Entry>]) -> String {
     let first = entries.iter().map(|entry| entry.sent).min();
     let last = entries.iter().map(|entry| entry.answered).max();
@@ -114,7 +115,7 @@ fn back(answers: &[(Instant, bool)], since: Instant) -> Option<Duration> {
     None
 }
 
-/// The value that so many per cent of them do not exceed.
+/// Returns the value that so many per cent of them do not exceed.
 pub fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
     let place = (sorted.len() * percent).div_ceil(100);
     sorted.get(place.saturating_sub(1)).copied()

@@ -15,12 +15,12 @@ use super::leftovers::Leftovers;
 use super::logs::Logs;
 use super::recovery::{Recovery, percentile};
 
-/// Between these two lines of the document is the table.
+/// The lines of the document that enclose the table.
 const BEGIN: &str = "<!-- chaos: begin -->";
 const FINISH: &str = "<!-- chaos: end -->";
 const DOCUMENT: &str = "docs/RELIABILITY.md";
 
-/// Everything that a run showed.
+/// The figures of a run.
 pub struct Figures {
     pub seed: u64,
     pub took: Duration,
@@ -47,7 +47,7 @@ pub struct Figures {
     pub leftovers_gone: Duration,
 }
 
-/// What the figures are made of.
+/// The sources of the figures.
 pub struct Material<'a> {
     pub seed: u64,
     pub took: Duration,
@@ -62,7 +62,7 @@ pub struct Material<'a> {
 }
 
 impl Figures {
-    /// Counts.
+    /// Counts the figures.
     pub fn of(material: Material<'_>) -> Self {
         let entries = material.ledger.entries();
         let mut errors = BTreeMap::new();
@@ -108,7 +108,7 @@ impl Figures {
         }
     }
 
-    /// As Markdown.
+    /// Formats the figures as Markdown.
     pub fn table(&self) -> String {
         let told = |counts: &BTreeMap<String, u32>| {
             let each = counts.iter().map(|(name, n)| format!("{n} × {name}"));
@@ -218,7 +218,7 @@ impl Figures {
         text
     }
 
-    /// How often there was a kind of fault.
+    /// Returns how often faults of these kinds occurred.
     pub fn faults(&self, kinds: &[Kind]) -> usize {
         let of = self.recovery.iter();
         of.filter(|r| kinds.contains(&r.kind))

@@ -18,31 +18,32 @@ use super::site::{Site, Size};
 use crate::harness::rabbitmq::Management;
 use crate::harness::wait::SOON;
 
-/// The most the whole may take.
+/// The longest that the whole may take.
 pub const LIMIT: Duration = Duration::from_secs(600);
-/// What comes in, whatever the machine can do of it.
+/// Requests per second, however few of them the machine can serve.
 const RATE: u32 = 50;
-/// Over which throughput is measured.
+/// The time over which throughput is measured.
 const WINDOW: Duration = Duration::from_secs(4);
-/// How soon after the broker takes connections throughput is full again.
+/// The time within which throughput is full again, once the broker accepts connections.
 const BACK: Duration = Duration::from_secs(10);
-/// The same where the machine is slow or busy: so many times as long as its broker takes to start.
+/// The same on a slow or busy machine: as many times as long as its broker takes to start.
 const BACK_IN_STARTS: u32 = 3;
-/// Of what there was before; less is no full throughput. The counts are small ones, of a few seconds.
+/// The percentage of the earlier throughput that counts as full. The counts are small ones, of a
+/// few seconds.
 const FULL_PERCENT: usize = 60;
-/// Over which time its view must not change.
+/// The time for which the broker's view must not change.
 const STEADY: Duration = Duration::from_secs(1);
 
-/// By queue and prefetch.
+/// The numbers of consumers, by queue and prefetch.
 type Consumers = BTreeMap<(String, u64), u32>;
 
-/// Restarts the broker under load and fails if it is not all as before.
+/// Restarts the broker under load and fails if not everything is as before.
 pub async fn run(mongodb: String) -> anyhow::Result<()> {
     let size = Size {
         apis: 2,
         workers: 2,
-        // As many as are answered in time on a slow machine; the rest of the 50 are refused at
-        // once, so that what is accepted is what throughput is about.
+        // As many as are answered in time on a slow machine. The rest of the 50 are refused at
+        // once, so that throughput is measured on the accepted ones.
         api: vec![("WARREN_MAX_IN_FLIGHT".to_owned(), "4".to_owned())],
     };
     let site = Arc::new(Site::start(size, &mongodb).await?);
@@ -63,7 +64,7 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(1) + WINDOW).await;
     let full = verdicts(&ledger, Instant::now() - WINDOW);
     // At least two of each worker and of each API: jobs of both kinds, replies and results. The
-    // broker's view is some seconds old; what it shows twice is all.
+    // broker's view is some seconds old; a view that it shows twice is complete.
     let before = until_shown(&site.management, |shown| shown.values().sum::<u32>() >= 8).await?;
     tokio::time::sleep(STEADY).await;
     let before_still = consumers(&site.management).await?;
@@ -85,7 +86,8 @@ pub async fn run(mongodb: String) -> anyhow::Result<()> {
             break back.elapsed();
         }
         if back.elapsed() >= bound {
-            // Who else uses the machine may have begun to meanwhile; then it does no more later on.
+            // Others may have begun to use the machine in the meantime; then it does no more later
+            // on.
             tokio::time::sleep(WINDOW).await;
             let later = verdicts(&ledger, Instant::now() - WINDOW);
             ensure!(
@@ -148,7 +150,7 @@ fn workers_since(ledger: &Ledger, since: Instant) -> usize {
     workers.len()
 }
 
-/// What the management API shows, once it is as it should be.
+/// Waits until the management API shows what it should, and returns that.
 async fn until_shown(
     management: &Management,
     is_so: impl Fn(&Consumers) -> bool,
@@ -167,8 +169,8 @@ async fn until_shown(
     }
 }
 
-/// How many consumers with which prefetch there are on each queue; reply queues, whose names
-/// their APIs choose, under one name.
+/// Returns the number of consumers with each prefetch on each queue; reply queues, whose names
+/// their APIs choose, count under one name.
 async fn consumers(management: &Management) -> anyhow::Result<Consumers> {
     let all = management.get("/consumers").await?;
     let mut counts = BTreeMap::new();

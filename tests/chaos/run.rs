@@ -25,12 +25,12 @@ use super::unattended::Submitter;
 use crate::harness::http;
 use crate::harness::wait::SOON;
 
-/// The most violations that are told in full.
+/// The most violations that are reported in full.
 const TOLD: usize = 20;
-/// How often processes are looked after.
+/// The interval at which processes are looked after.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Does what the plan says, prints what came of it, and fails if a promise was not kept.
+/// Carries out the plan, prints the results, and fails if a promise was not kept.
 pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut random = fastrand::Rng::with_seed(plan.seed);
@@ -115,7 +115,7 @@ pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
     eprintln!("{}", figures.table());
     tell(&violations, &journal, &site);
     for job in figures.sum.unattended_crashed.iter().take(TOLD) {
-        eprintln!("told as worker_crashed: {job}");
+        eprintln!("reported as worker_crashed: {job}");
         tell_job(job, &site);
     }
     if plan.length == Length::Soak {
@@ -141,7 +141,7 @@ pub async fn run(plan: Plan, mongodb: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until every API answers with a verdict and every process says that all is well.
+/// Waits until every API answers with a verdict and every process reports that it is healthy.
 async fn well_again(site: &Site, random: &mut fastrand::Rng) -> anyhow::Result<Duration> {
     let started = Instant::now();
     for api in site.of(Role::Api) {
@@ -200,7 +200,7 @@ async fn orphans(site: &Site, journal: &Journal) -> anyhow::Result<Duration> {
     }
 }
 
-/// A request that was refused is not run.
+/// Checks that no refused request was run.
 fn refused_and_run(ledger: &Ledger, logs: &Logs, journal: &Journal) {
     for entry in ledger.entries() {
         let refused = matches!(
@@ -216,7 +216,7 @@ fn refused_and_run(ledger: &Ledger, logs: &Logs, journal: &Journal) {
         {
             journal.violation(Violation {
                 broken: Broken::Wrong,
-                what: format!("answered {:?}, and yet begun", entry.end),
+                what: format!("answered {:?}, but begun", entry.end),
                 job: Some(job.clone()),
                 from: entry.sent,
                 to: entry.answered,

@@ -17,7 +17,7 @@ use crate::harness::proxy::Proxy;
 use crate::harness::rabbitmq::Management;
 use crate::harness::wait::SOON;
 
-/// How many of what, and how they are set.
+/// The numbers of processes, and their settings.
 pub struct Size {
     pub apis: usize,
     pub workers: usize,
@@ -30,7 +30,7 @@ pub struct Site {
     pub broker: AsyncMutex<Broker>,
     pub management: Management,
     pub posts: Vec<Arc<Post>>,
-    /// The test's own way to the broker.
+    /// The test's own connection to the broker.
     pub line: Proxy,
     logs: TempDir,
 }
@@ -54,7 +54,8 @@ impl Site {
                     format!("api-{n}")
                 }
                 Role::Worker => {
-                    // Small ones, several of them, so that one's death is not everybody's.
+                    // Small ones, several of them, so that the death of one does not affect
+                    // everybody.
                     variables.push(("WARREN_SLOTS".to_owned(), "2".to_owned()));
                     variables.push(("WARREN_POOL_SIZE".to_owned(), "1".to_owned()));
                     format!("worker-{n}")
@@ -75,13 +76,13 @@ impl Site {
         Ok(site)
     }
 
-    /// The places of one role.
+    /// Returns the places of one role.
     pub fn of(&self, role: Role) -> Vec<Arc<Post>> {
         let posts = self.posts.iter().filter(|post| post.role == role);
         posts.cloned().collect()
     }
 
-    /// An API that takes requests, as a balancer would pick one.
+    /// Returns an API that takes requests, as a balancer would pick one.
     pub fn api(&self, random: &mut fastrand::Rng) -> Option<Arc<Life>> {
         let lives = self.of(Role::Api).into_iter();
         let serving: Vec<_> = lives
@@ -91,17 +92,17 @@ impl Site {
         random.choice(serving)
     }
 
-    /// The address of the broker through the test's own line.
+    /// Returns the address of the broker through the test's own proxy.
     pub fn own_url(&self) -> String {
         url_through(&self.line)
     }
 
-    /// Waits until every process says that all is well.
+    /// Waits until every process reports that it is healthy.
     pub async fn until_ready(&self) -> anyhow::Result<()> {
         self.until_all_say(&["ok"], SOON).await
     }
 
-    /// Waits until every process says one of these of itself.
+    /// Waits until every process reports one of these states.
     pub async fn until_all_say(&self, states: &[&str], within: Duration) -> anyhow::Result<()> {
         let started = Instant::now();
         for post in &self.posts {
@@ -125,7 +126,7 @@ impl Site {
         Ok(())
     }
 
-    /// SIGTERM to all, workers last, and their orderly end. Then the broker goes.
+    /// Sends SIGTERM to all, workers last, and waits for an orderly end. Then stops the broker.
     pub async fn stop(&self, journal: &Journal) -> anyhow::Result<()> {
         for role in [Role::Api, Role::Worker] {
             let posts = self.of(role);
@@ -135,12 +136,12 @@ impl Site {
         Ok(())
     }
 
-    /// The logs of all processes that have ended.
+    /// Returns the logs of all processes that have ended.
     pub fn logs(&self) -> &Path {
         self.logs.path()
     }
 
-    /// Keeps them for whoever looks into a failure.
+    /// Keeps the logs for whoever investigates a failure.
     pub fn keep_logs(self) -> PathBuf {
         self.logs.keep()
     }

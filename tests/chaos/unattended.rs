@@ -16,9 +16,9 @@ use super::journal::{Broken, Journal, Violation};
 use super::ledger::{Ledger, Unattended};
 use super::program::Program;
 
-/// How long such a job may take until it is begun; longer than any fault.
+/// The longest that such a job may wait until it is begun; longer than any fault.
 const DEADLINE: Duration = Duration::from_secs(600);
-/// Submitting is bounded by itself; this is that bound and some more.
+/// The bound that submitting has anyway, with a margin.
 const SUBMIT: Duration = Duration::from_secs(30);
 
 /// An API's end of the queue, without the API.
@@ -29,7 +29,7 @@ pub struct Submitter {
 }
 
 impl Submitter {
-    /// One on the broker at `url`.
+    /// Connects to the broker at `url`.
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let config = RabbitConfig::new(url, InstanceId::new("chaos"))?;
@@ -40,7 +40,7 @@ impl Submitter {
         })
     }
 
-    /// Submits, and notes whether the job was accepted.
+    /// Submits, and records whether the job was accepted.
     pub async fn submit(&self, program: Program, ledger: &Ledger, journal: &Journal) {
         let job = match self.job(&program) {
             Ok(job) => job,
@@ -64,7 +64,7 @@ impl Submitter {
         }
     }
 
-    /// Lets go of the broker.
+    /// Disconnects from the broker.
     pub async fn close(&self) {
         self.queue.close(SUBMIT).await;
     }

@@ -9,12 +9,12 @@ use crate::tools::succeed;
 
 const SOCKET: &str = "docker.sock";
 
-/// Whether the container's health check passes.
+/// Returns whether the container's health check passes.
 pub(crate) fn is_healthy(container: &Value) -> bool {
     container["State"]["Health"]["Status"] == "healthy"
 }
 
-/// Everything that the compose file promises about its containers.
+/// Asserts everything that the compose file promises about its containers.
 pub(crate) fn assert_hardened(services: &BTreeMap<String, Vec<Value>>, workers: usize) {
     let count = |service: &str| services.get(service).map_or(0, Vec::len);
     assert_eq!(
@@ -30,7 +30,7 @@ pub(crate) fn assert_hardened(services: &BTreeMap<String, Vec<Value>>, workers: 
     assert_apart(services);
 }
 
-/// What was asked of the engine.
+/// Asserts the configuration that the engine was given.
 fn assert_configured(service: &str, container: &Value) {
     let host = &container["HostConfig"];
     assert_eq!(host["ReadonlyRootfs"], true, "{service}");
@@ -70,7 +70,7 @@ fn assert_configured(service: &str, container: &Value) {
     );
 }
 
-/// What the kernel says of the container's first process.
+/// Asserts what the kernel reports of the container's first process.
 fn assert_effective(service: &str, container: &Value) {
     let id = container["Id"].as_str().unwrap();
     let status = succeed(Command::new("docker").args(["exec", id, "cat", "/proc/1/status"]));
@@ -105,8 +105,8 @@ fn assert_effective(service: &str, container: &Value) {
     );
 }
 
-/// A worker, which has root's power over the machine through the socket, reaches neither the
-/// database nor the outside, and the database reaches only the API.
+/// Asserts that a worker, which has root's power over the machine through the socket, reaches
+/// neither the database nor the outside, and that the database reaches only the API.
 fn assert_apart(services: &BTreeMap<String, Vec<Value>>) {
     let networks = |service: &str| -> BTreeSet<String> {
         let attached = services[service].iter().map(|container| {

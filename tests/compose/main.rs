@@ -28,7 +28,7 @@ use tools::{compose, config, succeed, text};
 
 /// Time limit until API and workers are healthy, once the broker is.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(180);
-/// The broker's figures are up to five seconds old.
+/// Time limit for the broker's figures, which are up to five seconds old.
 const COUNTED_WITHIN: Duration = Duration::from_secs(180);
 const WORKERS: usize = 2;
 
@@ -79,7 +79,7 @@ fn two_workers_share_the_jobs_in_hardened_containers() {
 /// Not every machine can pull the images, so this checks only that docker-compose accepts the file,
 /// and that both services are as hardened as the others.
 #[test]
-fn the_observability_profile_is_hardened_and_reaches_what_it_asks() {
+fn the_observability_profile_is_hardened_and_reaches_its_sources() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let all = config(empty.path(), &["--profile", "observability"]);
     for service in ["prometheus", "grafana"] {
@@ -111,8 +111,8 @@ fn the_observability_profile_is_hardened_and_reaches_what_it_asks() {
 }
 
 #[test]
-fn credentials_are_asked_for() {
-    // Instead of the .env that may lie in the project's root.
+fn missing_credentials_are_reported() {
+    // Used instead of the .env that may lie in the project's root.
     let empty = tempfile::NamedTempFile::new().unwrap();
     for missing in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
         let mut command = compose();

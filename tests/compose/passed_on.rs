@@ -10,7 +10,7 @@ use warren_config::{Reader, variables};
 
 use crate::tools::{ROOT, config};
 
-/// What `docker-compose.yml` sets itself; `warren-config`'s tests hold the reasons.
+/// The variables that `docker-compose.yml` sets itself; `warren-config`'s tests hold the reasons.
 const SET_BY_THE_FILE: [&str; 6] = [
     "RABBITMQ_URL",
     "MONGODB_URI",
@@ -19,9 +19,10 @@ const SET_BY_THE_FILE: [&str; 6] = [
     "WARREN_WORKER_AUTH",
     "DOCKER_HOST",
 ];
-/// What the two programs cannot use there.
+/// The variable that the two programs cannot use there.
 const WITHOUT_EFFECT: &str = "WARREN_DATA_DIR";
-/// Variables that had no effect under docker-compose once, and whose values the running stack shows.
+/// Variables that once had no effect under docker-compose, and whose values the running stack
+/// shows.
 pub(crate) const SHOWN: [(&str, &str, &str); 3] = [
     ("api", "WARREN_WAIT_MS", "4500"),
     ("worker", "WARREN_DRAIN_MS", "7000"),
@@ -32,7 +33,7 @@ pub(crate) const SHOWN: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// A file `.env`: the project's own, if there is one, and these lines after it.
+/// Writes a file `.env`: the project's own, if there is one, and these lines after it.
 pub(crate) fn env_file<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     let own = std::fs::read_to_string(Path::new(ROOT).join(".env")).unwrap_or_default();
@@ -44,7 +45,7 @@ pub(crate) fn env_file<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) 
 }
 
 #[test]
-fn what_env_sets_reaches_api_and_worker_and_what_it_leaves_out_is_empty() {
+fn variables_set_in_env_reach_api_and_worker_and_others_are_empty() {
     let names = variables::all()
         .filter(|variable| variable.is_read_by(Reader::Both))
         .filter(|variable| variable.family().is_none());
@@ -73,7 +74,7 @@ fn what_env_sets_reaches_api_and_worker_and_what_it_leaves_out_is_empty() {
     }
 }
 
-/// The containers of the running stack have what its `.env` sets.
+/// Asserts that the containers of the running stack have what its `.env` sets.
 pub(crate) fn assert_shown(services: &BTreeMap<String, Vec<Value>>) {
     for (service, name, value) in SHOWN {
         let entry = Value::from(format!("{name}={value}"));

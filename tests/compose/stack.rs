@@ -51,8 +51,8 @@ impl Stack {
         stack
     }
 
-    /// The service image as the Dockerfile's last stage makes it, around the binary that cargo
-    /// built for this test: its first stage would need a registry for its base image.
+    /// Builds the service image as the Dockerfile's last stage makes it, around the binary that
+    /// cargo built for this test: the first stage would need a registry for its base image.
     fn build_image(&self) {
         let dockerfile = fs::read_to_string(Path::new(ROOT).join("Dockerfile")).unwrap();
         let (_, runtime) = dockerfile
@@ -80,7 +80,7 @@ impl Stack {
         );
     }
 
-    /// docker-compose on this stack.
+    /// Returns the docker-compose command on this stack.
     fn compose(&self) -> Command {
         let mut command = compose();
         command
@@ -102,7 +102,7 @@ impl Stack {
         command
     }
 
-    /// The broker's management API, credentials included.
+    /// Returns the broker's management API, credentials included.
     pub(crate) fn management(&self, path: &str) -> String {
         format!(
             "http://{RABBITMQ_USER}:{}@127.0.0.1:{}/api/{path}",
@@ -110,7 +110,7 @@ impl Stack {
         )
     }
 
-    /// `docker inspect` of the stack's containers, by service.
+    /// Returns `docker inspect` of the stack's containers, by service.
     pub(crate) fn containers(&self) -> BTreeMap<String, Vec<Value>> {
         let mut services = BTreeMap::<String, Vec<Value>>::new();
         for id in self.ids("ps", &["--all"]) {
@@ -125,7 +125,7 @@ impl Stack {
         services
     }
 
-    /// Ids of what carries the stack's label: `ps`, `network ls` or `volume ls`.
+    /// Returns the ids of what carries the stack's label: `ps`, `network ls` or `volume ls`.
     fn ids(&self, list: &str, more: &[&str]) -> Vec<String> {
         let label = format!("label=com.docker.compose.project={}", self.project);
         let text = succeed(
@@ -137,7 +137,7 @@ impl Stack {
         text.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// The end of every service's log.
+    /// Returns the end of every service's log.
     pub(crate) fn logs(&self) -> String {
         let output = self
             .compose()
@@ -146,7 +146,7 @@ impl Stack {
         output.map_or_else(|error| error.to_string(), |output| text(&output))
     }
 
-    /// Takes everything down and returns what is left all the same.
+    /// Takes everything down and returns what is left in spite of that.
     pub(crate) fn down(self) -> Vec<String> {
         self.take_down();
         let mut left = self.ids("ps", &["--all"]);

@@ -12,11 +12,11 @@ use warren_config::variables;
 
 /// The project's root.
 pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Stand-in for the Dockerfile's runtime base image; where it is, so are the other two.
+/// Stand-in for the Dockerfile's runtime base image; if it exists, so do the other two.
 const STANDIN_BASE: &str = "warren-base/debian:bookworm";
 const RUNTIME_BASE: &str = "debian:bookworm-slim";
 
-/// docker-compose 1, or else `docker compose`, in the project's root.
+/// Returns the command docker-compose 1, or else `docker compose`, in the project's root.
 pub(crate) fn compose() -> Command {
     let standalone = Command::new("docker-compose").arg("version").output();
     let mut command = if standalone.is_ok_and(|output| output.status.success()) {
@@ -30,7 +30,8 @@ pub(crate) fn compose() -> Command {
     command
 }
 
-/// The services as docker-compose understands the file, with this `.env` and these arguments.
+/// Returns the services as docker-compose understands the file, with this `.env` and these
+/// arguments.
 pub(crate) fn config(env_file: &Path, arguments: &[&str]) -> Value {
     let mut command = compose();
     command
@@ -66,7 +67,7 @@ pub(crate) fn succeed(command: &mut Command) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// Both streams of a command's output.
+/// Returns both streams of a command's output.
 pub(crate) fn text(output: &Output) -> String {
     format!(
         "{}{}",
@@ -75,7 +76,8 @@ pub(crate) fn text(output: &Output) -> String {
     )
 }
 
-/// Whether this machine has the stand-ins for the real images, because it reaches no registry.
+/// Returns whether this machine has the stand-ins for the real images, because it reaches no
+/// registry.
 pub(crate) fn standins() -> bool {
     Command::new("docker")
         .args(["image", "inspect", STANDIN_BASE])
@@ -83,7 +85,7 @@ pub(crate) fn standins() -> bool {
         .is_ok_and(|output| output.status.success())
 }
 
-/// The base of the service image on this machine.
+/// Returns the base of the service image on this machine.
 pub(crate) fn runtime_base() -> &'static str {
     if standins() {
         STANDIN_BASE
@@ -92,7 +94,7 @@ pub(crate) fn runtime_base() -> &'static str {
     }
 }
 
-/// The group that owns the engine's socket.
+/// Returns the group that owns the engine's socket.
 pub(crate) fn socket_group() -> String {
     let socket = fs::metadata("/var/run/docker.sock").expect(
         "Docker's socket is at /var/run/docker.sock, where docker-compose.yml mounts it from",
@@ -100,13 +102,13 @@ pub(crate) fn socket_group() -> String {
     socket.gid().to_string()
 }
 
-/// A port that is free now.
+/// Returns a port that is free now.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
 
-/// A random password.
+/// Returns a random password.
 pub(crate) fn random_password() -> String {
     let mut bytes = [0_u8; 16];
     fs::File::open("/dev/urandom")

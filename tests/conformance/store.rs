@@ -23,16 +23,16 @@ use crate::harness::mongo::Database;
 use crate::harness::wait::SOON;
 use claims::{
     a_claim_stands_until_it_is_released_replaced_or_lapses,
-    one_of_many_claimants_wins_at_whatever_handle,
+    one_of_many_claimants_wins_whichever_handle_they_use,
 };
 use listing::{
-    filters_tell_languages_and_standings_apart, pages_stay_where_they_are_while_executions_come_in,
+    filters_select_languages_and_standings, pages_stay_where_they_are_while_executions_come_in,
     the_newest_comes_first_and_every_page_follows_the_last,
 };
-use retention::{the_retention_can_be_changed, what_is_old_is_deleted_and_what_is_not_stays};
+use retention::{old_executions_are_deleted_and_others_stay, the_retention_can_be_changed};
 use sample::{CODE, failed, job, outcome, ran};
 
-/// Each property as one test for each store.
+/// Makes each property one test for each store.
 macro_rules! conformance {
     ($($property:ident),+ $(,)?) => {
         mod sqlite {
@@ -56,20 +56,20 @@ conformance!(
     the_first_record_of_a_job_stands,
     any_record_replaces_a_pending_one,
     pending_replaces_nothing,
-    what_the_pending_record_knew_is_kept,
-    racing_records_leave_one_whole_one,
+    the_content_of_the_pending_record_is_kept,
+    racing_records_leave_one_complete_record,
     every_text_survives,
     the_largest_execution_is_recorded,
-    it_answers_and_then_is_closed,
+    a_store_answers_until_it_is_closed,
     two_handles_see_the_same,
     a_recorder_writes_everything_before_it_ends,
-    what_a_recorder_holds_can_be_read,
+    executions_that_a_recorder_holds_can_be_read,
     the_newest_comes_first_and_every_page_follows_the_last,
     pages_stay_where_they_are_while_executions_come_in,
-    filters_tell_languages_and_standings_apart,
-    one_of_many_claimants_wins_at_whatever_handle,
+    filters_select_languages_and_standings,
+    one_of_many_claimants_wins_whichever_handle_they_use,
     a_claim_stands_until_it_is_released_replaced_or_lapses,
-    what_is_old_is_deleted_and_what_is_not_stays,
+    old_executions_are_deleted_and_others_stay,
     the_retention_can_be_changed,
 );
 
@@ -82,7 +82,7 @@ async fn on_mongodb<Fut: Future<Output = ()>>(property: impl FnOnce(Opener) -> F
     Database::with(|database| property(Opener::Mongo(database.uri()))).await;
 }
 
-/// How to open one and the same store, once or several times.
+/// An opener of one and the same store, once or several times.
 #[derive(Clone)]
 enum Opener {
     Sqlite(std::path::PathBuf),
@@ -179,7 +179,7 @@ async fn pending_replaces_nothing(store: Opener) {
     assert_eq!(find(store.as_ref(), job.id).await, pending);
 }
 
-async fn what_the_pending_record_knew_is_kept(store: Opener) {
+async fn the_content_of_the_pending_record_is_kept(store: Opener) {
     let store = store.open().await;
     let job = job();
     let pending = Execution::of(&job, End::Pending);
@@ -193,7 +193,7 @@ async fn what_the_pending_record_knew_is_kept(store: Opener) {
     assert_eq!(found.end, blind.end);
 }
 
-async fn racing_records_leave_one_whole_one(store: Opener) {
+async fn racing_records_leave_one_complete_record(store: Opener) {
     let store = store.open().await;
     // Few enough racers that they meet within one round trip, and many races.
     for _ in 0..300 {
@@ -255,7 +255,7 @@ async fn the_largest_execution_is_recorded(store: Opener) {
     assert_eq!(response.test_results[1].expected_output, "2");
 }
 
-async fn it_answers_and_then_is_closed(store: Opener) {
+async fn a_store_answers_until_it_is_closed(store: Opener) {
     let store = store.open().await;
     store.ping().await.expect("it answers");
     let execution = failed(&job());
@@ -275,7 +275,7 @@ async fn two_handles_see_the_same(opener: Opener) {
     record(two.as_ref(), &ran(&first, "two\n")).await;
     let seen = find(two.as_ref(), first.id).await;
     assert_eq!(seen, find(one.as_ref(), first.id).await);
-    // And after the one that wrote is closed, and one is opened anew.
+    // Also after the handle that wrote is closed, and another is opened.
     one.close().await;
     assert_eq!(find(opener.open().await.as_ref(), first.id).await, seen);
 }
@@ -295,7 +295,7 @@ async fn a_recorder_writes_everything_before_it_ends(store: Opener) {
     }
 }
 
-async fn what_a_recorder_holds_can_be_read(store: Opener) {
+async fn executions_that_a_recorder_holds_can_be_read(store: Opener) {
     let store = store.open().await;
     let recorder = Recorder::start(Arc::clone(&store));
     let job = job();
@@ -305,12 +305,12 @@ async fn what_a_recorder_holds_can_be_read(store: Opener) {
     assert_eq!(found.map(|found| found.end), Some(held.end.clone()));
     assert!(written.within(SOON).await);
     assert_eq!(find(store.as_ref(), job.id).await.end, held.end);
-    // Of a job that another has settled already, that stands.
+    // If another has settled the job already, that record stands.
     let _written = recorder.record(failed(&job));
     let found = recorder.find(job.id).await.expect("it answers");
     assert_eq!(found.map(|found| found.end), Some(held.end));
 
-    // While the store is away, too.
+    // Also while the store is away.
     store.close().await;
     let job = self::job();
     let written = recorder.record(Execution::of(&job, End::Pending));

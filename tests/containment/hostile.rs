@@ -1,7 +1,7 @@
 //! Runs the hostile programs of `tests/corpus/hostile` through the whole of Warren.
 //!
-//! Each gets an honest verdict, and the job after it is fine. (`runner/tests/container` holds PID 1 to
-//! the same alone.)
+//! Each gets an honest verdict, and the job after it is fine. (`runner/tests/container` checks the
+//! same for PID 1 alone.)
 
 use std::time::Instant;
 
@@ -12,9 +12,11 @@ use crate::harness::http::{Answer, program};
 use crate::harness::wait::SOON;
 use crate::harness::{corpus, docker, machine, warren::Warren};
 
-/// A few at a time: a hostile program must not harm its neighbour either.
+/// The number of programs at a time: a few, since a hostile program must not harm its neighbour
+/// either.
 const AT_A_TIME: usize = 3;
-/// How often a program is sent before it is accepted that the machine has not enough CPU for it.
+/// The number of times that a program is sent before the test accepts that the machine has not
+/// enough CPU for it.
 const TRIES: usize = 5;
 
 struct Hostile {
@@ -46,18 +48,18 @@ impl Hostile {
             .collect()
     }
 
-    /// The status that it says of itself.
+    /// Returns the status that the program states.
     fn verdict(&self) -> &str {
         self.says("verdict").expect("a program says its verdict")
     }
 
-    /// Whether the answer is as honest as the verdict that the program says of itself: without the
-    /// CPU that it needs it meets its limit of time before the one that it is after.
+    /// Returns whether the answer is as honest as the verdict that the program states. Without the
+    /// CPU that it needs, it reaches its time limit before the limit that it aims at.
     fn may_be_stopped_first(&self, answer: &Answer) -> bool {
         self.says("needs") == Some("cpu") && answer.text("status") == "time_limit_exceeded"
     }
 
-    /// What the program says of itself in its first lines.
+    /// Returns what the program states in its first lines.
     fn says(&self, key: &str) -> Option<&str> {
         let comments = self
             .code
@@ -94,7 +96,7 @@ async fn hostile_programs_are_contained_and_judged_honestly() {
     assert_eq!(docker::containers_of(&instance).await, []);
 }
 
-/// Runs the program, and an ordinary one after it. Returns what was not as it must be.
+/// Runs the program, and an ordinary one after it. Returns the complaints.
 async fn judge(warren: &Warren, hostile: Hostile) -> Vec<String> {
     let mut faults = Vec::new();
     let submission = program(corpus::language(&hostile.path), &hostile.code);

@@ -97,8 +97,8 @@ async fn a_busy_program_gets_no_more_than_half_a_cpu() {
         answer.body["cpuMs"].as_f64().unwrap(),
     );
     let share = cpu / wall;
-    // The quota is kept per period of 100 ms, with the scheduler's slack; a whole CPU would be 1. How
-    // much less than its quota it gets is up to what else the machine does.
+    // The quota is kept per period of 100 ms, with the scheduler's slack; a whole CPU would be 1.
+    // How much less than its quota the program gets depends on what else the machine does.
     assert!(share < 0.65, "{share} of a CPU: {}", answer.body);
     assert!(cpu > 0.0, "it was not measured: {}", answer.body);
 }

@@ -19,7 +19,7 @@ async fn output(mut command: Command) -> Output {
     running.await.expect("no panic").expect("it starts")
 }
 
-/// `submit.py` with the server's address and these arguments.
+/// Runs `submit.py` with the server's address and these arguments.
 async fn submit_py(server: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new("python3");
     command
@@ -31,7 +31,8 @@ async fn submit_py(server: &str, arguments: &[&str]) -> Output {
     output(command).await
 }
 
-/// `submit.mjs` on the Node of the sandboxes' base image, which every machine that runs the tests has.
+/// Runs `submit.mjs` on the Node of the sandboxes' base image, which every machine that runs the
+/// tests has.
 async fn submit_mjs(server: &str, arguments: &[&str]) -> Output {
     let image = images::variables()
         .remove("WARREN_IMAGE_JAVASCRIPT")
@@ -137,7 +138,7 @@ async fn submit_mjs_has_its_result_posted_to_a_receiver_that_verifies_it() {
     let warren = warren.expect("warren up starts");
     let server = warren.api.clone().expect("an API");
 
-    // Whoever does not know the secret is heard by nobody, and the next line is not of this.
+    // A sender that does not know the secret is ignored, and the next line is not about its job.
     let forged = br#"{"data":{"jobId":"forged","status":"completed"}}"#.to_vec();
     let refused = http::post(receiver.url.clone(), "application/json", forged).await;
     assert_eq!(refused.expect("an answer").status, 401);
@@ -158,7 +159,7 @@ async fn submit_mjs_has_its_result_posted_to_a_receiver_that_verifies_it() {
 }
 
 #[test]
-fn the_receiver_takes_no_signature_that_is_not_fresh_and_right() {
+fn the_receiver_accepts_only_fresh_and_valid_signatures() {
     let check = r#"
 from webhook_receiver import is_signed, keys
 secret = keys("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")

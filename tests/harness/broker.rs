@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::rabbitmq::Management;
 use super::wait::SOON;
 
-/// What `rabbitmq/` ships, in force here as well.
+/// The configuration that `rabbitmq/` ships, in force here as well.
 const SHIPPED_CONFIGURATION: &str = include_str!("../../rabbitmq/rabbitmq.conf");
 
 /// A broker on loopback ports of its own, with its data in a temporary directory. Dropping it
@@ -28,7 +28,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker that is not started yet.
+    /// Creates a broker that is not started yet.
     pub fn prepare() -> anyhow::Result<Self> {
         let [amqp_port, management_port, distribution_port] = free_ports();
         let broker = Self {
@@ -53,24 +53,24 @@ impl Broker {
         Ok(broker)
     }
 
-    /// A running broker.
+    /// Creates and starts a broker.
     pub async fn run() -> anyhow::Result<Self> {
         let mut broker = Self::prepare()?;
         broker.start().await?;
         Ok(broker)
     }
 
-    /// Its AMQP address, default virtual host.
+    /// Returns its AMQP address, with the default virtual host.
     pub fn amqp_url(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.amqp_port)
     }
 
-    /// Its management API.
+    /// Returns its management API.
     pub fn management(&self) -> anyhow::Result<Management> {
         Management::at(&self.amqp_url(), self.management_port)
     }
 
-    /// Starts it, with whatever it held when it was stopped, and waits until it can be used.
+    /// Starts it, with the data that it had when it was stopped, and waits until it can be used.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         anyhow::ensure!(self.server.is_none(), "the broker runs already");
         let log = File::options()
@@ -154,7 +154,7 @@ impl Broker {
         Ok(())
     }
 
-    /// What it has logged.
+    /// Returns what it has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
@@ -167,7 +167,7 @@ impl Broker {
         let mut command = Command::new(real_script(script));
         command
             .current_dir(self.directory.path())
-            // Where Erlang keeps the cookie that its tools need.
+            // The directory where Erlang keeps the cookie that its tools need.
             .env("HOME", self.directory.path())
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
             .env("RABBITMQ_NODENAME", &self.node)
@@ -208,7 +208,7 @@ impl Drop for Broker {
     }
 }
 
-/// Debian's own script insists on the system's user and directories; the real one is behind it.
+/// Returns the real script behind Debian's own, which insists on the system's user and directories.
 fn real_script(name: &str) -> PathBuf {
     let behind = Path::new("/usr/lib/rabbitmq/bin").join(name);
     if behind.exists() {
@@ -218,7 +218,7 @@ fn real_script(name: &str) -> PathBuf {
     }
 }
 
-/// Ports that were free a moment ago, all at once so that they differ.
+/// Returns ports that were free a moment ago, all at once so that they differ.
 pub fn free_ports<const N: usize>() -> [u16; N] {
     let held: [_; N] = std::array::from_fn(|_| TcpListener::bind(("127.0.0.1", 0)));
     held.map(|listener| {

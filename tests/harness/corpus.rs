@@ -3,20 +3,20 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// A fixture's source, by its path below `tests/corpus`.
+/// Returns a fixture's source, by its path below `tests/corpus`.
 pub fn source(path: &str) -> String {
     let file = path_of(path);
     fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// Where a fixture is.
+/// Returns the path of a fixture.
 pub fn path_of(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/corpus")
         .join(path)
 }
 
-/// The language of a fixture, by its ending.
+/// Returns the language of a fixture, by its extension.
 pub fn language(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, ending)| ending) {
         Some("py") => "python",

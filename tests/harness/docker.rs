@@ -9,12 +9,12 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::wait::SOON;
 
-/// A client of the engine that the tests run on.
+/// Returns a client of the engine that the tests run on.
 pub fn client() -> Docker {
     Docker::connect_with_defaults().expect("DOCKER_HOST can be used")
 }
 
-/// Every container that this worker made, in any state.
+/// Returns every container that this worker made, in any state.
 pub async fn containers_of(instance: &str) -> Vec<ContainerSummary> {
     let label = format!("warren.instance={instance}");
     let filters = HashMap::from([("label".to_owned(), vec![label])]);
@@ -28,19 +28,19 @@ pub async fn containers_of(instance: &str) -> Vec<ContainerSummary> {
         .expect("docker lists containers")
 }
 
-/// Their ids.
+/// Returns their ids.
 pub async fn ids_of(instance: &str) -> BTreeSet<String> {
     let containers = containers_of(instance).await.into_iter();
     containers.filter_map(|container| container.id).collect()
 }
 
-/// What the engine's traces of this worker's containers on the machine have in their names: their
-/// ids, and the directories of their layers.
+/// Returns the marks in the names of everything that the engine leaves of this worker's containers
+/// on the machine: their ids, and the directories of their layers.
 pub async fn marks_of(instance: &str) -> BTreeSet<String> {
     let mut marks = BTreeSet::new();
     for id in ids_of(instance).await {
         let container = client().inspect_container(&id, None).await;
-        // One whose removal the engine had begun may go meanwhile.
+        // A container whose removal the engine had begun may disappear in the meantime.
         let driver = container.ok().and_then(|container| container.graph_driver);
         let layers = driver.and_then(|driver| driver.data.get("MergedDir").cloned());
         marks.extend(layers);
@@ -73,7 +73,7 @@ pub async fn until_none_of(instance: &str) {
 
 /// Kills a container, as an operator or the kernel might.
 pub async fn kill(id: &str) {
-    // One that has ended meanwhile is as dead as it should be.
+    // One that has ended in the meantime is as dead as it should be.
     drop(
         client()
             .kill_container(id, None::<bollard::query_parameters::KillContainerOptions>)
@@ -81,7 +81,7 @@ pub async fn kill(id: &str) {
     );
 }
 
-/// The names of all volumes.
+/// Returns the names of all volumes.
 pub async fn volumes() -> Vec<String> {
     let volumes = client()
         .list_volumes(None::<bollard::query_parameters::ListVolumesOptions>)

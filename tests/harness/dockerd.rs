@@ -20,7 +20,7 @@ pub struct Dockerd {
 }
 
 impl Dockerd {
-    /// A running engine that has the base image of Python, and the name of that image.
+    /// Starts an engine that has the base image of Python. Returns it and the name of that image.
     pub async fn with_python() -> anyhow::Result<(Self, String)> {
         let mut dockerd = Self {
             directory: TempDir::with_prefix("warren-dockerd-")?,
@@ -42,17 +42,17 @@ impl Dockerd {
         Ok((dockerd, image))
     }
 
-    /// `DOCKER_HOST` for who is to use it.
+    /// Returns the value of `DOCKER_HOST` for its users.
     pub fn host(&self) -> String {
         format!("unix://{}", self.path("docker.sock").display())
     }
 
-    /// A client of it.
+    /// Returns a client of it.
     pub fn client(&self) -> Docker {
         Docker::connect_with_host(&self.host()).expect("an engine that was started")
     }
 
-    /// Starts it, with whatever it held when it was stopped, and waits until it answers.
+    /// Starts it, with the data that it had when it was stopped, and waits until it answers.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let log = File::options()
             .create(true)
@@ -112,12 +112,12 @@ impl Dockerd {
         Ok(())
     }
 
-    /// Has it neither read nor answer anything, while its containers go on.
+    /// Stops it from reading and answering anything, while its containers continue.
     pub fn wedge(&self) {
         self.signal("STOP");
     }
 
-    /// Has it go on.
+    /// Lets it continue.
     pub fn unwedge(&self) {
         self.signal("CONT");
     }
@@ -136,7 +136,7 @@ impl Dockerd {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
-    /// A file of its own.
+    /// Returns the path of a file of its own.
     pub fn path(&self, name: &str) -> PathBuf {
         let directory: &Path = self.directory.path();
         directory.join(name)

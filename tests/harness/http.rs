@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::wait::SOON;
 
-/// Between two tries of what a busy machine had no time for.
+/// The pause between two tries when a busy machine had no time.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// An answer, and how long it took.
@@ -20,7 +20,7 @@ pub struct Answer {
     pub status: u16,
     /// The body, `null` if it is no JSON.
     pub body: Value,
-    /// The body as it came.
+    /// The body as it arrived.
     pub raw: String,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
@@ -31,23 +31,24 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A string of the body.
+    /// Returns a string of the body.
     pub fn text(&self, field: &str) -> &str {
         self.body[field].as_str().unwrap_or_default()
     }
 
-    /// The error's code, empty if it is none.
+    /// Returns the error's code, empty if it is none.
     pub fn error_code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
 
-    /// Whether the job was refused or given up for want of time, so that there is no verdict.
+    /// Returns whether the job was refused or given up for lack of time, so that there is no
+    /// verdict.
     pub fn is_late(&self) -> bool {
         matches!(self.error_code(), "overloaded" | "timed_out")
     }
 
-    /// Whether a busy machine may have made the difference: the job was late, or a run was not ended
-    /// by the program. (Programs that take their whole time are not asked about.)
+    /// Returns whether a busy machine may be the cause: the job was late, or a run was not ended by
+    /// the program. (Programs that take their whole time are not submitted this way.)
     fn is_cut_short(&self, stops_on_failure: bool) -> bool {
         let statuses = self.body["testResults"].as_array().into_iter().flatten();
         let mut statuses = statuses.chain([&self.body]).map(|run| &run["status"]);
@@ -58,8 +59,8 @@ impl Answer {
     }
 }
 
-/// The client of all tests. It keeps no connection for the next request: a server of one test may
-/// get the port of another's.
+/// Returns the client of all tests. It keeps no connection for the next request: a server of one
+/// test may get the port of another's.
 pub fn client() -> &'static Client {
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         let builder = warren_outbound::command_builder(SOON);
@@ -112,9 +113,9 @@ pub async fn submit(url: String, submission: &Value) -> anyhow::Result<Answer> {
     post(url, "application/json", submission.to_string().into_bytes()).await
 }
 
-/// Posts a submission to `url` until the machine has time for it; returns the answer to that. It is
-/// for programs that end by themselves: on a machine that others keep busy any of them may meet the
-/// contract's limits of time, which is an honest answer and says nothing of the program.
+/// Posts a submission to `url` until the machine has time for it; returns that answer. This is for
+/// programs that end by themselves. On a machine with other load any of them may reach the
+/// contract's time limits, which is an honest answer but shows nothing about the program.
 pub async fn judged(url: &str, submission: &Value) -> Answer {
     let stops_on_failure = submission["stopOnFailure"] == true;
     let started = Instant::now();
@@ -132,7 +133,7 @@ pub async fn judged(url: &str, submission: &Value) -> Answer {
     }
 }
 
-/// A submission of `code` alone.
+/// Returns a submission of `code` alone.
 pub fn program(language: &str, code: &str) -> Value {
     json!({ "language": language, "code": code })
 }

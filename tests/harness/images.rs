@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The variables that choose images, for Warren's processes.
+/// Returns the variables that choose images, for Warren's processes.
 pub fn variables() -> BTreeMap<String, String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env");
     let of_file = dotenvy::from_path_iter(file)

@@ -27,7 +27,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Runs `test` on a fresh database, and drops the database whatever comes of it.
+    /// Runs `test` on a fresh database, and drops the database whatever the result.
     pub(crate) async fn with<Fut: Future<Output = ()>>(test: impl FnOnce(Self) -> Fut) {
         let base = std::env::var("WARREN_TEST_MONGODB_URI").unwrap_or_else(|_| DEFAULT_URI.into());
         let database = Self {
@@ -43,7 +43,7 @@ impl Database {
         }
     }
 
-    /// Its address, for a store.
+    /// Returns its address, for a store.
     pub(crate) fn uri(&self) -> String {
         let (scheme, rest) = self.base.split_once("://").expect("a MongoDB address");
         let (hosts, options) = rest.split_once('?').unwrap_or((rest, ""));
@@ -51,14 +51,15 @@ impl Database {
         format!("{scheme}://{hosts}/{}?{options}", self.name)
     }
 
-    /// A proxy in front of the server, which can go deaf, and the database's address through it.
+    /// Creates a proxy in front of the server, which can stop forwarding. Returns it and the
+    /// database's address through it.
     pub(crate) async fn behind_proxy(&self) -> (Proxy, String) {
         let proxy = Proxy::to(self.server().await).await.expect("a free port");
         let uri = self.through(proxy.address().port());
         (proxy, uri)
     }
 
-    /// The address of the database through a port in front of the server.
+    /// Returns the address of the database through a port in front of the server.
     fn through(&self, port: u16) -> String {
         format!(
             "mongodb://127.0.0.1:{port}/{}?directConnection=true&serverSelectionTimeoutMS=500&heartbeatFrequencyMS=500",
@@ -71,7 +72,7 @@ impl Database {
         options.hosts.first().expect("a host").to_string()
     }
 
-    /// A connection of the test's own. Fails the test, with advice, if there is no MongoDB.
+    /// Connects on the test's own behalf. Fails the test, with advice, if there is no MongoDB.
     pub(crate) async fn client(&self) -> Client {
         let mut options = ClientOptions::parse(&self.base)
             .await
@@ -89,7 +90,7 @@ impl Database {
     }
 }
 
-/// A line to MongoDB that can be cut and mended; one hop in front of the real server.
+/// A proxy to MongoDB that can be cut and mended; one hop in front of the real server.
 pub(crate) struct Line {
     port: u16,
     up: tokio::sync::watch::Sender<bool>,
@@ -97,7 +98,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// A line to the server behind `database`, cut at first if not `up`.
+    /// Creates a line to the server behind `database`, cut at first if not `up`.
     pub(crate) async fn to(database: &Database, up: bool) -> Self {
         let server = database.server().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -114,7 +115,7 @@ impl Line {
         Self { port, up, end }
     }
 
-    /// The address of the database through this line.
+    /// Returns the address of the database through this line.
     pub(crate) fn uri(&self, database: &Database) -> String {
         database.through(self.port)
     }
@@ -124,7 +125,7 @@ impl Line {
         self.up.send_replace(false);
     }
 
-    /// Carries again.
+    /// Forwards again.
     pub(crate) fn mend(&self) {
         self.up.send_replace(true);
     }

@@ -22,7 +22,7 @@ pub struct Mongod {
 }
 
 impl Mongod {
-    /// A running one.
+    /// Starts one.
     pub async fn run() -> anyhow::Result<Self> {
         let [port] = free_ports();
         let mut mongod = Self {
@@ -43,12 +43,12 @@ impl Mongod {
         Ok(mongod)
     }
 
-    /// Its address, with a database.
+    /// Returns its address, with a database.
     pub fn uri(&self) -> String {
         format!("mongodb://127.0.0.1:{}/warren?replicaSet=rs0", self.port)
     }
 
-    /// Starts it with what it held, and waits for nothing.
+    /// Starts it with the data that it had, without waiting.
     pub fn start(&mut self) -> anyhow::Result<()> {
         let log = File::options()
             .create(true)
@@ -70,7 +70,7 @@ impl Mongod {
         Ok(())
     }
 
-    /// Waits until it takes writes.
+    /// Waits until it accepts writes.
     pub async fn until_writable(&self) -> anyhow::Result<()> {
         let admin = self.client().await?.database("admin");
         let started = Instant::now();
@@ -107,7 +107,7 @@ impl Drop for Mongod {
     }
 }
 
-/// The one that `scripts/provision test` brings, else one on the path.
+/// Returns the binary that `scripts/provision test` installs, else the one on the path.
 fn binary() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));

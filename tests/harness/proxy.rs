@@ -1,6 +1,6 @@
-//! A TCP proxy that does to connections what networks do.
+//! A TCP proxy that treats connections as real networks do.
 //!
-//! It goes deaf in one direction or both, cuts, and delays.
+//! It stops forwarding in one direction or both, cuts, and delays.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub struct Proxy {
     _accepting: AbortOnDropHandle<()>,
 }
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -31,7 +31,7 @@ pub enum Direction {
     Down,
 }
 
-/// What all connections suffer.
+/// The faults that apply to all connections.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weather {
     deaf_up: bool,
@@ -62,7 +62,7 @@ struct Wire {
 }
 
 impl Proxy {
-    /// A proxy in front of `target` (`host:port`).
+    /// Creates a proxy in front of `target` (`host:port`).
     pub async fn to(target: String) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -79,19 +79,19 @@ impl Proxy {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets nothing pass from now on, on old and new connections; or lets it pass again.
+    /// Stops forwarding, on old and new connections; or forwards again.
     pub fn set_deaf(&self, deaf: bool) {
         self.shared.weather.send_modify(|weather| {
             (weather.deaf_up, weather.deaf_down) = (deaf, deaf);
         });
     }
 
-    /// The same for one direction alone.
+    /// Does the same for one direction alone.
     pub fn set_deaf_to(&self, direction: Direction, deaf: bool) {
         self.shared.weather.send_modify(|weather| match direction {
             Direction::Up => weather.deaf_up = deaf,
@@ -99,7 +99,7 @@ impl Proxy {
         });
     }
 
-    /// Holds everything back for so long; zero: no longer.
+    /// Delays everything by so long; zero: no longer.
     pub fn set_delay(&self, delay: Duration) {
         self.shared
             .weather
@@ -107,8 +107,8 @@ impl Proxy {
     }
 
     /// Resets the connection that `choose` picks out of so many, after `bytes` more in either
-    /// direction: in the middle of a message, most likely. The token tells when it is cut, and
-    /// cancelling it cuts at once. `None`: there is no connection.
+    /// direction: in the middle of a message, most likely. The token is cancelled when the
+    /// connection is cut, and cancelling it cuts at once. Returns `None` if there is no connection.
     pub fn cut_one(
         &self,
         bytes: u64,
@@ -123,7 +123,7 @@ impl Proxy {
         Some(wire.cut.clone())
     }
 
-    /// How many clients' connections are open.
+    /// Returns how many clients' connections are open.
     pub fn open(&self) -> usize {
         self.shared.wires().len()
     }
@@ -199,7 +199,7 @@ async fn pass(
 }
 
 impl Wire {
-    /// How many of `wanted` bytes may pass.
+    /// Returns how many of `wanted` bytes may pass.
     fn spend(&self, wanted: usize) -> usize {
         let wanted_bytes = wanted as u64;
         let spend = |left: u64| match left {

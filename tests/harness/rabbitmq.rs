@@ -18,8 +18,8 @@ pub struct Management {
 }
 
 impl Management {
-    /// The broker that the tests share: `WARREN_TEST_RABBITMQ_URL`, by default the one that
-    /// `scripts/provision` starts, with its management API on port 15672 of the same host.
+    /// Connects to the broker that the tests share: `WARREN_TEST_RABBITMQ_URL`, by default the one
+    /// that `scripts/provision` starts, with its management API on port 15672 of the same host.
     pub async fn shared() -> anyhow::Result<Self> {
         let url = std::env::var("WARREN_TEST_RABBITMQ_URL")
             .unwrap_or_else(|_unset| "amqp://guest:guest@127.0.0.1:5672/%2f".to_owned());
@@ -31,7 +31,7 @@ impl Management {
         Ok(management)
     }
 
-    /// The broker at `url`, whose management API is on `port`.
+    /// Connects to the broker at `url`, whose management API is on `port`.
     pub fn at(url: &str, port: u16) -> anyhow::Result<Self> {
         let amqp: AMQPUri = url.parse().map_err(anyhow::Error::msg)?;
         let AMQPAuthority { userinfo, host, .. } = &amqp.authority;
@@ -42,7 +42,7 @@ impl Management {
         Ok(Self { amqp, http })
     }
 
-    /// The AMQP address of a virtual host.
+    /// Returns the AMQP address of a virtual host.
     pub fn amqp_url(&self, vhost: &str) -> String {
         let uri = AMQPUri {
             vhost: vhost.to_owned(),
@@ -101,21 +101,21 @@ impl Management {
     }
 }
 
-/// A virtual host of its own for one test. Dropping it removes it and all that is in it.
+/// A virtual host for one test. Dropping it removes it and everything in it.
 pub struct Vhost {
     management: Management,
     name: String,
 }
 
 impl Vhost {
-    /// A new one on the broker that all tests share.
+    /// Creates one on the broker that all tests share.
     pub async fn fresh() -> Self {
         let management = Management::shared().await;
         let management = management.expect("RabbitMQ runs; `make test` starts it");
         Self::create(&management).await.expect("a virtual host")
     }
 
-    /// A new one.
+    /// Creates one.
     pub async fn create(management: &Management) -> anyhow::Result<Self> {
         let name = format!("warren-test-{}", warren_protocol::ids::JobId::new());
         let user = &management.amqp.authority.userinfo.username;
@@ -133,12 +133,12 @@ impl Vhost {
         Ok(vhost)
     }
 
-    /// Its AMQP address.
+    /// Returns its AMQP address.
     pub fn amqp_url(&self) -> String {
         self.management.amqp_url(&self.name)
     }
 
-    /// All queues.
+    /// Returns all queues.
     pub async fn queues(&self) -> anyhow::Result<Vec<Value>> {
         let queues = self
             .management
@@ -147,7 +147,7 @@ impl Vhost {
         Ok(queues.as_array().cloned().unwrap_or_default())
     }
 
-    /// Exchanges, durable queues and bindings.
+    /// Returns exchanges, durable queues and bindings.
     pub async fn definitions(&self) -> anyhow::Result<Value> {
         self.management
             .get(&format!("/definitions/{}", self.name))
@@ -166,7 +166,7 @@ impl Vhost {
             .await
     }
 
-    /// Publishes a text to a queue, as anybody with access could.
+    /// Publishes a text to a queue, as anyone with access could.
     pub async fn publish(&self, queue: &str, text: &str) -> anyhow::Result<()> {
         let message = json!({
             "properties": {}, "routing_key": queue, "payload": text, "payload_encoding": "string",
@@ -197,7 +197,7 @@ impl Vhost {
         Ok(messages.as_array().cloned().unwrap_or_default())
     }
 
-    /// Removes what waits in `queue`.
+    /// Removes the messages that wait in `queue`.
     pub async fn purge(&self, queue: &str) -> anyhow::Result<()> {
         let path = format!("/queues/{}/{queue}/contents", self.name);
         self.management.delete(&path).await
@@ -210,8 +210,8 @@ impl Vhost {
             .await
     }
 
-    /// Makes the broker close the connections whose name has `part` in it; waits until it shows at
-    /// least `count` of them, and returns what was closed.
+    /// Makes the broker close the connections whose name has `part` in it. Waits until it shows at
+    /// least `count` of them, and returns those that were closed.
     pub async fn close_connections(&self, part: &str, count: usize) -> anyhow::Result<Vec<String>> {
         let started = Instant::now();
         let open = loop {
@@ -236,7 +236,7 @@ impl Vhost {
         Ok(open)
     }
 
-    /// The broker's names of the connections whose own name has `part` in it.
+    /// Returns the broker's names of the connections whose own name has `part` in it.
     pub async fn connections(&self, part: &str) -> anyhow::Result<Vec<String>> {
         let all = self
             .management

@@ -1,12 +1,12 @@
-//! Waits for a state, never for a time.
+//! Waits for a state, never for a fixed time.
 
 use std::time::{Duration, Instant};
 
-/// The bound of every wait for what must happen. It says nothing of how long that may take: it only
-/// ends a test that hangs, so it is longer than the slowest and busiest machine needs.
+/// The bound of every wait for what must happen. It is no expectation of how long that takes. It
+/// only ends a test that hangs, so it is longer than the slowest and busiest machine needs.
 pub const SOON: Duration = Duration::from_secs(180);
 
-/// Between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// Waits until the condition holds; returns how long that took.

@@ -18,11 +18,11 @@ pub struct Warren {
     child: Child,
     listeners: usize,
     directory: TempDir,
-    /// `http://…` of its API, if it is one.
+    /// The address of its API, `http://…`, if it is one.
     pub api: Option<String>,
-    /// `http://…` of its worker, if it is one.
+    /// The address of its worker, `http://…`, if it is one.
     pub worker: Option<String>,
-    /// What its worker calls itself, if it is one and is healthy.
+    /// The name of its worker, if it is one and is healthy.
     instance: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Warren {
         Ok(warren)
     }
 
-    /// Starts it and waits for nothing.
+    /// Starts it without waiting.
     pub fn spawn(command: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let directory = TempDir::new()?;
         let child = Command::new(binary())
@@ -69,12 +69,12 @@ impl Warren {
         })
     }
 
-    /// What it has logged so far.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
-    /// Which jobs its worker has begun, in that order.
+    /// Returns the jobs that its worker has begun, in that order.
     pub fn begun(&self) -> Vec<Begun> {
         let log = self.log();
         let lines = log
@@ -94,7 +94,7 @@ impl Warren {
         self.directory.path().join("log")
     }
 
-    /// Reads from the log where it listens.
+    /// Reads from the log the addresses that it listens on.
     pub async fn until_listening(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
         loop {
@@ -120,7 +120,7 @@ impl Warren {
         }
     }
 
-    /// Waits until a worker takes jobs and says that all is well.
+    /// Waits until a worker takes jobs and reports that it is healthy.
     async fn until_healthy(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
         let api = self.api.as_ref().map(|url| format!("{url}/api/health"));
@@ -165,19 +165,19 @@ impl Warren {
         Ok(())
     }
 
-    /// What its worker calls itself.
+    /// Returns the name of its worker.
     pub fn instance(&self) -> String {
         self.instance.clone().expect("a healthy worker")
     }
 
-    /// What its worker says of itself.
+    /// Returns its worker's own health report.
     pub async fn worker_health(&self) -> Value {
         let worker = self.worker.as_ref().expect("a worker that listens");
         let answer = http::get(format!("{worker}/health")).await;
-        answer.expect("the worker tells its health").body
+        answer.expect("the worker reports its health").body
     }
 
-    /// Waits until its worker says of itself what it should, and returns that.
+    /// Waits until its worker's health report is as it should be, and returns the report.
     pub async fn until_worker(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let started = Instant::now();
         loop {
@@ -223,7 +223,7 @@ impl Warren {
         http::judged(&self.execute_url(), submission).await
     }
 
-    /// Where submissions go.
+    /// Returns the address for submissions.
     pub fn execute_url(&self) -> String {
         match (&self.api, &self.worker) {
             (Some(api), _) => format!("{api}/api/rooms/tests/execute"),
@@ -232,12 +232,12 @@ impl Warren {
         }
     }
 
-    /// Its process.
+    /// Returns its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     pub fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
@@ -287,8 +287,8 @@ impl Warren {
     }
 }
 
-/// The binary under test: the one built beside the tests, or `WARREN_TEST_BINARY`, one that was
-/// built for release, say.
+/// Returns the binary under test: the one built beside the tests, or `WARREN_TEST_BINARY`, such as
+/// a release build.
 fn binary() -> OsString {
     std::env::var_os("WARREN_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_warren").into())
 }

@@ -15,13 +15,13 @@ const MAX_REQUEST: usize = 16 << 20;
 /// One span as it was sent.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// Who sent it.
+    /// The service that sent it.
     pub service: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Its trace, in hexadecimal.
     pub trace: String,
-    /// Itself, in hexadecimal.
+    /// Its own id, in hexadecimal.
     pub id: String,
     /// Its parent; empty if it has none.
     pub parent: String,
@@ -30,7 +30,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The text of an attribute, empty if it has none of that name.
+    /// Returns the text of an attribute, empty if it has none of that name.
     pub fn attribute(&self, name: &str) -> &str {
         let found = self.attributes.iter().find(|(key, _)| key == name);
         found.map_or("", |(_, value)| value)
@@ -39,14 +39,14 @@ impl Span {
 
 /// A collector on loopback.
 pub struct Collector {
-    /// Where it listens.
+    /// The address that it listens on.
     pub endpoint: String,
     spans: Arc<Mutex<Vec<Span>>>,
     _serving: AbortOnDropHandle<()>,
 }
 
 impl Collector {
-    /// Listens.
+    /// Starts to listen.
     pub async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -69,7 +69,7 @@ impl Collector {
         })
     }
 
-    /// What has come so far.
+    /// Returns the spans that have arrived so far.
     pub fn spans(&self) -> Vec<Span> {
         lock(&self.spans).clone()
     }
@@ -79,7 +79,7 @@ fn lock(spans: &Mutex<Vec<Span>>) -> std::sync::MutexGuard<'_, Vec<Span>> {
     spans.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Requests of one connection, until it ends.
+/// Serves the requests of one connection, until it ends.
 async fn converse(mut peer: TcpStream, spans: &Mutex<Vec<Span>>) -> anyhow::Result<()> {
     let mut read = Vec::new();
     loop {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 
-/// The labels there may be, each with what its values look like. All are Warren's own words.
+/// The permitted labels, each with a pattern of its values. All are Warren's own words.
 const LABELS: [(&str, &str); 15] = [
     ("method", "^(GET|HEAD|POST|DELETE|OPTIONS|other)$"),
     ("route", "^(none|/[a-zA-Z{}/.]*)$"),
@@ -24,10 +24,10 @@ const LABELS: [(&str, &str); 15] = [
     ("why", "^[a-z_]+$"),
     ("le", r"^(\+Inf|[0-9.]+)$"),
 ];
-/// The most samples of one process: a series costs Prometheus memory for ever.
+/// The most samples of one process: a series costs Prometheus memory forever.
 const MAX_SAMPLES: usize = 2_000;
 
-/// The names of all samples, and of the metrics that they are of.
+/// Returns the names of all samples, and of the metrics that they belong to.
 pub fn names(text: &str) -> BTreeSet<String> {
     let sample = Regex::new(r#"^([a-z_:][a-z0-9_:]*)(?:\{([^}]*(?:\{[^}]*\}[^}]*)*)\})? (\S+)$"#)
         .expect("a pattern");
@@ -51,7 +51,7 @@ pub fn names(text: &str) -> BTreeSet<String> {
             let name = name.expect("a metric's name").to_owned();
             match kind {
                 Some("HELP") => {
-                    assert!(!families.contains_key(&name), "{name} is told twice");
+                    assert!(!families.contains_key(&name), "{name} is reported twice");
                     assert!(rest.is_some_and(|help| help.len() > 10), "{line}");
                     current = name;
                     families.insert(current.clone(), String::new());

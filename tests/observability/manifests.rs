@@ -34,7 +34,7 @@ fn kubernetes_knows_every_field_and_pods_are_hardened() {
     }
 }
 
-/// The wheel with the schemas.
+/// Returns the wheel with the schemas.
 fn schemas() -> PathBuf {
     let directory = cache().join("kubernetes-validate");
     let listed = std::fs::read_dir(&directory)

@@ -14,7 +14,7 @@ use crate::harness::http;
 
 /// The project's root.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Where the tests' broker tells its figures, as Prometheus asks for them.
+/// The addresses of the metrics of the tests' broker, as Prometheus scrapes them.
 const BROKER: [&str; 2] = [
     "http://127.0.0.1:15692/metrics",
     "http://127.0.0.1:15692/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count",
@@ -25,7 +25,7 @@ fn file(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The queries of the alert rules and the dashboard.
+/// Returns the queries of the alert rules and the dashboard.
 fn queries() -> Vec<String> {
     let rules = file("deploy/observability/alerts.yml");
     let mut queries: Vec<String> = rules
@@ -55,8 +55,8 @@ fn gather(value: &Value, queries: &mut Vec<String>) {
     }
 }
 
-/// Checks that every metric that a query names is among those `told` by API and worker, or by the
-/// broker.
+/// Checks that every metric that a query names is among those reported by API and worker (`told`),
+/// or by the broker.
 pub async fn assert_told(told: &BTreeSet<String>) {
     let mut told = told.clone();
     for url in BROKER {
@@ -118,7 +118,7 @@ fn every_alert_is_explained() {
 }
 
 #[test]
-fn prometheus_takes_rules_and_configuration() {
+fn prometheus_accepts_the_rules_and_the_configuration() {
     let directory = Path::new(ROOT).join("deploy/observability");
     promtool(&["check", "rules", "alerts.yml"], &directory);
     promtool(
@@ -143,7 +143,7 @@ fn promtool(arguments: &[&str], directory: &Path) {
     );
 }
 
-/// Where `scripts/provision test` puts it, unless there is one.
+/// Returns where `scripts/provision test` installs it, unless the path has one.
 fn promtool_path() -> PathBuf {
     let kept = cache().join("promtool/promtool");
     if kept.exists() {
@@ -153,7 +153,7 @@ fn promtool_path() -> PathBuf {
     }
 }
 
-/// Where `scripts/provision` keeps what it fetched.
+/// Returns where `scripts/provision` keeps its downloads.
 pub fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));

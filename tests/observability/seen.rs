@@ -10,13 +10,13 @@ use super::{exposition, rules};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
-/// Batches leave when these are over at the latest.
+/// The time after which batches are sent at the latest.
 const BATCH_MS: &str = "200";
 const PROGRAM: &str = r#"{"language":"python","code":"print('SECRET' + input())","input":"SECRET",
     "testCases":[{"input":"SECRET-case","expectedOutput":"SECRET-expected"}]}"#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_use() {
+async fn a_job_has_one_trace_and_dashboards_name_existing_metrics() {
     let _machine = machine::shared().await;
     let collector = Collector::start().await.expect("a collector");
     let vhost = Vhost::fresh().await;
@@ -25,7 +25,8 @@ async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_u
         ("RABBITMQ_URL", url.as_str()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint.as_str()),
         ("OTEL_BSP_SCHEDULE_DELAY", BATCH_MS),
-        // Empty counts as unset, also for what the library reads: so docker-compose passes them on.
+        // An empty variable counts as unset, also for the library: docker-compose passes variables
+        // on like this.
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""),
         ("OTEL_EXPORTER_OTLP_HEADERS", ""),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", ""),
@@ -98,7 +99,7 @@ async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_u
         .filter(|span| span.trace != TRACE);
     assert_eq!(canaries.filter(|span| span.name == "run").count(), 0);
 
-    // The log lines of both say which trace and which job it was.
+    // The log lines of both name the trace and the job.
     for (process, message) in [(&api, "answered"), (&worker, "begun")] {
         let log = process.log();
         let lines = log
@@ -112,7 +113,7 @@ async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_u
         assert!(!log.contains("SECRET"));
     }
 
-    // What counts errors is told once there was one.
+    // Error counters are reported once there was an error.
     let nowhere = format!("{}/nowhere", api.api.as_deref().expect("an API"));
     assert_eq!(http::get(nowhere).await.expect("an answer").status, 404);
     let (from_api, from_worker) = (api.api.clone(), worker.worker.clone());
@@ -126,9 +127,9 @@ async fn one_trace_from_the_request_to_the_container_and_names_that_dashboards_u
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_away_delays_neither_jobs_nor_the_end() {
+async fn a_collector_that_hangs_delays_neither_jobs_nor_the_shutdown() {
     let _machine = machine::shared().await;
-    // Takes connections and says nothing: the worst that a collector can do.
+    // It accepts connections and never answers: the worst that a collector can do.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
     let variables = [

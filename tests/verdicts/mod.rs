@@ -1,6 +1,6 @@
 //! Runs the programs of `tests/corpus/verdicts` through the whole of Warren.
 //!
-//! All slots are taken, and each program gets the verdict that it states of itself.
+//! All slots are taken, and each program gets the verdict that it states.
 
 mod program;
 
@@ -13,11 +13,12 @@ use crate::harness::{docker, machine, warren::Warren};
 
 use program::Labelled;
 
-/// How often a program is sent that the machine has no time for, which is no verdict.
+/// The number of times that a program is sent for which the machine has no time, which is no
+/// verdict.
 const TRIES: usize = 20;
 
 #[test]
-fn the_labelled_corpus_is_whole() {
+fn the_labelled_corpus_is_complete() {
     let all = Labelled::all();
     for language in ["python", "javascript"] {
         let count = all.iter().filter(|one| one.language() == language).count();
@@ -29,14 +30,14 @@ fn the_labelled_corpus_is_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn labelled_programs_are_judged_right_in_warm_containers() {
+async fn labelled_programs_are_judged_correctly_in_warm_containers() {
     judge_all(Labelled::all(), &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn labelled_programs_are_judged_right_in_cold_containers() {
+async fn labelled_programs_are_judged_correctly_in_cold_containers() {
     let mut programs = Labelled::all();
-    // A limit of time is kept alike, however the container was come by.
+    // A time limit is enforced alike in both kinds of container.
     programs.retain(|one| !one.uses_up_its_time());
     judge_all(programs, &[("WARREN_POOL_SIZE", "0")]).await;
 }
@@ -53,9 +54,9 @@ async fn judge_all(programs: Vec<Labelled>, configuration: &[(&str, &str)]) {
     let (busy, others): (Vec<_>, Vec<_>) = programs.into_iter().partition(Labelled::needs_cpu);
     let (long, quick): (Vec<_>, Vec<_>) = others.into_iter().partition(Labelled::uses_up_its_time);
 
-    // Twice as many as can run: half of them wait, which changes no verdict. But those that take
-    // much time would leave those behind them none, and those that take much CPU would not leave
-    // each other their share of it where something else uses the machine as well.
+    // Twice as many as can run: half of them wait, which changes no verdict. But programs that take
+    // much time would leave none to those behind them, and programs that take much CPU would not
+    // leave each other their share of it on a machine with other load.
     let mut complaints = Vec::new();
     for (what, programs, at_a_time) in [
         ("quick", quick, 2 * slots),
@@ -94,13 +95,13 @@ async fn judge(warren: &Warren, programs: Vec<Labelled>, at_a_time: usize) -> Ve
         .await
 }
 
-/// The answer to a program: a verdict, if the machine can give one.
+/// Returns the answer to a program: a verdict, if the machine can give one.
 async fn run(warren: &Warren, program: &Labelled) -> Answer {
     let submission = program.submission();
     let mut tries = 0;
     loop {
         let answer = warren.submit(&submission).await.expect("an answer");
-        // A refusal for the load of others is no try.
+        // A refusal because of other load is no try.
         tries += usize::from(answer.error_code() != "overloaded");
         if program.is_judged(&answer) || tries == TRIES {
             return answer;
@@ -110,7 +111,7 @@ async fn run(warren: &Warren, program: &Labelled) -> Answer {
     }
 }
 
-/// Jobs that the worker runs at a time, as it says itself: "3 of 4 free".
+/// Returns the number of jobs that the worker runs at a time, from its own report: "3 of 4 free".
 async fn slots(warren: &Warren) -> usize {
     let url = warren.worker.as_ref().expect("`up` has a worker");
     let health = get(format!("{url}/health")).await.expect("an answer");

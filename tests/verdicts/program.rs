@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::corpus;
 use crate::harness::http::{Answer, program};
 
-/// No run is shown with more memory than its container has.
+/// The memory of a container, the most that any run may report.
 const MEMORY_LIMIT: u64 = 256 << 20;
 
 /// A program and one input of it.
@@ -15,13 +15,13 @@ const MEMORY_LIMIT: u64 = 256 << 20;
 pub struct Labelled {
     path: String,
     code: String,
-    /// The word of `inputs` that this one is fed.
+    /// The word of `inputs` that is this one's input.
     word: Option<String>,
 }
 
 impl Labelled {
-    /// All of both languages, once for each of their inputs; those named in `WARREN_LABELLED`, if
-    /// it is set.
+    /// Reads all programs of both languages, once for each of their inputs. If `WARREN_LABELLED` is
+    /// set, only those that it names.
     pub fn all() -> Vec<Self> {
         let only = std::env::var("WARREN_LABELLED").unwrap_or_default();
         let mut all = Vec::new();
@@ -56,7 +56,7 @@ impl Labelled {
         }
     }
 
-    /// What it says of itself under this key.
+    /// Returns what it states under this key.
     fn says(&self, key: &str) -> Option<&str> {
         self.code
             .lines()
@@ -64,7 +64,7 @@ impl Labelled {
             .find_map(|line| line.strip_prefix(key)?.strip_prefix(": "))
     }
 
-    /// The same, where it is a JSON string.
+    /// Returns the same, where it is a JSON string.
     fn text(&self, key: &str) -> Option<String> {
         let value = self.says(key)?;
         Some(serde_json::from_str(value).unwrap_or_else(|error| {
@@ -81,7 +81,7 @@ impl Labelled {
         )
     }
 
-    /// For people: which file, and which input.
+    /// Returns its file and its input, for people.
     pub fn name(&self) -> String {
         match &self.word {
             Some(word) => format!("{} ({word})", self.path),
@@ -98,18 +98,19 @@ impl Labelled {
             .unwrap_or_else(|| panic!("{} does not say its verdict", self.path))
     }
 
-    /// Whether it takes all the time that it may.
+    /// Returns whether it takes all the time that it may.
     pub fn uses_up_its_time(&self) -> bool {
         self.verdict() == "time_limit_exceeded"
     }
 
-    /// Whether it has to be given its share of a CPU to end as it says.
+    /// Returns whether it needs its share of a CPU to end as it states.
     pub fn needs_cpu(&self) -> bool {
         self.says("needs") == Some("cpu")
     }
 
-    /// Whether the answer is a verdict. There was no time or no room for the program, or it was stopped
-    /// at its limit of time with less than half of its share of a CPU: then it says nothing of it.
+    /// Returns whether the answer is a verdict. It is none if there was no time or no room for the
+    /// program, or if the program was stopped at its time limit with less than half of its share of
+    /// a CPU: that shows nothing about the program.
     pub fn is_judged(&self, answer: &Answer) -> bool {
         let (wall, cpu) = (&answer.body["durationMs"], &answer.body["cpuMs"]);
         let starved = !self.uses_up_its_time()
@@ -131,7 +132,7 @@ impl Labelled {
         submission
     }
 
-    /// What is not as it says.
+    /// Returns the differences from what it states, if there are any.
     pub fn complaint(&self, answer: &Answer) -> Option<String> {
         let faults = self.faults(answer);
         (!faults.is_empty()).then(|| {
@@ -207,7 +208,8 @@ impl Labelled {
         faults
     }
 
-    /// The exit status and the signal that the answer must show, if the program says either.
+    /// Returns the exit status and the signal that the answer must show, if the program says
+    /// either.
     fn ending(&self) -> Option<(Value, Value)> {
         let word = || self.word.clone().unwrap_or_default();
         let exit = self.says("exit").map(|said| match said {

@@ -73,8 +73,8 @@ impl Config {
         }
     }
 
-    /// Checks that a worker may start with this configuration; faults are recorded in `env`. Apart
-    /// from the reading, since an API reads these settings, too.
+    /// Checks that a worker may start with this configuration; faults are recorded in `env`. This
+    /// is separate from reading, since an API reads these settings, too.
     pub fn check(&self, env: &mut Env) {
         self.access.check(self.address, env);
     }
@@ -90,7 +90,7 @@ fn slots(env: &mut Env) -> NonZeroU16 {
     NonZeroU16::new(env.number("WARREN_SLOTS", default, 1..=MAX_SLOTS)).unwrap_or(NonZeroU16::MIN)
 }
 
-/// The variable that chooses a language's image, such as `WARREN_IMAGE_PYTHON` or
+/// Returns the variable that chooses a language's image, such as `WARREN_IMAGE_PYTHON` or
 /// `WARREN_IMAGE_C__`: every character but letters and digits becomes `_`.
 fn image_variable(language: &LanguageName) -> String {
     let name: String = language

@@ -7,8 +7,7 @@ use warren_runner::wire::WireError;
 /// Result with the crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure of Warren's between a job's arrival and its outcome. Nothing that the user's program
-/// does is one.
+/// A failure of Warren's between a job's arrival and its outcome, never one of the user's program.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine refused or failed a request.
@@ -105,7 +104,7 @@ pub enum Error {
     /// One of the worker's tasks panicked.
     #[error("the worker failed while {0}; this is a bug in Warren, please report it with the log")]
     Panicked(&'static str),
-    /// The queue failed for good.
+    /// The queue failed permanently.
     #[error(transparent)]
     Queue(#[from] warren_queue::QueueError),
 }

@@ -1,6 +1,6 @@
 //! Warren's worker: takes jobs off the queue, runs each in a hardened container, and replies.
 //!
-//! The rooms follow the way of a job. Each may use the rooms listed below it and none above:
+//! The modules follow a job's path. Each may use the modules listed below it and none above:
 //!
 //! ```text
 //! worker      puts the parts together, runs and drains them

@@ -13,9 +13,9 @@ use warren_languages::LanguageName;
 
 use crate::engine::EngineReport;
 
-/// The time without an answer after which an engine may well not answer at all.
+/// The time without an answer after which an engine may not answer at all.
 const SILENCE: Duration = Duration::from_secs(1);
-/// The pause between two checks for that, by a job at the end of its time.
+/// The pause between two such checks by a job at the end of its time.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A worker's readiness state.
@@ -85,7 +85,7 @@ struct SharedReadiness {
 }
 
 impl Readiness {
-    /// The readiness of a worker that starts.
+    /// Creates the readiness of a worker that starts.
     pub(crate) fn new() -> Self {
         Self(Arc::new(SharedReadiness {
             state: watch::Sender::new(ReadinessState::Starting),
@@ -101,7 +101,7 @@ impl Readiness {
         self.0.state.subscribe()
     }
 
-    /// The state now.
+    /// Returns the state now.
     pub(crate) fn now(&self) -> ReadinessState {
         self.0.state.borrow().clone()
     }
@@ -111,12 +111,12 @@ impl Readiness {
         self.0.engine.subscribe()
     }
 
-    /// The engine's last answer.
+    /// Returns the engine's last answer.
     pub(crate) fn engine_state(&self) -> EngineState {
         self.0.engine.borrow().clone()
     }
 
-    /// The languages that cannot be run, each with the reason.
+    /// Returns the languages that cannot be run, each with the reason.
     pub(crate) fn faults(&self) -> Faults {
         self.0.faults.borrow().clone()
     }
@@ -157,7 +157,7 @@ impl Readiness {
         self.jobs().failed.remove(language)
     }
 
-    /// The moment at which a program of this language ran last.
+    /// Returns the moment at which a program of this language ran last.
     pub(crate) fn ran_last(&self, language: &LanguageName) -> Option<Instant> {
         self.jobs().ran.get(language).copied()
     }

@@ -43,7 +43,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker of these parts; `queue` comes with its name in health reports.
+    /// Creates a worker of these parts; `queue` comes with its name in health reports.
     #[must_use]
     pub fn new(
         config: Config,
@@ -110,8 +110,7 @@ impl Worker {
     /// The configured drain time bounds the stop: jobs that still run towards its end go back to the
     /// queue. `listener` is served to the last, so that health checks see that this worker drains.
     ///
-    /// # Errors
-    /// The queue or the HTTP server failed for good.
+    /// The queue or the HTTP server failed permanently.
     pub async fn run(self, listener: TcpListener, stop: CancellationToken) -> Result<Drained> {
         let (running, grace_over) = (TaskTracker::new(), CancellationToken::new());
         let sweeping = sweep_until(Arc::clone(&self.engine), stop.clone());
@@ -201,7 +200,7 @@ impl Worker {
     }
 }
 
-/// The part of the grace period that running jobs may take.
+/// Returns the part of the grace period that running jobs may take.
 fn time_for_jobs(grace: Duration) -> Duration {
     grace.saturating_sub(HAND_BACK_RESERVE).max(grace / 2)
 }

@@ -85,7 +85,7 @@ impl Access {
         let meter = Meter::new(rates, &identity.caller, address, identity.limit, kind);
         if let Err(error) = meter.charge(NonZeroU32::MIN) {
             let mut response = error.into_response();
-            meter.tell(response.headers_mut());
+            meter.write_headers(response.headers_mut());
             return Err(response);
         }
         parts.extensions.insert(identity.caller);
@@ -106,7 +106,7 @@ pub(crate) async fn guard(
         Ok(meter) => {
             let mut response = next.run(Request::from_parts(parts, body)).await;
             if let Some(meter) = meter {
-                meter.tell(response.headers_mut());
+                meter.write_headers(response.headers_mut());
             }
             response
         }

@@ -12,7 +12,7 @@ pub(super) fn health(announced: &[WorkerStatus], consumers: u32) -> ServiceHealt
     let (status, detail) = if announced.is_empty() {
         counted(consumers)
     } else {
-        told(announced)
+        announced_state(announced)
     };
     ServiceHealth {
         status,
@@ -31,7 +31,7 @@ fn counted(consumers: u32) -> (State, String) {
     }
 }
 
-fn told(announced: &[WorkerStatus]) -> (State, String) {
+fn announced_state(announced: &[WorkerStatus]) -> (State, String) {
     let (mut ready, mut slots, mut draining) = (0_usize, 0_u32, 0_usize);
     let mut suspended = Vec::new();
     for worker in announced {

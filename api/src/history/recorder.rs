@@ -35,7 +35,7 @@ const WRITERS: usize = 8;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
 /// How long `/api/health` reports a loss as ongoing.
-const LOSS_TOLD: Duration = Duration::from_secs(300);
+const LOSS_REPORTED_FOR: Duration = Duration::from_secs(300);
 /// The unit in which the buffer's memory is counted.
 const UNIT: ByteSize = ByteSize::kib(1);
 
@@ -281,7 +281,7 @@ impl Recorder {
     pub fn backlog(&self) -> Backlog {
         let last_loss = *self.state.last_loss();
         Backlog {
-            losing: last_loss.is_some_and(|at| at.elapsed() < LOSS_TOLD),
+            losing: last_loss.is_some_and(|at| at.elapsed() < LOSS_REPORTED_FOR),
             waiting: RECORD_BUFFER - self.entries.capacity(),
             failing: self.state.failing.load(Ordering::Relaxed),
             lost: self.state.lost.load(Ordering::Relaxed),

@@ -31,7 +31,7 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
         .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // Ctrl-C is for the benchmark, which lets the job end before it does itself.
+        // Ctrl-C is for the benchmark, which lets the job end before it ends itself.
         .process_group(0)
         .spawn()
         .with_context(|| format!("cannot start {}", command.get_program().display()))?;

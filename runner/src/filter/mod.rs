@@ -40,8 +40,8 @@ impl Filter {
         })
     }
 
-    /// Puts the calling process under the filter for good, through exec and fork. Safe between fork
-    /// and exec.
+    /// Applies the filter to the calling process irrevocably, through exec and fork. Safe between
+    /// fork and exec.
     pub(crate) fn apply(&self) -> io::Result<()> {
         for program in self.programs.iter() {
             seccompiler::apply_filter(program).map_err(|error| match error {

@@ -6,7 +6,7 @@ use seccompiler::{BpfProgram, sock_filter};
 /// set; filters that compare numbers do not see those. No architecture has real ones above it.
 const FOREIGN: u32 = 0x4000_0000;
 
-/// Makes a BPF program that answers "no such call" to those.
+/// Makes a BPF program that answers "no such call" to such numbers.
 pub(super) fn refuse_other_numbers() -> BpfProgram {
     let refuse = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
     vec![
@@ -28,8 +28,9 @@ fn step(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
 mod tests {
     use super::*;
 
-    /// What the kernel would answer to a call of this number: the few instructions that the
-    /// prologue is made of. Kernels without the x32 ABI know none of its numbers, so it cannot be tried.
+    /// Returns what the kernel would answer to a call of this number. Interprets the few
+    /// instructions that the prologue is made of, because kernels without the x32 ABI know none of
+    /// its numbers, so it cannot be tried.
     fn answer(number: u32) -> u32 {
         let program = refuse_other_numbers();
         let (mut at, mut loaded) = (0, None);

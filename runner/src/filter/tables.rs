@@ -102,7 +102,7 @@ const FORBIDDEN: &[i64] = &[
     libc::SYS_vhangup,
 ];
 
-/// Further ones that only x86_64 has.
+/// Further calls that only x86_64 has.
 #[cfg(target_arch = "x86_64")]
 const FORBIDDEN_HERE: &[i64] = &[
     libc::SYS_inotify_init,
@@ -135,8 +135,8 @@ pub(super) fn missing() -> Rules {
     always(MISSING)
 }
 
-/// Sockets but for local and internet ones (which find no network): the kernel has dozens of
-/// families, loaded on demand.
+/// Refuses sockets other than local and internet ones (which find no network): the kernel has
+/// dozens of families, loaded on demand.
 pub(super) fn families() -> Result<Rules, BackendError> {
     let known = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
     Ok(Rules::from([
@@ -148,7 +148,7 @@ pub(super) fn families() -> Result<Rules, BackendError> {
     ]))
 }
 
-/// Internet sockets but for TCP and UDP.
+/// Refuses internet sockets other than TCP and UDP.
 pub(super) fn protocols() -> Result<Rules, BackendError> {
     let mut conditions = none_of(0, &[libc::AF_UNIX])?;
     let known = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP];
@@ -184,9 +184,9 @@ pub(super) fn forbidden() -> Result<Rules, BackendError> {
     });
     rules.insert(libc::SYS_prctl, options.collect::<Result<_, _>>()?);
 
-    // Of one user id are PID 1 and every program: without these rules a program could give PID 1
-    // a CPU limit, at which the kernel kills it, or the lowest priority. A process may do such
-    // things to itself: it is number 0.
+    // PID 1 and every program share one user id. Without these rules a program could give PID 1 a
+    // CPU limit, at which the kernel kills it, or the lowest priority. A process may do such things
+    // to itself: it is number 0.
     let others = vec![rule(none_of(0, &[0])?)?];
     for call in [
         libc::SYS_sched_setaffinity,
@@ -224,7 +224,7 @@ fn rule(conditions: Vec<SeccompCondition>) -> Result<SeccompRule, BackendError> 
     SeccompRule::new(conditions)
 }
 
-/// The 32-bit argument has none of the values.
+/// Makes the condition that the 32-bit argument has none of the values.
 fn none_of(argument: u8, values: &[i32]) -> Result<Vec<SeccompCondition>, BackendError> {
     let conditions = values.iter().map(|value| {
         let value = u64::from(value.cast_unsigned());
@@ -233,7 +233,7 @@ fn none_of(argument: u8, values: &[i32]) -> Result<Vec<SeccompCondition>, Backen
     conditions.collect()
 }
 
-/// The argument is not a null pointer.
+/// Makes the condition that the argument is not a null pointer.
 fn is_given(argument: u8) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Ne, 0)
 }

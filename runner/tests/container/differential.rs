@@ -1,7 +1,7 @@
 //! Compares programs run plainly with the same programs in a parked interpreter.
 //!
-//! No program of `tests/corpus/differential` may be able to tell, nor any reader of its output,
-//! errors and exit status.
+//! No program of `tests/corpus/differential` may be able to tell the difference, nor may any reader
+//! of its output, errors and exit status.
 
 use std::path::{Path, PathBuf};
 
@@ -21,21 +21,21 @@ const PLAIN_BATCH: usize = 24;
 /// These are the programs that are meant to notice that; they are compared with
 /// `python3 -u main.py`, all others with `python3 main.py`.
 const NOTICE_UNBUFFERED: &[&str] = &[
-    // What is in a buffer is lost here, and nothing is without one.
+    // Buffered output is lost here; without a buffer none is.
     "exits_without_flushing.py",
     "kills_itself_with_output_unflushed.py",
     // The child has a copy of the buffer.
     "child_by_fork_with_output_unflushed.py",
-    // The write itself fails, not that at exit.
+    // The write itself fails, not the one at exit.
     "output_after_its_descriptor_is_closed.py",
     // They look at the command line or at the buffers themselves.
     "flags.py",
     "type_of_the_streams.py",
 ];
 
-/// Python can only read UTF-8 through a gate, and only if the program calls it so; `park_unless` of
-/// its language says so to the worker, which asks for a fresh interpreter for these.
-const NOT_THROUGH_THE_GATE: &[&str] = &[
+/// Through the FIFO Python can only read UTF-8, and only if the program declares it by that name.
+/// `park_unless` of its language tells the worker so, which asks for a fresh interpreter for these.
+const NOT_THROUGH_THE_FIFO: &[&str] = &[
     "cookie_of_ascii_with_other_bytes.py",
     "cookie_of_cp1252_with_input.py",
     "cookie_of_latin_1.py",
@@ -45,8 +45,8 @@ const NOT_THROUGH_THE_GATE: &[&str] = &[
     "cookie_unknown.py",
 ];
 
-/// Node's own warning on these shows the process's number, which is another in every run, and no
-/// line of theirs runs that could hide it.
+/// Node's own warning about these shows the process id, which differs in every run. None of their
+/// own lines runs, so they cannot hide it.
 const SHOW_THEIR_PID: &[&str] = &["import_statement.js", "export_statement.js"];
 
 struct Program {
@@ -57,7 +57,7 @@ struct Program {
 }
 
 impl Program {
-    /// All of a language; those named in `WARREN_DIFFERENTIAL`, if it is set.
+    /// Returns all programs of a language, or those named in `WARREN_DIFFERENTIAL` if it is set.
     fn all(image: Image) -> Vec<Self> {
         let (folder, extension) = match image {
             Image::Python => ("differential/python", "py"),
@@ -99,7 +99,7 @@ impl Program {
         }
         job.execute.code.clone_from(&self.code);
         job.execute.inputs = vec![self.input.clone()];
-        job.execute.start = if NOT_THROUGH_THE_GATE.contains(&self.name.as_str()) {
+        job.execute.start = if NOT_THROUGH_THE_FIFO.contains(&self.name.as_str()) {
             Start::Fresh
         } else {
             Start::Parked
@@ -110,7 +110,7 @@ impl Program {
         job.time_limit(std::time::Duration::from_secs(20))
     }
 
-    /// What is seen of it in a parked interpreter.
+    /// Runs it in a parked interpreter, and returns what is seen of it from outside.
     fn parked(&self) -> Result<Seen, String> {
         let job = self.job();
         let mut container = Container::start(self.image);
@@ -128,7 +128,7 @@ impl Program {
         })
     }
 
-    /// How the two differ.
+    /// Returns how the two differ, if they do.
     fn complaint(&self, plain: &Seen) -> Option<String> {
         let parked = match self.parked() {
             Ok(parked) => parked,
@@ -150,7 +150,7 @@ impl Program {
     }
 }
 
-/// `(node:123) Warning` without the number.
+/// Returns what was seen, without the number in `(node:123) Warning`.
 fn without_pid(seen: &Seen) -> Seen {
     let stderr = match seen.stderr.strip_prefix(b"(node:") {
         Some(rest) => rest
@@ -223,16 +223,16 @@ fn javascript_programs_cannot_tell_that_their_interpreter_was_parked() {
 }
 
 #[test]
-fn the_corpus_is_whole() {
+fn the_corpus_is_complete() {
     for image in [Image::Python, Image::JavaScript] {
         let programs = Program::all(image);
         let narrowed = std::env::var_os("WARREN_DIFFERENTIAL").is_some();
         assert!(narrowed || programs.len() >= 60, "{image:?}");
     }
-    for name in NOTICE_UNBUFFERED.iter().chain(NOT_THROUGH_THE_GATE) {
+    for name in NOTICE_UNBUFFERED.iter().chain(NOT_THROUGH_THE_FIFO) {
         let listed = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../tests/corpus/differential/python")
             .join(name);
-        assert!(listed.exists(), "{name} is listed and is not there");
+        assert!(listed.exists(), "{name} is listed but missing");
     }
 }

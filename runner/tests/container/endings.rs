@@ -7,16 +7,16 @@ use warren_runner::wire::{Ending, Exit, ToRunner};
 use crate::harness::{Container, Image, python};
 
 /// Signals that end a program which does nothing about them, of the 31 classical ones: all but
-/// those on children, stopping, going on, urgent data and the window's size.
+/// SIGCHLD, SIGCONT, SIGURG, SIGWINCH and the stop signals.
 const DEADLY: &[i32] = &[
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 24, 25, 26, 27, 29, 30, 31,
 ];
 
-/// Those in real time that the C library keeps to itself lie below.
+/// The real-time signals. Those that the C library reserves lie below.
 const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 #[test]
-fn every_exit_status_and_every_deadly_signal_is_told() {
+fn every_exit_status_and_every_deadly_signal_is_reported() {
     let exits: Vec<Exit> = (0..=255)
         .map(Exit::Status)
         .chain(DEADLY.iter().copied().chain(REAL_TIME).map(Exit::Signal))

@@ -25,18 +25,19 @@ const LONGEST: usize = 3 * KEPT;
 /// The longest time for all runs: for the 100,000 on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(45 * 60);
 
-/// What prints. Each reads two lengths, prints as many bytes to its two streams and is gone.
+/// A program that reads two lengths, prints as many bytes to its two streams, and exits.
 #[derive(Clone, Copy, Debug)]
 enum Printer {
-    /// Where only the pipe matters: the fastest to start.
+    /// The fastest to start, for cases where only the pipe matters.
     Shell,
-    /// In two writes, of which the first is small and may be read by itself.
+    /// Prints in two writes, of which the first is small and may be read by itself.
     Python,
     JavaScript,
 }
 
 impl Printer {
-    /// Of 25 batches 20 are the shell's, 4 Python's and one JavaScript's, as dear as they are.
+    /// Returns the printer of a batch. Of 25 batches 20 are the shell's, 4 Python's and one
+    /// JavaScript's, because of what their starts cost.
     fn of_batch(number: usize) -> Self {
         match number % 25 {
             7 => Self::JavaScript,
@@ -69,7 +70,7 @@ impl Printer {
         }
     }
 
-    /// What it prints when told to print so much.
+    /// Returns what it prints for this length.
     fn prints(self, length: usize) -> Vec<u8> {
         match self {
             Self::Shell => vec![b'0'; length],
@@ -112,7 +113,7 @@ impl Numbers {
         usize::try_from(self.0 >> 16).unwrap() % end
     }
 
-    /// A length: often near the cap or a pipe's page, or none at all.
+    /// Returns a length: often near the cap or a pipe's page, or zero.
     fn length(&mut self) -> usize {
         let near = 9;
         match self.below(6) {
@@ -142,7 +143,7 @@ fn complaint(printer: Printer, lengths: (usize, usize), report: &RunReport) -> O
     })
 }
 
-/// One container's share.
+/// Runs one container's share, and returns the complaints.
 fn check(number: usize) -> Vec<String> {
     let printer = Printer::of_batch(number);
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15 ^ (number as u64 + 1));

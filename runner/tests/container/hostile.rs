@@ -9,7 +9,7 @@ use warren_runner::wire::{Ending, Exit, RunReport, ToRunner};
 
 use crate::harness::{Container, Image, Job, javascript, programs, python};
 
-/// Stands before a program: on the input `probe` it looks for what the last run has left.
+/// Code before each program: on the input `probe` it looks for what the last run has left.
 const PYTHON_PROBE: &str = r"
 import sys as _s
 if _s.stdin.readline() == 'probe':
@@ -113,21 +113,21 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(600)..]).into_owned()
 }
 
-/// All of one kind; those named in `WARREN_HOSTILE`, if it is set.
+/// Returns all fixtures of one kind, or those named in `WARREN_HOSTILE` if it is set.
 fn fixtures(extension: &str) -> Vec<Fixture> {
     let paths = programs("hostile", extension, "WARREN_HOSTILE");
     assert!(!paths.is_empty(), "no hostile programs found");
     paths.iter().map(|path| Fixture::read(path)).collect()
 }
 
-/// Runs each and then, in the same container, a look at what is left.
+/// Runs each, and then looks, in the same container, at what is left.
 fn check(fixtures: &[Fixture], image: Image, clean: &str) {
     let mut complaints = Vec::new();
     for fixture in fixtures {
         let mut container = Container::start(image);
         let mut job = fixture.job().inputs(&["", "probe"]);
         job = match fixture.verdict.as_str() {
-            // They would use any time, and there are many of them.
+            // They would use up any limit, and there are many of them.
             "time_limit_exceeded" => job.time_limit(Duration::from_millis(1500)),
             // What they need on a busy machine.
             _ => job

@@ -19,7 +19,7 @@ fn an_endless_program_is_cut_off_with_its_output_so_far() {
 }
 
 #[test]
-fn runs_that_the_budget_has_no_time_for_are_not_run() {
+fn runs_that_do_not_fit_into_the_budget_are_not_run() {
     let mut container = Container::start(Image::Python);
     let job = python("import time\ntime.sleep(float(input()))")
         .inputs(&["0.1", "60", "0.1", "0.1"])
@@ -33,7 +33,7 @@ fn runs_that_the_budget_has_no_time_for_are_not_run() {
 }
 
 #[test]
-fn a_run_that_its_own_time_ends_within_the_budget_has_a_verdict() {
+fn a_run_that_reaches_its_own_limit_within_the_budget_has_a_verdict() {
     let mut container = Container::start(Image::Python);
     let job = python("while True: pass")
         .times(2)
@@ -47,7 +47,7 @@ fn a_run_that_its_own_time_ends_within_the_budget_has_a_verdict() {
 }
 
 #[test]
-fn input_that_is_never_read_holds_nothing_up() {
+fn input_that_is_never_read_blocks_nothing() {
     let mut container = Container::start(Image::Python);
     let long = "x".repeat(200 * 1024);
     let report = container.run(python("print('done')").input(&long));
@@ -56,7 +56,7 @@ fn input_that_is_never_read_holds_nothing_up() {
 }
 
 #[test]
-fn input_comes_whole_and_ends() {
+fn input_arrives_complete_and_ends() {
     let mut container = Container::start(Image::Python);
     let long = "0123456789".repeat(20 * 1024);
     let code = "import sys, zlib\ntext = sys.stdin.buffer.read()\nprint(len(text), text == b'0123456789' * 20480)";
@@ -65,7 +65,7 @@ fn input_comes_whole_and_ends() {
 }
 
 #[test]
-fn input_of_none_is_empty() {
+fn without_an_input_standard_input_is_empty() {
     let mut container = Container::start(Image::Python);
     let report = container.run(python("import sys\nprint(repr(sys.stdin.read()))"));
     assert_eq!(report.stdout.bytes, b"''\n");
@@ -94,7 +94,7 @@ fn output_past_the_cap_is_read_and_dropped() {
 }
 
 #[test]
-fn a_flood_is_one_whether_or_not_the_program_lives_to_be_killed() {
+fn a_flood_counts_whether_or_not_the_program_lives_to_be_killed() {
     for code in ["while True: print('x' * 100)", "print('x' * 200_000)"] {
         let mut container = Container::start(Image::Python);
         let mut job = python(code);
@@ -140,7 +140,7 @@ fn exit_codes_and_signals_are_the_programs_own() {
 }
 
 #[test]
-fn node_that_fills_its_own_heap_is_over_its_memory() {
+fn node_with_a_full_heap_gets_a_memory_verdict() {
     let mut container = Container::start(Image::JavaScript);
     let mut job = javascript("const held = []; for (;;) held.push({ n: held.length });");
     job.execute

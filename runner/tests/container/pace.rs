@@ -7,7 +7,7 @@ use warren_runner::wire::{Ending, Exit, FromRunner, Start, ToRunner};
 use crate::harness::{Container, Image, python};
 
 #[test]
-fn the_next_run_waits_for_the_workers_word() {
+fn the_next_run_waits_for_the_worker_to_continue() {
     let mut container = Container::start(Image::Python);
     let job = python("import time\nprint(input(), time.time())").inputs(&["a", "b", "c"]);
     container.park(&job);
@@ -38,7 +38,7 @@ fn seconds_since_the_epoch() -> f64 {
 }
 
 #[test]
-fn a_worker_that_wants_no_more_just_leaves() {
+fn a_worker_that_wants_no_more_runs_just_disconnects() {
     let mut container = Container::start(Image::Python);
     let job = python("print(input())").inputs(&["a", "b"]).stepwise();
     container.send(&ToRunner::Execute(job.execute));
@@ -48,7 +48,7 @@ fn a_worker_that_wants_no_more_just_leaves() {
 }
 
 #[test]
-fn waiting_for_the_word_uses_up_the_jobs_time() {
+fn waiting_for_the_worker_uses_up_the_jobs_time() {
     let mut container = Container::start(Image::Python);
     let job = python("print(input())").inputs(&["a", "b", "c"]).stepwise();
     // Enough for a busy machine to come to the end of the first run.
@@ -58,7 +58,7 @@ fn waiting_for_the_word_uses_up_the_jobs_time() {
     assert_eq!(container.finished().ending, Ending::Ended(Exit::Status(0)));
     assert_eq!(container.next(), FromRunner::NotRun);
     assert!(begun.elapsed() > Duration::from_secs(1));
-    // A word that comes too late, or for a run that is not run, changes nothing.
+    // A `Continue` that comes too late, or for a run that is not run, changes nothing.
     container.send(&ToRunner::Continue);
     assert_eq!(container.next(), FromRunner::NotRun);
     container.send(&ToRunner::Continue);

@@ -1,6 +1,6 @@
 //! Interpreters parked ahead of their program.
 //!
-//! No program can tell, and a fresh interpreter mends whatever goes wrong with a parked one.
+//! No program can tell the difference, and a fresh interpreter replaces a parked one that fails.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use warren_runner::wire::{Command, Ending, Exit, FromRunner, Park, RunReport, St
 
 use crate::harness::{Container, Image, Job, javascript, python};
 
-/// Both ways of starting a program, each in a container of its own.
+/// Starts a program both ways, each in a container of its own.
 fn fresh_and_parked(image: Image, job: impl Fn() -> Job) -> [RunReport; 2] {
     let fresh = Container::start(image).run(job());
     let mut container = Container::start(image);
@@ -18,7 +18,7 @@ fn fresh_and_parked(image: Image, job: impl Fn() -> Job) -> [RunReport; 2] {
     [fresh, parked]
 }
 
-/// How a run ended and what it printed.
+/// Returns how a run ended and what it printed.
 fn seen(report: &RunReport) -> (Ending, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (&report.stdout.bytes, &report.stderr.bytes);
@@ -98,7 +98,7 @@ fn a_node_program_cannot_tell_that_its_interpreter_waited_for_it() {
 }
 
 #[test]
-fn a_program_longer_than_the_gate_holds_comes_whole() {
+fn a_program_longer_than_the_fifo_holds_arrives_complete() {
     let mut code = "# a long line that says nothing much\n".repeat(8000);
     code.push_str("print('end')");
     let [fresh, parked] = fresh_and_parked(Image::Python, || python(&code));
@@ -111,7 +111,7 @@ fn a_program_longer_than_the_gate_holds_comes_whole() {
 }
 
 #[test]
-fn an_interpreters_start_is_not_the_programs_time_and_its_memory_is() {
+fn a_program_is_charged_for_its_interpreters_memory_but_not_its_start() {
     for (image, job) in [
         (Image::Python, python("print('x')")),
         (Image::JavaScript, javascript("console.log('x')")),
@@ -132,7 +132,7 @@ fn an_interpreters_start_is_not_the_programs_time_and_its_memory_is() {
 }
 
 #[test]
-fn time_spent_parked_is_not_the_programs() {
+fn time_spent_parked_is_not_charged_to_the_program() {
     const LIMIT: Duration = Duration::from_secs(5);
     let job = || python("import time\ntime.sleep(0.1)").time_limit(LIMIT);
     let mut container = Container::start(Image::Python);
@@ -145,7 +145,7 @@ fn time_spent_parked_is_not_the_programs() {
 }
 
 #[test]
-fn only_the_first_run_is_the_parked_ones() {
+fn only_the_first_run_uses_the_parked_interpreter() {
     let mut container = Container::start(Image::Python);
     let job = python("import os\nprint(input(), os.listdir('.'), len([p for p in os.listdir('/proc') if p.isdigit()]))\nopen('left', 'w')")
         .inputs(&["a", "b", "c"]);
@@ -162,8 +162,8 @@ fn only_the_first_run_is_the_parked_ones() {
 /// Prints which process it is, and what else is there.
 const LOOK: &str = "import os\nprint(os.getpid(), os.listdir('.'), len([p for p in os.listdir('/proc') if p.isdigit()]))";
 
-/// Whether the job was run by the interpreter that was parked for another, in good order either
-/// way. Something may happen to the parked one in between.
+/// Returns whether the job was run by the interpreter that was parked for another. Checks that it
+/// ran correctly either way. `then` may act on the parked one in between.
 fn is_run_by_the_parked(parked: &Job, then: impl FnOnce(&Container, u32), job: Job) -> bool {
     let mut container = Container::start(Image::Python);
     container.park(parked);
@@ -196,7 +196,7 @@ fn a_parked_interpreter_that_died_is_replaced() {
     let job = python(LOOK).start(Start::Parked);
     assert!(!is_run_by_the_parked(&job, Container::kill, job.clone()));
 
-    // Of a program without a byte nothing would tell that nobody was there to read it.
+    // An empty program: no failed write would reveal that nobody was there to read it.
     let job = python("").start(Start::Parked);
     let mut container = Container::start(Image::Python);
     container.park(&job);

@@ -93,7 +93,7 @@ fn the_runner_ends_itself_after_its_life_whatever_happens() {
     assert!(!busy.wait().success());
 }
 
-/// The reason that the runner gives for not running a job.
+/// Returns the reason that the runner gives for not running a job.
 fn refusal(job: Job) -> String {
     let mut container = Container::start(Image::Python);
     container.send(&ToRunner::Execute(job.execute));
@@ -123,7 +123,7 @@ fn a_job_that_cannot_be_run_is_refused_with_its_reason() {
 }
 
 #[test]
-fn what_is_no_frame_of_this_version_is_refused() {
+fn bytes_that_are_no_frame_of_this_version_are_refused() {
     for noise in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         &[3, 0, 0, 0, 0xff, 0xff, 0xff],
@@ -136,7 +136,7 @@ fn what_is_no_frame_of_this_version_is_refused() {
 }
 
 #[test]
-fn it_refuses_to_run_anywhere_but_as_pid_1() {
+fn the_runner_refuses_to_run_anywhere_but_as_pid_1() {
     let output = Command::new(static_runner())
         .args(["--max-life", "5"])
         .stdin(Stdio::null())

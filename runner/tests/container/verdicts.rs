@@ -21,7 +21,7 @@ def hungry_child():
 ";
 
 fn judged(image: Image, job: Job) -> RunReport {
-    // What it takes on a busy machine is not what is tested here.
+    // The time that it takes on a busy machine is not what is tested here.
     Container::start(image).run(job.time_limit(Duration::from_secs(20)))
 }
 

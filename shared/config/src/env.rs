@@ -19,7 +19,7 @@ pub struct Env {
 }
 
 impl Env {
-    /// This process's environment.
+    /// Reads this process's environment.
     #[must_use]
     pub fn of_process() -> Self {
         // No variable of Warren's has a value that is not UTF-8.
@@ -28,7 +28,7 @@ impl Env {
             .collect()
     }
 
-    /// The value as text, if set.
+    /// Returns the value as text, if set.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         debug_assert_listed(name);
@@ -39,7 +39,8 @@ impl Env {
             .map(str::to_owned)
     }
 
-    /// The value parsed, if set. A value that does not parse is a fault and counts as unset.
+    /// Returns the value parsed, if set. A value that does not parse is a fault and counts as
+    /// unset.
     pub fn parse<T>(&mut self, name: &str) -> Option<T>
     where
         T: FromStr,
@@ -52,7 +53,8 @@ impl Env {
             .ok()
     }
 
-    /// A number within bounds; `default` if unset or out of bounds, and the latter is a fault.
+    /// Returns a number within bounds; `default` if it is unset or out of bounds. The latter is a
+    /// fault.
     pub fn number<T>(&mut self, name: &str, default: T, bounds: std::ops::RangeInclusive<T>) -> T
     where
         T: FromStr + PartialOrd + Copy + fmt::Display,
@@ -71,7 +73,7 @@ impl Env {
         }
     }
 
-    /// A duration given in milliseconds; otherwise as [`Env::number`].
+    /// Returns a duration given in milliseconds; otherwise as [`Env::number`].
     pub fn span_ms(
         &mut self,
         name: &str,
@@ -97,7 +99,8 @@ impl Env {
         }
     }
 
-    /// The set variables that an entry of the list describes, by name: at most one, but for a family.
+    /// Returns the set variables that an entry of the list describes, by name: at most one, but for
+    /// a family.
     #[must_use]
     pub fn set(&self, entry: &Variable) -> Vec<(String, String)> {
         let names = self.variables.keys().map(String::as_str);
@@ -109,8 +112,8 @@ impl Env {
             .collect()
     }
 
-    /// The names of set variables that begin with `WARREN_` and are not listed: misspelt, or of
-    /// another release.
+    /// Returns the names of set variables that begin with `WARREN_` and are not listed: misspelt,
+    /// or of another release.
     #[must_use]
     pub fn unlisted(&self) -> Vec<&str> {
         let names = self.variables.keys().map(String::as_str);
@@ -150,7 +153,7 @@ impl FromIterator<(String, String)> for Env {
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Env {
-    /// An environment of these variables alone.
+    /// Creates an environment of these variables alone.
     fn from(variables: [(&str, &str); N]) -> Self {
         variables
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

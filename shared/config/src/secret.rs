@@ -18,14 +18,15 @@ impl WorkerSecret {
     /// The maximum length.
     pub const MAX_LEN: usize = 256;
 
-    /// The value of an `Authorization` header that presents the secret.
+    /// Returns the value of an `Authorization` header that presents the secret.
     #[must_use]
     pub fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
     }
 
-    /// Whether an `Authorization` header with this value presents the secret. The comparison takes
-    /// constant time, so its duration does not reveal how much of a guess was right.
+    /// Returns whether an `Authorization` header with this value presents the secret. The
+    /// comparison takes constant time, so its duration does not reveal how much of a guess was
+    /// right.
     #[must_use]
     pub fn is_shown_by(&self, authorization: &[u8]) -> bool {
         const SCHEME: &[u8] = b"bearer ";

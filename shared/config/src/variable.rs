@@ -61,67 +61,67 @@ impl Variable {
         }
     }
 
-    /// A variable of the API.
+    /// Creates a variable of the API.
     pub(crate) const fn api(name: &'static str, meaning: &'static str) -> Self {
         Self::new(Reader::Api, name, meaning)
     }
 
-    /// A variable of the worker.
+    /// Creates a variable of the worker.
     pub(crate) const fn worker(name: &'static str, meaning: &'static str) -> Self {
         Self::new(Reader::Worker, name, meaning)
     }
 
-    /// A variable of API and worker.
+    /// Creates a variable of API and worker.
     pub(crate) const fn both(name: &'static str, meaning: &'static str) -> Self {
         Self::new(Reader::Both, name, meaning)
     }
 
-    /// A variable of the commands that ask a server.
+    /// Creates a variable of the commands that ask a server.
     pub(crate) const fn client(name: &'static str, meaning: &'static str) -> Self {
         Self::new(Reader::Client, name, meaning)
     }
 
-    /// A variable of `docker-compose.yml`.
+    /// Creates a variable of `docker-compose.yml`.
     pub(crate) const fn compose(name: &'static str, meaning: &'static str) -> Self {
         Self::new(Reader::Compose, name, meaning)
     }
 
-    /// A variable of `make`, the scripts and the tests.
+    /// Creates a variable of `make`, the scripts and the tests.
     pub(crate) const fn development(name: &'static str, meaning: &'static str) -> Self {
         Self::new(Reader::Development, name, meaning)
     }
 
-    /// The same, with a default value.
+    /// Sets the default value.
     pub(crate) const fn default(mut self, value: &'static str) -> Self {
         self.unset = Unset::Value(value);
         self
     }
 
-    /// The same, with the effect of leaving it unset.
+    /// Sets the effect of leaving it unset.
     pub(crate) const fn unset(mut self, effect: &'static str) -> Self {
         self.unset = Unset::Effect(effect);
         self
     }
 
-    /// The same, without a default.
+    /// Makes it required: it has no default.
     pub(crate) const fn required(mut self) -> Self {
         self.unset = Unset::Required;
         self
     }
 
-    /// The same, with an example.
+    /// Sets an example.
     pub(crate) const fn example(mut self, value: &'static str) -> Self {
         self.example = Some(value);
         self
     }
 
-    /// The same, whose value nothing prints.
+    /// Marks its value as secret, so that nothing prints it.
     pub(crate) const fn secret(mut self) -> Self {
         self.secret = true;
         self
     }
 
-    /// Whether this entry describes the variable of that name.
+    /// Returns whether this entry describes the variable of that name.
     #[must_use]
     pub fn describes(&self, name: &str) -> bool {
         match self.family() {
@@ -132,13 +132,13 @@ impl Variable {
         }
     }
 
-    /// The common beginning of a family's names; `None` if this is a single variable.
+    /// Returns the common beginning of a family's names; `None` if this is a single variable.
     #[must_use]
     pub fn family(&self) -> Option<&'static str> {
         self.name.split_once('<').map(|(prefix, _)| prefix)
     }
 
-    /// Whether a program of this role acts on it; `Both` stands for either role.
+    /// Returns whether a program of this role acts on it; `Both` stands for either role.
     #[must_use]
     pub fn is_read_by(&self, role: Reader) -> bool {
         self.reader == role
@@ -149,7 +149,7 @@ impl Variable {
             }
     }
 
-    /// The meaning and the default, in one line.
+    /// Returns the meaning and the default, in one line.
     #[must_use]
     pub fn description(&self) -> String {
         let meaning = self.meaning;
@@ -160,7 +160,7 @@ impl Variable {
         }
     }
 
-    /// The description as comment lines of a file `.env`, wrapped at 100 columns.
+    /// Returns the description as comment lines of a file `.env`, wrapped at 100 columns.
     #[must_use]
     pub fn comment(&self) -> String {
         let mut lines = vec!["#".to_owned()];
@@ -176,7 +176,7 @@ impl Variable {
         lines.join("\n")
     }
 
-    /// The assignment that `.env.example` shows: of the example, else of the default.
+    /// Returns the assignment that `.env.example` shows: of the example, else of the default.
     #[must_use]
     pub fn assignment(&self) -> String {
         match (self.family(), self.example, self.unset) {
@@ -188,7 +188,7 @@ impl Variable {
         }
     }
 
-    /// The value as it may be printed: never a secret, nor an address that may hold one.
+    /// Returns the value as it may be printed: never a secret, nor an address that may hold one.
     #[must_use]
     pub fn printable(&self, value: &str) -> String {
         let may_hold_one = value.contains("://") && value.contains(['@', '?']);

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn compressed_bodies_are_not_taken() {
+    fn compressed_bodies_are_refused() {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
         headers.insert(CONTENT_ENCODING, "gzip".parse().unwrap());

@@ -48,7 +48,7 @@ fn escape(after: &str) -> (Option<char>, usize) {
     }
 }
 
-/// The character of exactly `count` digits.
+/// Returns the character of exactly `count` digits.
 fn digits(text: &str, count: usize, radix: u32) -> Option<char> {
     let digits = text.get(..count)?;
     digits
@@ -59,7 +59,7 @@ fn digits(text: &str, count: usize, radix: u32) -> Option<char> {
         .and_then(char::from_u32)
 }
 
-/// The character and the number of digits in `1F600}`.
+/// Returns the character and the number of digits in `1F600}`.
 fn braced(text: &str) -> Option<(char, usize)> {
     let len = text.bytes().take_while(u8::is_ascii_hexdigit).count();
     let significant = text[..len].trim_start_matches('0');
@@ -70,7 +70,7 @@ fn braced(text: &str) -> Option<(char, usize)> {
     (text[len..].starts_with('}')).then_some((char::from_u32(code)?, len))
 }
 
-/// The character and the number of digits of up to three octal digits.
+/// Returns the character and the number of digits of up to three octal digits.
 fn octal(text: &str) -> Option<(char, usize)> {
     let len = text
         .bytes()

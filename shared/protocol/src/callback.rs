@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_absolute_addresses_are_taken() {
+    fn only_plain_absolute_addresses_are_accepted() {
         for good in ["https://example.com/hook?a=1", "http://[::1]:8080/"] {
             assert!(good.parse::<CallbackUrl>().is_ok(), "{good}");
         }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_has_no_path() {
+    fn the_shown_address_has_no_path() {
         let url: CallbackUrl = "https://example.com/secret".parse().unwrap();
         assert_eq!(format!("{url:?}"), "CallbackUrl(https://example.com…)");
     }

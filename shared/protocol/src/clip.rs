@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_is_left_alone() {
+    fn an_outcome_that_fits_is_left_alone() {
         let mut small = outcome(16, &"x".repeat(64 * 1024));
         let before = small.clone();
         clip(&mut small);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_cut_between_characters_and_says_so() {
+    fn an_outcome_that_does_not_fit_is_cut_between_characters_and_marked() {
         let mut large = outcome(50, &"ä".repeat(32 * 1024));
         clip(&mut large);
         assert!(lengths(&large).iter().sum::<usize>() <= MAX_REPORTED.as_len());

@@ -9,7 +9,7 @@ use crate::time::EpochMillis;
 
 /// The interval at which a worker announces itself. It also does so at once when its state changes.
 pub const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
-/// The silence after which an API takes a worker to be gone.
+/// The silence after which an API considers a worker gone.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_secs(3);
 
 /// The status of one worker at the time it was sent.

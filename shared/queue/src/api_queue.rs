@@ -1,4 +1,4 @@
-//! The API's side of the queue: submits jobs, and receives what becomes of them.
+//! The API's side of the queue: submits jobs, and receives their replies.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
     Unclaimed,
 };
 
-/// How long [`ApiQueue::cancel`] may take.
+/// The longest that [`ApiQueue::cancel`] may take.
 pub const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An API's side of the queue.
@@ -51,11 +51,12 @@ pub trait ApiQueue: QueueLink {
         })
     }
 
-    /// As [`ApiQueue::cancel`], of a job that may wait until `deadline`: workers remember for that
-    /// long that it must not begin.
+    /// Cancels a job that may wait until `deadline`, as [`ApiQueue::cancel`] does. Workers remember
+    /// for that long that it must not begin.
     fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()>;
 
-    /// The stream of replies that no waiter took, to be recorded. It exists once per handle.
+    /// Returns the stream of replies that no waiter took, to be recorded. It exists once per
+    /// handle.
     ///
     /// # Errors
     /// [`QueueError`] if the stream was already taken.
@@ -74,8 +75,8 @@ pub trait ApiQueue: QueueLink {
         callback: &'a Callback,
     ) -> BoxFuture<'a, Result<(), QueueError>>;
 
-    /// The stream of callbacks to post, at most `prefetch` of them unsettled at a time. It exists
-    /// once per handle.
+    /// Returns the stream of callbacks to post, at most `prefetch` of them unsettled at a time. It
+    /// exists once per handle.
     ///
     /// # Errors
     /// [`QueueError`] if the stream was already taken.
@@ -85,20 +86,21 @@ pub trait ApiQueue: QueueLink {
         stop: CancellationToken,
     ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>>;
 
-    /// The workers that announced themselves within
+    /// Returns the workers that announced themselves within
     /// [`FORGOTTEN_AFTER`](warren_protocol::presence::FORGOTTEN_AFTER), whatever their state.
     fn workers(&self) -> Vec<WorkerStatus>;
 
-    /// A subscription to all events from now on. A subscriber that is
+    /// Subscribes to all events from now on. A subscriber that is
     /// [too far behind](warren_protocol::event::MAX_EVENTS_BEHIND) misses the oldest.
     fn events(&self) -> broadcast::Receiver<JobEvent>;
 
-    /// How many [`Interactive`](crate::JobClass::Interactive) jobs waited when that was last seen:
-    /// with the broker within reach, about a second ago at most. `None` if it is not known.
+    /// Returns how many [`Interactive`](crate::JobClass::Interactive) jobs waited when the queue
+    /// was last asked: about a second ago at most, while the broker is reachable. `None` if it is
+    /// not known.
     fn waiting(&self) -> Option<u32>;
 
-    /// The pool of connections that durable messages are published on; `None` if this queue has
-    /// none.
+    /// Returns the pool of connections that durable messages are published on; `None` if this queue
+    /// has none.
     fn broker_pool(&self) -> Option<BrokerPool> {
         None
     }

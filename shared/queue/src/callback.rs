@@ -11,19 +11,19 @@ use warren_protocol::ids::JobId;
 use warren_protocol::job::Job;
 use warren_protocol::time::EpochMillis;
 
-/// The most callbacks that wait to be posted, and as many that wait to be tried again for each of
-/// the pauses that RabbitMQ has; in process, the most altogether.
+/// The most callbacks that wait to be posted. On RabbitMQ, as many again may wait for a retry after
+/// each of the pauses that it has; in process, this is the most altogether.
 pub const MAX_QUEUED_CALLBACKS: u32 = 10_000;
 
-/// The longest pause before a callback is tried again.
+/// The longest pause before a callback is retried.
 pub const LONGEST_CALLBACK_PAUSE: Duration = Duration::from_secs(60 * 60);
 
-/// How long a callback that was dropped or could not be put back stays away, so that what fails is
-/// not asked in a hot loop.
+/// The pause before a callback that was dropped or could not be put back is delivered again, so
+/// that a failing one is not retried in a hot loop.
 pub(super) const CALLBACK_RETURN: Duration = Duration::from_secs(1);
 
-/// One callback that is due: the body of a message on the queues of callbacks, as JSON. The payload
-/// is not in it: the API that posts it reads that from the store, where it is by then.
+/// One callback that is due: the body of a message on the queues of callbacks, as JSON. It does not
+/// hold the payload. The API that posts it reads that from the store, where it is by then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Callback {
     /// Version of this message; see [`Job::VERSION`].
@@ -32,16 +32,16 @@ pub struct Callback {
     pub job: JobId,
     /// The address to post to.
     pub url: CallbackUrl,
-    /// Failed tries.
+    /// The number of failed tries.
     pub tries: u32,
-    /// How often it was put off since, without a try.
+    /// The number of times it was postponed without a try.
     pub put_off: u32,
     /// The time since which it is due.
     pub since: EpochMillis,
 }
 
 impl Callback {
-    /// A callback that posts the end of `job` to `url`.
+    /// Creates a callback that posts the end of `job` to `url`.
     #[must_use]
     pub fn new(job: JobId, url: CallbackUrl) -> Self {
         Self {
@@ -55,16 +55,17 @@ impl Callback {
     }
 }
 
-/// A callback that was taken, to be settled. Dropped, it is delivered again.
+/// A callback that was taken, to be settled. Dropping it unsettled has it delivered again.
 pub struct CallbackDelivery {
     /// The callback.
     pub callback: Callback,
     settle: Box<dyn SettleCallback>,
 }
 
-/// An implementation of the settlement of a callback. Dropped unsettled, it is delivered again.
+/// An implementation of the settlement of a callback. Dropping it unsettled has it delivered again.
 pub trait SettleCallback: Send {
-    /// Whether it is still held. With the connection that brought it, it is lost, and delivered again.
+    /// Returns whether it is still held. If the connection that brought it is lost, so is the hold,
+    /// and the callback is delivered again.
     fn is_ours(&self) -> bool;
     /// Ends it: it is not delivered again.
     fn done(self: Box<Self>) -> BoxFuture<'static, Result<(), QueueError>>;
@@ -77,13 +78,13 @@ pub trait SettleCallback: Send {
 }
 
 impl CallbackDelivery {
-    /// A callback that `settle` settles.
+    /// Creates a callback that `settle` settles.
     #[must_use]
     pub fn new(callback: Callback, settle: Box<dyn SettleCallback>) -> Self {
         Self { callback, settle }
     }
 
-    /// Whether it is still ours to post. If not, it is delivered again without our help.
+    /// Returns whether it is still ours to post. If not, it is delivered again without our help.
     #[must_use]
     pub fn is_ours(&self) -> bool {
         self.settle.is_ours()
@@ -98,7 +99,7 @@ impl CallbackDelivery {
     }
 
     /// Replaces it by `next`, to be delivered no earlier than after that pause of at most
-    /// [`LONGEST_CALLBACK_PAUSE`]. It may be later, behind others with longer pauses.
+    /// [`LONGEST_CALLBACK_PAUSE`]. It may be later, behind callbacks with longer pauses.
     ///
     /// # Errors
     /// `next` could not be queued: this one is delivered again, soon.

@@ -1,4 +1,4 @@
-//! One worker's register of cancelled jobs, whether it holds them now or later.
+//! One worker's register of cancelled jobs, held now or delivered later.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -11,13 +11,13 @@ use super::MAX_QUEUED_JOBS;
 use warren_protocol::ids::JobId;
 use warren_protocol::time::Deadline;
 
-/// For how long a cancelled job is remembered at least that has not come yet. One whose caller hung
-/// up waits for seconds; an unattended one is remembered for as long as it may wait.
+/// The least time for which a cancelled job that has not arrived yet is remembered. A job whose
+/// caller hung up waits for seconds; an unattended one is remembered for as long as it may wait.
 pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(60);
-/// How many are remembered: as many as may wait, of either class. Past that those go first whose
-/// jobs are the next to expire.
+/// The most jobs that are remembered: as many as may wait, of either class. Beyond that, those that
+/// expire first are forgotten.
 const MAX_REMEMBERED: usize = 2 * MAX_QUEUED_JOBS as usize;
-/// The longest that one is remembered, however wrong a clock is.
+/// The longest time that a job is remembered, however wrong a clock is.
 const MAX_REMEMBERED_FOR: Duration = Duration::from_secs(25 * 60 * 60);
 
 /// The register of one worker.
@@ -32,11 +32,11 @@ struct CancellationRegister {
 
 struct WatchedJob {
     token: CancellationToken,
-    // A job may come back to a worker that has not let go of it yet.
+    // A job may be delivered again to a worker that has not let go of it yet.
     holds: usize,
 }
 
-/// Cancelled jobs, and until when each is remembered.
+/// Cancelled jobs, each with the time until which it is remembered.
 #[derive(Default)]
 struct Remembered {
     jobs: HashMap<JobId, Instant>,
@@ -51,8 +51,8 @@ pub(super) struct Hold {
 }
 
 impl Cancellations {
-    /// The job, which may wait until `deadline`, is not wanted any more, whether it is held, comes
-    /// later, or never.
+    /// Records that the job, which may wait until `deadline`, is no longer wanted, whether it is
+    /// held, arrives later, or never does.
     pub(super) fn cancel(&self, job: JobId, deadline: Deadline) {
         let (least, most) = (REMEMBERED_FOR, MAX_REMEMBERED_FOR);
         let span = deadline.remaining().clamp(least, most);
@@ -61,7 +61,7 @@ impl Cancellations {
 
     fn cancel_at(&self, job: JobId, now: Instant, span: Duration) {
         let mut register = self.lock();
-        // Also if it is held: it may be handed back, and come again.
+        // Also if it is held: it may be handed back, and delivered again.
         register.remembered.add(job, now, span);
         let token = register.held.get(&job).map(|held| held.token.clone());
         drop(register);
@@ -70,7 +70,7 @@ impl Cancellations {
         }
     }
 
-    /// Watches over a job that has come.
+    /// Watches over a job that has arrived.
     pub(super) fn hold(self: &Arc<Self>, job: JobId) -> Hold {
         self.hold_at(job, Instant::now())
     }
@@ -114,7 +114,7 @@ impl Remembered {
     fn add(&mut self, job: JobId, now: Instant, span: Duration) {
         self.forget(now);
         let until = now + span;
-        // Told again, it is not remembered for longer: callers hang up once.
+        // A repeated cancellation does not extend the time: callers hang up once.
         if let Entry::Vacant(unknown) = self.jobs.entry(job) {
             unknown.insert(until);
             self.order.insert((until, job));
@@ -129,7 +129,7 @@ impl Remembered {
         self.jobs.contains_key(&job)
     }
 
-    /// Forgets those whose time is over.
+    /// Forgets jobs whose time is over.
     fn forget(&mut self, now: Instant) {
         while let Some((until, _)) = self.order.first()
             && *until <= now
@@ -146,7 +146,7 @@ impl Remembered {
 }
 
 impl Hold {
-    /// Cancelled once the job is.
+    /// Returns a token that is cancelled once the job is.
     pub(super) fn token(&self) -> &CancellationToken {
         &self.token
     }
@@ -166,7 +166,7 @@ mod tests {
         Arc::default()
     }
 
-    /// The deadline of a job whose caller waits.
+    /// Returns the deadline of a job whose caller waits.
     fn soon() -> Deadline {
         Deadline::after(Duration::from_secs(5))
     }
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_job_learns_of_its_cancellation_and_no_other_does() {
+    fn only_the_cancelled_job_is_notified_of_its_cancellation() {
         let register = register();
         let (wanted, unwanted) = (register.hold(JobId::new()), register.hold(JobId::new()));
         register.cancel(unwanted.job, soon());
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_hold_of_a_job_learns_of_its_cancellation() {
+    fn every_hold_of_a_job_is_notified_of_its_cancellation() {
         let (register, job) = (register(), JobId::new());
         let (first, second) = (register.hold(job), register.hold(job));
         drop(first);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_settled_leaves_no_trace() {
+    fn a_settled_job_leaves_no_trace() {
         let register = register();
         drop(register.hold(JobId::new()));
         assert_eq!(register.sizes(), (0, 0, 0));
@@ -223,7 +223,7 @@ mod tests {
     fn a_cancellation_is_forgotten_in_time() {
         let (register, job, now) = (register(), JobId::new(), Instant::now());
         register.cancel_at(job, now, REMEMBERED_FOR);
-        // Told again, it is not remembered for longer: callers hang up once.
+        // A repeated cancellation does not extend the time: callers hang up once.
         register.cancel_at(job, now + REMEMBERED_FOR / 2, REMEMBERED_FOR);
         let just_before = now + REMEMBERED_FOR.saturating_sub(Duration::from_millis(1));
         assert!(register.hold_at(job, just_before).token().is_cancelled());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_may_wait_long_is_remembered_for_as_long() {
+    fn a_job_is_remembered_for_as_long_as_it_may_wait() {
         let (register, job, now) = (register(), JobId::new(), Instant::now());
         let (hour, second) = (Duration::from_secs(3_600), Duration::from_secs(1));
         register.cancel_at(job, now, hour);
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn cancellations_are_bounded_and_the_first_to_expire_go() {
+    fn cancellations_are_bounded_and_the_first_to_expire_are_forgotten() {
         let (register, now) = (register(), Instant::now());
         let (first, second) = (JobId::new(), JobId::new());
         register.cancel_at(second, now, 2 * REMEMBERED_FOR);

@@ -8,9 +8,10 @@ use std::num::NonZeroU16;
 /// ([`SubmitError::Full`](crate::SubmitError::Full)).
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
 
-/// Which queue a job waits in. [`ApiQueue::submit`](crate::ApiQueue::submit) and
-/// [`ApiQueue::submit_unattended`](crate::ApiQueue::submit_unattended) choose it, since
-/// they differ in what their caller gets.
+/// The class of a job, which decides the queue that it waits in.
+/// [`ApiQueue::submit`](crate::ApiQueue::submit) and
+/// [`ApiQueue::submit_unattended`](crate::ApiQueue::submit_unattended) choose it, since they differ
+/// in what their caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobClass {
     /// A caller waits, and notices any loss by the end of its wait or of its deadline. So the job need
@@ -25,18 +26,20 @@ impl JobClass {
     pub(crate) const ALL: [Self; 2] = [Self::Interactive, Self::Unattended];
 }
 
-/// The lanes in which unattended jobs wait: a room is in one of them, so that no room's flood is ahead
-/// of all others. Each costs a queue, a channel of each worker, and the jobs that it has fetched.
+/// The number of lanes in which unattended jobs wait. A room is in one of them, so that no room's
+/// flood is ahead of all others. Each lane costs a queue, a channel of each worker, and the jobs
+/// that it has fetched.
 pub(crate) const LANE_COUNT: usize = 8;
 
-/// How many unsettled deliveries a worker holds of each queue of jobs: as many as it has slots, which
-/// unattended jobs may have while no caller comes. The worker decides when it begins those.
+/// The number of unsettled deliveries that a worker holds of each queue of jobs: as many as it has
+/// slots. Unattended jobs may have all slots while no caller comes. The worker decides when it
+/// begins those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefetch(pub NonZeroU16);
 
 impl Prefetch {
-    /// The deliveries that a worker holds at most: of interactive jobs, of each lane of unattended
-    /// ones, and one suspect's token.
+    /// Returns the most deliveries that a worker holds: of interactive jobs, of each lane of
+    /// unattended ones, and one suspect's token.
     pub(crate) fn total(self) -> usize {
         usize::from(self.0.get()) * (1 + LANE_COUNT) + 1
     }

@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Delivery, Offer};
 
-/// How long each of the two steps of the end may take: fetching stops, and the rest is given back.
+/// The longest that each of the two steps of the end may take: fetching stops, and the rest is
+/// given back.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The jobs as they arrive. Ends after its `stop` token was cancelled; what was fetched but not
-/// taken by then, or when this is dropped, goes back to the queue.
+/// The jobs as they arrive. The stream ends after its `stop` token was cancelled. Jobs that were
+/// fetched but not taken by then, or when the stream is dropped, go back to the queue.
 pub struct Deliveries {
     fetched: mpsc::Receiver<Offer>,
     stop: CancellationToken,
@@ -22,7 +23,7 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// A stream that ends with either token.
+    /// Creates a stream that ends with either token.
     pub(super) fn new(
         fetched: mpsc::Receiver<Offer>,
         stop: CancellationToken,
@@ -35,8 +36,8 @@ impl Deliveries {
         }
     }
 
-    /// The next job, or the token of a suspect. `None` once the stream has ended. Nothing is lost if
-    /// the wait is dropped.
+    /// Waits for the next job, or the token of a suspect. Returns `None` once the stream has ended.
+    /// Nothing is lost if the wait is dropped.
     pub async fn recv(&mut self) -> Option<Offer> {
         loop {
             let offer = tokio::select! {
@@ -60,7 +61,7 @@ impl Deliveries {
 impl Drop for Deliveries {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() && !self.closed.is_cancelled() {
-            // So the task that fetches learns that there is no reader any more.
+            // Notifies the task that fetches that there is no reader any more.
             self.fetched.close();
         }
         if let Ok(runtime) = Handle::try_current()
@@ -73,8 +74,8 @@ impl Drop for Deliveries {
     }
 }
 
-/// Gives back what was fetched and not taken, once nothing more is fetched: what is given back
-/// earlier could come straight back here.
+/// Gives back jobs that were fetched and not taken, once nothing more is fetched: a job that is
+/// given back earlier could be delivered here again.
 async fn hand_back(fetched: &mut mpsc::Receiver<Offer>) {
     let mut untaken = Vec::new();
     let fetching_ends = async {
@@ -88,7 +89,7 @@ async fn hand_back(fetched: &mut mpsc::Receiver<Offer>) {
         .into_iter()
         .filter_map(Delivery::if_worth_running)
         .map(Delivery::requeue);
-    // What cannot be given back in order goes back when it is dropped.
+    // A job that cannot be given back in order goes back when it is dropped.
     drop(timeout(END_TIMEOUT, join_all(giving_back)).await);
 }
 

@@ -8,10 +8,10 @@ use crate::{JobClass, QueueError};
 use warren_protocol::job::Job;
 use warren_protocol::reply::{Progress, Reply};
 
-/// One job, held by one worker until it is settled. Dropped unsettled (a panic, say), it goes
-/// back to the queue, or is put aside if that happened too often.
+/// One job, held by one worker until it is settled. If it is dropped unsettled (in a panic, say),
+/// it goes back to the queue, or is put aside if that happened too often.
 pub struct Delivery {
-    /// What to run.
+    /// The job to run.
     pub job: Job,
     /// Whether a caller waits for it.
     pub class: JobClass,
@@ -21,27 +21,27 @@ pub struct Delivery {
     settle: Option<Box<dyn Settle>>,
 }
 
-/// How an implementation of the queue settles a delivery.
+/// An implementation of the settlement of a delivery.
 pub trait Settle: Send {
-    /// Whether the queue still counts the job as ours. Once the connection that brought it is
-    /// lost, it does not: the job will be, or already is, another worker's.
+    /// Returns whether the queue still counts the job as ours. Once the connection that brought it
+    /// is lost, it does not: the job will be, or already is, another worker's.
     fn is_ours(&self) -> bool;
     /// Sends the reply, waits until it is confirmed, then acknowledges the job.
     fn reply(self: Box<Self>, reply: Reply) -> BoxFuture<'static, Result<(), QueueError>>;
     /// Gives `job` back for another worker. Does not count as a try.
     fn requeue<'a>(self: Box<Self>, job: &'a Job) -> BoxFuture<'a, Result<(), QueueError>>;
-    /// The delivery was dropped unsettled: gives the job back without waiting. Counts as a try,
-    /// as a worker's death does.
+    /// Gives the job back without waiting, because the delivery was dropped unsettled. Counts as a
+    /// try, as a worker's death does.
     fn abandon(self: Box<Self>);
-    /// As [`Settle::reply`], without waiting. If it fails, the job goes back.
+    /// Does the same as [`Settle::reply`], without waiting. If it fails, the job goes back.
     fn reply_in_background(self: Box<Self>, reply: Reply);
-    /// The deadline of `job` passed before a worker took it: puts it aside without waiting, or
-    /// answers it, if its end would go unnoticed otherwise.
+    /// Puts `job` aside without waiting, because its deadline passed before a worker took it.
+    /// Answers it instead if its end would go unnoticed otherwise.
     fn expire(self: Box<Self>, job: Job);
 }
 
 impl Delivery {
-    /// A delivery that `settle` will settle, and whose cancellation `hold` learns of.
+    /// Creates a delivery that `settle` will settle, and whose cancellation `hold` signals.
     #[must_use]
     pub(super) fn new(
         job: Job,
@@ -59,8 +59,9 @@ impl Delivery {
         }
     }
 
-    /// Cancelled once the job is no longer wanted: it is then not to be begun, or to be ended,
-    /// and answered with [`JobFailure::cancelled`](warren_protocol::reply::JobFailure::cancelled).
+    /// Returns a token that is cancelled once the job is no longer wanted. The job is then not to
+    /// be begun, or to be ended, and answered with
+    /// [`JobFailure::cancelled`](warren_protocol::reply::JobFailure::cancelled).
     #[must_use]
     pub fn cancelled(&self) -> CancellationToken {
         self.hold.token().clone()
@@ -89,8 +90,8 @@ impl Delivery {
         }
     }
 
-    /// The delivery, if it is still worth running: a job that is no longer ours is forgotten, one
-    /// that was cancelled is answered, one whose deadline passed is put aside.
+    /// Returns the delivery if it is still worth running. Forgets a job that is no longer ours,
+    /// answers one that was cancelled, and puts aside one whose deadline passed.
     #[must_use]
     pub fn if_worth_running(mut self) -> Option<Self> {
         let settle = self.settle.take()?;

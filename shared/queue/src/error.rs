@@ -3,7 +3,7 @@
 /// The reason that a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
-    /// As many jobs wait as may.
+    /// The most jobs that may wait are waiting.
     #[error("the job queue is full")]
     Full,
     /// No worker takes jobs.
@@ -49,16 +49,16 @@ pub enum QueueError {
     TooLarge {
         /// Its size.
         bytes: usize,
-        /// The most there may be.
+        /// The largest size that the broker accepts.
         limit: u64,
     },
-    /// A queue that the message was for takes no more, or is gone.
+    /// A queue that the message was for accepts no more, or is gone.
     #[error("RabbitMQ refused a message: {0} is full or gone")]
     Refused(&'static str),
     /// The broker refused or failed an operation.
     #[error("RabbitMQ: cannot {context}")]
     Amqp {
-        /// What was being done, as a verb phrase.
+        /// The operation, as a verb phrase.
         context: &'static str,
         /// The library's error.
         #[source]
@@ -67,10 +67,10 @@ pub enum QueueError {
     /// The broker did not answer in time.
     #[error("RabbitMQ did not answer in time: {context}")]
     TimedOut {
-        /// What was being done.
+        /// The operation.
         context: &'static str,
     },
-    /// A stream that exists once was asked for again.
+    /// A stream that exists once was requested again.
     #[error("{0} was already taken from this queue")]
     AlreadyTaken(&'static str),
     /// The queue was closed.
@@ -79,7 +79,7 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    /// For `map_err`: wraps the library's error with what was being done.
+    /// Returns a function for `map_err` that wraps the library's error with the operation.
     pub(crate) fn while_doing(context: &'static str) -> impl FnOnce(lapin::Error) -> Self {
         move |source| Self::Amqp {
             context,

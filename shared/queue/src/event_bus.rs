@@ -15,12 +15,12 @@ impl Default for EventBus {
 }
 
 impl EventBus {
-    /// Passes an event on. There need not be a subscriber.
+    /// Passes an event on. There may be no subscriber.
     pub(super) fn publish(&self, event: JobEvent) {
         drop(self.0.send(event));
     }
 
-    /// A subscription to all events from now on.
+    /// Subscribes to all events from now on.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
         self.0.subscribe()
     }

@@ -7,7 +7,7 @@ use warren_protocol::event::JobEvent;
 
 use crate::QueueError;
 
-/// How long [`QueueLink::status`] may take.
+/// The longest that [`QueueLink::status`] may take.
 pub const STATUS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One process's link to the queue, whichever side it is on.
@@ -36,6 +36,6 @@ pub struct QueueStatus {
     pub unattended: u32,
     /// Workers that take jobs.
     pub consumers: u32,
-    /// How long it took to ask.
+    /// The time that the question took.
     pub latency: Duration,
 }

@@ -7,7 +7,7 @@ use warren_protocol::reply::Reply;
 use warren_protocol::time::Deadline;
 
 /// The reply to a submitted job, to be waited for. Dropping it forgets the waiter; a reply that
-/// comes later is [`crate::ApiQueue::unclaimed`].
+/// arrives later is [`crate::ApiQueue::unclaimed`].
 pub struct PendingReply {
     reply: oneshot::Receiver<Reply>,
     early: Early,
@@ -29,7 +29,7 @@ impl Early {
     }
 }
 
-/// How a wait ended without a reply.
+/// The reason why a wait ended without a reply.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
     /// The deadline came first.
@@ -41,7 +41,7 @@ pub enum WaitError {
 }
 
 impl PendingReply {
-    /// A wait for what `reply` receives; `registration` is dropped with it.
+    /// Creates a wait for the reply that `reply` receives; `registration` is dropped with it.
     #[must_use]
     pub fn new(reply: oneshot::Receiver<Reply>, registration: Box<dyn Send + Sync>) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl PendingReply {
         }
     }
 
-    /// Waits until the reply is here, and keeps it; goes on for ever if it cannot arrive.
+    /// Waits until the reply is here, and keeps it. Waits forever if it cannot arrive.
     pub(super) async fn arrived(&mut self) {
         if let Early::Nothing = self.early {
             self.early = match (&mut self.reply).await {
@@ -81,8 +81,8 @@ impl PendingReply {
         }
     }
 
-    /// Gives the wait up. What came in the meantime is handed out, and what comes from now on is
-    /// [`crate::ApiQueue::unclaimed`]: no reply falls between the two.
+    /// Abandons the wait. Returns a reply that has arrived in the meantime. One that arrives from
+    /// now on is [`crate::ApiQueue::unclaimed`], so no reply falls between the two.
     #[must_use]
     pub fn abandon(mut self) -> Option<Reply> {
         self.reply.close();

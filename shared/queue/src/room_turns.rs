@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use warren_protocol::ids::RoomId;
 
-/// What waits in each room, and whose turn it is. What is next stays next until it is taken or
-/// removed. Linear in the number of rooms, and as large as its owner lets it become.
+/// The items that wait in each room, and the order of the rooms' turns. The next item stays next
+/// until it is taken or removed. Takes time linear in the number of rooms, and grows as large as
+/// its owner allows.
 #[derive(Debug)]
 pub struct RoomTurns<T> {
-    /// The room whose turn it is comes first. No room is here with nothing waiting.
+    /// The rooms, beginning with the one whose turn it is. No room is here with nothing waiting.
     rooms: VecDeque<Room<T>>,
 }
 
@@ -27,24 +28,24 @@ impl<T> Default for RoomTurns<T> {
 }
 
 impl<T> RoomTurns<T> {
-    /// Adds `item` behind what waits in its room. A room in which nothing waited has its turn after
-    /// all others.
+    /// Adds `item` behind those that wait in its room. A room in which nothing waited has its turn
+    /// after all others.
     pub fn push(&mut self, id: &RoomId, item: T) {
         self.waiting_in(id).push_back(item);
     }
 
-    /// Adds `item` before what waits in its room: it was taken and has come back.
+    /// Adds `item` before those that wait in its room: it was taken and has come back.
     pub fn put_back(&mut self, id: &RoomId, item: T) {
         self.waiting_in(id).push_front(item);
     }
 
-    /// What is next.
+    /// Returns the next item.
     #[must_use]
     pub fn next(&self) -> Option<&T> {
         self.rooms.front()?.waiting.front()
     }
 
-    /// Takes what is next: its room's next turn comes after one of every other room.
+    /// Takes the next item. Its room's next turn comes after one of every other room.
     pub fn take(&mut self) -> Option<T> {
         let mut room = self.rooms.pop_front()?;
         let item = room.waiting.pop_front();
@@ -54,7 +55,7 @@ impl<T> RoomTurns<T> {
         item
     }
 
-    /// Removes what `is_gone` says of, which costs no room its turn; returns it.
+    /// Removes and returns the items for which `is_gone` returns true. That costs no room its turn.
     pub fn remove(&mut self, mut is_gone: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut removed = Vec::new();
         for room in &mut self.rooms {
@@ -66,13 +67,13 @@ impl<T> RoomTurns<T> {
         removed
     }
 
-    /// How many wait in all rooms.
+    /// Returns the number of items that wait in all rooms.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rooms.iter().map(|room| room.waiting.len()).sum()
     }
 
-    /// Whether nothing waits.
+    /// Returns whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rooms.is_empty()
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_take_turns_and_a_flood_is_no_more_than_a_room() {
+    fn rooms_take_turns_and_a_flood_has_one_rooms_turns() {
         let mut turns = RoomTurns::default();
         for number in 0..100 {
             turns.push(&room("flood"), format!("flood {number}"));
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_is_the_next_of_its_room() {
+    fn an_item_that_comes_back_is_the_next_of_its_room() {
         let mut turns = RoomTurns::default();
         turns.push(&room("a"), 1);
         turns.push(&room("a"), 2);
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_removed_costs_its_room_no_turn() {
+    fn removing_an_item_costs_its_room_no_turn() {
         let mut turns = RoomTurns::default();
         turns.push(&room("a"), 1);
         turns.push(&room("a"), 2);

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use warren_protocol::reply::Reply;
 
-/// How long a dropped reply stays away, so that a recorder that fails is not asked in a hot loop.
+/// The pause before a dropped reply is delivered again, so that a failing recorder is not asked in
+/// a hot loop.
 pub(super) const UNCLAIMED_RETRY: Duration = Duration::from_secs(1);
 
-/// A reply that no waiter took. Acknowledge it once it is recorded; dropped, it is delivered again.
+/// A reply that no waiter took. Acknowledge it once it is recorded; dropping it has it delivered
+/// again.
 pub struct Unclaimed {
     /// The reply.
     pub reply: Reply,
@@ -24,7 +26,7 @@ pub enum Fate {
 }
 
 impl Unclaimed {
-    /// A reply whose fate is passed to `settle`.
+    /// Creates a reply whose fate is passed to `settle`.
     #[must_use]
     pub fn new(reply: Reply, settle: Box<dyn FnOnce(Fate) + Send>) -> Self {
         Self {

@@ -27,12 +27,12 @@ struct WaitingCallers {
 }
 
 impl Waiters {
-    /// Replies can arrive from now on.
+    /// Opens the epoch: replies can arrive from now on.
     pub(super) fn open(&self, epoch: Epoch) {
         self.lock().epoch = Some(epoch);
     }
 
-    /// Replies can no longer arrive: every wait ends now, and no new one begins.
+    /// Ends every wait now, because replies can no longer arrive. No new wait begins.
     pub(super) fn fail_all(&self) {
         let waiting = {
             let mut register = self.lock();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_that_came_before_it_was_waited_for_is_kept() {
+    async fn a_reply_that_arrives_before_the_wait_is_kept() {
         let waiters = Arc::new(Waiters::default());
         waiters.open(Epoch(1));
         for abandoned in [false, true] {
@@ -173,7 +173,7 @@ mod tests {
             waiters.register(Epoch(1), JobId::new()).err(),
             Some(SubmitError::Unavailable)
         );
-        // Whoever still holds the name of the old reply queue must not wait on the new one.
+        // A holder of the old reply queue's name must not wait on the new one.
         waiters.open(Epoch(2));
         assert_eq!(
             waiters.register(Epoch(1), JobId::new()).err(),

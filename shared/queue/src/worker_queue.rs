@@ -9,11 +9,11 @@ use crate::{Deliveries, Prefetch, QueueError, QueueLink};
 /// A worker's side of the queue. A reply goes back through the [`Delivery`](crate::Delivery) that
 /// it answers.
 pub trait WorkerQueue: QueueLink {
-    /// The stream of jobs to run: of each class at most what `prefetch` says unsettled at a time,
-    /// and suspects' tokens, one at a time. A job whose deadline has passed is not among them. Goes
-    /// on through any loss of connection until `stop` is cancelled; then no more jobs arrive, while
-    /// those taken can still be settled. There is one such stream at a time per handle: once it has
-    /// ended with its `stop`, there may be another.
+    /// Returns the stream of jobs to run: of each class at most what `prefetch` says unsettled at a
+    /// time, and suspects' tokens, one at a time. A job whose deadline has passed is not among
+    /// them. The stream continues through any loss of connection until `stop` is cancelled. Then no
+    /// more jobs arrive, while those taken can still be settled. There is one such stream at a time
+    /// per handle: once it has ended with its `stop`, there may be another.
     ///
     /// # Errors
     /// [`QueueError`] if the stream is taken already.

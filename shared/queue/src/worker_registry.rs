@@ -10,7 +10,7 @@ use warren_protocol::presence::{FORGOTTEN_AFTER, WorkerStatus};
 /// The most workers that are remembered at a time.
 const MAX_WORKERS: usize = 1024;
 
-/// The workers that announced themselves lately, with their last state.
+/// The workers that announced themselves recently, with their last state.
 #[derive(Default)]
 pub(super) struct WorkerRegistry(Mutex<HashMap<InstanceId, Announced>>);
 
@@ -25,7 +25,7 @@ impl WorkerRegistry {
         let mut registry = self.fresh(at);
         let is_full = registry.len() >= MAX_WORKERS;
         match registry.get(&status.instance) {
-            // Two announcements may overtake each other on their way.
+            // Announcements may arrive out of order.
             Some(known) if known.status.sent_at > status.sent_at => return,
             None if is_full => {
                 tracing::warn!(worker = %status.instance, "too many workers to keep track of; ignoring one");
@@ -36,7 +36,8 @@ impl WorkerRegistry {
         registry.insert(status.instance.clone(), Announced { status, at });
     }
 
-    /// Those that announced themselves within [`FORGOTTEN_AFTER`], in the order of their names.
+    /// Returns those that announced themselves within [`FORGOTTEN_AFTER`], in the order of their
+    /// names.
     pub(super) fn at(&self, now: Instant) -> Vec<WorkerStatus> {
         let registry = self.fresh(now);
         let mut workers: Vec<_> = registry.values().map(|it| it.status.clone()).collect();

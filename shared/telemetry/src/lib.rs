@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_libraries_carry_is_never_shown() {
+    fn data_that_libraries_carry_is_never_shown() {
         for (target, level, shown) in [
             ("lapin::returned_messages", Level::WARN, false),
             ("lapin::returned_messages", Level::TRACE, false),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_cannot_be_read_is_as_good_as_none() {
+    fn a_filter_that_cannot_be_read_is_ignored() {
         let usual = filter(None).to_string();
         assert_eq!(filter(Some(" ")).to_string(), usual);
         assert_eq!(filter(Some("=!=")).to_string(), usual);

@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_told() {
+    fn unusable_settings_are_reported() {
         for (name, value) in [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_collector_there_is_nothing_to_pass_on() {
+    fn without_a_collector_no_context_is_passed_on() {
         let span = tracing::info_span!("request", trace_id = tracing::field::Empty);
         let given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         join(&span, Some(given));

@@ -1,4 +1,4 @@
-//! A graph of who imports from whom, and its circles.
+//! A graph of imports, and its circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ impl Graph {
         self.0.entry(name.to_owned()).or_default();
     }
 
-    /// Adds an import; the first path seen is kept as its example. What a name imports from
-    /// itself is no import.
+    /// Adds an import; the first path seen is kept as its example. An import from itself does not
+    /// count.
     pub fn add(&mut self, from: &str, to: &str, path: &str) {
         if from != to {
             let imports = self.0.entry(from.to_owned()).or_default();
@@ -24,7 +24,7 @@ impl Graph {
         }
     }
 
-    /// The sets of names that all reach one another, each with the imports within it.
+    /// Returns the sets of names that all reach one another, each with the imports within it.
     pub fn circles(&self) -> Vec<String> {
         let reached: BTreeMap<_, _> = self.0.keys().map(|name| (name, self.from(name))).collect();
         let mut seen = BTreeSet::new();
@@ -41,7 +41,7 @@ impl Graph {
         circles
     }
 
-    /// Every name that `start` reaches, itself only if there is a way back.
+    /// Returns every name that `start` reaches, itself only if there is a way back.
     fn from(&self, start: &str) -> BTreeSet<String> {
         let mut reached = BTreeSet::new();
         let mut open = vec![start];

@@ -17,14 +17,14 @@ pub type Imports = BTreeMap<ModulePath, BTreeMap<ModulePath, String>>;
 /// A path in the source, made absolute.
 struct Mention {
     path: ModulePath,
-    /// The name it has in its module, for a path in a `use`.
+    /// Its local name in the module, for a path in a `use`.
     local: Option<String>,
-    /// True for what is passed on with `pub use`.
+    /// Whether it is re-exported with `pub use`.
     passed_on: bool,
 }
 
-/// Reads which module imports from which. A name that a module passes on counts as an import
-/// from the module that defines it, so that a façade makes no circle.
+/// Reads which module imports from which. A re-exported name counts as an import from the module
+/// that defines it, so that a façade makes no circle.
 pub fn imports(modules: &Modules) -> Imports {
     let mentions: BTreeMap<_, _> = modules
         .0
@@ -64,7 +64,7 @@ fn local_names(mentions: &[Mention]) -> BTreeMap<String, ModulePath> {
         .collect()
 }
 
-/// Returns true if a module also uses the name that it passes on.
+/// Returns true if a module also uses the name that it re-exports.
 fn is_used(modules: &Modules, module: &ModulePath, mention: &Mention) -> bool {
     let Some(name) = &mention.local else {
         return true;
@@ -86,8 +86,8 @@ fn is_used(modules: &Modules, module: &ModulePath, mention: &Mention) -> bool {
     false
 }
 
-/// The module that defines what `mention` names; `None` for other crates' items, and for a module
-/// that is named as such, because the paths to its items are read too.
+/// Returns the module that defines what `mention` names; `None` for other crates' items, and for a
+/// module that is named as such, because the paths to its items are read too.
 fn resolve(
     modules: &Modules,
     names: &BTreeMap<ModulePath, BTreeMap<String, ModulePath>>,
@@ -149,7 +149,7 @@ fn is_path_start(token: &str) -> bool {
     is_word(token) || token == "::" || token == "{"
 }
 
-/// The modules that a file declares.
+/// Returns the modules that a file declares.
 fn children(tokens: &[Token]) -> Vec<String> {
     tokens
         .windows(3)
@@ -204,7 +204,7 @@ fn in_code(
     }
 }
 
-/// The path from the crate's root, or one that begins with [`EXTERNAL`].
+/// Returns the path from the crate's root, or one that begins with [`EXTERNAL`].
 fn absolute(module: &ModulePath, children: &[String], segments: &[String]) -> ModulePath {
     let mut base = module.clone();
     let mut rest = segments;

@@ -2,8 +2,8 @@
 
 use super::tokens::{Token, closing, is_word};
 
-/// The names of the structs, enums, unions, traits and type aliases that `tokens` define, but for
-/// those within functions, implementations and traits.
+/// Returns the names of the structs, enums, unions, traits and type aliases that `tokens` define,
+/// but for those within functions, implementations and traits.
 pub fn types(tokens: &[Token]) -> Vec<String> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -27,7 +27,8 @@ pub fn types(tokens: &[Token]) -> Vec<String> {
     found
 }
 
-/// The names of all items that `tokens` make public, modules included, at the file's own level.
+/// Returns the names of all items that `tokens` make public, modules included, at the file's own
+/// level.
 pub fn public(tokens: &[Token]) -> Vec<String> {
     const KINDS: [&str; 8] = [
         "const", "enum", "fn", "mod", "static", "struct", "trait", "type",
@@ -56,7 +57,7 @@ pub fn public(tokens: &[Token]) -> Vec<String> {
     found
 }
 
-/// The names that a `use` brings in.
+/// Returns the names that a `use` brings in.
 fn last_segments(tree: &[Token]) -> Vec<String> {
     let ends = |at: usize| {
         let next = tree.get(at + 1).map(String::as_str);
@@ -78,7 +79,7 @@ fn types_within_blocks_are_not_the_files() {
 }
 
 #[test]
-fn what_is_public_is_read_with_what_is_passed_on() {
+fn public_items_are_read_with_re_exported_ones() {
     let tokens = super::tokens::tokens(
         "pub mod a; mod b; pub use b::{C, d::E as F}; pub(crate) use b::G; pub fn h() { pub use i; }
          impl J { pub fn k() {} } pub struct L;",

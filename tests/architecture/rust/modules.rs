@@ -51,7 +51,7 @@ impl Modules {
         self.0.contains_key(path)
     }
 
-    /// The module's name in reports: its file.
+    /// Returns the module's name in reports: its file.
     pub fn name(&self, path: &[String]) -> String {
         self.0[path]
             .iter()

@@ -5,12 +5,12 @@ use super::text::separate;
 /// A word, a `::`, or one other character.
 pub type Token = String;
 
-/// The tokens of a file; items below `#[cfg(test)]` are left out.
+/// Returns the tokens of a file; items below `#[cfg(test)]` are left out.
 pub fn tokens(source: &str) -> Vec<Token> {
     without_tests(all_tokens(source))
 }
 
-/// The names of modules that a file declares below `#[cfg(test)]`, in files of their own.
+/// Returns the names of modules that a file declares below `#[cfg(test)]`, in files of their own.
 pub fn test_modules(source: &str) -> Vec<String> {
     let tokens = all_tokens(source);
     let mut found = Vec::new();
@@ -36,7 +36,7 @@ pub fn is_word(token: &str) -> bool {
         .is_some_and(|c| c.is_alphabetic() || c == '_')
 }
 
-/// The index just behind the bracket that closes the one at `open`.
+/// Returns the index just behind the bracket that closes the one at `open`.
 pub fn closing(tokens: &[Token], open: usize) -> usize {
     let mut depth = 0;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -87,7 +87,7 @@ fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
     kept
 }
 
-/// Where the item begins whose `#[cfg(test)]` is at `at`.
+/// Returns the beginning of the item whose `#[cfg(test)]` is at `at`.
 fn test_item(tokens: &[Token], at: usize) -> Option<usize> {
     let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
     let found = tokens.len() >= at + attribute.len()
@@ -102,7 +102,7 @@ fn test_item(tokens: &[Token], at: usize) -> Option<usize> {
     Some(item)
 }
 
-/// The index just behind the item that begins at `from`: behind its `;` or its block.
+/// Returns the index just behind the item that begins at `from`: behind its `;` or its block.
 fn item_end(tokens: &[Token], from: usize) -> usize {
     const ITEMS: [&str; 11] = [
         "async", "const", "enum", "fn", "impl", "mod", "static", "struct", "trait", "type", "use",

@@ -1,4 +1,4 @@
-//! Callbacks: kept until they are settled, and back after their pause.
+//! Callbacks: kept until they are settled, and delivered again after their pause.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub fn callback() -> anyhow::Result<Callback> {
     Ok(Callback::new(JobId::new(), url))
 }
 
-/// The stream of callbacks, as many as that at a time.
+/// Takes the stream of callbacks, with that prefetch.
 pub async fn take_callbacks(
     api: &Arc<dyn ApiQueue>,
     held: u16,
@@ -43,7 +43,7 @@ async fn none(callbacks: &mut mpsc::Receiver<CallbackDelivery>) -> anyhow::Resul
     Ok(())
 }
 
-pub async fn a_callback_comes_until_it_is_done<F: Fixture>() -> anyhow::Result<()> {
+pub async fn a_callback_is_delivered_until_it_is_done<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (one, other) = (fixture.api()?, fixture.api()?);
     until(&one, "the queue can be reached", |_| true).await?;
@@ -51,7 +51,7 @@ pub async fn a_callback_comes_until_it_is_done<F: Fixture>() -> anyhow::Result<(
     for callback in &sent {
         one.queue_callback(callback).await?;
     }
-    // Any API takes them, one at a time if it says so.
+    // Any API takes them, one at a time if its prefetch is one.
     let mut callbacks = take_callbacks(&other, 1).await?;
     let again = take_callbacks(&other, 1).await.err();
     let again = again.and_then(|error| error.downcast::<QueueError>().ok());
@@ -60,7 +60,7 @@ pub async fn a_callback_comes_until_it_is_done<F: Fixture>() -> anyhow::Result<(
     assert_eq!(first.callback, sent[0]);
     none(&mut callbacks).await?;
     drop(first);
-    // Whichever is the next, both come.
+    // Whichever is the next, both are delivered.
     let mut come = Vec::new();
     for _ in &sent {
         let delivery = next(&mut callbacks).await?;
@@ -72,7 +72,7 @@ pub async fn a_callback_comes_until_it_is_done<F: Fixture>() -> anyhow::Result<(
     none(&mut callbacks).await
 }
 
-pub async fn a_callback_comes_again_after_its_pause<F: Fixture>() -> anyhow::Result<()> {
+pub async fn a_callback_is_delivered_again_after_its_pause<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let api = fixture.api()?;
     until(&api, "the queue can be reached", |_| true).await?;

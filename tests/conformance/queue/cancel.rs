@@ -1,4 +1,4 @@
-//! Jobs whose caller has gone: not begun, or ended.
+//! Jobs whose caller has gone: they are not begun, or are ended.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use warren_queue::{ApiQueue, Delivery, PendingReply};
 
 use super::fixture::{Fixture, OnRabbitMq, SOON, answer, job, reply_to, submit};
 
-/// Cancels, then the job of `held` as well: once its holder has heard of that, it has heard of all.
+/// Cancels the jobs, then the job of `held`: once its holder learns of that, it knows of all.
 async fn cancel(api: &Arc<dyn ApiQueue>, jobs: &[JobId], held: &Delivery) -> anyhow::Result<()> {
     for job in jobs {
         api.cancel(*job).await;
@@ -21,14 +21,14 @@ async fn cancel(api: &Arc<dyn ApiQueue>, jobs: &[JobId], held: &Delivery) -> any
     told(held).await
 }
 
-/// Waits until the holder of this job has heard that nobody wants it.
+/// Waits until the holder of this job learns that nobody wants it.
 async fn told(held: &Delivery) -> anyhow::Result<()> {
     timeout(SOON, held.cancelled().cancelled())
         .await
         .context("the worker was not told that its job is cancelled")
 }
 
-/// Waits for the reply, which must be that nobody wanted the job.
+/// Waits for the reply, which must report the job as cancelled.
 async fn cancelled(pending: PendingReply, job: &Job) -> anyhow::Result<()> {
     let reply = answer(pending).await?;
     let code = reply.result.as_ref().err().map(|failure| failure.code);
@@ -47,7 +47,7 @@ pub async fn a_cancelled_job_is_answered_and_not_run<F: Fixture>() -> anyhow::Re
     let second = submit(&api, &unwanted).await?;
     let third = submit(&api, &wanted).await?;
     cancel(&api, &[unwanted.id], &held).await?;
-    // Its worker could not end it, say, and gives it back: nobody is to begin it either.
+    // If its worker cannot end it, for example, and gives it back, nobody may begin it either.
     held.requeue().await?;
     let next = jobs.next().await?;
     assert_eq!(next.job, wanted);
@@ -75,7 +75,7 @@ pub async fn a_cancellation_reaches_whoever_holds_the_job<F: Fixture>() -> anyho
 
     done.reply(reply_to(&settled, "done")).await?;
     assert_eq!(answer(first).await?, reply_to(&settled, "done"));
-    // What is over or was never there is nobody's concern.
+    // Cancelling a settled or unknown job has no effect.
     cancel(&api, &[settled.id, JobId::new()], &held).await?;
     held.reply(reply_to(&cancelled, "ended")).await?;
     assert_eq!(answer(third).await?, reply_to(&cancelled, "ended"));
@@ -85,7 +85,7 @@ pub async fn a_cancellation_reaches_whoever_holds_the_job<F: Fixture>() -> anyho
     Ok(())
 }
 
-pub async fn a_cancellation_may_come_before_its_job<F: Fixture>() -> anyhow::Result<()> {
+pub async fn a_cancellation_may_arrive_before_its_job<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(2).await?;
@@ -97,9 +97,9 @@ pub async fn a_cancellation_may_come_before_its_job<F: Fixture>() -> anyhow::Res
     jobs.none_until(cancelled(wait, &unwanted)).await
 }
 
-/// The queue on which a worker hears goes with its connection.
+/// The queue on which a worker receives cancellations ends with its connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_hears_again_after_the_loss_of_its_connections() -> anyhow::Result<()> {
+async fn a_worker_receives_cancellations_after_the_loss_of_its_connections() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(1).await?;
@@ -118,7 +118,7 @@ async fn a_worker_hears_again_after_the_loss_of_its_connections() -> anyhow::Res
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancellation_without_a_broker_is_no_ones_error() -> anyhow::Result<()> {
+async fn a_cancellation_without_a_broker_is_no_error() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let worker = fixture.worker()?;
     let (api, mut jobs) = (fixture.api()?, worker.take_jobs(1).await?);

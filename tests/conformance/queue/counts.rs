@@ -1,4 +1,4 @@
-//! Bounds: prefetch, deadlines, length; and what the queue says of itself.
+//! Bounds: prefetch, deadlines, length; and the queue's own status.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -98,7 +98,7 @@ pub async fn a_full_queue_refuses<F: Fixture>() -> anyhow::Result<()> {
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(1).await?;
     let _slot = (submit(&api, &job()?).await?, jobs.next().await?);
-    // The broker counts what is held as well, and may notice a job late.
+    // The broker counts held jobs as well, and may notice a job late.
     let started = Instant::now();
     let mut waits = Vec::new();
     let refused = loop {
@@ -143,7 +143,7 @@ pub async fn without_workers_jobs_are_refused<F: Fixture>() -> anyhow::Result<()
     );
     let mut jobs = worker.take_jobs(1).await?;
     until(&api, "a worker came", |now| now.consumers == 1).await?;
-    // Known at once: a refusal is never given on old news.
+    // Known at once: a refusal is never based on old news.
     let _wait = api.submit(&job()?).await?;
     // RabbitMQ counts a worker until it has settled its last job.
     let held = jobs.next().await?;

@@ -12,7 +12,7 @@ use warren_queue::QueueLink;
 
 use super::fixture::{Fixture, SOON};
 
-/// Tells until this API hears it: one that has just started listens a moment later.
+/// Publishes until this API receives it: one that has just started listens a moment later.
 async fn heard(
     ear: &mut Receiver<JobEvent>,
     teller: &Arc<impl QueueLink + ?Sized>,
@@ -30,7 +30,7 @@ async fn heard(
     anyhow::bail!("not heard: {event:?}")
 }
 
-pub async fn every_api_hears_what_happens_to_jobs<F: Fixture>() -> anyhow::Result<()> {
+pub async fn every_api_receives_every_job_event<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (one, other, worker) = (fixture.api()?, fixture.api()?, fixture.worker()?);
     let mut ears = [one.events(), other.events()];
@@ -46,7 +46,7 @@ pub async fn every_api_hears_what_happens_to_jobs<F: Fixture>() -> anyhow::Resul
         .await?;
         heard(ear, &one, &JobEvent::now(JobId::new(), Happened::Finished)).await?;
     }
-    // Once both listen, both hear the same, each once.
+    // Once both listen, both receive the same, each once.
     let event = JobEvent::now(JobId::new(), running);
     worker.queue.publish_event(&event).await;
     for ear in &mut ears {

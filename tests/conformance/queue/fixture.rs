@@ -23,21 +23,21 @@ use warren_queue::{
 
 use crate::harness::rabbitmq::{Management, Vhost};
 
-/// How long a test waits for what must happen. With the other tests beside it, on two cores, a
-/// broker may take its time.
+/// The bound of a wait for what must happen. With the other tests beside it, on two cores, a broker
+/// may take its time.
 pub const SOON: Duration = Duration::from_secs(30);
-/// How long a test looks on before it says that something does not happen.
+/// The time for which a test watches before it concludes that something does not happen.
 pub const A_WHILE: Duration = Duration::from_millis(500);
 
 /// One implementation of the queue, empty.
 pub trait Fixture: Sized + Send + Sync + 'static {
-    /// A new queue.
+    /// Creates a queue.
     fn new() -> BoxFuture<'static, anyhow::Result<Self>>;
-    /// A new queue with room for a few waiting jobs.
+    /// Creates a queue with room for a few waiting jobs.
     fn with_room_for(jobs: u32) -> BoxFuture<'static, anyhow::Result<Self>>;
-    /// A new API instance.
+    /// Creates an API instance.
     fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>>;
-    /// A new worker, which takes no jobs yet.
+    /// Creates a worker, which takes no jobs yet.
     fn worker(&self) -> anyhow::Result<Worker>;
     /// Ends the worker's connection as if it had died.
     fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>>;
@@ -72,12 +72,12 @@ impl Worker {
 /// A worker's stream of jobs. It has nothing else to do, so it fetches a suspect at once.
 pub struct Jobs {
     stream: Deliveries,
-    /// Whoever waits for a job may stop waiting; what is being fetched then is the next one's.
+    /// The suspect that is being fetched. Its reader may stop waiting; the next reader gets it.
     fetching: Option<JoinHandle<Result<Option<Delivery>, QueueError>>>,
 }
 
 impl Jobs {
-    /// The next job, which must come soon.
+    /// Waits for the next job, which must come soon.
     pub async fn next(&mut self) -> anyhow::Result<Delivery> {
         let next = tokio::time::timeout(SOON, self.take()).await;
         next.context("no job was delivered")??
@@ -89,7 +89,7 @@ impl Jobs {
             if let Some(fetching) = &mut self.fetching {
                 let fetched = fetching.await?;
                 self.fetching = None;
-                // With its connection a worker loses the token as well.
+                // A worker that loses its connection loses the token as well.
                 if let Ok(Some(suspect)) = fetched {
                     return Ok(Some(suspect));
                 }
@@ -102,7 +102,7 @@ impl Jobs {
         }
     }
 
-    /// The next token, which must come soon and before any job.
+    /// Waits for the next token, which must come soon and before any job.
     pub async fn token(&mut self) -> anyhow::Result<SuspectToken> {
         let next = tokio::time::timeout(SOON, self.stream.recv()).await;
         match next.context("no token came")? {
@@ -112,7 +112,7 @@ impl Jobs {
         }
     }
 
-    /// Answers whatever comes, until nothing has come for a while.
+    /// Answers every job, until none has come for a while.
     pub async fn settle_all(&mut self) -> anyhow::Result<()> {
         while let Ok(delivery) = tokio::time::timeout(A_WHILE, self.take()).await {
             let delivery = delivery?.context("the stream of jobs ended")?;
@@ -122,7 +122,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Looks on for a while: no job may come.
+    /// Watches for a while: no job may come.
     pub async fn none(&mut self) -> anyhow::Result<()> {
         match tokio::time::timeout(A_WHILE, self.take()).await {
             Err(_elapsed) => Ok(()),
@@ -132,7 +132,7 @@ impl Jobs {
         }
     }
 
-    /// Goes on taking until `done`: no job may come.
+    /// Continues to take until `done`: no job may come.
     pub async fn none_until(
         &mut self,
         done: impl Future<Output = anyhow::Result<()>>,
@@ -146,7 +146,7 @@ impl Jobs {
         }
     }
 
-    /// The stream must have ended.
+    /// Asserts that the stream has ended.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         let next = tokio::time::timeout(SOON, self.take())
             .await
@@ -218,13 +218,13 @@ impl Fixture for OnRabbitMq {
     }
 }
 
-/// An API instance on the broker at `url`.
+/// Creates an API instance on the broker at `url`.
 pub fn api_on(url: &str) -> anyhow::Result<Arc<dyn ApiQueue>> {
     let config = RabbitConfig::new(url, InstanceId::new("api"))?;
     Ok(Arc::new(RabbitApi::new(config, &CancellationToken::new())))
 }
 
-/// A worker on the broker at `url`.
+/// Creates a worker on the broker at `url`.
 pub fn worker_on(url: &str) -> anyhow::Result<Worker> {
     let instance = InstanceId::new("worker");
     let config = RabbitConfig::new(url, instance.clone())?;
@@ -234,12 +234,12 @@ pub fn worker_on(url: &str) -> anyhow::Result<Worker> {
     ))
 }
 
-/// A job with time to spare.
+/// Creates a job with time to spare.
 pub fn job() -> anyhow::Result<Job> {
     job_for(Duration::from_secs(60))
 }
 
-/// A job whose caller waits that long.
+/// Creates a job whose caller waits that long.
 pub fn job_for(patience: Duration) -> anyhow::Result<Job> {
     let submission = serde_json::from_value(json!({
         "language": "python", "code": "print(6 * 7)", "input": null, "test_cases": [],
@@ -253,7 +253,7 @@ pub fn job_for(patience: Duration) -> anyhow::Result<Job> {
     ))
 }
 
-/// A reply to `job` that can be told from others.
+/// Creates a reply to `job` that can be distinguished from others.
 pub fn reply_to(job: &Job, mark: &str) -> Reply {
     let failure = JobFailure {
         code: FailureCode::SandboxUnavailable,
@@ -262,8 +262,8 @@ pub fn reply_to(job: &Job, mark: &str) -> Reply {
     Reply::new(job.id, Err(failure))
 }
 
-/// Submits as soon as the queue can be reached and has a worker, which a new one takes a moment
-/// for.
+/// Submits as soon as the queue can be reached and has a worker; a new worker needs a moment for
+/// that.
 pub async fn submit(api: &Arc<dyn ApiQueue>, job: &Job) -> anyhow::Result<PendingReply> {
     let started = Instant::now();
     loop {
@@ -283,7 +283,7 @@ pub async fn answer(mut pending: PendingReply) -> anyhow::Result<Reply> {
 }
 
 /// Waits for the reply, which must be that the job was lost with every worker that took it. The
-/// worker of `jobs` sees to that, and gets no job meanwhile.
+/// worker of `jobs` sends it, and gets no job in the meantime.
 pub async fn given_up(pending: PendingReply, job: &Job, jobs: &mut Jobs) -> anyhow::Result<()> {
     let reply = tokio::select! {
         reply = answer(pending) => reply?,

@@ -22,7 +22,7 @@ pub async fn a_dead_workers_job_goes_to_another<F: Fixture>() -> anyhow::Result<
     Ok(())
 }
 
-/// By the end of their connections, as when the workers' processes die.
+/// The workers are lost by the end of their connections, as when their processes die.
 pub async fn a_job_that_killed_every_worker_is_answered<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let api = fixture.api()?;
@@ -54,7 +54,7 @@ pub async fn a_job_that_killed_every_worker_is_answered<F: Fixture>() -> anyhow:
 }
 
 /// Both workers answer. The waiter gets one of the answers, and the late settlement of the first
-/// delivery touches nothing that came later.
+/// delivery affects no later one.
 pub async fn a_job_answered_after_the_connection_died_is_answered<F: Fixture>() -> anyhow::Result<()>
 {
     let fixture = F::new().await?;
@@ -71,7 +71,7 @@ pub async fn a_job_answered_after_the_connection_died_is_answered<F: Fixture>() 
     assert_eq!(again.job, sent);
     late.reply(reply_to(&sent, "late")).await?;
     assert_eq!(answer(pending).await?, reply_to(&sent, "late"));
-    // The second delivery is still its worker's own.
+    // The second delivery still belongs to its worker.
     let other = job()?;
     let other_wait = submit(&api, &other).await?;
     again.reply(reply_to(&sent, "again")).await?;

@@ -60,7 +60,7 @@ conformance! {
             replies_find_their_waiters_in_any_order,
             a_job_given_back_goes_to_another_worker,
             a_dropped_job_comes_back,
-            handing_back_is_not_held_against_a_job,
+            handing_a_job_back_does_not_count_as_a_try,
             handing_back_does_not_forget_earlier_losses,
             a_job_that_every_worker_drops_is_put_aside,
             a_stopped_stream_hands_back_what_was_not_taken,
@@ -80,27 +80,27 @@ conformance! {
         cancel:
             a_cancelled_job_is_answered_and_not_run,
             a_cancellation_reaches_whoever_holds_the_job,
-            a_cancellation_may_come_before_its_job;
+            a_cancellation_may_arrive_before_its_job;
     }
     awaited: {
         counts:
             without_workers_jobs_are_refused,
             both_classes_have_their_share;
         presence:
-            every_api_hears_of_every_worker,
+            every_api_learns_of_every_worker,
             a_worker_that_falls_silent_is_forgotten;
         events:
-            every_api_hears_what_happens_to_jobs;
+            every_api_receives_every_job_event;
         unclaimed:
             a_reply_without_waiter_is_recorded_once,
-            an_unrecorded_reply_comes_again,
+            an_unrecorded_reply_is_delivered_again,
             an_unattended_job_waits_for_a_worker_and_is_recorded,
             an_unattended_job_that_is_too_late_is_answered,
             a_reply_outlives_its_api,
-            replies_to_the_living_and_the_gone_are_told_apart;
+            each_reply_is_either_awaited_or_recorded;
         callbacks:
-            a_callback_comes_until_it_is_done,
-            a_callback_comes_again_after_its_pause,
+            a_callback_is_delivered_until_it_is_done,
+            a_callback_is_delivered_again_after_its_pause,
             a_callback_outlives_its_api;
     }
 }

@@ -21,7 +21,7 @@ fn status(worker: &Worker, state: WorkerState) -> WorkerStatus {
     }
 }
 
-/// Announces until this API has heard it: one that has just started listens a moment later.
+/// Announces until this API receives it: one that has just started listens a moment later.
 async fn announced(
     api: &Arc<dyn ApiQueue>,
     worker: &Worker,
@@ -46,7 +46,7 @@ async fn announced(
     }
 }
 
-pub async fn every_api_hears_of_every_worker<F: Fixture>() -> anyhow::Result<()> {
+pub async fn every_api_learns_of_every_worker<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (apis, workers) = (
         [fixture.api()?, fixture.api()?],
@@ -78,7 +78,7 @@ pub async fn a_worker_that_falls_silent_is_forgotten<F: Fixture>() -> anyhow::Re
         anyhow::ensure!(last.elapsed() < SOON, "still known: {:?}", api.workers());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The last announcement may have been heard a little before `last`.
+    // The last announcement may have arrived slightly before `last`.
     anyhow::ensure!(last.elapsed() > FORGOTTEN_AFTER / 2, "{:?}", last.elapsed());
     announced(&api, &worker, &WorkerState::Ready).await
 }

@@ -15,7 +15,7 @@ use super::fixture::{
 use super::unattended::Unattended;
 use crate::harness::rabbitmq::Vhost;
 
-/// Submits one job and sees it answered, after whatever was queued before it.
+/// Submits one job and waits for its answer, after everything that was queued before it.
 pub async fn works(api: &Arc<dyn ApiQueue>, jobs: &mut Jobs) -> anyhow::Result<()> {
     let sent = job()?;
     let pending = submit(api, &sent).await?;
@@ -31,7 +31,7 @@ pub async fn works(api: &Arc<dyn ApiQueue>, jobs: &mut Jobs) -> anyhow::Result<(
     }
 }
 
-/// The prefetch is `count`, neither more nor less.
+/// Asserts that the prefetch is `count`, neither more nor less.
 pub async fn holds_exactly(
     count: u32,
     api: &Arc<dyn ApiQueue>,
@@ -63,13 +63,13 @@ fn reason(dead: &serde_json::Value) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poison_job_is_found_among_the_dead() -> anyhow::Result<()> {
+async fn a_poison_job_is_dead_lettered() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     poison_is_put_aside(&fixture, &fixture.0).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unattended_poison_job_is_found_among_the_dead() -> anyhow::Result<()> {
+async fn an_unattended_poison_job_is_dead_lettered() -> anyhow::Result<()> {
     let fixture = Unattended::<OnRabbitMq>::new().await?;
     poison_is_put_aside(&fixture, &fixture.0.0).await
 }
@@ -80,7 +80,7 @@ async fn poison_is_put_aside(fixture: &impl Fixture, vhost: &Vhost) -> anyhow::R
     let poison = job()?;
     let wait = submit(&api, &poison).await?;
     for _ in 0..MAX_TRIES {
-        // Not by giving it back: by the end of the connection, as when the worker's process dies.
+        // The worker does not give it back: its connection ends, as when its process dies.
         let _held = jobs.next().await?;
         fixture.sever(&worker).await?;
     }
@@ -94,7 +94,7 @@ async fn poison_is_put_aside(fixture: &impl Fixture, vhost: &Vhost) -> anyhow::R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn expired_jobs_are_found_among_the_dead() -> anyhow::Result<()> {
+async fn expired_jobs_are_dead_lettered() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(2).await?;
@@ -118,7 +118,7 @@ async fn expired_jobs_are_found_among_the_dead() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_job_is_put_aside() -> anyhow::Result<()> {
+async fn a_message_that_is_no_job_is_put_aside() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(1).await?;
@@ -150,7 +150,7 @@ async fn an_api_survives_the_loss_of_its_connections() -> anyhow::Result<()> {
     let mut wait = submit(&api, &sent).await?;
     let held = jobs.next().await?;
     fixture.0.close_connections("warren api", 2).await?;
-    // The reply queue is gone: who waits is told, not left hanging.
+    // The reply queue is gone: callers that wait are notified, and do not hang.
     let lost = Instant::now();
     let ended = wait.wait(Deadline::after(SOON)).await;
     assert!(matches!(ended, Err(WaitError::Lost(_))), "{ended:?}");
@@ -159,7 +159,7 @@ async fn an_api_survives_the_loss_of_its_connections() -> anyhow::Result<()> {
         "{:?}",
         lost.elapsed()
     );
-    // What is answered all the same is recorded.
+    // A reply that is sent anyway is recorded.
     held.reply(reply_to(&sent, "late")).await?;
     works(&api, &mut jobs).await?;
     let mut unclaimed = api.unclaimed(CancellationToken::new()).await?;
@@ -194,7 +194,7 @@ async fn a_deleted_queue_is_declared_again() -> anyhow::Result<()> {
         fixture.0.delete_queue(queue).await?;
         works(&api, &mut jobs).await?;
     }
-    // Nobody consumes this one: its loss is found by asking for it, by whoever asks first.
+    // It has no consumer: its loss is noticed by the first that asks for it.
     fixture.0.delete_queue(SUSPECTS).await?;
     let started = Instant::now();
     while !fixture
@@ -212,7 +212,7 @@ async fn a_deleted_queue_is_declared_again() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_that_is_too_large_costs_nobody_else_anything() -> anyhow::Result<()> {
+async fn a_reply_that_is_too_large_affects_no_other() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(2).await?;
@@ -227,7 +227,7 @@ async fn a_reply_that_is_too_large_costs_nobody_else_anything() -> anyhow::Resul
         matches!(refused, Err(QueueError::TooLarge { .. })),
         "{refused:?}"
     );
-    // Still this worker's, on the connection that brought it.
+    // It still belongs to this worker, on the connection that brought it.
     assert!(!delivery.redelivered);
     delivery.reply(reply_to(&other, "done")).await?;
     assert_eq!(answer(wait).await?, reply_to(&other, "done"));

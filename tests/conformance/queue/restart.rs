@@ -1,6 +1,6 @@
 //! A broker that stops, falls silent or accepts no more messages.
 //!
-//! The API and the worker on it live on.
+//! The API and the worker on it survive.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use super::rabbitmq::{holds_exactly, works};
 use crate::harness::broker::Broker;
 use crate::harness::proxy::Proxy;
 
-/// What "at once" is, on a busy machine.
+/// The bound for "at once", on a busy machine.
 const AT_ONCE: Duration = Duration::from_millis(250);
-/// Longer than it takes until the broker is stopped, and short.
+/// The pause of a callback: short, but longer than the broker takes to stop.
 const CALLBACK_PAUSE: Duration = Duration::from_secs(5);
-/// More than a broker takes to start on a busy machine.
+/// More time than a broker takes to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// Submits until the answer is as wanted, and makes sure that it comes at once.
+/// Submits until the answer is as wanted, and asserts that it comes at once.
 async fn refuses_at_once(api: &Arc<dyn ApiQueue>, within: Duration) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
@@ -41,7 +41,7 @@ async fn refuses_at_once(api: &Arc<dyn ApiQueue>, within: Duration) -> anyhow::R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
+async fn a_broker_may_start_late_stop_and_return() -> anyhow::Result<()> {
     let mut broker = Broker::prepare()?;
     let (api, worker) = (api_on(&broker.amqp_url())?, worker_on(&broker.amqp_url())?);
     let mut jobs = worker.take_jobs(3).await?;
@@ -57,7 +57,7 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     broker.start().await?;
     works(&api, &mut jobs).await?;
 
-    // In order, with jobs of callers and of nobody, each held and waiting.
+    // In order, with jobs of callers and unattended ones, each held and waiting.
     let (mut waits, mut held) = (Vec::new(), Vec::new());
     for _ in 0..3 {
         waits.push(submit(&api, &job()?).await?);
@@ -74,7 +74,7 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
         api.submit_unattended(job).await?;
     }
     held.push(jobs.next().await?);
-    // One callback is due, one in its pause, which the broker's absence does not make longer.
+    // One callback is due, one is in its pause, which the broker's absence does not prolong.
     let mut callbacks = take_callbacks(&api, 1).await?;
     let (due, paused) = (callback()?, callback()?);
     api.queue_callback(&paused).await?;
@@ -82,7 +82,7 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     delivery.again(paused.clone(), CALLBACK_PAUSE).await?;
     api.queue_callback(&due).await?;
     broker.stop().await?;
-    // Who waits is told: these jobs go with the broker.
+    // Callers that wait are notified: their jobs are lost with the broker.
     let gone = Instant::now();
     for wait in &mut waits {
         let ended = wait.wait(Deadline::after(SOON)).await;
@@ -98,7 +98,8 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
         "{:?}",
         back.elapsed()
     );
-    // What nobody waits for is kept: what was held is delivered again, what waited is delivered.
+    // Unattended jobs are kept: those that were held are delivered again, the one that waited is
+    // delivered.
     drop(held);
     let mut delivered = Vec::new();
     for _ in &kept {
@@ -108,7 +109,7 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
         delivery.reply(reply).await?;
     }
     delivered.sort_by_key(|(id, redelivered)| (!redelivered, *id));
-    // A worker of three slots had three of them.
+    // A worker with a prefetch of three had three of them.
     let [first, second, third, waited] = kept.map(|job| job.id);
     let again = [(first, true), (second, true), (third, true)];
     assert_eq!(delivered[..3], again);
@@ -118,7 +119,7 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     while come < 2 {
         let delivery = next(&mut callbacks).await?;
         if !delivery.is_ours() {
-            // Fetched before the broker went.
+            // It was fetched before the broker stopped.
             continue;
         }
         come += 1;
@@ -127,8 +128,8 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
         delivery.done().await?;
     }
 
-    // And as a power cut would. What waits to be run alone is kept as well, and it is not taken for
-    // a try of it.
+    // Now as after a power cut. A job that waits to be run alone is kept as well, and this does not
+    // count as a try.
     let (suspect, survivor) = (job_for(PATIENCE)?, job_for(PATIENCE)?);
     api.submit_unattended(&suspect).await?;
     drop(jobs.next().await?);
@@ -151,8 +152,8 @@ async fn a_broker_may_come_late_and_go_and_come_back() -> anyhow::Result<()> {
     holds_exactly(3, &api, &mut jobs).await
 }
 
-/// Submits into an alarm: whichever wait that comes into is over long before a confirm that never
-/// comes would have been given up (two seconds).
+/// Submits during an alarm. The wait ends long before an unconfirmed message would be given up (two
+/// seconds).
 async fn submits_until_refused(api: Arc<dyn ApiQueue>) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
@@ -176,7 +177,7 @@ async fn an_alarm_refuses_jobs_until_it_is_over() -> anyhow::Result<()> {
     let (api, worker) = (api_on(&broker.amqp_url())?, worker_on(&broker.amqp_url())?);
     let mut jobs = worker.take_jobs(1).await?;
     works(&api, &mut jobs).await?;
-    // One that publishes nothing is told as well.
+    // An API that publishes nothing is notified as well.
     let idle = api_on(&broker.amqp_url())?;
     until(&idle, "it is connected", |now| now.consumers == 1).await?;
     let callers = (0..8).map(|_| tokio::spawn(submits_until_refused(Arc::clone(&api))));
@@ -195,8 +196,8 @@ async fn an_alarm_refuses_jobs_until_it_is_over() -> anyhow::Result<()> {
     }
     let status = api.status().await;
     assert!(matches!(status, Err(QueueError::Blocked)), "{status:?}");
-    // Blocked is not lost: long after a silent connection would have been given up, it is the
-    // same one.
+    // A blocked connection is not a lost one: long after a silent connection would have been given
+    // up, it is still the same.
     let watched = Instant::now();
     while watched.elapsed() < Duration::from_secs(5) {
         let status = api.status().await;
@@ -233,10 +234,11 @@ async fn a_silent_broker_is_noticed() -> anyhow::Result<()> {
     assert!(api.status().await.is_err());
     proxy.set_deaf(false);
     works(&api, &mut jobs).await?;
-    // What was on its way to us comes again, after it was found that we were lost.
+    // Messages that were on their way to us are delivered again, once the broker notices that our
+    // connection is lost.
     jobs.settle_all().await?;
     holds_exactly(2, &api, &mut jobs).await?;
-    // Whatever was tried in between left nothing behind.
+    // The attempts in between left nothing behind.
     let started = Instant::now();
     while proxy.open() != 4 {
         assert!(started.elapsed() < SOON, "{} connections", proxy.open());

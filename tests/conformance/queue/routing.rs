@@ -1,4 +1,4 @@
-//! The way of a job to a worker, and of its reply back.
+//! A job's route to a worker, and its reply's route back.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use warren_queue::{QueueError, SubmitError, WaitError};
 
 use super::fixture::{Fixture, SOON, answer, given_up, job, reply_to, submit, until};
 
-/// How many jobs are under way at once where order matters.
+/// The number of jobs under way at once where order matters.
 const MANY: u16 = 200;
 
 pub async fn a_job_arrives_and_its_reply_returns<F: Fixture>() -> anyhow::Result<()> {
@@ -47,7 +47,7 @@ pub async fn replies_find_their_waiters_in_any_order<F: Fixture>() -> anyhow::Re
         assert!(!delivery.redelivered, "no job is delivered twice");
         held.insert(delivery.job.id, delivery);
     }
-    // A hash map's order is none at all.
+    // A hash map has no order.
     let mut replies = tokio::task::JoinSet::new();
     for (_, delivery) in held {
         let reply = reply_to(&delivery.job, "done");
@@ -174,7 +174,7 @@ pub async fn there_is_one_stream_of_jobs_per_worker<F: Fixture>() -> anyhow::Res
     Ok(())
 }
 
-/// As a worker does that cannot run anything for a while.
+/// A worker does this when it cannot run anything for a while.
 pub async fn a_stopped_stream_can_be_followed_by_another<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (api, mut worker) = (fixture.api()?, fixture.worker()?);
@@ -192,7 +192,7 @@ pub async fn a_stopped_stream_can_be_followed_by_another<F: Fixture>() -> anyhow
 
         worker.stop = CancellationToken::new();
         let mut jobs = worker.take_jobs(2).await?;
-        // One begun before the pause is settled after it.
+        // A job begun before the pause is settled after it.
         let reply = reply_to(&running.job, "done");
         running.reply(reply).await?;
         for _ in 0..2 {
@@ -230,7 +230,7 @@ pub async fn a_closed_queue_ends_its_waits<F: Fixture>() -> anyhow::Result<()> {
     jobs.ended().await
 }
 
-pub async fn handing_back_is_not_held_against_a_job<F: Fixture>() -> anyhow::Result<()> {
+pub async fn handing_a_job_back_does_not_count_as_a_try<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(1).await?;

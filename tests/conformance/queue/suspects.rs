@@ -1,6 +1,6 @@
 //! Jobs that were lost with their worker: each is retried once, alone.
 //!
-//! So none is blamed for another. In process, no worker can be lost but with the whole process.
+//! So no job is blamed for another. In process, a worker can only be lost with the whole process.
 
 use std::collections::HashSet;
 
@@ -13,10 +13,10 @@ use super::rabbitmq::works;
 use super::unattended::Unattended;
 use crate::harness::rabbitmq::Vhost;
 
-/// How many jobs a worker holds that is about to be lost.
+/// The number of jobs that a worker holds when it is lost.
 const HELD: u16 = 6;
 
-/// How many jobs wait, of whichever class the suite speaks; suspects count as interactive.
+/// Returns how many jobs of the suite's class wait; suspects count as interactive.
 fn waiting(now: QueueStatus) -> u32 {
     now.waiting + now.unattended
 }
@@ -26,7 +26,7 @@ async fn done(delivery: Delivery) -> anyhow::Result<()> {
     Ok(delivery.reply(reply).await?)
 }
 
-/// Workers come, one after the other, hold what they can, and are lost; the last one stays.
+/// Starts workers, one after the other, that hold what they can and are lost; the last one stays.
 async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Result<()> {
     const ROUNDS: u32 = 2 * MAX_TRIES;
     let api = fixture.api()?;
@@ -41,8 +41,8 @@ async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Resul
                 waits.push((submit(&api, &job).await?, job));
             }
         }
-        // In the first round all are held, later on they are suspects, of which one has its token.
-        // Like a worker that is still busy, this one does not fetch it.
+        // In the first round all jobs are held; later on they are suspects, one of which has its
+        // token here. Like a worker that is still busy, this one does not fetch it.
         let _held = if round == 0 {
             let mut held = Vec::new();
             for _ in 0..HELD {
@@ -77,17 +77,17 @@ async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_lost_worker_held_is_run_however_often_workers_are_lost() -> anyhow::Result<()> {
+async fn jobs_of_lost_workers_are_run_however_often_workers_are_lost() -> anyhow::Result<()> {
     however_often_workers_are_lost(&OnRabbitMq::new().await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_waits_for_as_well() -> anyhow::Result<()> {
+async fn unattended_jobs_of_lost_workers_are_run_as_well() -> anyhow::Result<()> {
     however_often_workers_are_lost(&Unattended::<OnRabbitMq>::new().await?).await
 }
 
-/// A poison job among others: it takes every worker with it that runs it, and with the first one
-/// those beside it.
+/// Runs a poison job among others. It kills every worker that runs it, and with the first one the
+/// jobs beside it are lost.
 async fn only_the_cause_is_given_up(fixture: &impl Fixture, vhost: &Vhost) -> anyhow::Result<()> {
     let api = fixture.api()?;
     let poison = job()?;
@@ -119,7 +119,7 @@ async fn only_the_cause_is_given_up(fixture: &impl Fixture, vhost: &Vhost) -> an
                 drop((delivery, held));
                 break;
             }
-            // Before the poison's token arrives, some of the others may have theirs.
+            // Some of the others may have their tokens before the poison's token arrives.
             done(delivery).await?;
         }
     }
@@ -161,20 +161,20 @@ async fn only_the_cause_is_given_up(fixture: &impl Fixture, vhost: &Vhost) -> an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poison_job_is_given_up_and_nobody_beside_it() -> anyhow::Result<()> {
+async fn a_poison_job_is_given_up_and_no_job_beside_it() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     only_the_cause_is_given_up(&fixture, &fixture.0).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unattended_poison_job_is_given_up_and_nobody_beside_it() -> anyhow::Result<()> {
+async fn an_unattended_poison_job_is_given_up_and_no_job_beside_it() -> anyhow::Result<()> {
     let fixture = Unattended::<OnRabbitMq>::new().await?;
     only_the_cause_is_given_up(&fixture, &fixture.0.0).await
 }
 
-/// Some turns lead to nothing: their suspects were taken by others', or expired.
+/// Some tokens lead to nothing: their suspects were taken by means of others, or expired.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_turn_without_a_suspect_is_no_turn() -> anyhow::Result<()> {
+async fn a_token_without_a_suspect_is_ignored() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(2).await?;
@@ -192,9 +192,9 @@ async fn a_turn_without_a_suspect_is_no_turn() -> anyhow::Result<()> {
     jobs.none().await
 }
 
-/// A suspect whose token was lost has that of another.
+/// A suspect whose token was lost is run by means of another's.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_suspect_without_a_turn_of_its_own_is_run() -> anyhow::Result<()> {
+async fn a_suspect_without_a_token_of_its_own_is_run() -> anyhow::Result<()> {
     let fixture = OnRabbitMq::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(2).await?;
@@ -225,8 +225,8 @@ async fn a_suspect_without_a_turn_of_its_own_is_run() -> anyhow::Result<()> {
     jobs.none().await
 }
 
-/// A suspect that finds no room stays with its worker until there is some, and does not count as
-/// tried again.
+/// Checks that suspects that find no room stay with their worker until there is some, and that this
+/// does not count as a try.
 async fn a_full_queue_of_suspects_loses_none(
     fixture: &impl Fixture,
     vhost: &Vhost,

@@ -11,8 +11,8 @@ use super::fixture::{Fixture, OnRabbitMq, SOON, until};
 const SHIPPED: &str = include_str!("../../../rabbitmq/definitions.json");
 const SHIPPED_CONFIGURATION: &str = include_str!("../../../rabbitmq/rabbitmq.conf");
 
-/// Exchanges, queues and bindings as text in a fixed order, without the virtual host that one
-/// export names and the other does not.
+/// Returns exchanges, queues and bindings as text in a fixed order, without the virtual host that
+/// only one of the exports names.
 fn normal(definitions: &Value) -> BTreeSet<String> {
     let kinds = ["exchanges", "queues", "bindings"];
     let all = kinds.iter().flat_map(|kind| {
@@ -41,7 +41,7 @@ fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_shipped_configuration_takes_messages_as_large_as_the_code_sends() {
+fn the_shipped_configuration_accepts_messages_as_large_as_the_code_sends() {
     let configured = SHIPPED_CONFIGURATION.lines().find_map(|line| {
         let (name, value) = line.split_once('=')?;
         (name.trim() == "max_message_size")

@@ -55,8 +55,8 @@ impl<F: Fixture> Fixture for Unattended<F> {
 
 type Expected = HashMap<JobId, oneshot::Sender<Reply>>;
 
-/// A handle of the queue that speaks of unattended jobs only: it queues jobs as such, looks for
-/// their replies among the recorded, and counts those that wait.
+/// A handle of the queue for unattended jobs only: it queues jobs as such, looks for their replies
+/// among the recorded ones, and counts those that wait.
 struct AsUnattended {
     queue: Arc<dyn ApiQueue>,
     replies: Arc<Mutex<Expected>>,
@@ -72,7 +72,7 @@ impl AsUnattended {
         }
     }
 
-    /// Takes the recorded replies from now on.
+    /// Records replies from now on.
     async fn record(&self) -> Result<(), QueueError> {
         let mut unclaimed = self.queue.unclaimed(CancellationToken::new()).await?;
         let replies = Arc::clone(&self.replies);
@@ -81,7 +81,7 @@ impl AsUnattended {
                 let job = recorded.reply.job_id;
                 let expected = lock(&replies).remove(&job);
                 if let Some(expected) = expected {
-                    // The test may have let go of its wait.
+                    // The test may have dropped its wait.
                     drop(expected.send(recorded.reply.clone()));
                 }
                 recorded.acknowledge();
@@ -96,7 +96,7 @@ fn lock(replies: &Mutex<Expected>) -> std::sync::MutexGuard<'_, Expected> {
     replies.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The same with the two classes of jobs exchanged.
+/// Returns the status with the two classes of jobs exchanged.
 fn exchanged(status: QueueStatus) -> QueueStatus {
     QueueStatus {
         waiting: status.unattended,

@@ -1,4 +1,4 @@
-//! Replies that nobody waits for: kept until they are recorded.
+//! Replies that nobody waits for: they are kept until they are recorded.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use warren_queue::{QueueError, Unclaimed};
 
 use super::fixture::{A_WHILE, Fixture, SOON, answer, job, job_for, reply_to, submit, until};
 
-/// How many jobs of each kind.
+/// The number of jobs of each kind.
 const MANY: usize = 60;
 
 async fn next(unclaimed: &mut mpsc::Receiver<Unclaimed>) -> anyhow::Result<Unclaimed> {
@@ -54,7 +54,7 @@ pub async fn a_reply_without_waiter_is_recorded_once<F: Fixture>() -> anyhow::Re
     Ok(())
 }
 
-pub async fn an_unrecorded_reply_comes_again<F: Fixture>() -> anyhow::Result<()> {
+pub async fn an_unrecorded_reply_is_delivered_again<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
     let mut unclaimed = api.unclaimed(CancellationToken::new()).await?;
@@ -87,7 +87,7 @@ pub async fn an_unattended_job_waits_for_a_worker_and_is_recorded<F: Fixture>() 
     none(&mut unclaimed).await
 }
 
-/// Nobody else would notice: it is answered whether it was fetched by then or waits.
+/// Nobody else would notice, so the job is answered whether it was fetched by then or waits.
 pub async fn an_unattended_job_that_is_too_late_is_answered<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (api, worker) = (fixture.api()?, fixture.worker()?);
@@ -138,7 +138,7 @@ pub async fn a_reply_outlives_its_api<F: Fixture>() -> anyhow::Result<()> {
     let held = jobs.next().await?;
     gone.close(SOON).await;
     held.reply(reply_to(&sent, "late")).await?;
-    // It waits for whoever asks, and asked nobody yet.
+    // It waits for the first API that asks, and nobody has asked yet.
     let mut unclaimed = other.unclaimed(CancellationToken::new()).await?;
     let found = next(&mut unclaimed).await?;
     assert_eq!(found.reply, reply_to(&sent, "late"));
@@ -147,9 +147,9 @@ pub async fn a_reply_outlives_its_api<F: Fixture>() -> anyhow::Result<()> {
     jobs.none().await
 }
 
-/// Replies to two API instances, one of which is gone, sent all at once: each is either awaited or
+/// Sends replies to two API instances, one of which is gone, all at once: each is either awaited or
 /// recorded, none is both or neither.
-pub async fn replies_to_the_living_and_the_gone_are_told_apart<F: Fixture>() -> anyhow::Result<()> {
+pub async fn each_reply_is_either_awaited_or_recorded<F: Fixture>() -> anyhow::Result<()> {
     let fixture = F::new().await?;
     let (gone, alive, worker) = (fixture.api()?, fixture.api()?, fixture.worker()?);
     let mut jobs = worker.take_jobs(u16::try_from(2 * MANY)?).await?;

@@ -1,4 +1,4 @@
-//! Keys that stand for jobs.
+//! Idempotency keys that stand for jobs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,11 +25,11 @@ async fn claimed(store: &dyn Store, claim: &Claim, instead_of: Option<JobId>) ->
     claimed.expect("the store answers")
 }
 
-pub(super) async fn one_of_many_claimants_wins_at_whatever_handle(opener: Opener) {
+pub(super) async fn one_of_many_claimants_wins_whichever_handle_they_use(opener: Opener) {
     let handles = [opener.open().await, opener.open().await];
     for round in 0..20 {
         let base = claim(&format!("race {round}"));
-        // Every other race is for the place of an earlier job.
+        // Every other race is for replacing an earlier job.
         let instead_of = (round % 2 == 1).then_some(base.job);
         if instead_of.is_some() {
             assert_eq!(
@@ -87,7 +87,7 @@ pub(super) async fn a_claim_stands_until_it_is_released_replaced_or_lapses(opene
     );
     assert_eq!(claimed(store, &claim("another"), None).await, Claimed::Won);
 
-    // Not another's to release.
+    // Another job's claim cannot be released.
     store
         .release(&first.key, second.job)
         .await

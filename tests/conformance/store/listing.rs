@@ -18,7 +18,7 @@ fn room(name: &str) -> RoomId {
     name.parse().expect("a room")
 }
 
-/// As if submitted to that room then.
+/// Returns the execution as if it had been submitted to that room at that time.
 fn placed(execution: Execution, room: &str, submitted_at: u64) -> Execution {
     let origin = execution.origin.expect("it has an origin");
     Execution {
@@ -36,7 +36,7 @@ async fn list(store: &dyn Store, listing: &Listing) -> (Vec<Summary>, Option<Cur
     (page.items, page.next)
 }
 
-/// All pages, walked through their cursors as text, as callers do.
+/// Reads all pages, through their cursors as text, as callers do.
 async fn walk(store: &dyn Store, mut listing: Listing) -> Vec<JobId> {
     let mut ids = Vec::new();
     loop {
@@ -116,7 +116,7 @@ pub(super) async fn pages_stay_where_they_are_while_executions_come_in(opener: O
     assert_eq!(seen, expected);
 }
 
-pub(super) async fn filters_tell_languages_and_standings_apart(opener: Opener) {
+pub(super) async fn filters_select_languages_and_standings(opener: Opener) {
     let store = opener.open().await;
     let pending = Execution::of(&job(), End::Pending);
     let long_ago = EpochMillis::from_millis(EpochMillis::now().get() - 70_000);
@@ -131,7 +131,7 @@ pub(super) async fn filters_tell_languages_and_standings_apart(opener: Opener) {
     };
     let lost = due(Some(long_ago), EpochMillis::now());
     let waiting_long = due(Some(EpochMillis::now() + Duration::from_secs(60)), long_ago);
-    // Of a version that did not say when it was due.
+    // Recorded by a version that did not record when it was due.
     let lost_unsaid = due(None, long_ago);
     let (done, failure) = (ran(&job(), "x\n"), failed(&job()));
     let all = [

@@ -1,6 +1,6 @@
 //! Recording through outages of MongoDB.
 //!
-//! It is a real one, behind a line that the test cuts.
+//! It is a real MongoDB, behind a line that the test cuts.
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ use super::sample::{job, outcome, ran};
 use crate::harness::mongo::{Database, Line};
 use crate::harness::wait::{SOON, until};
 
-/// How late a busy machine may be with what is bounded by [`STORE_TIMEOUT`].
+/// The most by which a busy machine may exceed [`STORE_TIMEOUT`].
 const LATE: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
+async fn an_outage_of_mongodb_is_reported_within_the_bound_and_loses_nothing() {
     Database::with(async |database| {
         let line = Line::to(&database, false).await;
         let store: Arc<dyn Store> =
             Arc::new(MongoStore::new(&line.uri(&database)).expect("a valid address"));
 
-        // Away from the first moment: the store is made all the same, and says so in time.
+        // Unreachable from the first moment: the store is made anyway, and reports that in time.
         let asked = Instant::now();
         assert!(matches!(
             store.ping().await,
@@ -90,7 +90,7 @@ async fn an_outage_of_mongodb_is_told_within_the_bound_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_mongodb_that_hangs_holds_nobody_longer_than_the_bound() {
+async fn a_hanging_mongodb_blocks_nobody_longer_than_the_bound() {
     Database::with(async |database| {
         let (line, uri) = database.behind_proxy().await;
         let store = MongoStore::new(&uri).expect("a valid address");
@@ -136,7 +136,7 @@ async fn a_late_result_is_acknowledged_only_once_it_is_recorded() {
         recorder.drain(Duration::from_millis(200)).await;
         first.close(Duration::ZERO).await;
 
-        // The next one gets it again.
+        // The next API gets it again.
         line.mend();
         let second = queue.sibling();
         let recorder = Arc::new(Recorder::start(Arc::clone(&store)));
@@ -160,7 +160,7 @@ async fn a_late_result_is_acknowledged_only_once_it_is_recorded() {
     .await;
 }
 
-/// A job whose caller has left and whose worker has answered.
+/// Makes a job whose caller has left and whose worker has answered.
 async fn late_result(queue: &MemoryQueue, stop: &CancellationToken) -> Job {
     let job = job();
     let (caller, worker) = (queue.sibling(), queue.sibling());

@@ -1,4 +1,4 @@
-//! Deletes what has been kept long enough.
+//! Deletes executions that have been kept long enough.
 
 use warren_api::store::{Execution, Retention, Store};
 use warren_protocol::ids::JobId;
@@ -10,7 +10,7 @@ use crate::harness::wait::{SOON, until};
 
 const HOUR: u32 = 3600;
 
-/// As if recorded so long ago.
+/// Returns an execution as if it had been recorded so long ago.
 fn aged(seconds: u32) -> Execution {
     let now = EpochMillis::now().get();
     Execution {
@@ -24,15 +24,15 @@ async fn is_there(store: &dyn Store, id: JobId) -> bool {
 }
 
 async fn until_gone(store: &dyn Store, id: JobId) {
-    // MongoDB looks every minute, unless it is configured as the tests' own is.
+    // MongoDB checks every minute, unless it is configured as the tests' own is.
     until(SOON, "what is old to go", async || {
         !is_there(store, id).await
     })
     .await;
 }
 
-pub(super) async fn what_is_old_is_deleted_and_what_is_not_stays(opener: Opener) {
-    // Laid down under a retention that deletes nothing, and more than one batch of it.
+pub(super) async fn old_executions_are_deleted_and_others_stay(opener: Opener) {
+    // Recorded under a retention that deletes nothing, in more than one batch.
     let store = opener.open().await;
     let old: Vec<_> = (0..300).map(|_| aged(2 * HOUR)).collect();
     let young = aged(HOUR / 2);
@@ -53,7 +53,7 @@ pub(super) async fn the_retention_can_be_changed(opener: Opener) {
     let store = opener.open_keeping(Retention::seconds(3 * HOUR)).await;
     record(store.as_ref(), &execution).await;
     store.close().await;
-    // Longer first: what is there stays.
+    // Longer first: existing executions stay.
     let store = opener.open_keeping(Retention::days(3650)).await;
     assert!(is_there(store.as_ref(), execution.job_id).await);
     store.close().await;

@@ -15,7 +15,7 @@ use warren_protocol::reply::{FailureCode, JobFailure};
 use warren_protocol::submission::Submission;
 use warren_protocol::time::{Deadline, EpochMillis};
 
-/// What must not be recorded.
+/// Code that must not be recorded.
 pub(super) const CODE: &str = "print('a secret of the author')";
 
 pub(super) fn job() -> Job {

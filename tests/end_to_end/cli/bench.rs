@@ -34,7 +34,7 @@ async fn bench(directory: &TempDir, rabbitmq: &str, arguments: &[&str]) -> Outpu
     running.await.expect("no panic")
 }
 
-/// The one of `list` that has all these.
+/// Returns the element of `list` that has all these fields.
 fn find<'a>(list: &'a Value, fields: &[(&str, &str)]) -> &'a Value {
     let has = |item: &&Value| fields.iter().all(|(name, value)| item[*name] == *value);
     let list = list.as_array().expect("a list");
@@ -100,7 +100,7 @@ async fn every_job_is_measured_on_every_system() {
                 );
                 let jobs = if job == "hello" { 2 } else { 1 };
                 let failed = cell["errors"].as_u64().expect("a number");
-                // What else runs on the machine may make Warren's longer jobs miss their limits.
+                // Other load on the machine may make Warren's longer jobs miss their limits.
                 if *system == "warren" && job != "hello" && failed == jobs {
                     assert_eq!(cell["samples"], 0, "{cell:#}");
                     errors += failed;
@@ -173,7 +173,7 @@ async fn every_job_is_measured_on_every_system() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_others_work_on_is_left_alone() {
+async fn a_broker_that_has_other_workers_is_left_alone() {
     let _machine = machine::shared().await;
     let (directory, vhost) = (TempDir::new().expect("a directory"), Vhost::fresh().await);
     let url = vhost.amqp_url();

@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_nobody_waits_for_is_found_again() {
+async fn an_unattended_job_is_found_again() {
     let _machine = machine::shared().await;
     let served = Warren::start("up", &[]).await.expect("warren up starts");
     let server = served.api.clone().expect("an API");

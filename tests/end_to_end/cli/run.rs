@@ -119,7 +119,7 @@ async fn test_cases_are_read_from_a_file_and_shown_one_a_line() {
 }
 
 #[test]
-fn shells_can_complete() {
+fn shells_can_complete_the_commands() {
     let output = Command::new(env!("CARGO_BIN_EXE_warren"))
         .args(["completions", "bash"])
         .output()
@@ -129,7 +129,7 @@ fn shells_can_complete() {
 }
 
 #[tokio::test]
-async fn without_a_server_the_person_is_told_how_to_start_one() {
+async fn without_a_server_the_error_says_how_to_start_one() {
     let output = run("http://127.0.0.1:9", "python/hello.py", &[], "").await;
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("warren up"), "{output:?}");

@@ -14,12 +14,12 @@ use crate::harness::http::{self, Answer, program};
 use crate::harness::wait::{SOON, until};
 use crate::harness::{machine, warren::Warren};
 
-/// Every request is answered within it, whatever the machine and its engine do.
+/// The time within which every request is answered, whatever the machine and its engine do.
 const PROMISED: Duration = Duration::from_millis(5_500);
 
 const LANGUAGES: &str = include_str!("../../../shared/languages.toml");
 
-/// The language file with Python alone.
+/// Returns the stanza of Python alone from the language file.
 fn python_alone() -> &'static str {
     let stanza = "[[language]]\nname = \"python\"";
     let at = LANGUAGES.find(stanza).expect("a stanza of Python");
@@ -41,7 +41,7 @@ impl Probes<'_> {
         http::get(format!("{api}{path}")).await.expect("an answer")
     }
 
-    /// Waits until worker and API tell that nothing can be run.
+    /// Waits until worker and API report that nothing can be run.
     async fn until_unready(&self, what: &str) {
         let told = until(SOON, what, || async {
             self.worker("/health").await.text("status") == "down"
@@ -72,7 +72,7 @@ fn assert_printed(answer: &Answer, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dockerd_that_is_wedged_or_restarted_is_told_and_survived() {
+async fn a_wedged_or_restarted_dockerd_is_reported_and_survived() {
     let _machine = machine::alone().await;
     let (mut dockerd, image) = Dockerd::with_python().await.expect("an engine of our own");
     let languages = dockerd.path("languages.toml");
@@ -108,8 +108,8 @@ async fn a_dockerd_that_is_wedged_or_restarted_is_told_and_survived() {
     assert_eq!(refused.status, 503, "{}", refused.body);
     assert!(refused.retry_after.is_some(), "{refused:?}");
     assert!(refused.took < PROMISED, "{:?}", refused.took);
-    // The job's container cannot be removed: its place is not given away.
-    until(SOON, "the quarantined place to be told", || async {
+    // The job's container cannot be removed, so it keeps its permit.
+    until(SOON, "the quarantined container to be reported", || async {
         docker_says(&probes.worker("/health").await.body).contains("could not be removed")
     })
     .await;
@@ -124,7 +124,7 @@ async fn a_dockerd_that_is_wedged_or_restarted_is_told_and_survived() {
     dockerd.stop().await.expect("dockerd stops");
     eprintln!("dockerd stopped after {:?}", stopping.elapsed());
     probes.until_unready("a stopped engine").await;
-    // A worker may start while the engine is away, and its socket with it.
+    // A worker may start while the engine, and with it its socket, is away.
     let late = Warren::spawn("up", &variables).expect("it starts");
     dockerd.start().await.expect("dockerd starts again");
     probes.until_ready("a restarted engine").await;
@@ -152,7 +152,7 @@ fn docker_says(health: &Value) -> &str {
     docker.as_str().unwrap_or_default()
 }
 
-/// Every container of the engine's.
+/// Returns the ids of every container of the engine.
 async fn ids(dockerd: &Dockerd) -> Vec<String> {
     let all = ListContainersOptionsBuilder::default().all(true).build();
     let all = dockerd.client().list_containers(Some(all)).await;
@@ -163,7 +163,7 @@ async fn ids(dockerd: &Dockerd) -> Vec<String> {
 /// The base image of the language that loses it.
 const SNAKE: &str = "warren-test/snake";
 
-/// Python under another name, on an image of its own.
+/// Returns a language file with Python also under another name, on an image of its own.
 fn python_and_snake() -> String {
     let python = python_alone();
     let names = python.lines().position(|line| line.starts_with("aliases"));
@@ -173,7 +173,7 @@ fn python_and_snake() -> String {
     format!("{python}\n{snake}")
 }
 
-/// Gives the engine an image that differs from `base` in nothing but its identity.
+/// Gives the engine an image that differs from `base` only in its identity.
 fn make_snake(dockerd: &Dockerd, base: &str) {
     let build = format!(
         "printf 'FROM {base}\nLABEL test=snake\n' | DOCKER_BUILDKIT=0 docker -H {} build -t {SNAKE} -",
@@ -190,7 +190,7 @@ async fn remove_image(dockerd: &Dockerd, name: &str) {
     removed.expect("docker removes an image");
 }
 
-/// What the containers that wait for the language's jobs were made from.
+/// Returns the image of the containers that wait for the language's jobs.
 async fn sandbox_image(dockerd: &Dockerd, language: &str) -> String {
     let all = ListContainersOptionsBuilder::default().all(true).build();
     let all = dockerd.client().list_containers(Some(all)).await;
@@ -207,7 +207,7 @@ async fn sandbox_image(dockerd: &Dockerd, language: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_that_is_deleted_is_made_again_or_its_language_told() {
+async fn a_deleted_image_is_made_again_or_its_language_reported() {
     let _machine = machine::alone().await;
     let (dockerd, image) = Dockerd::with_python().await.expect("an engine of our own");
     make_snake(&dockerd, &image);
@@ -241,18 +241,19 @@ async fn an_image_that_is_deleted_is_made_again_or_its_language_told() {
     })
     .await;
 
-    // Its base as well: this language's jobs are refused with what to do, others go on.
+    // Its base is deleted as well: this language's jobs are refused with what to do, others
+    // continue.
     remove_image(&dockerd, SNAKE).await;
     remove_image(&dockerd, &sandbox).await;
-    let told = until(SOON, "the missing image to be told", || async {
+    let told = until(SOON, "the missing image to be reported", || async {
         let health = probes.worker("/health").await;
         let languages = &health.body["services"]["languages"];
         let says = languages["detail"].as_str().unwrap_or_default();
         health.text("status") == "degraded" && says.contains("snake") && says.contains(SNAKE)
     });
-    eprintln!("a missing image: told after {:?}", told.await);
+    eprintln!("a missing image: reported after {:?}", told.await);
     assert_eq!(probes.worker("/readyz").await.status, 200);
-    // The one that was parked may still serve.
+    // The parked container may still serve a job.
     drop(warren.submit(&snake).await);
     let refused = warren.submit(&snake).await.expect("an answer");
     let told = (refused.status, refused.error_code());
@@ -271,7 +272,7 @@ async fn an_image_that_is_deleted_is_made_again_or_its_language_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_language_whose_programs_do_not_run_is_told_and_the_others_go_on() {
+async fn a_language_that_cannot_run_is_reported_and_the_others_continue() {
     let _machine = machine::shared().await;
     let python = crate::harness::images::variables().remove("WARREN_IMAGE_PYTHON");
     let python = python.unwrap_or_else(|| "python:3.10-alpine".to_owned());

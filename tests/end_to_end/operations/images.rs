@@ -19,7 +19,7 @@ const YOUNG: &str = "2999-01-01T00:00:00Z";
 /// The digest of an archive of nothing: 1,024 zeros.
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
 
-/// Gives the engine an image of one empty layer and lets it be told from others by a label.
+/// Loads an image of one empty layer into the engine, and distinguishes it from others by a label.
 async fn load(name: Option<&str>, created: &str, distinct: &str) {
     let config = json!({
         "architecture": "amd64", "os": "linux", "created": created,
@@ -49,7 +49,7 @@ async fn load(name: Option<&str>, created: &str, distinct: &str) {
     }
 }
 
-/// Whether an image with this label of `load` is there, by name or without.
+/// Returns whether an image with this label of `load` exists, by name or without.
 async fn is_there(distinct: &str) -> bool {
     let filters = [("label".to_owned(), vec![format!("test={distinct}")])].into();
     let options = bollard::query_parameters::ListImagesOptionsBuilder::default()

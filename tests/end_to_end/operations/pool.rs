@@ -74,7 +74,7 @@ async fn callers_do_not_see_that_all_parked_containers_were_killed() {
         };
         let (_, (python, javascript)) = tokio::join!(killed, first);
         assert_eq!((python.as_str(), javascript.as_str()), ("fine", "fine"));
-        // Now all of them are dead, whether or not the worker has heard of it.
+        // Now all of them are dead, whether or not the worker has noticed.
         assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
         assert_eq!(
             run(&warren, "javascript", "console.log('fine')").await,
@@ -110,7 +110,7 @@ async fn a_parked_container_is_replaced_at_its_age() {
     assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
 }
 
-/// Stops it, and looks for containers the moment that it has ended.
+/// Stops the process, and looks for containers as soon as it has ended.
 async fn ends_and_leaves_nothing(mut warren: Warren) {
     let instance = warren.instance();
     warren.terminate();
@@ -120,7 +120,7 @@ async fn ends_and_leaves_nothing(mut warren: Warren) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_stops_takes_its_pool_with_it() {
+async fn a_worker_that_stops_removes_its_pool() {
     let _machine = machine::shared().await;
     let warren = start(&[]).await;
     warren.until_pool_is_full().await;
@@ -131,7 +131,7 @@ async fn a_worker_that_stops_takes_its_pool_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_while_it_fills_its_pool_leaves_nothing() {
     let _machine = machine::shared().await;
-    // So many that it is still at it when it has become healthy.
+    // So many that it is still filling the pool when it has become healthy.
     let slow_to_fill = [("WARREN_POOL_REFILL", "4"), ("WARREN_POOL_SIZE", "12")];
     let warren = start(&slow_to_fill).await;
     let filling = |shelf: &Value| shelf["starting"].as_u64() > Some(0);
@@ -191,7 +191,7 @@ async fn twenty_jobs_at_once_are_all_answered_with_their_own_output() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_metrics_tell_what_there_is() {
+async fn the_metrics_report_the_pool_and_the_jobs() {
     let _machine = machine::shared().await;
     let warren = start(&[("WARREN_POOL_SIZE", "3")]).await;
     warren.until_pool_is_full().await;
@@ -202,7 +202,7 @@ async fn the_metrics_tell_what_there_is() {
     }
     assert!(
         parked.iter().all(|c| label_of(c, "warren.job").is_none()),
-        "they are nobody's yet"
+        "they have no job yet"
     );
     assert_eq!(
         metric(&warren, "pool_parked{language=\"python\"}").await,
@@ -234,7 +234,7 @@ fn label_of<'a>(container: &'a bollard::models::ContainerSummary, name: &str) ->
     container.labels.as_ref()?.get(name).map(String::as_str)
 }
 
-/// One line's value.
+/// Returns the value of one line.
 async fn metric(warren: &Warren, name: &str) -> String {
     let worker = warren.worker.as_ref().expect("a worker");
     let answer = http::get(format!("{worker}/metrics"))
@@ -250,7 +250,7 @@ async fn metric(warren: &Warren, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pool_that_cannot_be_filled_is_told_and_tried_again_ever_more_seldom() {
+async fn a_pool_that_cannot_be_filled_is_reported_and_retried_ever_less_often() {
     let _machine = machine::shared().await;
     let variables = [
         ("WARREN_POOL_SIZE", "1"),
@@ -279,7 +279,7 @@ async fn a_pool_that_cannot_be_filled_is_told_and_tried_again_ever_more_seldom()
     assert_eq!(run(&warren, "python", "print('fine')").await, "fine");
 }
 
-/// As `{:?}` writes a duration.
+/// Parses a duration as `{:?}` writes it.
 fn seconds(text: &str) -> Option<f64> {
     let (number, scale) = match text.strip_suffix("ms") {
         Some(number) => (number, 1e-3),

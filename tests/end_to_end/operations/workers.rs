@@ -11,9 +11,11 @@ use crate::harness::rabbitmq::Vhost;
 use crate::harness::wait::{SOON, until};
 use crate::harness::{docker, machine, mongo, warren::Warren};
 
-/// How long a refusal may take that does not wait: a caller who waits is answered after five seconds.
+/// The longest that a refusal without a wait may take: a caller who waits is answered after five
+/// seconds.
 const AT_ONCE: Duration = Duration::from_secs(3);
-/// How often a job may be late that has to be begun twice within its caller's five seconds.
+/// The number of times that a job may be late which has to be begun twice within its caller's five
+/// seconds.
 const TRIES: usize = 6;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +87,7 @@ async fn share(mongodb: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_workers_callers_are_told_at_once_and_when_to_come_again() {
+async fn without_workers_callers_are_refused_at_once_with_a_retry_time() {
     let _machine = machine::shared().await;
     let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
@@ -113,14 +115,14 @@ async fn a_killed_workers_job_is_run_by_another() {
     let _machine = machine::alone().await;
     let mut tries = 1..=TRIES;
     while let Err(late) = kill_a_worker_at_work().await {
-        // On a busy machine two beginnings may not fit into a caller's time.
+        // On a busy machine two starts may not fit into a caller's time.
         let number = tries.next();
         assert!(number.is_some(), "late {TRIES} times: {}", late.body);
         eprintln!("try {number:?} was late: {}", late.body);
     }
 }
 
-/// Kills a worker that runs a job while another is there; the answer, if that was late.
+/// Kills a worker that runs a job while another is there. Returns the answer if it was late.
 async fn kill_a_worker_at_work() -> Result<(), Answer> {
     let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();

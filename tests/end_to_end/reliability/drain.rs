@@ -41,7 +41,7 @@ async fn a_running_job_is_answered_before_the_process_ends() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_cannot_be_used_is_told_whole() {
+async fn all_faults_of_an_unusable_configuration_are_reported() {
     let mut warren = Warren::spawn(
         "up",
         &[("WARREN_SLOTS", "many"), ("WARREN_POLICY", "perhaps")],
@@ -66,7 +66,7 @@ async fn api_and_worker_alone_need_a_broker_and_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_it_at_once() {
+async fn a_second_signal_ends_the_process_at_once() {
     let _machine = machine::shared().await;
     for (signal, status) in [("TERM", 143), ("INT", 130)] {
         let mut warren = Warren::start("up", &[]).await.expect("warren up starts");
@@ -87,7 +87,7 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
+async fn a_worker_that_drains_reports_it_until_its_last_job_is_answered() {
     let _machine = machine::shared().await;
     let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
@@ -119,23 +119,24 @@ async fn a_worker_that_stops_says_so_until_its_last_job_is_answered() {
     assert_eq!(worker.wait().expect("it ends").code(), Some(0));
 }
 
-/// How often a job may be late that has to be begun twice within its caller's five seconds.
+/// The number of times that a job may be late which has to be begun twice within its caller's five
+/// seconds.
 const TRIES: usize = 6;
 
-/// A job that does not end in time is not lost with its worker, and not held against it.
+/// A job that does not end in time is not lost with its worker, and this does not count as a try.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_still_runs_at_the_end_of_the_grace_period_goes_to_another_worker() {
+async fn a_job_that_outlasts_the_grace_period_goes_to_another_worker() {
     let _machine = machine::alone().await;
     let mut tries = 1..=TRIES;
     while let Err(late) = end_a_hasty_worker_at_work().await {
-        // On a busy machine two beginnings may not fit into a caller's time.
+        // On a busy machine two starts may not fit into a caller's time.
         let number = tries.next();
         assert!(number.is_some(), "late {TRIES} times: {}", late.body);
         eprintln!("try {number:?} was late: {}", late.body);
     }
 }
 
-/// Ends a worker that runs a job while another is there; the answer, if that was late.
+/// Ends a worker that runs a job while another is there. Returns the answer if it was late.
 async fn end_a_hasty_worker_at_work() -> Result<(), Answer> {
     let vhost = Vhost::fresh().await;
     let url = vhost.amqp_url();
@@ -226,7 +227,8 @@ async fn a_rolling_restart_under_load_loses_nothing() {
     assert!(answered >= 8, "{answered} requests are no load");
 }
 
-/// Calls until `stop`. Each answer must be what the program must print. Returns how many there were.
+/// Calls until `stop`. Each answer must be what the program must print. Returns the number of
+/// answers.
 async fn call_until(stop: CancellationToken, caller: usize, addresses: [String; 2]) -> u32 {
     let mut number = 0;
     let mut refused = 0;
@@ -236,7 +238,8 @@ async fn call_until(stop: CancellationToken, caller: usize, addresses: [String; 
         let address = &addresses[(caller + refused) % 2];
         let url = format!("http://{address}/api/rooms/tests/execute");
         match http::submit(url, &program("python", &code)).await {
-            // A machine that is busy starting processes may have no time: that is told, not lost.
+            // A machine that is busy starting processes may have no time; then the job is refused,
+            // not lost.
             Ok(answer) if answer.error_code() == "overloaded" => {}
             Ok(answer) => {
                 let told = (answer.status, answer.text("stdout"));

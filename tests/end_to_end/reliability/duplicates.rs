@@ -49,8 +49,8 @@ async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
         answer.body
     );
 
-    // Each worker ran it, and the second answer came by way of the unclaimed ones. Which of them is
-    // the second is up to the machine: the first to begin may be the last to get the CPU.
+    // Each worker ran it, and the second answer was an unclaimed reply. Which of them is the second
+    // depends on the machine: the first to begin may be the last to get the CPU.
     let job = answer.text("jobId").to_owned();
     for worker in &workers {
         until(SOON, "both workers ran the job", async || {
@@ -75,7 +75,7 @@ async fn a_job_that_two_workers_ran_has_the_result_of_the_first_to_answer() {
     }
 }
 
-/// What the broker calls the connection on which this worker takes jobs.
+/// Returns the broker's name of the connection on which this worker takes jobs.
 fn consumer_of(worker: &Warren) -> String {
     format!("{} consume jobs", worker.instance())
 }

@@ -17,22 +17,23 @@ use rooms::Caller;
 use starts::Starts;
 use warren_queue::rabbit::lanes::LANES;
 
-/// How many jobs that nobody waits for there are in `make test`; `make soak-fairness` says 10,000. It
-/// makes no difference to a worker, which knows of those alone that it has fetched.
+/// The number of unattended jobs in `make test`; `make soak-fairness` sets 10,000. It makes no
+/// difference to a worker, which knows only those that it has fetched.
 const FEW: usize = 500;
 /// Interactive jobs that are measured, with and without the crowd.
 const MEASURED: usize = 40;
-/// Between the end of one of them and the next.
+/// The pause between the end of one of them and the next.
 const GAP: Duration = Duration::from_millis(100);
-/// How often both are measured at most: other things run on this machine, and come and go.
+/// The most times that both are measured: other load on this machine comes and goes.
 const ROUNDS: usize = 3;
-/// How much two series of the same may differ, on a machine on which other things come and go.
+/// The factor by which two equal series may differ, on a machine with other load that comes and
+/// goes.
 const NOISE: f64 = 2.0;
 /// The containers whose start is measured beside the crowd.
 const STARTS: u32 = 3;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
+async fn unattended_jobs_do_not_delay_those_of_callers() {
     let many = std::env::var("WARREN_SOAK_FAIRNESS");
     let many = many.map(|text| text.parse().expect("WARREN_SOAK_FAIRNESS: how many jobs"));
     let many = many.unwrap_or(FEW);
@@ -45,14 +46,14 @@ async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
     let api = Warren::start("api", &broker).await.expect("the API");
     worker.until_pool_is_full().await;
     let (caller, crowd) = (Caller::of(&api, "callers"), Crowd::new(&url));
-    // From now on there are callers, so that the crowd has its share and no more.
+    // From now on there are callers, so the crowd has its share and no more.
     Series::of(&caller, 10).await;
 
     let mut seen = Vec::new();
     for round in 1..=ROUNDS {
         let idle = Series::of(&caller, MEASURED).await;
         crowd.submit(many).await;
-        // What a container's start takes here and now, in a room that takes turns with the crowd's.
+        // Measures a container's start here and now, in a room that takes turns with the crowd's.
         let starts = Starts::begin(&api, STARTS).await;
         let crowded = Series::of(&caller, MEASURED).await;
         assert!(crowd.waiting().await > 0, "the crowd was gone too soon");
@@ -73,7 +74,7 @@ async fn jobs_that_nobody_waits_for_do_not_delay_the_others() {
     panic!("a caller's p95 grows by more than a container's start beside the crowd: {seen:.1?}");
 }
 
-/// How long answers took.
+/// The times that answers took.
 #[derive(Debug)]
 #[expect(dead_code, reason = "shown")]
 struct Series {
@@ -83,7 +84,7 @@ struct Series {
 }
 
 impl Series {
-    /// Of so many jobs, one after the other.
+    /// Measures so many jobs, one after the other.
     async fn of(caller: &Caller, count: usize) -> Self {
         let mut times = Vec::new();
         for _ in 0..count {

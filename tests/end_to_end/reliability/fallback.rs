@@ -11,7 +11,7 @@ use crate::harness::{machine, warren::Warren};
 async fn a_worker_is_asked_directly_while_there_is_no_broker() {
     let _machine = machine::shared().await;
     let worker = Warren::start("up", &[]).await.expect("warren up starts");
-    // Nobody listens there.
+    // Nothing listens there.
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let broker = format!("amqp://guest:guest@{}/%2f", closed.expect("a port"));
     let url = worker.worker.as_ref().expect("a worker");

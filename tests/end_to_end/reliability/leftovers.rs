@@ -11,8 +11,8 @@ use crate::harness::http::{self, program};
 use crate::harness::wait::SOON;
 use crate::harness::{corpus, docker, machine, warren::Warren};
 
-/// Programs of every kind, and the status of each. Those that wait for their time limit are few,
-/// for the test's own time.
+/// Programs of every kind, and the status of each. Those that reach their time limit are few, to
+/// keep the test short.
 const MIX: [(&str, &str); 10] = [
     ("python/hello.py", "completed"),
     ("javascript/hello.js", "completed"),
@@ -60,7 +60,7 @@ async fn after_200_mixed_jobs_no_container_process_or_volume_is_left() {
             answer.body
         );
     }
-    // Those that wait for a job go with their worker, before it ends.
+    // Containers that wait for a job are removed with their worker, before it ends.
     let instance = warren.instance();
     warren.terminate();
     let status = warren.wait().expect("it ends");
@@ -140,10 +140,10 @@ async fn workers_killed_at_any_moment_leave_nothing() {
     assert_eq!(docker::volumes().await, volumes);
 }
 
-/// Waits until no container of a dead worker runs, while there is nobody who could end them.
+/// Waits until no container of a dead worker runs, while no other worker could end them.
 async fn until_ended_by_themselves(instance: &str) {
     docker::until(instance, "ended by themselves", |left| {
-        // One that was just being made has never begun.
+        // One that was just being made has never started.
         let over = [
             ContainerSummaryStateEnum::EXITED,
             ContainerSummaryStateEnum::CREATED,
@@ -154,8 +154,8 @@ async fn until_ended_by_themselves(instance: &str) {
     .await;
 }
 
-/// The processes (by the cgroups that they are in), cgroups and mounts of this machine that bear one
-/// of these marks.
+/// Returns the processes (by the cgroups that they are in), cgroups and mounts of this machine that
+/// bear one of these marks.
 fn traces(marks: &BTreeSet<String>) -> Vec<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("/proc");
     let mut found: Vec<_> = mounts.lines().map(str::to_owned).collect();
@@ -171,7 +171,7 @@ fn traces(marks: &BTreeSet<String>) -> Vec<String> {
 }
 
 fn directories(of: &Path, found: &mut Vec<String>) {
-    // One that goes away meanwhile is no leftover.
+    // One that disappears in the meantime is no leftover.
     for entry in std::fs::read_dir(of).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.push(entry.path().display().to_string());
@@ -192,7 +192,7 @@ async fn until_no_processes_of_jobs() {
     }
 }
 
-/// Processes of this machine that run as one of the users of our containers.
+/// Returns the processes of this machine that run as one of the users of our containers.
 fn processes_of_jobs() -> Vec<String> {
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
     entries

@@ -1,4 +1,4 @@
-//! Warren under load and loss: no job lost, none run twice, none starved.
+//! Warren under load and loss: no job is lost, run twice, or starved.
 
 mod drain;
 mod duplicates;

@@ -1,6 +1,6 @@
 //! Sends ten times as many requests as can be served.
 //!
-//! Those that are accepted are answered in time, the rest is refused at once, and the API does not grow.
+//! Accepted requests are answered in time, the rest are refused at once, and the API does not grow.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,26 +13,27 @@ use crate::harness::http::{Answer, program};
 use crate::harness::rabbitmq::Vhost;
 use crate::harness::{load, machine, warren::Warren};
 
-/// How long the overload lasts in `make test`, in seconds; `make soak` says two minutes.
+/// The length of the overload in `make test`, in seconds; `make soak` sets two minutes.
 const SHORT_S: u64 = 8;
-/// How long the capacity is measured before that.
+/// The time for which the capacity is measured before that.
 const MEASURE: Duration = Duration::from_secs(4);
 /// Callers that measure it: a few more than a worker has slots on two cores.
 const CALLERS: usize = 6;
-/// How many times the capacity is asked for.
+/// The factor by which the load exceeds the capacity.
 const OVERLOAD: f64 = 10.0;
-/// What callers were promised.
+/// The time within which callers are promised an answer.
 const PROMISED: Duration = Duration::from_millis(5_500);
-/// How soon all but one in a hundred of the refused are told, on a machine to themselves (a soak's).
+/// The time within which 99 of 100 refusals are sent, on a machine without other load (a soak's).
 const REFUSED_WITHIN: Duration = Duration::from_millis(100);
-/// How soon half of them are on any machine: whoever waits for a result is answered much later.
+/// The time within which half of them are sent on any machine: callers that wait for a result are
+/// answered much later.
 const REFUSED_SOON: Duration = Duration::from_secs(1);
-/// By how much the API may grow from the first quarter to the end, in KiB: what its recorder and
-/// the allocator keep for bursts.
+/// The growth that is allowed to the API from the first quarter to the end, in KiB: what its
+/// recorder and the allocator keep for bursts.
 const GROWTH_KIB: u64 = 16 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn overload_is_refused_at_once_and_what_is_accepted_is_answered() {
+async fn overload_is_refused_at_once_and_accepted_requests_are_answered() {
     let seconds = std::env::var("WARREN_SOAK_OVERLOAD_S");
     let seconds = seconds.map(|text| text.parse().expect("WARREN_SOAK_OVERLOAD_S: seconds"));
     let is_long = seconds.is_ok();
@@ -54,7 +55,7 @@ async fn overload_is_refused_at_once_and_what_is_accepted_is_answered() {
 
     let (accepted, others): (Vec<_>, Vec<_>) =
         answers.iter().partition(|answer| answer.status == 200);
-    // Where others use the machine it may turn slower than was foreseen when a job was accepted.
+    // With other load, the machine may become slower than was expected when a job was accepted.
     let (late, refused): (Vec<_>, Vec<_>) = others
         .iter()
         .partition(|answer| answer.error_code() == "timed_out");
@@ -91,7 +92,7 @@ async fn overload_is_refused_at_once_and_what_is_accepted_is_answered() {
     assert!(refused.len() > accepted.len(), "it was no overload");
     assert!(late.len() < accepted.len(), "{} were late", late.len());
     assert!(refusals.half < REFUSED_SOON, "{refusals:?}");
-    // Between two phases of one run others may come and go; a soak has the machine to itself.
+    // Between two phases of one run other load may come and go; a soak has the machine to itself.
     if is_long {
         assert!(refused.len() > 5 * accepted.len(), "it was no overload");
         assert!(late.is_empty(), "{} were late", late.len());
@@ -104,7 +105,7 @@ async fn overload_is_refused_at_once_and_what_is_accepted_is_answered() {
     assert!(end < early + GROWTH_KIB, "the API grows: {memory:?} KiB");
 }
 
-/// How long answers took.
+/// The spread of the times that answers took.
 #[derive(Debug)]
 struct Spread {
     half: Duration,
@@ -156,7 +157,7 @@ impl Target {
         async move { load::post(&address, &path, &program).await }
     }
 
-    /// Jobs a second, with as many callers as keep the slots taken.
+    /// Measures jobs per second, with enough callers to keep the slots taken.
     async fn capacity(&self) -> f64 {
         let started = Instant::now();
         let callers = (0..CALLERS).map(|caller| async move {
@@ -179,7 +180,8 @@ impl Target {
         f64::from(done) / started.elapsed().as_secs_f64()
     }
 
-    /// So many requests a second, whatever becomes of them; and what `memory` was each second.
+    /// Sends so many requests a second, whatever their answers. Returns the answers, and the value
+    /// of `memory` each second.
     async fn flood(
         &self,
         rate: f64,
@@ -213,7 +215,7 @@ impl Target {
     }
 }
 
-/// The memory of a process that is in RAM.
+/// Returns the memory of a process that is in RAM.
 fn resident_kib(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the API runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,7 +1,7 @@
 //! Jobs that kill every worker that runs them, among many that do not.
 //!
 //! No program can kill its worker, so the test does: whenever a worker begins a poison job, it is
-//! killed at once. The language tells the two kinds apart in the workers' logs.
+//! killed at once. The language distinguishes the two kinds in the workers' logs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::harness::warren::{Begun, Warren};
 
 const POISON: &str = "python";
 const NORMAL: &str = "javascript";
-/// How many poison jobs, unless `WARREN_SOAK_POISON` says otherwise.
+/// The number of poison jobs, unless `WARREN_SOAK_POISON` sets another.
 const FEW: usize = 4;
-/// How many others for each of them.
+/// The number of normal jobs for each of them.
 const NORMAL_FOR_EACH: usize = 15;
-/// The same when there are many: 200 are to be among 5,000.
+/// The same when there are many poison jobs: 200 are to be among 5,000.
 const NORMAL_FOR_EACH_OF_MANY: usize = 25;
-/// One to be killed by the first try, one by the second, and one that is left.
+/// The number of workers: one is killed by the first try, one by the second, and one is left.
 const WORKERS: usize = 3;
 /// Callers of normal jobs at a time.
 const CALLERS: usize = 3;
-/// How many poison jobs may be late for their callers, on the busiest machine.
+/// The most poison jobs that may be late for their callers, on the busiest machine.
 const MOST_LATE: usize = 40;
-/// How often the workers' logs are looked at.
+/// The interval at which the workers' logs are read.
 const GLANCE: Duration = Duration::from_millis(10);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
         let letter = vhost.take(DEAD_JOBS).await;
         letters.push(letter.expect("one for each poison job"));
     }
-    // One that was late for its caller may have died of its tries as well.
+    // A job that was late for its caller may also have used up its tries.
     letters.extend(
         vhost
             .take_all(DEAD_JOBS, late + 1)
@@ -111,11 +111,11 @@ async fn each_poison_job_is_stopped_after_two_tries_and_no_other_is_affected() {
     );
 }
 
-/// Submits poison jobs, one after the other, until so many are told as what they are. Returns the
-/// longest time to such an answer, and how many were late: on a busy machine two tries may not fit
-/// into a caller's time.
+/// Submits poison jobs, one after the other, until so many are reported as `worker_crashed`.
+/// Returns the longest time to such an answer, and how many were late: on a busy machine two tries
+/// may not fit into a caller's time.
 async fn all_poison(url: &str, count: usize, fleet: &Fleet) -> (Duration, usize) {
-    // As long as a program may take: it is not to end before it is the end of its worker.
+    // As long as a program may take: it must not end before its worker does.
     let submission = program(POISON, "import time\ntime.sleep(2.8)\nprint('survived')");
     let (mut slowest, mut late, mut stopped) = (Duration::ZERO, 0, 0);
     while stopped < count {
@@ -159,7 +159,7 @@ async fn all_normal(url: &str, count: usize) -> Duration {
     slowest
 }
 
-/// Workers, each replaced as soon as it has died of a poison job.
+/// A fleet of workers, each replaced as soon as a poison job has killed it.
 struct Fleet {
     seats: JoinSet<(Vec<Begun>, usize)>,
     healthy: Arc<watch::Sender<usize>>,
@@ -180,14 +180,14 @@ impl Fleet {
         }
     }
 
-    /// Waits until nobody's place is empty.
+    /// Waits until every place has a worker.
     async fn until_complete(&self) {
         let mut healthy = self.healthy.subscribe();
         let complete = healthy.wait_for(|healthy| *healthy == WORKERS);
         complete.await.expect("the fleet is there");
     }
 
-    /// Ends the workers; returns what they all began, and how many were killed.
+    /// Ends the workers. Returns the jobs that they all began, and how many workers were killed.
     async fn stop(self) -> (Vec<Begun>, usize) {
         self.stop.cancel();
         let (mut begun, mut killed) = (Vec::new(), 0);
@@ -199,13 +199,13 @@ impl Fleet {
     }
 }
 
-/// One place in the fleet: a worker, and after its death the next.
+/// Fills one place in the fleet: with a worker, and after its death with the next.
 async fn seat(
     url: String,
     healthy: Arc<watch::Sender<usize>>,
     stop: CancellationToken,
 ) -> (Vec<Begun>, usize) {
-    // Nothing ahead of the jobs: most of it would die with its worker.
+    // No container is started ahead of the jobs: most of that work would be lost with the worker.
     let variables = [
         ("RABBITMQ_URL", url.as_str()),
         ("WARREN_SLOTS", "2"),

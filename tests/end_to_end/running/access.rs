@@ -15,7 +15,7 @@ fn warren(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 }
 
 #[test]
-fn a_public_address_is_refused_until_it_is_said_who_may_call() {
+fn a_public_address_is_refused_until_access_is_configured() {
     const BROKER: (&str, &str) = ("RABBITMQ_URL", "amqp://127.0.0.1:1/%2f");
     const API: (&str, &str) = ("WARREN_API_ADDR", "0.0.0.0:0");
     const WORKER: (&str, &str) = ("WARREN_WORKER_ADDR", "0.0.0.0:0");
@@ -33,7 +33,7 @@ fn a_public_address_is_refused_until_it_is_said_who_may_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_key_and_the_workers_secret_let_in() {
+async fn a_new_key_and_the_workers_secret_grant_access() {
     let secret = "a-secret-of-this-test-only".to_owned();
     let made = warren(&["key", "new", "ci"], &[]);
     assert!(made.status.success(), "{made:?}");
@@ -52,7 +52,7 @@ async fn a_new_key_and_the_workers_secret_let_in() {
         ("WARREN_API_KEYS_FILE", path),
         ("WARREN_WORKER_SECRET", secret.as_str()),
     ];
-    // Not on 0.0.0.0: who is let in does not depend on where it listens.
+    // Not on 0.0.0.0: access does not depend on the address that it listens on.
     let warren = Warren::start("up", &variables).await.expect("it starts");
     let api = format!(
         "{}/api/rooms/tests/execute",

@@ -1,4 +1,4 @@
-//! Posts a result though the API that took the job dies between two tries.
+//! Posts a result although the API that took the job dies between two tries.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,14 +13,14 @@ use crate::harness::warren::Warren;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// What a receiver was sent.
+/// A request that a receiver got.
 struct Received {
     id: String,
     signature: String,
     body: Value,
 }
 
-/// A receiver that answers each request with the next of these, and then with 204.
+/// Starts a receiver that answers each request with the next of these, and then with 204.
 fn receiver(answers: &'static [&str]) -> (SocketAddr, mpsc::Receiver<Received>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -82,7 +82,7 @@ async fn a_callback_survives_the_api_that_owed_it() {
     let (address, received) = receiver(&["500 Internal Server Error"]);
     let mut job = crate::harness::http::program("python", "print('hello')");
     job["callbackUrl"] = json!(format!("http://{address}/hook"));
-    // A late answer says where the result will be, and the callback is owed all the same.
+    // A late answer says where the result will be, and the callback is still posted.
     let answer = api.submit(&job).await.expect("an answer");
     let job_id = answer.job_id.clone().expect("it became a job");
     assert!(answer.status == 200 || answer.is_late(), "{}", answer.body);

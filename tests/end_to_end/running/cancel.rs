@@ -16,13 +16,13 @@ use crate::harness::rabbitmq::Vhost;
 use crate::harness::wait::{SOON, until};
 use crate::harness::{docker, machine, warren::Warren};
 
-/// Longer than any caller waits, and than a test looks on.
+/// A program that sleeps longer than any caller waits, and longer than a test watches.
 const SLEEPER: &str = "import time\ntime.sleep(60)";
-/// How many callers there are in all, and how many of them speak HTTP.
+/// The number of callers in all, and how many of them use HTTP.
 const CALLERS: usize = 1_000;
 const OVER_HTTP: usize = 100;
 
-/// A caller on a connection of its own. Dropped, it hangs up.
+/// A caller on a connection of its own. Dropping it hangs up.
 struct Caller {
     stream: TcpStream,
     answered: bool,
@@ -59,7 +59,7 @@ impl Caller {
         }
     }
 
-    /// Submits a program, and waits for nothing.
+    /// Submits a program, and does not wait for an answer.
     async fn submit(&mut self, path: &str, submission: &Value) {
         let body = submission.to_string();
         let head = format!(
@@ -74,15 +74,15 @@ impl Caller {
         sent.expect("the request is taken");
     }
 
-    /// Whether it was answered already.
+    /// Returns whether it was answered already.
     fn was_answered(&mut self) -> bool {
-        // Not by polling a read: Tokio lets a task do only so many of these at a time.
+        // Does not poll a read: Tokio lets a task do only so many of these at a time.
         self.answered |= self.stream.try_read(&mut [0; 1]).is_ok();
         self.answered
     }
 }
 
-/// The ids of the jobs that this is logged of.
+/// Returns the ids of the jobs for which this message is logged.
 fn jobs_of(warren: &Warren, message: &str) -> Vec<String> {
     let log = warren.log();
     let lines = log
@@ -98,7 +98,7 @@ fn jobs_of(warren: &Warren, message: &str) -> Vec<String> {
         .collect()
 }
 
-/// Waits until this is logged of so many jobs.
+/// Waits until this message is logged for so many jobs.
 async fn until_logged(warren: &Warren, message: &str, count: usize) -> Vec<String> {
     until(SOON, &format!("{count} times \"{message}\""), async || {
         jobs_of(warren, message).len() >= count
@@ -107,7 +107,7 @@ async fn until_logged(warren: &Warren, message: &str, count: usize) -> Vec<Strin
     jobs_of(warren, message)
 }
 
-/// Waits until it is recorded that the job was cancelled.
+/// Waits until the job is recorded as cancelled.
 async fn until_recorded(api: &str, job: &str) {
     until(
         SOON,
@@ -122,7 +122,7 @@ async fn until_recorded(api: &str, job: &str) {
     .await;
 }
 
-/// Waits until the worker has counted so many jobs that were ended for their callers.
+/// Waits until the worker has counted so many jobs as cancelled.
 async fn until_counted(warren: &Warren, count: usize) {
     let url = format!("{}/metrics", warren.worker.as_ref().expect("a worker"));
     let line =
@@ -155,9 +155,9 @@ async fn a_caller_who_hangs_up_ends_its_program() {
         caller.submit(execute, &program("python", SLEEPER)).await;
         until_logged(&warren, "begun", nth).await;
         drop(caller);
-        // Not by its time limit, which would have been another verdict.
+        // Not ended by its time limit, which would have been another verdict.
         until_counted(&warren, nth).await;
-        // Its container goes, and the pool puts another in its place.
+        // Its container is removed, and the pool replaces it.
         let pool = warren.until_pool_is_full().await;
         docker::until(&warren.instance(), "one anew", |now| {
             let ids = now.iter().filter_map(|container| container.id.as_ref());
@@ -176,8 +176,8 @@ async fn a_caller_who_hangs_up_ends_its_program() {
     assert_eq!(answer.text("stdout"), "1\n");
 }
 
-/// One slot, held by a program that sleeps until the test lets it go. Behind it wait the jobs of a
-/// thousand callers, who all hang up: not one is begun.
+/// A program that sleeps until the test releases it holds the only slot. Behind it wait the jobs of
+/// a thousand callers, who all hang up: not one is begun.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
     let _machine = machine::alone().await;
@@ -209,7 +209,8 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
 
     let accepted = hang_up_over_http(&api, &queue).await;
     let others = hang_up_in_the_queue(&queue, CALLERS - OVER_HTTP).await;
-    // Last, so that its worker has heard of all others when it hears of this one.
+    // Cancelled last, so that its worker knows of all other cancellations when it learns of this
+    // one.
     queue.cancel(sleeper.id).await;
     docker::until_none_of(&worker.instance()).await;
 
@@ -224,7 +225,7 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
     for job in accepted.iter().chain(&others) {
         assert!(!begun.contains(job), "{job} was begun");
     }
-    // What its deadline took before the worker came to it is not among these.
+    // Jobs whose deadline passed before the worker took them are not among these.
     let refused = jobs_of(&worker, "job not run: it was cancelled");
     assert!(
         refused.len() >= others.len(),
@@ -239,7 +240,8 @@ async fn nothing_is_begun_for_a_thousand_callers_who_hang_up() {
     until_recorded(api, &sleeper.id.to_string()).await;
 }
 
-/// Callers who hang up once their jobs wait; which jobs these were. One that was refused is none.
+/// Starts callers who hang up once their jobs wait. Returns the ids of these jobs, without those
+/// that were refused.
 async fn hang_up_over_http(api: &Warren, queue: &RabbitApi) -> Vec<String> {
     let url = api.api.as_ref().expect("an API");
     let mut callers = Vec::new();
@@ -249,14 +251,14 @@ async fn hang_up_over_http(api: &Warren, queue: &RabbitApi) -> Vec<String> {
         caller.submit(path, &program("python", "print(1)")).await;
         callers.push(caller);
     }
-    // Those that are refused are none. Of the others most wait in the API for their room's turn.
+    // Refused ones have no job. Most of the others wait in the API for their room's turn.
     until(SOON, "every caller to wait", async || {
         callers.retain_mut(|caller| !caller.was_answered());
         in_flight(url).await == callers.len()
     })
     .await;
     assert_ne!(callers.len(), 0, "no caller's job was accepted");
-    let waiting = queue.status().await.expect("the broker tells its state");
+    let waiting = queue.status().await.expect("the broker reports its state");
     let waiting = usize::try_from(waiting.waiting).expect("a few");
     assert_ne!(waiting, 0, "none of these jobs is with the broker");
     drop(callers);
@@ -267,7 +269,7 @@ async fn hang_up_over_http(api: &Warren, queue: &RabbitApi) -> Vec<String> {
     until_logged(api, "the caller hung up", waiting).await
 }
 
-/// How many requests for execution the API has in hand.
+/// Returns how many requests for execution the API holds.
 async fn in_flight(api: &str) -> usize {
     let told = http::get(format!("{api}/metrics")).await;
     let told = told.expect("an answer").raw;
@@ -277,7 +279,8 @@ async fn in_flight(api: &str) -> usize {
     line.expect("a figure").parse().expect("a number")
 }
 
-/// What an API does for callers who hang up, for that many; which jobs these were.
+/// Does what an API does for callers who hang up, for that many callers. Returns the ids of their
+/// jobs.
 async fn hang_up_in_the_queue(queue: &RabbitApi, count: usize) -> Vec<String> {
     let hanging_up = (0..count).map(|_| async {
         let job = job("print(1)");
@@ -289,7 +292,7 @@ async fn hang_up_in_the_queue(queue: &RabbitApi, count: usize) -> Vec<String> {
     jobs.await.expect("every job is queued")
 }
 
-/// A job that nothing but its cancellation can end while the test looks on.
+/// Creates a job that nothing but its cancellation can end while the test watches.
 fn job(code: &str) -> Job {
     let submission = json!({
         "language": "python", "code": code, "input": null, "test_cases": [],

@@ -13,8 +13,8 @@ use crate::harness::warren::Warren;
 
 /// Requests in each part: before, during and after.
 const REQUESTS: usize = 15;
-/// What an outage may add to an answer, which waits for no store: less than half of the time for which
-/// whoever does wait for one gives it up.
+/// The delay that an outage may add to an answer, which waits for no store: less than half of the
+/// store's timeout.
 const ADDED: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn mongodb_killed_under_load_costs_no_request_and_no_record() {
     let warren = warren.expect("warren starts");
     let api = warren.api.clone().expect("an API");
     let mut ids = Vec::new();
-    // So that nothing is done for the first time while it is measured.
+    // Warms up, so that nothing is done for the first time while it is measured.
     load(&warren, &mut ids, 5).await;
 
     let before = load(&warren, &mut ids, REQUESTS).await;
@@ -35,7 +35,7 @@ async fn mongodb_killed_under_load_costs_no_request_and_no_record() {
     let health = http::get(format!("{api}/api/health")).await;
     let health = health.expect("an answer");
     assert_eq!(health.text("status"), "degraded", "{}", health.body);
-    // What is not written yet can be read all the same.
+    // An execution that is not written yet can be read nevertheless.
     let last = ids.last().expect("some");
     let held = http::get(format!("{api}/api/executions/{last}")).await;
     assert_eq!(held.expect("an answer").text("status"), "completed");
@@ -59,13 +59,14 @@ async fn mongodb_killed_under_load_costs_no_request_and_no_record() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     for part in [during, after] {
-        // The half of them: of the slowest few a busy machine may be the cause.
+        // Only the median: a busy machine may be the cause of the slowest few.
         let ([before, _], [then, _]) = (before, part);
         assert!(then < before * 2 + ADDED, "{before:?}, then {then:?}");
     }
 }
 
-/// Sends so many requests, one after the other; how long half and 95 % of them took at most.
+/// Sends so many requests, one after the other. Returns the times that half and 95 % of them did
+/// not exceed.
 async fn load(warren: &Warren, ids: &mut Vec<String>, requests: usize) -> [Duration; 2] {
     let mut times = Vec::new();
     for _ in 0..requests {
@@ -79,7 +80,7 @@ async fn load(warren: &Warren, ids: &mut Vec<String>, requests: usize) -> [Durat
     [50, 95].map(|percent| times[(times.len() - 1) * percent / 100])
 }
 
-/// The whole history of the tests' room; empty while it cannot be read.
+/// Reads the whole history of the tests' room; returns an empty one while it cannot be read.
 async fn history(api: &str) -> Vec<String> {
     let mut ids = Vec::new();
     let mut cursor = String::new();

@@ -10,9 +10,9 @@ use crate::harness::rabbitmq::Vhost;
 use crate::harness::wait::{SOON, until};
 use crate::harness::{machine, warren::Warren};
 
-/// How often the request is sent, half of that to each API.
+/// The number of times that the request is sent, half of them to each API.
 const TIMES: usize = 100;
-/// Another run of it would print something else.
+/// A program that prints something else in every run.
 const UNIQUE: &str = "import time, random\nprint(time.time_ns(), random.random())";
 
 #[tokio::test(flavor = "multi_thread")]

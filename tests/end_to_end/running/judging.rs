@@ -8,7 +8,7 @@ use crate::harness::{machine, warren::Warren};
 /// Prints what it reads, to the byte.
 const ECHO: &str = "import fileinput\nprint(*fileinput.input(), sep='', end='')";
 
-/// `cases` as pairs of input and expected output.
+/// Makes a submission with `cases`, pairs of input and expected output.
 fn judged(code: &str, cases: &[(&str, &str)], more: Value) -> Value {
     let cases = cases
         .iter()
@@ -40,7 +40,8 @@ fn statuses(answer: &Answer) -> Vec<&str> {
 async fn outputs_are_compared_as_the_caller_asks() {
     let _machine = machine::shared().await;
     let warren = Warren::start("up", &[]).await.expect("warren up starts");
-    // What is asked for, what is expected, what is printed, and the first difference if there is one.
+    // The comparison, the expected output, the printed output, and the first difference if there is
+    // one.
     let difference = |line: u32, expected: Option<&str>, actual: Option<&str>| json!({"line": line, "expected": expected, "actual": actual});
     let examples = [
         (json!({}), "1 \n2", "1\n2\n\n", Value::Null),
@@ -168,7 +169,7 @@ async fn the_first_failure_ends_the_job_only_where_the_caller_wants_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_test_cases_how_they_are_judged_has_no_effect() {
+async fn without_test_cases_the_comparison_has_no_effect() {
     let _machine = machine::shared().await;
     let warren = Warren::start("up", &[]).await.expect("warren up starts");
     let mut submission = program("python", "print(input())");

@@ -1,4 +1,4 @@
-//! A program's way through the API: requests, answers, verdicts, records and callbacks.
+//! A program's path through the API: requests, answers, verdicts, records and callbacks.
 
 mod access;
 mod callbacks;

@@ -13,7 +13,7 @@ use crate::harness::rabbitmq::Vhost;
 use crate::harness::wait::{SOON, until};
 use crate::harness::{docker, machine, warren::Warren};
 
-/// Longer than any run: it ends by its limit, or because somebody ends it.
+/// A program that runs longer than any run may: it ends by its limit, or because somebody ends it.
 const SLEEPER: &str = "import time\ntime.sleep(60)";
 
 struct Site {
@@ -48,7 +48,7 @@ impl Site {
         }
     }
 
-    /// Submits what nobody waits for to one API; its id.
+    /// Submits an unattended job to one API. Returns its id.
     async fn submit(&self, code: &str) -> String {
         let submission = program("python", code);
         let submitted = http::with_header(
@@ -67,9 +67,9 @@ impl Site {
         format!("{api}/api/executions/{job}{what}")
     }
 
-    /// How it has ended, asked of the other API.
+    /// Waits for its end at the other API.
     async fn ended(&self, job: &str) -> Answer {
-        // A caller is answered before it is on record that the result is to come.
+        // A caller is answered before the pending record is written.
         until(SOON, "the job to be on record", async || {
             let seen = http::get(self.url(job, "")).await;
             seen.is_ok_and(|seen| seen.status == 200)
@@ -86,7 +86,7 @@ impl Site {
         }
     }
 
-    /// What happens to it, as the other API streams it to the end.
+    /// Returns the job's events, as the other API streams them to the end.
     fn events(&self, job: &str) -> JoinHandle<Vec<(String, Value)>> {
         let url = self.url(job, "/events");
         tokio::spawn(async move {
@@ -143,13 +143,13 @@ async fn nobody_needs_to_wait_where_a_job_was_submitted() {
     let limited = site.ended(&before).await;
     assert_eq!(limited.text("status"), "time_limit_exceeded");
 
-    // One that runs is ended, and one that waits is never begun.
+    // A running job is ended, and a waiting one is never begun.
     let running = site.submit(SLEEPER).await;
     site.until_running(&running).await;
     let waiting = site.submit("print('never')").await;
     site.cancel(&waiting).await;
     site.cancel(&running).await;
-    // Not by its time limit, which would have been another line.
+    // Not ended by its time limit, which would have logged another line.
     site.worker.until_logged("\"cancelled\"").await;
     let next = site.submit("print('next')").await;
     assert_eq!(site.ended(&next).await.text("status"), "completed");
@@ -170,13 +170,13 @@ async fn nobody_needs_to_wait_where_a_job_was_submitted() {
         let job = job["jobId"].as_str().expect("an id");
         assert_eq!(site.ended(job).await.body["result"]["stdout"], "7\n");
     }
-    // Last, since while there are callers the others have but a small share. A caller who waits less
-    // than the program takes, and who then waits at the other API.
+    // Last, since unattended jobs have only a small share while there are callers. This caller
+    // waits for less time than the program takes, and then waits at the other API.
     let slow = program("python", "import time\ntime.sleep(2)\nprint('slow')");
     let late = http::with_header(site.one.execute_url(), ("prefer", "wait=1"), &slow).await;
     let late = late.expect("an answer");
     assert_eq!((late.status, late.error_code()), (504, "timed_out"));
-    // Its own second, and not the five of those who say nothing.
+    // After its own second, not after the five seconds of callers who name no time.
     assert!(late.took < Duration::from_secs(4), "{:?}", late.took);
     let ended = site.ended(&late.job_id.expect("a job")).await;
     assert_eq!(ended.body["result"]["stdout"], "slow\n");

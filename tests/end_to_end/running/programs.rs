@@ -8,14 +8,14 @@ use crate::harness::http::{Answer, program};
 use crate::harness::wait::SOON;
 use crate::harness::{corpus, machine, warren::Warren};
 
-/// Every request is answered within it, whatever the machine does.
+/// The time within which every request is answered, whatever the machine does.
 const PROMISED: Duration = Duration::from_millis(5_500);
 
 async fn up() -> Warren {
     Warren::start("up", &[]).await.expect("warren up starts")
 }
 
-/// The verdict on a program that ends by itself.
+/// Returns the verdict on a program that ends by itself.
 async fn run(warren: &Warren, fixture: &str, input: Option<&str>) -> Answer {
     let mut submission = program(corpus::language(fixture), &corpus::source(fixture));
     submission["input"] = json!(input);
@@ -24,7 +24,7 @@ async fn run(warren: &Warren, fixture: &str, input: Option<&str>) -> Answer {
     answer
 }
 
-/// The verdict on a program that never ends.
+/// Returns the verdict on a program that never ends.
 async fn run_endless(warren: &Warren, fixture: &str) -> Answer {
     let submission = program(corpus::language(fixture), &corpus::source(fixture));
     let started = Instant::now();
@@ -95,9 +95,9 @@ async fn ordinary_programs_are_answered_with_what_they_printed() {
     }
 }
 
-/// Threads, processes, sockets, files, timers, databases, machine code: no filter is in their way.
+/// Threads, processes, sockets, files, timers, databases, machine code: no filter blocks them.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_ordinary_programs_ask_of_the_system_works() {
+async fn system_features_that_ordinary_programs_use_work() {
     let _machine = machine::shared().await;
     let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
         .await
@@ -240,7 +240,7 @@ async fn endless_programs_are_stopped_in_time_with_their_output_so_far() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_hogs_are_told_as_such() {
+async fn memory_hogs_get_a_memory_verdict() {
     let _machine = machine::alone().await;
     let warren = up().await;
     for fixture in [
@@ -302,7 +302,7 @@ async fn input_that_is_never_read_is_no_obstacle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn output_that_is_no_text_is_replaced_and_the_rest_kept() {
+async fn output_that_is_not_text_is_replaced_and_the_rest_kept() {
     let _machine = machine::shared().await;
     let warren = up().await;
     let answer = run(&warren, "python/invalid_utf8_output.py", None).await;

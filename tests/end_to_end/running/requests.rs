@@ -87,7 +87,7 @@ async fn each_fault_has_its_own_clear_error_on_api_and_worker_alike() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forbidden_code_is_told_with_rule_line_and_column() {
+async fn forbidden_code_is_reported_with_rule_line_and_column() {
     let _machine = machine::shared().await;
     let warren = Warren::start("up", &[]).await.expect("warren up starts");
     let code = "// require('fs')\nconst ok = \"eval(1)\";\nconst fs = require('fs');\n";
@@ -117,7 +117,7 @@ async fn forbidden_code_is_told_with_rule_line_and_column() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rooms_and_routes_that_do_not_exist_are_told() {
+async fn invalid_rooms_and_unknown_routes_are_refused() {
     let _machine = machine::shared().await;
     let warren = Warren::start("up", &[]).await.expect("warren up starts");
     let api = warren.api.clone().expect("an API");
@@ -141,7 +141,7 @@ async fn rooms_and_routes_that_do_not_exist_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_can_switch_the_patterns_off() {
+async fn an_operator_can_switch_the_rules_off() {
     let _machine = machine::shared().await;
     let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
         .await

@@ -1,8 +1,8 @@
-//! Checks that the service keeps to its description.
+//! Checks that the service conforms to its OpenAPI description.
 //!
-//! Schemathesis sends whatever the description allows and forbids, and finds nothing.
-//! `WARREN_SOAK_SCHEMATHESIS` is how many requests it makes at least, `WARREN_SCHEMATHESIS_SEED` where
-//! it begins.
+//! Schemathesis sends whatever the description allows and forbids, and must find nothing.
+//! `WARREN_SOAK_SCHEMATHESIS` is the least number of requests, `WARREN_SCHEMATHESIS_SEED` the first
+//! seed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ const EXAMPLES: u32 = 15;
 /// The same, of each round of a soak.
 const EXAMPLES_OF_SOAK: u32 = 420;
 const SEED: u32 = 5;
-/// How long all of it may take.
+/// The longest that all of it may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +47,7 @@ async fn schemathesis_finds_nothing() {
     }
 }
 
-/// One run of schemathesis, which must find nothing; how many requests it made.
+/// Runs schemathesis once, which must find nothing. Returns how many requests it made.
 async fn round(api: &str, seed: u32, examples: u32, within: Duration) -> u32 {
     let directory = tempfile::tempdir().expect("a directory for its notes");
     let config = concat!(
@@ -85,7 +85,7 @@ async fn round(api: &str, seed: u32, examples: u32, within: Duration) -> u32 {
     made.unwrap_or_else(|| panic!("schemathesis does not say how much it did: {said}"))
 }
 
-/// Where `scripts/provision test` puts it.
+/// Returns where `scripts/provision test` installs it.
 fn installed() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|cache| !cache.is_empty());
     let cache = cache.map_or_else(

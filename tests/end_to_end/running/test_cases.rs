@@ -8,7 +8,7 @@ use crate::harness::http::Answer;
 use crate::harness::wait::SOON;
 use crate::harness::{machine, warren::Warren};
 
-/// Every request is answered within it, whatever the machine does.
+/// The time within which every request is answered, whatever the machine does.
 const PROMISED: Duration = Duration::from_millis(5_500);
 
 const DOUBLE: &str = "print(int(input()) * 2)";
@@ -102,7 +102,7 @@ async fn cases_that_no_longer_fit_are_not_run_and_the_others_are_answered() {
     let code = "n = int(input())\nwhile n: pass\nprint('done')";
     let case = |n: u32| json!({"input": n.to_string(), "expectedOutput": "done"});
     let submission = json!({"language": "python", "code": code, "testCases": [case(0), case(1), case(1), case(0)]});
-    // A busy machine may need so long to begin that the endless case no longer fits either.
+    // A busy machine may take so long to begin that the endless case no longer fits either.
     let answer = until_run(&warren, &submission, 2).await;
     let results = answer.body["testResults"].as_array().expect("results");
     let told: Vec<_> = results
@@ -140,7 +140,7 @@ async fn slow_cases_that_fit_are_answered_in_full() {
     assert_eq!(answer.body["status"], "not_run");
 }
 
-/// Submits until the machine had time for so many of the cases; every answer is in time.
+/// Submits until the machine had time for so many of the cases; every answer must be in time.
 async fn until_run(warren: &Warren, submission: &Value, cases: usize) -> Answer {
     let started = Instant::now();
     loop {

@@ -27,7 +27,7 @@ pub(crate) struct Canary {
 }
 
 impl Canary {
-    /// A runner of canaries of these languages.
+    /// Creates a runner of canaries of these languages.
     pub(crate) fn new(executor: Arc<Executor>, languages: Languages) -> Self {
         Self {
             executor,

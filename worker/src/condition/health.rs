@@ -83,7 +83,7 @@ impl Health {
         (queue.status != State::Ok).then(|| queue.detail.unwrap_or_default())
     }
 
-    /// The engine's health as of the last probe, which is a matter of seconds.
+    /// Reports the engine's health as of the last probe, which was seconds ago at most.
     fn engine(&self) -> ServiceHealth {
         let quarantined = self.engine.quarantined();
         let with = |detail: &str| match quarantined {
@@ -108,7 +108,7 @@ impl Health {
         }
     }
 
-    /// The languages' health, as canaries have shown it.
+    /// Reports the languages' health, as the canaries have shown it.
     fn languages(&self) -> ServiceHealth {
         let faults = self.readiness.faults();
         match self.readiness.now() {

@@ -12,7 +12,7 @@ use crate::pauses::pauses;
 /// The time without any program of a language after which a canary of it is run.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// The least time between two canaries of a language that can be run, however many jobs fail: a
-/// program that takes its container along must not cost a canary each time.
+/// program that kills its container must not cost a canary each time.
 const AT_MOST_EVERY: Duration = Duration::from_secs(3);
 /// The pause after a canary that failed; it doubles, and up to as much again is added at random.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_is_tried_when_nothing_of_it_ran_for_long_or_there_is_doubt() {
+    fn a_canary_is_due_after_a_long_idle_time_or_a_failure() {
         let it = &mut watched();
         let (half, whole) = (after(it, IDLE / 2), after(it, IDLE));
         assert!(!it.is_due(&half));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_is_tried_again_after_pauses_that_end_at_seconds() {
+    fn a_language_that_fails_is_retried_with_growing_pauses_of_seconds_at_most() {
         let it = &mut watched();
         for _ in 0..10 {
             it.tried(Err("no".into()));

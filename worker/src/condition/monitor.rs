@@ -1,7 +1,7 @@
 //! Decides whether the worker takes jobs.
 //!
-//! It does once its engine answers and the canary of some language has succeeded, and until the
-//! engine is silent or no language can be run.
+//! It takes jobs from the moment at which its engine answers and the canary of some language has
+//! succeeded, until the engine is silent or no language can be run.
 
 use std::sync::Arc;
 
@@ -185,7 +185,7 @@ impl Monitor {
     }
 }
 
-/// Waits for the next answer; for ever if there are no more probes.
+/// Waits for the next answer; forever if there are no more probes.
 async fn changed(seen: &mut watch::Receiver<EngineState>) {
     if seen.changed().await.is_err() {
         std::future::pending::<()>().await;

@@ -30,7 +30,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Starts a fresh container. Bounded in time.
     ///
     /// # Errors
-    /// There is no container, and nothing is left of the attempt, or will be after a sweep.
+    /// There is no container. Nothing is left of the attempt, or a sweep will remove it.
     fn launch<'a>(&'a self, launch: &'a Launch) -> BoxFuture<'a, Result<Container>>;
 
     /// Removes containers whose owner is gone, no matter which worker made them.
@@ -46,8 +46,8 @@ pub trait Engine: Send + Sync + 'static {
     /// It does not answer, or cannot be used.
     fn check<'a>(&'a self) -> BoxFuture<'a, Result<EngineReport>>;
 
-    /// The number of containers that could not be removed so far. Each keeps its permit until it is
-    /// gone.
+    /// Returns the number of containers that could not be removed so far. Each keeps its permit
+    /// until it is gone.
     fn quarantined(&self) -> usize;
 
     /// Waits until a call failed in a way that casts doubt on the whole engine.
@@ -120,7 +120,7 @@ impl ContainerId {
         Self(id)
     }
 
-    /// The whole id.
+    /// Returns the whole id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -128,7 +128,7 @@ impl ContainerId {
 }
 
 impl fmt::Display for ContainerId {
-    /// The first 12 digits, as the engine's own tools show it.
+    /// Formats the first 12 digits, as the engine's own tools show it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.get(..12).unwrap_or(&self.0))
     }

@@ -94,7 +94,7 @@ mod tests {
     const SECRET: (&str, &str) = (WORKER_SECRET_VARIABLE, "0123456789abcdef");
 
     #[test]
-    fn a_public_address_needs_a_secret_or_a_word() {
+    fn a_public_address_needs_a_secret_or_an_explicit_opt_out() {
         let faults = |address: &str, mut env: Env| {
             Access::from_env(&mut env).check(address.parse().unwrap(), &mut env);
             let faults = env.finish();

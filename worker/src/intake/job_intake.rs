@@ -28,7 +28,7 @@ pub(crate) struct JobIntake {
 }
 
 impl JobIntake {
-    /// Takes jobs until `stop`, whenever the worker is ready. Those that were begun go on in
+    /// Takes jobs until `stop`, whenever the worker is ready. Jobs that have begun continue in
     /// `running`.
     ///
     /// # Errors

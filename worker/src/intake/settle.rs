@@ -86,7 +86,7 @@ impl Settler {
     }
 
     /// Publishes the job's `running` event to every API; never returns. For a job that a caller
-    /// waits for, the event is only worth publishing if the job takes its time.
+    /// waits for, the event is only worth publishing if the job takes a while.
     async fn publish_running(&self, job: &Job) -> ! {
         if job.budget.is_none() {
             tokio::time::sleep(PUBLISHED_AFTER).await;

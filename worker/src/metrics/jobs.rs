@@ -103,24 +103,24 @@ impl JobMetrics {
         }
         registry.register(
             "jobs",
-            "Jobs by language and verdict; failed is one without, by Warren's own fault, cancelled one that was ended because nobody waited for it any more",
+            "Jobs by language and verdict; failed: no verdict because Warren failed; cancelled: ended because nobody waited for it",
             metrics.jobs.clone(),
         );
         registry.register_with_unit(
             "job_duration",
-            "From a worker's beginning with a job to its outcome",
+            "Time from a worker's start of a job to its outcome",
             Unit::Seconds,
             metrics.durations.clone(),
         );
         registry.register_with_unit(
             "job_stage",
-            "Where the time of jobs that ran went: in the queue, until their sandbox was there, in their runs",
+            "Time of each stage of jobs that ran: in the queue, until their sandbox was ready, in their runs",
             Unit::Seconds,
             metrics.stages.clone(),
         );
         registry.register(
             "retries",
-            "What is done once more: a sandbox that failed, a suspect that is run alone, a job handed back by a worker that stops, a reply that was not confirmed",
+            "Retries by cause: a sandbox that failed, a suspect that is run alone, a job handed back by a worker that stops, a reply that was not confirmed",
             metrics.retries.clone(),
         );
         metrics

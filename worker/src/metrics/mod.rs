@@ -27,7 +27,7 @@ impl Metrics {
         Self { registry, jobs }
     }
 
-    /// The counters of jobs.
+    /// Returns the counters of jobs.
     pub(crate) fn jobs(&self) -> JobMetrics {
         self.jobs.clone()
     }

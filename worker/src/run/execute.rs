@@ -41,7 +41,7 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// An executor of `languages` in containers of `pool`.
+    /// Creates an executor of `languages` in containers of `pool`.
     pub(crate) fn new(
         pool: Pool,
         metrics: JobMetrics,
@@ -58,12 +58,12 @@ impl Executor {
         }
     }
 
-    /// This worker's name.
+    /// Returns this worker's name.
     pub(crate) fn instance(&self) -> &InstanceId {
         &self.instance
     }
 
-    /// The counters of jobs.
+    /// Returns the counters of jobs.
     pub(crate) fn metrics(&self) -> &JobMetrics {
         &self.metrics
     }
@@ -101,7 +101,7 @@ impl Executor {
         self.try_once(job, Source::Canary).await
     }
 
-    /// Runs a job; if its sandbox fails in a way that another may not, once more.
+    /// Runs a job. If its sandbox fails in a way that another may not, retries once.
     async fn try_twice(&self, job: &Job, class: JobClass) -> Result<Outcome> {
         let source = match class {
             JobClass::Interactive => Source::Pool,
@@ -228,7 +228,7 @@ struct Attempt<'a> {
     queued: Duration,
 }
 
-/// The runs of a job whose container has nothing more to say.
+/// The runs of a job whose container has sent its last frame.
 struct Ran<'a> {
     judge: Judge<'a>,
     /// The time until the job had its sandbox.
@@ -236,7 +236,7 @@ struct Ran<'a> {
 }
 
 impl Attempt<'_> {
-    /// The message that hands the job to PID 1. Its budget is the time that is left now.
+    /// Returns the message that hands the job to PID 1. Its budget is the time that is left now.
     ///
     /// # Errors
     /// None is left.
@@ -267,9 +267,9 @@ impl Attempt<'_> {
     }
 }
 
-/// The report of a container that ended before its verdict. If the kernel killed PID 1 along with a
-/// program that took much memory fast, that is a memory verdict all the same. Every other such end
-/// is a failure of Warren's.
+/// Returns the report of a container that ended before its verdict. If the kernel killed PID 1
+/// along with a program that took much memory fast, that is still a memory verdict. Every other
+/// such end is a failure of Warren's.
 async fn post_mortem(error: Error, handle: &dyn Handle) -> Result<RunReport> {
     let Error::ContainerDied(_) = error else {
         return Err(error);
@@ -287,7 +287,7 @@ async fn post_mortem(error: Error, handle: &dyn Handle) -> Result<RunReport> {
     }
 }
 
-/// Whether another container may succeed.
+/// Returns whether another container may succeed.
 fn is_worth_retrying(error: &Error) -> bool {
     !matches!(
         error,

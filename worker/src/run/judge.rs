@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The signal that ends a program at a limit.
 pub(super) const SIGKILL: i32 = 9;
 
-/// A judge of one job's runs, and what it knows of them so far.
+/// A judge of one job's runs, with the reports that it has seen so far.
 pub(crate) struct Judge<'a> {
     submission: &'a Submission,
     main: Main,
@@ -33,7 +33,7 @@ enum Main {
 }
 
 impl<'a> Judge<'a> {
-    /// A judge that knows nothing yet.
+    /// Creates a judge that has seen no report yet.
     pub(crate) fn new(submission: &'a Submission) -> Self {
         Self {
             submission,
@@ -78,8 +78,7 @@ impl<'a> Judge<'a> {
 
     /// Returns the verdicts. Cases that were not reported count as not run.
     ///
-    /// # Errors
-    /// The job's deadline cut off the main run: a verdict on it would not be honest.
+    /// The job's deadline cut off the main run, so a verdict on it would not be honest.
     pub(crate) fn finish(mut self) -> Result<(Option<Run>, Vec<CaseResult>)> {
         let main = match self.main {
             Main::Unasked => None,
@@ -92,7 +91,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The verdict on one run.
+/// Makes the verdict on one run.
 fn verdict_on_run(report: RunReport) -> Run {
     let (status, exit) = match report.ending {
         Ending::Ended(Exit::Status(0)) => (Status::Completed, Exit::Status(0)),
@@ -117,7 +116,7 @@ fn verdict_on_run(report: RunReport) -> Run {
     }
 }
 
-/// The verdict on a test case and on its run.
+/// Makes the verdict on a test case and on its run.
 fn verdict_on_case(case: &TestCase, compare: Compare, report: RunReport) -> CaseResult {
     let first_difference = match report.ending {
         Ending::Ended(Exit::Status(0)) => {
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_failure_is_the_last_run_if_the_caller_wants_it_so() {
+    fn after_the_first_failure_nothing_runs_if_the_caller_asks_for_that() {
         let given = submission(json!({"testCases": cases(), "stopOnFailure": true}));
         let mut judge = Judge::new(&given);
         assert_eq!(judge.next(printed("1", 0)), Next::Run);
@@ -216,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_main_run_that_was_cut_off_has_no_verdict() {
+    fn a_main_run_that_was_cut_off_gets_no_verdict() {
         let submission = submission(json!({"input": "", "testCases": cases()}));
         let mut judge = Judge::new(&submission);
         judge.next(None);
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_replaced_and_nul_is_kept() {
+    fn bytes_that_are_not_text_are_replaced_and_nul_is_kept() {
         assert_eq!(
             verdict_on_run(report(Ending::Ended(Exit::Status(0)), b"a\xffb\0", b""))
                 .stdout

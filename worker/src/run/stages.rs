@@ -5,13 +5,13 @@ use warren_protocol::job::Job;
 
 use crate::sandbox::{Next, Source};
 
-/// The spans of one job. A canary has none, since no caller has a trace of it.
+/// The spans of one job. A canary has none, since no caller traces it.
 pub(crate) struct Stages<'a> {
     job: Option<&'a Job>,
 }
 
 impl<'a> Stages<'a> {
-    /// The spans of `job`.
+    /// Creates the spans of `job`.
     pub(crate) fn new(job: &'a Job, source: Source) -> Self {
         Self {
             job: (source != Source::Canary).then_some(job),

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 const READY: Duration = Duration::from_secs(5);
 /// The longest time that an interpreter may take to start up and wait for its program.
 const PARK: Duration = Duration::from_secs(10);
-/// The longest time past the job's budget that its last report may be under way.
+/// The longest time past the job's budget in which its last report may arrive.
 const REPORT: Duration = Duration::from_millis(750);
 
 /// The report of one run; `None` if the job's time was over first.
@@ -131,17 +131,17 @@ impl Conversation {
         }
     }
 
-    /// The base image that the container was made from.
+    /// Returns the base image that the container was made from.
     pub(crate) fn image(&self) -> &str {
         &self.container.image
     }
 
-    /// The container's id.
+    /// Returns the container's id.
     pub(crate) fn container(&self) -> &ContainerId {
         &self.container.id
     }
 
-    /// The handle that knows how the container died.
+    /// Returns the handle that knows how the container died.
     pub(crate) fn handle(&self) -> &dyn Handle {
         self.container.handle.as_ref()
     }
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_come_whole_however_they_were_cut() {
+    fn frames_arrive_complete_however_they_were_split() {
         let frames = [
             FromRunner::Ready {
                 version: wire::VERSION,
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_refused_before_it_is_waited_for() {
+    fn bytes_that_are_no_frame_are_refused_without_waiting_for_more() {
         let mut unread = BytesMut::from(&b"hello, I am a hostile program"[..]);
         assert!(matches!(take_frame(&mut unread), Err(Error::Wire(_))));
     }

@@ -1,4 +1,4 @@
-//! Containers for jobs: kept ready in a pool, and spoken to in frames.
+//! Containers for jobs: keeps them ready in a pool, and exchanges frames with them.
 
 mod conversation;
 mod pool;

@@ -37,25 +37,25 @@ impl Activity {
         }
     }
 
-    /// The number of running jobs that a caller waits for.
+    /// Returns the number of running jobs that a caller waits for.
     #[must_use]
     pub(crate) fn running(&self) -> usize {
         self.taken.saturating_sub(self.unattended)
     }
 
-    /// The number of running unattended jobs.
+    /// Returns the number of running unattended jobs.
     #[must_use]
     pub(crate) fn unattended(&self) -> usize {
         self.unattended
     }
 
-    /// The number of free slots.
+    /// Returns the number of free slots.
     #[must_use]
     pub(crate) fn free(&self) -> usize {
         self.count.saturating_sub(self.taken)
     }
 
-    /// The time for which no caller's job has run, if none runs.
+    /// Returns the time for which no caller's job has run, if none runs.
     #[must_use]
     pub(crate) fn quiet_for(&self, now: Instant) -> Option<Duration> {
         (self.running() == 0).then(|| now.saturating_duration_since(self.quiet_since))
@@ -67,13 +67,14 @@ impl Activity {
         self.has_run
     }
 
-    /// The moment since which there has been a free slot, if there is one.
+    /// Returns the moment since which there has been a free slot, if there is one.
     #[must_use]
     pub(crate) fn roomy_since(&self) -> Option<Instant> {
         (self.taken < self.count).then_some(self.roomy_since)
     }
 
-    /// The recent average of the time that a caller's job holds its slot; `None` before the first.
+    /// Returns the recent average of the time that a caller's job holds its slot; `None` before the
+    /// first.
     #[must_use]
     pub(crate) fn service(&self) -> Option<Duration> {
         self.service
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unattended_job_is_no_disquiet() {
+    fn an_unattended_job_does_not_end_the_quiet() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut activity = Activity::new(2, start);

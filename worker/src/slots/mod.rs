@@ -59,13 +59,13 @@ impl Slots {
         }
     }
 
-    /// The number of slots.
+    /// Returns the number of slots.
     #[must_use]
     pub(crate) fn count(&self) -> NonZeroU16 {
         self.count
     }
 
-    /// The number of slots that are free now.
+    /// Returns the number of slots that are free now.
     #[must_use]
     pub(crate) fn free(&self) -> usize {
         self.free.available_permits()
@@ -186,7 +186,7 @@ impl Drop for PublishWhenDropped<'_> {
 }
 
 impl Slot {
-    /// A token that is cancelled once another job needs this slot, if it was only lent.
+    /// Returns a token that is cancelled once another job needs this slot, if it was only lent.
     #[must_use]
     pub(crate) fn wanted_back(&self) -> CancellationToken {
         self.wanted_back.clone()
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_job_may_have_all_slots_and_nothing_overtakes_it() {
+    async fn one_job_may_take_all_slots_and_nothing_overtakes_it() {
         let slots = Slots::new(NonZeroU16::MIN.saturating_add(2));
         let seen = slots.activity();
         let running = slots.take().await.unwrap();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slot_that_is_due_is_waited_for_and_kept() {
+    async fn a_due_job_waits_for_its_slot_and_keeps_it() {
         let slots = Slots::new(NonZeroU16::MIN);
         let seen = slots.activity();
         let running = slots.take().await.unwrap();

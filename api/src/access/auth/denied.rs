@@ -50,7 +50,7 @@ pub(crate) enum Invalid {
 
 impl Invalid {
     /// Returns a reason for programs, and a message for people.
-    fn told(self) -> (&'static str, &'static str) {
+    fn reason_and_message(self) -> (&'static str, &'static str) {
         match self {
             Self::Ambiguous => (
                 "ambiguous",
@@ -117,7 +117,7 @@ impl Denied {
                 format!("This service wants to know who calls. {SEND}."),
             ),
             Self::Invalid(invalid) => {
-                let (reason, message) = invalid.told();
+                let (reason, message) = invalid.reason_and_message();
                 let problem = Problem::new(401, "invalid_credentials", message);
                 problem.with_details(json!({ "reason": reason }))
             }

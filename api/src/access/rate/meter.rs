@@ -109,7 +109,7 @@ impl Meter {
     }
 
     /// Writes the rest of the limit into the answer's headers.
-    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap) {
         let left = *self.0.left.lock();
         if let Some(left) = left {
             headers.insert(LIMIT, HeaderValue::from(left.limit));

@@ -192,7 +192,7 @@ fn several(
     job_id: JobId,
     room_in: &mut dyn FnMut() -> Duration,
 ) -> Problem {
-    let mut told = None;
+    let mut answer = None;
     let mut said = Vec::with_capacity(backends.len());
     for (index, (backend, error)) in backends.into_iter().enumerate() {
         let problem = if index == decisive {
@@ -204,10 +204,10 @@ fn several(
             json!({ "way": backend.as_str(), "code": problem.code, "message": problem.message }),
         );
         if index == decisive {
-            told = Some(problem);
+            answer = Some(problem);
         }
     }
-    let Some(mut problem) = told else {
+    let Some(mut problem) = answer else {
         return DispatchError::NoBackend.problem(job_id, room_in);
     };
     if problem.details.is_null() {

@@ -1,8 +1,8 @@
-//! Work on many things, a few at a time.
+//! Works on many items, a few at a time.
 
 use std::sync::Mutex;
 
-/// Does the work on each item with that many threads, and returns what came of it in their order.
+/// Does the work on each item with that many threads, and returns the results in the items' order.
 pub(crate) fn at_once<T: Sync, R: Send>(
     threads: usize,
     items: &[T],

@@ -18,7 +18,7 @@ use super::{Image, Job};
 /// More than any frame may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Removed, with everything in it, when it is dropped.
+/// A running container; dropping it removes it, with everything in it.
 pub(crate) struct Container {
     name: String,
     engine: Child,
@@ -28,7 +28,7 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Starts one and hears its first word.
+    /// Starts a container and waits for its first frame.
     pub(crate) fn start(image: Image) -> Self {
         Self::start_for(image, Duration::from_secs(600))
     }
@@ -87,26 +87,26 @@ impl Container {
         stream.flush().unwrap();
     }
 
-    /// The next frame; a missing one fails the test.
+    /// Returns the next frame; a missing one fails the test.
     pub(crate) fn next(&mut self) -> FromRunner {
         self.frames
             .recv_timeout(PATIENCE)
             .expect("the runner answers")
     }
 
-    /// Sends a job of one run and returns what became of it.
+    /// Sends a job of one run and returns its report.
     pub(crate) fn run(&mut self, job: Job) -> RunReport {
         self.send(&ToRunner::Execute(job.execute));
         self.finished()
     }
 
-    /// Has the job's interpreter wait for it.
+    /// Parks the job's interpreter.
     pub(crate) fn park(&mut self, job: &Job) {
         self.send(&ToRunner::Park(job.park()));
         assert_eq!(self.next(), FromRunner::Parked);
     }
 
-    /// The process that PID 1 has started, by its number in the container.
+    /// Returns the process that PID 1 has started, by its number in the container.
     pub(crate) fn program(&self) -> u32 {
         let script =
             "cd /proc; for p in [0-9]*; do grep -qs '^PPid:.1$' $p/status && echo $p; done; true";
@@ -129,7 +129,7 @@ impl Container {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The report that must come next.
+    /// Returns the report that must come next.
     pub(crate) fn finished(&mut self) -> RunReport {
         match self.next() {
             FromRunner::Finished(report) => report,
@@ -137,7 +137,7 @@ impl Container {
         }
     }
 
-    /// Closes the worker's end, and waits for the container to end for it.
+    /// Closes the worker's end, and waits for the container to end because of it.
     pub(crate) fn close(&mut self) -> ExitStatus {
         self.to_runner = None;
         self.wait()

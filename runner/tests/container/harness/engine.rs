@@ -1,7 +1,7 @@
 //! Makes containers as the worker's engine does, over Docker's API.
 //!
-//! Docker's command line has no word for leaving out the network altogether, which saves a third of a
-//! container's start.
+//! Docker's command line has no option to leave out the network altogether, which saves a third of
+//! a container's start.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -14,19 +14,19 @@ const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
 const MEMORY: u64 = 256 << 20;
 
-/// The particulars of one container.
+/// The settings of one container.
 pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
     pub(super) image: &'a str,
     pub(super) command: &'a [&'a str],
     /// `HOST:CONTAINER:ro`.
     pub(super) binds: &'a [String],
-    /// Further places that can be written, beside the scratch directory.
+    /// Further writable paths, besides the scratch directory.
     pub(super) writable: &'a [&'a str],
 }
 
-/// Makes one, which removes itself when it ends, and returns the command that starts it and takes
-/// part in its standard streams.
+/// Creates a container that removes itself when it ends. Returns the command that starts it and
+/// attaches to its standard streams.
 pub(super) fn create(wanted: &Wanted<'_>) -> Command {
     let body = configuration(wanted).to_string();
     let request = format!(

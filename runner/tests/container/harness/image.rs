@@ -10,10 +10,10 @@ pub(crate) enum Image {
 }
 
 impl Image {
-    /// Its name: what the configuration says, else the first of the usual ones that is here.
+    /// Returns its name: the configured one, else the first of the usual ones that is present.
     ///
     /// # Panics
-    /// If none is here.
+    /// If none is present.
     pub(crate) fn name(self) -> String {
         let (variable, usual) = match self {
             Self::Python => (

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use warren_runner::wire::{Command, Execute, Pace, Park, Start};
 
-/// A job with the limits of the contract, but for those of time: a busy machine has to get to its end.
-/// Tests of a limit of time set their own.
+/// A job with the contract's limits, except those of time: a busy machine has to finish it. Tests
+/// of a time limit set their own.
 #[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) execute: Execute,
@@ -52,7 +52,7 @@ impl Job {
         self
     }
 
-    /// As many runs, each without input.
+    /// Sets the number of runs, each without input.
     pub(crate) fn times(mut self, runs: usize) -> Self {
         self.execute.inputs = vec![Vec::new(); runs];
         self
@@ -63,13 +63,13 @@ impl Job {
         self
     }
 
-    /// Each run but the first waits for the worker's word.
+    /// Makes each run but the first wait for the worker's `Continue`.
     pub(crate) fn stepwise(mut self) -> Self {
         self.execute.pace = Pace::Stepwise;
         self
     }
 
-    /// Its interpreter, ahead of it.
+    /// Returns the request to park its interpreter.
     pub(crate) fn park(&self) -> Park {
         Park {
             command: self.execute.command.clone(),

@@ -12,7 +12,7 @@ static FREED: Condvar = Condvar::new();
 pub(crate) struct Permit(());
 
 impl Permit {
-    /// Waits for one.
+    /// Waits for a permit.
     pub(crate) fn take() -> Self {
         let full = |taken: &mut usize| *taken >= PERMITS;
         let mut taken = FREED

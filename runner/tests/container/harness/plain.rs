@@ -11,7 +11,8 @@ use super::Image;
 use super::engine::{Wanted, create};
 use super::permits::Permit;
 
-/// After this long the programs of one container are killed, and are missed in what it shows.
+/// The seconds after which the programs of one container are killed; the results of the rest are
+/// missing then.
 const PATIENCE_S: u32 = 120;
 
 /// A program to be run plainly.
@@ -25,7 +26,7 @@ pub(crate) struct Plain<'a> {
 /// A program as seen from outside.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// As a shell says it: a signal is 128 and its number.
+    /// Its exit status as a shell reports it: for a signal, 128 plus its number.
     pub(crate) exit: i32,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
@@ -73,14 +74,14 @@ pub(crate) fn run_plainly(image: Image, programs: &[Plain<'_>]) -> Vec<Seen> {
     seen
 }
 
-/// For any POSIX shell.
+/// Makes the script, for any POSIX shell.
 fn script(programs: &[Plain<'_>]) -> String {
     let mut script = format!("( sleep {PATIENCE_S}; kill -9 -1 ) &\ncd /tmp\n");
     for program in programs {
         let (code, input) = (escaped(program.code), escaped(program.input));
         let (file_name, command) = (program.file_name, program.command.join(" "));
         // A fourth descriptor, closed to the program itself, carries its errors past the pipe of
-        // its output. What the shell has to say of a killed program is said outside of both.
+        // its output. The shell's own message about a killed program goes to neither.
         write!(
             script,
             "find /tmp -mindepth 1 -delete\n\
@@ -97,7 +98,7 @@ fn script(programs: &[Plain<'_>]) -> String {
     script
 }
 
-/// For `printf`, whose escapes can stand for every byte.
+/// Escapes the bytes for `printf`, whose escapes can stand for every byte.
 fn escaped(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "\\{byte:03o}").unwrap();

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// Those of a folder with that extension, in the order of their names; those whose path contains
-/// what the variable `narrowed_by` says, if it is set.
+/// Returns the programs of a folder with that extension, in the order of their names. If the
+/// environment variable named by `narrowed_by` is set, only those whose path contains its value.
 pub(crate) fn programs(folder: &str, extension: &str, narrowed_by: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../tests/corpus")

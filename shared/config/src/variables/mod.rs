@@ -28,12 +28,13 @@ pub static VARIABLES: [Group; 12] = [
     others::DEVELOPMENT,
 ];
 
-/// Every variable.
+/// Returns every variable.
 pub fn all() -> impl Iterator<Item = &'static Variable> {
     VARIABLES.iter().flat_map(|group| group.variables)
 }
 
-/// The entry that describes the variable of this name; a single variable comes before a family.
+/// Returns the entry that describes the variable of this name; a single variable comes before a
+/// family.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Variable> {
     let mut described = all().filter(|variable| variable.describes(name));

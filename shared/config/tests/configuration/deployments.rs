@@ -185,7 +185,7 @@ fn exceptions_are_of_listed_variables() {
     }
 }
 
-/// The names that a deployment has to pass on to a program of this role.
+/// Returns the names that a deployment has to pass on to a program of this role.
 fn expected(role: Reader, exceptions: &[Exception]) -> Vec<String> {
     let excepted = |variable: &&Variable| {
         let mut matching = exceptions.iter();
@@ -200,7 +200,7 @@ fn expected(role: Reader, exceptions: &[Exception]) -> Vec<String> {
     names
 }
 
-/// The variable, or the members of its family: one for each built-in language.
+/// Returns the variable, or the members of its family: one for each built-in language.
 fn members(variable: &Variable) -> Vec<String> {
     let Some(prefix) = variable.family() else {
         return vec![variable.name.to_owned()];
@@ -216,7 +216,7 @@ fn members(variable: &Variable) -> Vec<String> {
     members
 }
 
-/// The `environment:` of a service: names and raw values.
+/// Returns the `environment:` of a service: names and raw values.
 fn environment<'a>(compose: &'a str, service: &str) -> BTreeMap<&'a str, &'a str> {
     let head = format!("\n  {service}:\n");
     let (_, rest) = compose.split_once(&head).unwrap();
@@ -232,7 +232,7 @@ fn environment<'a>(compose: &'a str, service: &str) -> BTreeMap<&'a str, &'a str
         .collect()
 }
 
-/// The names in the data of a `ConfigMap`, those in comments included.
+/// Returns the names in the data of a `ConfigMap`, those in comments included.
 fn config_map<'a>(config: &'a str, name: &str) -> BTreeSet<&'a str> {
     let head = format!("metadata: {{ name: {name},");
     let (_, rest) = config.split_once(&head).unwrap();

@@ -48,7 +48,7 @@ fn hold(file: &str, expected: &str) {
     );
 }
 
-/// The list as Markdown.
+/// Returns the list as Markdown.
 fn tables() -> String {
     let mut text = String::new();
     for group in &VARIABLES {
@@ -90,7 +90,7 @@ fn default(variable: &Variable) -> String {
     }
 }
 
-/// The list as a file `.env`. What docker-compose requires is set, all else is a comment.
+/// Returns the list as a file `.env`. What docker-compose requires is set, all else is a comment.
 fn example() -> String {
     let mut text = "\
         # Warren's environment. `make .env` copies this file to .env and fills in the two empty values that\n\

@@ -13,12 +13,12 @@ mod sources;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The path of a file of the project.
+/// Returns the path of a file of the project.
 fn path(of: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(of)
 }
 
-/// The text of a file of the project.
+/// Returns the text of a file of the project.
 fn read(file: &str) -> String {
     fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }

@@ -21,7 +21,7 @@ const PROGRAMS: [&str; 6] = [
     "bench/src",
     "runner/src",
 ];
-/// What else names variables.
+/// Other files that name variables.
 const OTHERS: [&str; 10] = [
     "tests",
     "runner/tests",
@@ -34,7 +34,7 @@ const OTHERS: [&str; 10] = [
     "docker-compose.yml",
     ".env.example",
 ];
-/// Beginnings of constants that are no variables of a running program: cargo's of a build,
+/// Prefixes of constants that are no variables of a running program: cargo's of a build,
 /// libseccomp's, the runner's binary (which the worker's build script passes on), and a misspelling
 /// that a test uses.
 const CONSTANTS: [&str; 4] = ["CARGO_", "SCMP_", "WARREN_RUNNER_BINARY", "WARREN_WAITMS"];
@@ -69,7 +69,7 @@ fn nothing_names_a_variable_that_does_not_exist() {
     for (file, text) in texts(&OTHERS) {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         for name in words.filter(|word| word.starts_with("WARREN_") && is_upper(word)) {
-            // A beginning of names, as in `WARREN_OIDC_…`.
+            // A prefix of names, as in `WARREN_OIDC_…`.
             let beginning = variables::all().any(|one| one.name.starts_with(name));
             let known = variables::find(name).is_some() || (name.ends_with('_') && beginning);
             let constant = CONSTANTS.contains(&name);
@@ -109,7 +109,7 @@ fn every_listed_variable_is_read() {
     }
 }
 
-/// The texts of all sources in these places, by path.
+/// Returns the texts of all sources in these places, by path.
 fn texts(places: &[&str]) -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
     for place in places {
@@ -131,12 +131,12 @@ fn gather(place: &str, texts: &mut BTreeMap<String, String>) {
             gather(inner.to_str().unwrap(), texts);
         }
     } else if let Ok(text) = fs::read_to_string(&whole) {
-        // What is no text, such as a picture, names no variable.
+        // A file that is not text, such as a picture, names no variable.
         texts.insert(place.to_owned(), text);
     }
 }
 
-/// The string literals without a space in a Rust source.
+/// Returns the string literals without a space in a Rust source.
 fn literals(text: &str) -> impl Iterator<Item = &str> {
     text.split('"').filter(|part| !part.is_empty())
 }

@@ -114,7 +114,8 @@ impl<'a> JavaScriptLexer<'a> {
         }
     }
 
-    /// The text of a template literal, from after its backtick or after the `}` of code in it.
+    /// Reads the text of a template literal, from after its backtick or after the `}` of code in
+    /// it.
     fn template(&mut self, start: usize) {
         let whole = self.cursor.since(start) == "`";
         loop {

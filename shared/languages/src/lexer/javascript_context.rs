@@ -62,11 +62,11 @@ struct OpenBracket {
 struct Pending {
     bracket: Bracket,
     then: Expect,
-    /// How many brackets were open.
+    /// The number of brackets that were open.
     depth: usize,
 }
 
-/// How a `)` or `}` is to be read.
+/// The meaning of a `)` or `}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// It ends a group.
@@ -77,11 +77,11 @@ pub(super) enum Closed {
     Other,
 }
 
-/// Where in the program the lexer is.
+/// The lexer's position in the program's grammar.
 #[derive(Debug)]
 pub(super) struct Context {
     expect: Expect,
-    /// What was expected before the last token.
+    /// The expectation before the last token.
     before: Expect,
     frames: Vec<OpenBracket>,
     pending: Vec<Pending>,
@@ -90,7 +90,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// At the start of a program.
+    /// Starts at the beginning of a program.
     pub(super) fn new() -> Self {
         Self {
             expect: Expect::Statement,
@@ -106,7 +106,7 @@ impl Context {
         }
     }
 
-    /// Whether a `/` here begins a regular expression.
+    /// Returns whether a `/` here begins a regular expression.
     pub(super) fn takes_regex(&self) -> bool {
         !matches!(
             self.expect,
@@ -114,13 +114,13 @@ impl Context {
         )
     }
 
-    /// A string, number, regular expression or template literal has ended.
+    /// Records the end of a string, number, regular expression or template literal.
     pub(super) fn operand(&mut self) {
         self.set(Expect::Operator);
     }
 
-    /// A name or keyword, and the token before it. Whether it names a function or class that is
-    /// being defined.
+    /// Records a name or keyword, given the token before it. Returns whether it names a function or
+    /// class that is being defined.
     pub(super) fn name(&mut self, name: &str, previous: &str) -> bool {
         if matches!(previous, "." | "?.") || self.is_key(previous) {
             self.set(Expect::Operator);
@@ -170,7 +170,7 @@ impl Context {
         defined
     }
 
-    /// An operator or separator that is no bracket; `fresh` if it is the first of its line.
+    /// Records an operator or separator that is no bracket; `fresh` if it is the first of its line.
     pub(super) fn punct(&mut self, text: &str, fresh: bool) {
         let bracket = self.bracket();
         let ternaries = self.frames.last_mut().map(|frame| &mut frame.ternaries);
@@ -196,7 +196,7 @@ impl Context {
         self.set(next);
     }
 
-    /// A `(` or `[`.
+    /// Records a `(` or `[`.
     pub(super) fn open(&mut self, opener: u8, index: usize) {
         let (bracket, then) = match (opener, self.expect) {
             (b'[', _) => (Bracket::Square, Expect::Operator),
@@ -207,8 +207,8 @@ impl Context {
         self.push(bracket, then, index);
     }
 
-    /// A `{`, and the token before it. If it begins the body of a method, the index of the `(`
-    /// of its parameters.
+    /// Records a `{`, given the token before it. If it begins the body of a method, returns the
+    /// index of the `(` of its parameters.
     pub(super) fn open_brace(&mut self, previous: &str, index: usize) -> Option<usize> {
         let depth = self.frames.len();
         let (bracket, then, method) = match self.expect {
@@ -229,12 +229,12 @@ impl Context {
         method
     }
 
-    /// A `${`.
+    /// Records a `${`.
     pub(super) fn open_template(&mut self, index: usize) {
         self.push(Bracket::Template, Expect::Operator, index);
     }
 
-    /// A `)`, `]` or `}`. One that does not fit what is open is passed over.
+    /// Records a `)`, `]` or `}`. Ignores one that does not match what is open.
     pub(super) fn close(&mut self, closer: u8) -> Closed {
         let fits = self.frames.pop_if(|frame| match frame.bracket {
             Bracket::Root => false,
@@ -289,7 +289,7 @@ impl Context {
         matches!(self.bracket(), Bracket::Object | Bracket::Class)
     }
 
-    /// Whether a name after that token is a property's key, even if it is a keyword.
+    /// Returns whether a name after that token is a property's key, even if it is a keyword.
     fn is_key(&self, previous: &str) -> bool {
         self.holds_keys()
             && matches!(

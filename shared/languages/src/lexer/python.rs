@@ -99,7 +99,7 @@ impl<'a> PythonLexer<'a> {
         }
     }
 
-    /// A name, or a string with a prefix.
+    /// Reads a name, or a string with a prefix.
     fn name(&mut self, start: usize) {
         self.cursor.skip_while(in_name);
         let source = self.cursor.since(start);
@@ -115,7 +115,7 @@ impl<'a> PythonLexer<'a> {
         self.tokens.push(Token::name(span, text, defines));
     }
 
-    /// A string from its quotes on; its prefix, if it has one, is read.
+    /// Reads a string from its quotes on; its prefix, if it has one, has been read.
     fn string(&mut self, start: usize) {
         let prefix = self.cursor.since(start);
         let holds_code = prefix.contains(['f', 'F', 't', 'T']);
@@ -154,7 +154,7 @@ impl<'a> PythonLexer<'a> {
         }
     }
 
-    /// The same, but that braces keep their meaning: `\{` is a backslash and a field.
+    /// Does the same, except that braces keep their meaning: `\{` is a backslash and a field.
     fn escaped_but_braces(&mut self) {
         if matches!(self.cursor.ahead(1), Some(b'{' | b'}')) {
             self.cursor.bump();
@@ -163,8 +163,8 @@ impl<'a> PythonLexer<'a> {
         }
     }
 
-    /// The text of an f-string, from after its opening quotes or after the `}` of code in it, up
-    /// to the next code or its end.
+    /// Reads the text of an f-string, from after its opening quotes or after the `}` of code in it,
+    /// up to the next code or its end.
     fn pieces(&mut self, start: usize, quotes: Quotes) {
         while let Some(c) = self.cursor.char() {
             match c {
@@ -186,7 +186,7 @@ impl<'a> PythonLexer<'a> {
         self.push(Kind::Piece, start);
     }
 
-    /// The format of a field, from its `:` or from after the `}` of a field in it.
+    /// Reads the format of a field, from its `:` or from after the `}` of a field in it.
     fn format(&mut self, start: usize) {
         let Some(&Frame::Field(quotes)) = self.frames.last() else {
             return;
@@ -246,7 +246,7 @@ impl<'a> PythonLexer<'a> {
         self.push(Kind::Punct, start);
     }
 
-    /// A closing bracket. One that does not fit what is open is passed over.
+    /// Reads a closing bracket. Ignores one that does not match what is open.
     fn close(&mut self, start: usize, c: char) {
         let fits = self.frames.pop_if(|frame| match frame {
             Frame::Group | Frame::Bracket(b'(') => c == ')',
@@ -278,8 +278,8 @@ impl<'a> PythonLexer<'a> {
     }
 }
 
-/// The name as Python looks it up, if that is plain ASCII; else as it is written, as rules for
-/// other names would have to.
+/// Returns the name as Python looks it up, if that is plain ASCII; else as it is written, as rules
+/// for other names would have to.
 fn normalised(name: &str) -> Cow<'_, str> {
     if name.is_ascii() {
         return Cow::Borrowed(name);
@@ -311,7 +311,8 @@ fn is_prefix(text: &str) -> bool {
         )
 }
 
-/// The words after which a `(` does not call. Not the soft keywords, which are names too.
+/// Returns whether a `(` after this word does not call. Soft keywords are not among these words,
+/// because they are names too.
 fn is_keyword(text: &str) -> bool {
     matches!(
         text,

@@ -77,7 +77,7 @@ fn an_operators_file_replaces_the_embedded_one() {
 }
 
 #[test]
-fn each_fault_is_told_with_its_place_and_what_would_be_right() {
+fn each_fault_is_reported_with_its_place_and_its_remedy() {
     for (what, by, told) in [
         (
             "name = \"lua\"",
@@ -208,13 +208,13 @@ fn each_fault_is_told_with_its_place_and_what_would_be_right() {
             .to_string();
         assert!(
             error.contains(told),
-            "{by:?} is told as {error:?}, not as {told:?}"
+            "{by:?} is reported as {error:?}, not as {told:?}"
         );
     }
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
+fn all_faults_are_reported_together() {
     let bad = GOOD
         .replace("lua:5.4", "")
         .replace("node:20", "")

@@ -15,8 +15,8 @@ const MAX_CODE: usize = 10 * 1024;
 /// The most time the check of the largest code may take, in any build.
 const MAX_TIME: Duration = Duration::from_millis(10);
 
-/// What hostile texts repeat: what nests, what is left open, what looks far ahead, what is long,
-/// what violates.
+/// The units that hostile texts repeat: some nest, some are left open, some look far ahead, some
+/// are long, some violate rules.
 #[rustfmt::skip]
 const UNITS: &[&str] = &[
     // Nesting.
@@ -160,12 +160,13 @@ const UNITS: &[&str] = &[
 
 const LANGUAGES: &[&str] = &["javascript", "python"];
 
-/// The unit over and over, `len` bytes of it or little less.
+/// Repeats the unit, for `len` bytes or slightly less.
 fn repeated(unit: &str, len: usize) -> String {
     unit.repeat(len / unit.len())
 }
 
-/// What a check takes of this thread's CPU time: other work of the machine is not its fault.
+/// Returns the CPU time of this thread that a check takes. Other work of the machine does not
+/// count.
 fn time(language: &Language, code: &str) -> Duration {
     let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
     let start = now();
@@ -173,8 +174,8 @@ fn time(language: &Language, code: &str) -> Duration {
     now() - start
 }
 
-/// The time of a check, the quickest of several unless one is quicker than `most`. Even CPU time
-/// is dearer while others press on the caches.
+/// Returns the time of a check, the quickest of several unless one is quicker than `most`. Even CPU
+/// time is longer while others compete for the caches.
 fn quickest(language: &Language, code: &str, most: Duration) -> Duration {
     let mut best = time(language, code);
     for _ in 0..5 {
@@ -248,7 +249,7 @@ fn no_depth_exhausts_the_stack() {
 }
 
 #[test]
-fn of_many_violations_the_first_are_told() {
+fn only_the_first_of_many_violations_are_reported() {
     let embedded = Languages::embedded();
     let violations = embedded
         .get("python")

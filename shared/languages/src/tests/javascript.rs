@@ -5,7 +5,7 @@ use super::{accepted, found, refused};
 const JS: &str = "javascript";
 
 #[test]
-fn places_are_told_by_line_and_column() {
+fn places_are_reported_by_line_and_column() {
     let code = "const a = 1;\n  eval(a);\r\nconst f = require('fs'); // ä\n\"äöü\"; process.exit(1);\r\tsetTimeout(f)";
     assert_eq!(
         found(JS, code),

@@ -13,7 +13,7 @@ use crate::Languages;
 /// Marks in a test's code where a violation is expected. It is not part of the code itself.
 const MARK: char = '¦';
 
-/// A program is refused for that rule at each mark, and for nothing else.
+/// Asserts that a program is refused for that rule at each mark, and for nothing else.
 #[track_caller]
 fn refused(language: &str, rule: &str, marked: &str) {
     let (code, places) = unmarked(marked);
@@ -25,13 +25,13 @@ fn refused(language: &str, rule: &str, marked: &str) {
     assert_eq!(found(language, &code), expected, "in {marked:?}");
 }
 
-/// A program is accepted.
+/// Asserts that a program is accepted.
 #[track_caller]
 fn accepted(language: &str, code: &str) {
     assert_eq!(found(language, code), [], "in {code:?}");
 }
 
-/// Each violation's rule, line and column.
+/// Returns each violation's rule, line and column.
 fn found(language: &str, code: &str) -> Vec<(String, usize, usize)> {
     Languages::embedded()
         .get(language)
@@ -42,7 +42,7 @@ fn found(language: &str, code: &str) -> Vec<(String, usize, usize)> {
         .collect()
 }
 
-/// The code without its marks, and the line and column of each.
+/// Returns the code without its marks, and the line and column of each.
 fn unmarked(marked: &str) -> (String, Vec<(usize, usize)>) {
     let mut code = String::new();
     let mut places = Vec::new();

@@ -16,7 +16,7 @@ fn both_languages_of_the_contract_park() {
 }
 
 #[test]
-fn pythons_with_an_encoding_other_than_utf_8_are_not_read_through_the_gate() {
+fn a_parked_interpreter_cannot_read_python_in_an_encoding_other_than_utf_8() {
     for encoding in [
         "latin-1",
         "latin1",
@@ -74,7 +74,7 @@ fn pythons_with_an_encoding_other_than_utf_8_are_not_read_through_the_gate() {
 }
 
 #[test]
-fn any_other_python_is() {
+fn a_parked_interpreter_can_read_any_other_python() {
     for code in [
         "",
         "print(1)\n",
@@ -105,7 +105,7 @@ fn any_other_python_is() {
 }
 
 #[test]
-fn what_cannot_be_is_told() {
+fn unusable_park_settings_are_reported() {
     let stanza = |parking: &str| {
         let text = format!(
             "[[language]]\nname = \"lua\"\nfile_name = \"main.lua\"\ncommand = [\"lua\", \"main.lua\"]\nimage = \"lua\"\nsyntax = \"none\"\n{parking}"

@@ -46,7 +46,7 @@ fn quotes_and_line_ends_stay_for_patterns_to_see() {
 }
 
 #[test]
-fn the_place_is_that_of_the_first_group() {
+fn the_reported_place_is_that_of_the_first_group() {
     assert_eq!(
         check("none", r"(?:^|[^.\w])(go)\(", "go(a.go(ago(go(x)))"),
         [(1, 1), (1, 13)]

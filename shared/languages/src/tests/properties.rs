@@ -95,7 +95,7 @@ fn languages() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["javascript", "python"])
 }
 
-/// Every violation is where some character of the code is.
+/// Asserts that every violation is at a character of the code.
 fn assert_places_are_in(language: &Language, code: &str) {
     let text = code.replace("\r\n", "\n").replace('\r', "\n");
     let lines: Vec<usize> = text.split('\n').map(|line| line.chars().count()).collect();
@@ -111,8 +111,8 @@ fn assert_places_are_in(language: &Language, code: &str) {
     }
 }
 
-/// Tokens are in order, apart, and what they say of their place is so; what the mask leaves is as
-/// long as the code and has its lines.
+/// Asserts that tokens are in order, do not overlap, and have the places that they claim. The mask
+/// must have the code's length and its lines.
 fn assert_tokens_fit(syntax: Syntax, code: &str) {
     let tokens = lex(syntax, code);
     let mut at = 0;
@@ -176,7 +176,7 @@ proptest! {
     }
 
     #[test]
-    fn what_follows_a_comment_or_string_is_code(text in snippets()) {
+    fn code_after_a_comment_or_string_is_code(text in snippets()) {
         let plain = text.replace(['\n', '\r', '\u{2028}', '\u{2029}', '\\', '\'', '"', '`'], "");
         for before in [format!("// {plain}\n"), format!("'{plain}';\n"), format!("x = `{}`;\n", plain.replace('$', ""))] {
             let found = found("javascript", &format!("{before}eval(1)"));

@@ -5,7 +5,7 @@ use super::{accepted, found, refused};
 const PY: &str = "python";
 
 #[test]
-fn places_are_told_by_line_and_column() {
+fn places_are_reported_by_line_and_column() {
     let code = "import os\nx = 'ä'; open(x)\r\nif x:\r\timport a, sys\n\tf'{exit()}'";
     assert_eq!(
         found(PY, code),

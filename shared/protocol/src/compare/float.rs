@@ -44,7 +44,7 @@ impl Tolerance {
 }
 
 impl Default for Tolerance {
-    /// One in a million, as is usual among online judges.
+    /// Returns one in a million, as is usual among online judges.
     fn default() -> Self {
         Self(1e-6)
     }

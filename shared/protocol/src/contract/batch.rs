@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_taken_with_one_and_with_the_most() {
+    fn a_batch_may_have_one_submission_and_the_most() {
         for count in [1, MAX_BATCH] {
             let batch = BatchRequest::from_json(of(count).as_bytes());
             assert!(batch.is_ok_and(|batch| batch.submissions.len() == count));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_told_with_its_place() {
+    fn each_fault_is_reported_with_its_place() {
         for body in [
             "[]",
             "{}",

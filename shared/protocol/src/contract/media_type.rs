@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_told_by_its_media_type() {
+    fn json_is_recognised_by_its_media_type() {
         for good in [
             None,
             Some("application/json"),

@@ -160,13 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_request_is_taken() {
+    fn the_smallest_request_is_accepted() {
         let request = ExecuteRequest::from_json(br#"{"language":"python","code":"1"}"#);
         assert!(request.is_ok_and(|r| r.input.is_none() && r.test_cases.is_empty()));
     }
 
     #[test]
-    fn each_fault_of_shape_is_told_with_its_place() {
+    fn each_fault_of_shape_is_reported_with_its_place() {
         assert_eq!(refused("{").code(), "invalid_json");
         assert_eq!(refused("").code(), "invalid_json");
         assert_eq!(

@@ -40,7 +40,7 @@ impl Default for Callbacks {
 }
 
 impl Callbacks {
-    /// Queues one, if there is room.
+    /// Queues a callback, if there is room.
     pub(super) fn queue(&self, callback: Callback) -> Result<(), QueueError> {
         let permit = Arc::clone(&self.permits)
             .try_acquire_owned()
@@ -69,7 +69,7 @@ impl Callbacks {
     }
 }
 
-/// Callbacks to post, at most `prefetch` of them unsettled.
+/// Returns a stream of callbacks to post, at most `prefetch` of them unsettled.
 pub(super) fn stream(
     callbacks: &Arc<Callbacks>,
     prefetch: Prefetch,
@@ -108,7 +108,7 @@ pub(super) fn stream(
     receiver
 }
 
-/// A callback that was taken. Dropped unsettled, it is delivered again.
+/// A callback that was taken. Dropping it unsettled has it delivered again.
 struct MemoryCallback {
     callbacks: Arc<Callbacks>,
     queued: Option<QueuedCallback>,
@@ -120,7 +120,7 @@ struct MemoryCallback {
 impl MemoryCallback {
     fn put_later(&self, queued: QueuedCallback, after: Duration) {
         let callbacks = Arc::clone(&self.callbacks);
-        // No more at a time than there are permits.
+        // Bounded by the number of permits.
         self.runtime.spawn(async move {
             tokio::time::sleep(after).await;
             callbacks.put(queued);

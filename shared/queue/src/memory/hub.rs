@@ -26,7 +26,7 @@ pub(super) struct Tag(u64);
 
 pub(super) struct Hub {
     capacity: usize,
-    /// One for all workers: what is in it reaches each of them.
+    /// One register for all workers: a cancellation in it reaches each of them.
     pub(super) cancellations: Arc<Cancellations>,
     pub(super) callbacks: Arc<Callbacks>,
     state: Mutex<State>,
@@ -57,7 +57,7 @@ struct Queued {
     delivered: bool,
 }
 
-/// How a held job comes back.
+/// The reason for which a held job comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Return {
     /// Its worker gives it to another.
@@ -79,7 +79,7 @@ pub(super) struct TakenJob {
     pub(super) reply_to: Option<HandleId>,
 }
 
-/// Counts as a consumer until it is dropped.
+/// A guard that counts as a consumer until it is dropped.
 pub(super) struct Consumer(Arc<Hub>);
 
 impl Drop for Consumer {
@@ -103,12 +103,12 @@ impl Hub {
         }
     }
 
-    /// The live workers.
+    /// Returns the live workers.
     pub(super) fn workers(&self) -> &WorkerRegistry {
         &self.workers
     }
 
-    /// The bus of job events.
+    /// Returns the bus of job events.
     pub(super) fn events(&self) -> &EventBus {
         &self.events
     }
@@ -120,7 +120,7 @@ impl Hub {
         id
     }
 
-    /// The handle is gone: what it held goes back, what is meant for it stays unclaimed.
+    /// Removes a handle: jobs that it held go back, replies for it stay unclaimed.
     pub(super) fn detach(&self, id: HandleId) {
         let tags: Vec<Tag> = {
             let mut state = self.lock();
@@ -138,7 +138,7 @@ impl Hub {
         Consumer(Arc::clone(self))
     }
 
-    /// How it is, for who asked at that time.
+    /// Reports the state of the queue to a caller that asked at that time.
     pub(super) fn status(&self, asked: Instant) -> QueueStatus {
         let state = self.lock();
         let count = |class| u32::try_from(state.waiting(class)).unwrap_or(u32::MAX);
@@ -190,7 +190,7 @@ impl Hub {
         Ok(())
     }
 
-    /// The next job of that class, held by `by` until it is settled.
+    /// Waits for the next job of that class, held by `by` until it is settled.
     pub(super) async fn take(&self, class: JobClass, by: HandleId) -> TakenJob {
         loop {
             let notified = self.waits(class).notified();
@@ -233,12 +233,12 @@ impl Hub {
         self.lock().held.contains_key(&tag)
     }
 
-    /// The job is done with.
+    /// Forgets a job that is settled.
     pub(super) fn forget(&self, tag: Tag) {
         self.lock().held.remove(&tag);
     }
 
-    /// The deadline of a job that was taken passed before it could be run.
+    /// Puts a job aside that was taken and whose deadline passed before it could be run.
     pub(super) fn expire(&self, tag: Tag) {
         let mut state = self.lock();
         if let Some(HeldJob { queued, .. }) = state.held.remove(&tag) {
@@ -255,8 +255,8 @@ impl Hub {
         }
     }
 
-    /// The job goes back to where it came from, unless it was tried often enough. `false` if it
-    /// went back already.
+    /// Gives the job back to where it came from, unless it was tried often enough. Returns `false`
+    /// if it went back already.
     pub(super) fn give_back(&self, tag: Tag, how: Return) -> bool {
         let mut state = self.lock();
         let Some(HeldJob { mut queued, .. }) = state.held.remove(&tag) else {
@@ -293,7 +293,8 @@ impl Hub {
         }
     }
 
-    /// Keeps an unclaimed reply, as many as jobs may wait; past that the oldest goes.
+    /// Keeps an unclaimed reply. As many are kept as jobs may wait; beyond that the oldest is
+    /// dropped.
     pub(super) fn keep(&self, reply: Reply) {
         self.keep_in(&mut self.lock(), reply);
     }
@@ -308,7 +309,7 @@ impl Hub {
         self.reply_waits.notify_one();
     }
 
-    /// The next unclaimed reply.
+    /// Waits for the next unclaimed reply.
     pub(super) async fn take_unclaimed(&self) -> Reply {
         loop {
             let notified = self.reply_waits.notified();
@@ -325,7 +326,7 @@ impl Hub {
 }
 
 impl State {
-    /// How many jobs of that class wait.
+    /// Returns how many jobs of that class wait.
     fn waiting(&self, class: JobClass) -> usize {
         match class {
             JobClass::Interactive => self.interactive.len(),

@@ -47,19 +47,19 @@ struct TakenStreams {
 }
 
 impl MemoryQueue {
-    /// An empty queue for at most [`MAX_QUEUED_JOBS`] waiting jobs.
+    /// Creates an empty queue for at most [`MAX_QUEUED_JOBS`] waiting jobs.
     #[must_use]
     pub fn new() -> Self {
         Self::with_capacity(MAX_QUEUED_JOBS)
     }
 
-    /// An empty queue for at most `capacity` waiting jobs.
+    /// Creates an empty queue for at most `capacity` waiting jobs.
     #[must_use]
     pub fn with_capacity(capacity: u32) -> Self {
         Self::attached(Arc::new(Hub::new(capacity)))
     }
 
-    /// Another instance's handle of the same queue.
+    /// Creates another instance's handle of the same queue.
     #[must_use]
     pub fn sibling(&self) -> Self {
         Self::attached(Arc::clone(&self.hub))
@@ -77,7 +77,7 @@ impl MemoryQueue {
         }
     }
 
-    /// A token that ends with `stop` or with this handle, whichever comes first.
+    /// Returns a token that ends with `stop` or with this handle, whichever comes first.
     fn until(&self, stop: CancellationToken) -> CancellationToken {
         let either = self.closed.child_token();
         let ended = either.clone();

@@ -41,7 +41,7 @@ pub(super) fn jobs(
             // Before the senders are dropped: the reader may take another stream once this one ends.
             taken.store(false, Ordering::SeqCst);
         };
-        // The end comes first: what is let go of at that moment must not be taken once more.
+        // Checks the end first: a job that is released at that moment must not be taken again.
         tokio::select! {
             biased;
             () = ended => {}

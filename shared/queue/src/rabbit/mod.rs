@@ -1,8 +1,10 @@
 //! The queue on RabbitMQ.
 //!
-//! Each side has one connection to publish and one to consume (an API that records unclaimed replies
-//! or posts callbacks has one more for each), each kept alive as a whole by a supervisor, and a
-//! small pool of connections for durable messages. A room imports only from those before it: `wire`,
+//! Each side has one connection to publish and one to consume; an API that records unclaimed
+//! replies or posts callbacks has one more for each. A supervisor keeps each of them alive as a
+//! whole. A small pool of connections serves durable messages. A module imports only from those
+//! before it: `wire`, `link`, `publish`, `broadcast`, and last the two sides, which do not know
+//! each other.
 //! `link`, `publish`, `broadcast`, and last the two sides, which do not know each other.
 
 mod api;

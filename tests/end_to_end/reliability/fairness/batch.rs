@@ -1,6 +1,6 @@
 //! A batch of unattended jobs, alone and beside callers.
 //!
-//! It is done soon whatever callers there are, and rooms take turns.
+//! It is done soon however many callers there are, and rooms take turns.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +14,11 @@ use warren_queue::rabbit::lanes::lane_of;
 
 /// The jobs of the batch.
 const BATCH: u32 = 20;
-/// How soon it is done on an idle machine of two cores.
+/// The time within which it is done on an idle machine of two cores.
 const IDLE: Duration = Duration::from_secs(10);
-/// How soon it is done beside one caller a second.
+/// The time within which it is done beside one caller a second.
 const BESIDE: Duration = Duration::from_secs(30);
-/// The batches of a hundred that the room sends which has far more to do than the other.
+/// The batches of a hundred that the busier room sends.
 const FLOOD: usize = 3;
 /// The jobs of the other room.
 const FEW: u32 = 5;
@@ -29,7 +29,8 @@ async fn a_batch_is_done_soon_alone_and_beside_callers() {
     let site = Site::start().await;
     let caller = Caller::of(&site.api, "callers");
 
-    // What one such job takes here and now; a machine that is slow or busy may take as long for each.
+    // The time of one such job here and now; a machine that is slow or busy may take as long for
+    // each.
     let one = site.timed(1).await.max(site.timed(1).await);
     caller.ask().await;
     let idle = site.timed(BATCH).await;
@@ -42,7 +43,7 @@ async fn a_batch_is_done_soon_alone_and_beside_callers() {
         "batch: one job {one:.2?}; {BATCH} jobs {idle:.2?} alone, {beside:.2?} beside one caller a second"
     );
     assert!(idle < IDLE.max(2 * one * BATCH), "{idle:?}; one: {one:?}");
-    // Beside callers a quarter of the slots' time: one of four slots.
+    // Beside callers the batch has a quarter of the slots' time: one of four slots.
     assert!(
         beside < BESIDE.max(4 * one * BATCH),
         "{beside:?}; one: {one:?}"
@@ -76,7 +77,7 @@ async fn a_room_that_sends_little_is_not_behind_one_that_sends_much() {
     println!(
         "batch: {first} jobs were begun before the first of the few, and {between} of the flood until the last"
     );
-    // In turn: one of the flood for each of the few, but for those whose order is that of the log.
+    // In turn: one of the flood for each of the few. The log's own order may differ slightly.
     assert!(between <= 2 * few.len(), "{between}");
     assert!(last < flood.len(), "the flood was over first: {last}");
 }
@@ -102,7 +103,7 @@ impl Site {
         }
     }
 
-    /// How long a batch of that many takes from its sending to its last result.
+    /// Sends a batch of that many jobs. Returns the time from its sending to its last result.
     async fn timed(&self, count: u32) -> Duration {
         let started = Instant::now();
         for job in send(&self.api, "batch", count).await {

@@ -19,9 +19,9 @@ use crate::harness::http::program;
 use crate::harness::wait::{SOON, until};
 use crate::harness::warren::Warren;
 
-/// How long one may wait until it is begun.
+/// The longest that a job may wait until it is begun.
 const DEADLINE: Duration = Duration::from_secs(3600);
-/// How many are on their way to the broker at a time.
+/// The number of jobs on their way to the broker at a time.
 const AT_ONCE: usize = 64;
 
 /// An API's end of the queue, without the API.
@@ -32,7 +32,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// On the broker at `url`.
+    /// Connects to the broker at `url`.
     pub fn new(url: &str) -> Self {
         let stop = CancellationToken::new();
         let config = RabbitConfig::new(url, InstanceId::new("crowd")).expect("an address");
@@ -43,7 +43,7 @@ impl Crowd {
         }
     }
 
-    /// Queues that many.
+    /// Queues that many jobs.
     pub async fn submit(&self, count: usize) {
         until(SOON, "the broker", async || {
             self.queue.status().await.is_ok()
@@ -61,7 +61,7 @@ impl Crowd {
             .await;
     }
 
-    /// How many of them that worker has begun.
+    /// Returns how many of them that worker has begun.
     pub fn begun(&self, worker: &Warren) -> usize {
         let submitted = self.submitted();
         let begun = worker.begun();
@@ -73,7 +73,7 @@ impl Crowd {
         self.submitted.lock().expect("no panic")
     }
 
-    /// How many have not been fetched by a worker yet.
+    /// Returns how many have not been fetched by a worker yet.
     pub async fn waiting(&self) -> u32 {
         self.queue.status().await.expect("an answer").unattended
     }

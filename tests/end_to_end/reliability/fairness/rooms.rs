@@ -1,6 +1,6 @@
 //! A flood of one room beside another room's jobs.
 //!
-//! The one sends far more than can be done; the other's jobs are answered all the same.
+//! One room sends far more than can be done; the other's jobs are answered nevertheless.
 
 use std::time::{Duration, Instant};
 
@@ -11,21 +11,21 @@ use crate::harness::rabbitmq::Vhost;
 use crate::harness::wait::{SOON, until};
 use crate::harness::{load, machine, warren::Warren};
 
-/// What the one room sends at once.
+/// The number of jobs that the one room sends at once.
 const FLOOD: usize = 1_000;
-/// So many of it are sent again once they are answered, or when a refusal says so, so that it does not
-/// end.
+/// The number of those that are sent again once they are answered, or when a refusal says so, so
+/// that the flood does not end.
 const PERSISTENT: usize = 100;
 /// The other room's jobs, one after the other.
 const SINGLE: usize = 8;
-/// Between two of them.
+/// The pause between two of them.
 const GAP: Duration = Duration::from_millis(100);
-/// How long one of these may take, on a machine to itself (`make soak-fairness`).
+/// The longest that one of these may take, on a machine without other load (`make soak-fairness`).
 const WITHIN: Duration = Duration::from_secs(1);
 /// The worker's slots.
 const SLOTS: usize = 4;
-/// How many of the flood may begin between the sending and the beginning of another room's job: those
-/// that are with the queue, and two that come in between the looks.
+/// The number of the flood's jobs that may begin between the sending and the start of another
+/// room's job: those that are with the queue, and two that arrive between the checks.
 const BEFORE: usize = SLOTS + 1 + 2;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +52,7 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
         let again = number < PERSISTENT;
         flood.spawn(one_of_many(Caller::of(&api, "flood"), again));
     }
-    // The flood has come when somebody of it was refused.
+    // The flood has arrived once one of its callers was refused.
     let mut answers = Vec::new();
     while !answers.iter().any(|answer: &Answer| answer.status == 503) {
         answers.extend(
@@ -64,8 +64,8 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
         );
     }
     let single = Caller::of(&api, "single");
-    // This one's connection is behind a thousand others, and tells when the API has seen them all. A
-    // machine that takes long for these may have no time left for it at first.
+    // This caller's connection is behind a thousand others, so its answer shows that the API has
+    // seen them all. A machine that takes long for these may have no time left for it at first.
     let mut first = single.ask().await;
     let started = Instant::now();
     while first.retry_after.is_some() && started.elapsed() < SOON {
@@ -76,7 +76,7 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
     for _ in 0..SINGLE {
         let mut sent = worker.begun().len();
         let mut answer = single.ask().await;
-        // On a busy machine even the next in turn may be late; what counts is whose turn it is.
+        // On a busy machine even the next in turn may be late; only the order of turns counts.
         while answer.is_late() && !flood.is_empty() {
             sent = worker.begun().len();
             answer = single.ask().await;
@@ -98,9 +98,9 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
         answers.extend(one.unwrap_or_default());
     }
     for answer in &answers {
-        // As overloaded, or because the broker is too busy to take it in time.
+        // Refused as overloaded, or because the broker is too busy to take it in time.
         let is_refused = answer.status == 503 && answer.retry_after.is_some();
-        // Late, and said to be: the machine has turned slower since the job was accepted.
+        // Late, and reported as such: the machine has become slower since the job was accepted.
         let is_late = answer.error_code() == "timed_out";
         assert!(answer.status == 200 || is_refused || is_late, "{answer:?}");
     }
@@ -117,7 +117,8 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
     }
 }
 
-/// What came of one caller's requests, who asks again until it is stopped if it is one of those.
+/// Returns the answers to one caller's requests. With `again`, the caller asks again until it is
+/// stopped.
 async fn one_of_many(caller: Caller, again: bool) -> Vec<Answer> {
     let (mut answers, started) = (Vec::new(), Instant::now());
     loop {
@@ -136,17 +137,17 @@ async fn one_of_many(caller: Caller, again: bool) -> Vec<Answer> {
     }
 }
 
-/// For how long they ask again.
+/// The time for which they ask again.
 const ENOUGH: Duration = Duration::from_secs(60);
 
-/// Of one room.
+/// A caller of one room.
 pub struct Caller {
     address: String,
     path: String,
 }
 
 impl Caller {
-    /// Of that room.
+    /// Creates a caller of that room.
     pub fn of(api: &Warren, room: &str) -> Self {
         let url = api.api.as_ref().expect("an API");
         let address = url.strip_prefix("http://").expect("an address");

@@ -1,4 +1,4 @@
-//! Jobs that nobody waits for, sent over REST and seen to their end.
+//! Unattended jobs, sent over REST and followed to their end.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::harness::http::{self, Answer, program};
 use crate::harness::wait::{SOON, until};
 use crate::harness::warren::Warren;
 
-/// Sends a batch of that many hellos to a room; their ids.
+/// Sends a batch of that many hellos to a room. Returns their ids.
 pub async fn send(api: &Warren, room: &str, count: u32) -> Vec<String> {
     let submissions: Vec<_> = (0..count)
         .map(|_| program("python", "print('hello')"))
@@ -26,7 +26,7 @@ pub async fn completed(api: &Warren, job: &str) -> Answer {
     let mut last = None;
     until(SOON, "the job to end", async || {
         let seen = http::get(url.clone()).await.expect("an answer");
-        // A caller is answered before it is on record that the result is to come.
+        // A caller is answered before the pending record is written.
         let has_ended = seen.status == 200 && seen.text("status") == "completed";
         last = Some(seen);
         has_ended

@@ -9,14 +9,14 @@ use warren_queue::rabbit::lanes::lane_of;
 /// A room whose lane is not the crowd's.
 const ROOM: &str = "cold";
 
-/// Unattended jobs of a room of their own: each is given a container that is started for it.
+/// Unattended jobs of their own room, each in a container that is started for it.
 pub struct Starts<'a> {
     api: &'a Warren,
     jobs: Vec<String>,
 }
 
 impl<'a> Starts<'a> {
-    /// Sends that many.
+    /// Sends that many jobs.
     pub async fn begin(api: &'a Warren, count: u32) -> Self {
         let lane = |room: &str| lane_of(&room.parse().expect("a room"));
         assert_ne!(
@@ -28,7 +28,7 @@ impl<'a> Starts<'a> {
         Self { api, jobs }
     }
 
-    /// The longest start of them all, once they have ended.
+    /// Returns the longest start of them all, once they have ended.
     pub async fn longest(self) -> Duration {
         let mut longest = Duration::ZERO;
         for job in &self.jobs {

@@ -29,7 +29,7 @@ impl Client {
             doubt: Arc::default(),
         };
         match client.docker() {
-            // The daemon is away, and so is its socket.
+            // The daemon is not running, so there is no socket.
             Err(Error::Engine { source, .. })
                 if matches!(*source, DockerError::SocketNotFoundError(_)) => {}
             Err(error) => return Err(error),
@@ -38,7 +38,8 @@ impl Client {
         Ok(client)
     }
 
-    /// The library's client. Making it needs the daemon's socket, so it is made once there is one.
+    /// Returns the library's client. Making it needs the daemon's socket, so it is made once there
+    /// is one.
     pub(super) fn docker(&self) -> Result<&Docker> {
         if let Some(docker) = self.docker.get() {
             return Ok(docker);

@@ -20,10 +20,10 @@ pub const RUNNER: &str = "/.warren/runner";
 /// The one directory that a job can write: a tmpfs, also its working directory and home.
 pub const SCRATCH: &str = "/tmp";
 
-/// The user ids that containers run as, each container as another. The kernel counts pipe pages,
-/// pending signals and more by user, across containers, so with one id for all a hostile job could
-/// use up its neighbours' share. No account of a host or an image is likely to have one of these, so
-/// a program that breaks out has no account's rights.
+/// The user ids that containers run as, each container as another one. The kernel counts pipe
+/// pages, pending signals and more by user, across containers. With one id for all, a hostile job
+/// could use up its neighbours' share. No account of a host or an image is likely to have one of
+/// these ids, so a program that breaks out has no account's rights.
 pub const UIDS: Range<u32> = 64_000..65_000;
 
 /// The most files and directories in the scratch directory. Empty ones take none of its bytes, but

@@ -10,8 +10,8 @@ use crate::engine::{Launch, Purpose};
 /// The label of the owner, which every container of Warren's has.
 pub(super) const INSTANCE: &str = "warren.instance";
 const LANGUAGE: &str = "warren.language";
-/// The label of the job. Only containers that were started for a job have it: one that was parked
-/// does not show which job it got.
+/// The label of the job. Only containers that were started for a job have it: the label of a parked
+/// one cannot show which job it got.
 const JOB: &str = "warren.job";
 const DEADLINE: &str = "warren.deadline";
 

@@ -62,8 +62,8 @@ pub struct DockerEngine {
 }
 
 impl DockerEngine {
-    /// An engine on the daemon that `DOCKER_HOST` names, or the local one. Does not fail while the
-    /// daemon is away, since each launch asks it again.
+    /// Creates an engine on the daemon that `DOCKER_HOST` names, or the local one. Does not fail
+    /// while the daemon is down, since each launch asks it again.
     ///
     /// # Errors
     /// `DOCKER_HOST` cannot be used.
@@ -168,7 +168,7 @@ impl Engine for DockerEngine {
                 Some(_) => Ok(()),
                 None => {
                     let images = self.images.clone();
-                    // In the background. It does no harm if the process ends first.
+                    // In the background: if the process ends first, no harm is done.
                     drop(tokio::spawn(async move { images.prune().await }));
                     Ok(())
                 }
@@ -216,7 +216,7 @@ impl Engine for DockerEngine {
     }
 }
 
-/// A random number, to begin with the users at.
+/// Returns a random number, the user id to begin with.
 fn anywhere() -> u32 {
     let [.., a, b, c, d] = Uuid::now_v7().into_bytes();
     u32::from_le_bytes([a, b, c, d])
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_limit_is_refused_and_a_remark_is_not() {
+    fn a_dropped_limit_is_refused_and_another_warning_is_not() {
         let swap = "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.";
         assert!(refuse_unenforced(&[swap.to_owned()]).is_err());
         let platform = "The requested image's platform (linux/arm64) does not match the detected host platform (linux/amd64)";

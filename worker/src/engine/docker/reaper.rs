@@ -88,7 +88,7 @@ impl Reaper {
         self.held().contains_key(name)
     }
 
-    /// The number of containers that could not be removed so far.
+    /// Returns the number of containers that could not be removed so far.
     pub(super) fn quarantined(&self) -> usize {
         let held = self.held();
         let holds = held.values();

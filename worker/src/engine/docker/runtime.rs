@@ -21,7 +21,7 @@ const INFO: Duration = Duration::from_secs(5);
 pub struct RuntimeName(String);
 
 impl RuntimeName {
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -61,7 +61,7 @@ impl Runtime {
         }
     }
 
-    /// The runtime to name in each container's configuration.
+    /// Returns the runtime to name in each container's configuration.
     pub(super) fn chosen(&self) -> Option<&RuntimeName> {
         self.chosen.as_ref()
     }
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_that_the_daemon_has_is_taken() {
+    fn a_runtime_that_the_daemon_has_is_accepted() {
         let crun = "crun".parse().unwrap();
         let taken = |chosen| choose(chosen, &known(), "runc".to_owned()).unwrap();
         assert_eq!(taken(Some(&crun)), "crun");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn another_is_refused_with_what_to_do() {
+    fn an_unknown_runtime_is_refused_with_what_to_do() {
         let runsc = "runsc".parse().unwrap();
         let error = choose(Some(&runsc), &known(), "runc".to_owned()).unwrap_err();
         let says = error.to_string();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_are_names() {
+    fn only_valid_names_are_accepted() {
         for text in ["", "a b", "/usr/bin/crun", "x=y"] {
             assert!(text.parse::<RuntimeName>().is_err(), "{text}");
         }

@@ -1,7 +1,7 @@
 //! Removes containers whose owner is gone.
 //!
-//! A worker that dies closes its ends of the streams, which makes PID 1 end the container. What is
-//! left is to remove it.
+//! A worker that dies closes its ends of the streams, which makes PID 1 end the container. The
+//! sweep only has to remove it.
 
 use std::collections::HashMap;
 use std::time::Duration;

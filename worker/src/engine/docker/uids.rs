@@ -23,8 +23,8 @@ pub(super) struct Uid {
 }
 
 impl Uids {
-    /// All user ids, free. `anywhere` chooses the first, since workers on one host must not go through
-    /// them in step.
+    /// Creates the set of all user ids, all free. `anywhere` chooses the first one to hand out,
+    /// since workers on one host must not go through the ids in step.
     pub(super) fn new(anywhere: u32) -> Self {
         Self(Arc::new(Mutex::new(UidState {
             next: anywhere % count(),
@@ -32,8 +32,8 @@ impl Uids {
         })))
     }
 
-    /// Takes the next free user id, in turn. There are more of them than containers; if all were
-    /// taken, takes the next one all the same.
+    /// Takes the next free user id, in turn. There are more user ids than containers. If all were
+    /// taken, takes the next one anyway.
     pub(super) fn take(&self) -> Uid {
         let mut state = self.state();
         let start = state.next;

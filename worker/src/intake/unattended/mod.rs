@@ -1,6 +1,6 @@
 //! The scheduler of unattended jobs: holds each, fetched and not begun, until its turn.
 //!
-//! [`RoomTurns`] says which job is next, `policy` when it begins.
+//! [`RoomTurns`] decides which job is next, `policy` when it begins.
 
 mod policy;
 mod share;
@@ -18,10 +18,10 @@ use crate::slots::{Slot, Slots};
 use policy::{Begun, Decision, Inputs};
 pub use share::Share;
 
-/// How long to wait when only a change can matter. A bound, should a change go unnoticed.
+/// The longest wait when only a change can matter; a bound, in case a change goes unnoticed.
 const UNTIL_A_CHANGE: Duration = Duration::from_secs(60);
 
-/// Lets unattended jobs begin, room by room in turn. Cheap to clone.
+/// A scheduler that lets unattended jobs begin, room by room in turn. Cheap to clone.
 #[derive(Clone)]
 pub struct UnattendedScheduler {
     slots: Slots,
@@ -30,11 +30,11 @@ pub struct UnattendedScheduler {
     last: Arc<Mutex<Option<Run>>>,
 }
 
-/// The time that an unattended job has a slot.
+/// The time for which an unattended job has a slot.
 #[derive(Clone, Copy)]
 struct Run {
     began: Instant,
-    /// When it gave its slot back, if it has.
+    /// The moment at which it gave its slot back, if it has.
     ended: Option<Instant>,
 }
 
@@ -46,7 +46,8 @@ pub struct UnattendedSlot {
 }
 
 impl UnattendedScheduler {
-    /// A scheduler that takes from these slots, and no more than `share` of them while callers come.
+    /// Creates a scheduler that takes from these slots, and no more than `share` of them while
+    /// callers come.
     #[must_use]
     pub fn new(slots: Slots, share: Share) -> Self {
         Self {
@@ -58,7 +59,7 @@ impl UnattendedScheduler {
     }
 
     /// Waits until an unattended job of `room` may begin, and takes its slot. Dropping the wait
-    /// gives its turn to the next; `None` once the worker has no slots any more.
+    /// passes its turn to the next job. Returns `None` once the worker's slots are closed.
     pub async fn slot(&self, room: &RoomId) -> Option<UnattendedSlot> {
         let waiting = Waiting::enter(&self.turns, room);
         waiting.until_next().await;
@@ -81,7 +82,7 @@ impl UnattendedScheduler {
             let wait = match policy::decide(&self.inputs()) {
                 Decision::Lend => match self.slots.lend() {
                     Some(slot) => return Some(slot),
-                    // Another job took it in this moment, which is a change.
+                    // Another job took it at this moment, which is a change.
                     None => UNTIL_A_CHANGE,
                 },
                 Decision::StartNow => return self.slots.take_due().await,
@@ -113,7 +114,7 @@ impl UnattendedScheduler {
     }
 }
 
-/// A waiting job, told from all others by being one allocation.
+/// A waiting job, identified by being an allocation of its own.
 type Ticket = Arc<()>;
 
 /// A job that waits for its turn; leaves when dropped.
@@ -153,7 +154,8 @@ impl Drop for Waiting<'_> {
 }
 
 impl UnattendedSlot {
-    /// A token that is cancelled once a caller's job needs the slot: this one goes back to the queue.
+    /// Returns a token that is cancelled once a caller's job needs the slot: this one goes back to
+    /// the queue.
     #[must_use]
     pub fn wanted_back(&self) -> CancellationToken {
         self.slot.wanted_back()

@@ -1,34 +1,34 @@
-//! Decides when an unattended job begins; pure, to be read and tested alone.
+//! Decides when an unattended job begins; pure, so that it can be tested alone.
 //!
 //! While callers come, unattended jobs have their [`Share`] of the slots' time, whatever else there
-//! is to do: a batch always makes headway, and a caller beside it meets no more than that many
-//! container starts. [`CALM`] after the last caller they have every idle slot, and give the one that
-//! a caller needs back.
+//! is to do. So a batch always makes progress, and a caller meets no more than that many container
+//! starts beside its own. From [`CALM`] after the last caller on, they have every idle slot, and
+//! give back the one that a caller needs.
 
 use std::time::Duration;
 
 use super::share::Share;
 
-/// How long no caller's job must have run until unattended jobs have every idle slot.
+/// The time without a caller's job after which unattended jobs have every idle slot.
 pub(super) const CALM: Duration = Duration::from_secs(1);
-/// The least that a job is reckoned with: the start of its container, and its removal after the slot
-/// was freed.
+/// The least cost that a job is counted with: the start of its container, and its removal after the
+/// slot was freed.
 pub(super) const LEAST_COST: Duration = Duration::from_millis(250);
 
 /// The facts that a decision rests on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inputs {
-    /// All slots of this worker.
+    /// The number of this worker's slots.
     pub(super) slots: usize,
-    /// Those of them that are free.
+    /// The number of those that are free.
     pub(super) free: usize,
-    /// Unattended jobs that run.
+    /// The number of unattended jobs that run.
     pub(super) unattended: usize,
     /// The part of the slots' time that is theirs while callers come.
     pub(super) share: Share,
     /// Whether there has been any caller.
     pub(super) has_run: bool,
-    /// How long no caller's job has run, if none runs now.
+    /// The time for which no caller's job has run, if none runs now.
     pub(super) quiet: Option<Duration>,
     /// The last unattended job to begin on its share.
     pub(super) last: Option<Begun>,
@@ -37,18 +37,18 @@ pub(super) struct Inputs {
 /// An unattended job that began.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Begun {
-    /// How long ago.
+    /// The time since it began.
     pub(super) ago: Duration,
-    /// How long it held its slot, or has so far.
+    /// The time for which it held its slot, or has so far.
     pub(super) held: Duration,
 }
 
-/// The next step.
+/// A decision on the next unattended job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Begin one on an idle slot, which is given back when a caller needs it.
     Lend,
-    /// Begin one on the share: it waits for a slot as any job does, and keeps it.
+    /// Begin one on the share. It waits for a slot as any job does, and keeps it.
     StartNow,
     /// Begin none for this long, unless something changes.
     Wait(Duration),
@@ -71,7 +71,7 @@ pub(super) fn decide(inputs: &Inputs) -> Decision {
         };
     }
     let theirs = inputs.share.of_slots(inputs.slots);
-    // Never less than one, which has pauses between its jobs then.
+    // At least one. If the share is less than a slot, there are pauses between its jobs.
     let running = f64::from(u16::try_from(inputs.unattended).unwrap_or(u16::MAX));
     if running + 1.0 > theirs.max(1.0) {
         return Decision::Wait(calm_in);
@@ -109,7 +109,7 @@ mod tests {
         }
     }
 
-    /// A caller was here a moment ago, and the last unattended job is long over.
+    /// Returns inputs with a caller a moment ago, and the last unattended job long over.
     fn busy() -> Inputs {
         Inputs {
             quiet: Some(MOMENT),
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn while_callers_come_a_share_of_the_slots_is_theirs() {
+    fn while_callers_come_unattended_jobs_have_their_share_of_the_slots() {
         let running = |slots, unattended| Inputs {
             slots,
             unattended,
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_less_than_a_slot_has_pauses() {
+    fn a_share_of_less_than_a_slot_pauses_between_jobs() {
         let after = |slots, ago, held| Inputs {
             slots,
             quiet: None,
@@ -193,7 +193,7 @@ mod tests {
         /// However busy the callers keep the worker, a batch has its share: not much less, so that
         /// it is never starved, and not much more.
         #[test]
-        fn the_share_is_given_and_not_more(slots in 1_usize..=16, part in 1_u32..=100, job_ms in 250_u64..3_000) {
+        fn unattended_jobs_get_their_share_and_no_more(slots in 1_usize..=16, part in 1_u32..=100, job_ms in 250_u64..3_000) {
             let share: Share = format!("{}", f64::from(part) / 100.0).parse().unwrap();
             let (theirs, took) = (share.of_slots(slots), Duration::from_millis(job_ms));
             let (mut now, end) = (Duration::ZERO, took * 400);

@@ -5,18 +5,18 @@ use std::str::FromStr;
 
 /// A part of the slots' time, from [`Share::LEAST`] to 1.
 ///
-/// A quarter by default: beside it a caller meets at most one container's start on four slots, and
-/// a batch makes headway however many callers come.
+/// A quarter by default. A caller then meets at most one container's start on four slots beside its
+/// own, and a batch makes progress however many callers come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share(f64);
 
 impl Share {
     /// The environment variable that sets it.
     pub const VARIABLE: &str = "WARREN_UNATTENDED_SHARE";
-    /// The smallest: less would be a batch that never ends.
+    /// The smallest share: with less, a batch would never end.
     pub const LEAST: f64 = 0.01;
 
-    /// The slots that this share of `slots` amounts to. Often not a whole number.
+    /// Returns the slots that this share of `slots` amounts to, often not a whole number.
     pub(super) fn of_slots(self, slots: usize) -> f64 {
         let slots = u16::try_from(slots).unwrap_or(u16::MAX);
         self.0 * f64::from(slots)
@@ -48,7 +48,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// A text that is no share.
+/// A text that is not a valid share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it must be a number from 0.01 to 1, such as 0.25 for a quarter of the slots' time")]
 pub struct InvalidShare;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_a_part_that_is_never_nothing() {
+    fn a_share_is_a_part_and_never_zero() {
         for good in ["0.01", "0.25", "1", "1.0"] {
             assert!(good.parse::<Share>().is_ok(), "{good}");
         }

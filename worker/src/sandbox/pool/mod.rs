@@ -1,8 +1,8 @@
 //! The warm pool: containers that were started ahead, each for exactly one job.
 //!
-//! In each an interpreter is parked, if its language has that: started ahead, it waits for its
-//! program. Handing a container out takes no time. Starting and removing them happens in the
-//! background, when [`policy`] decides so.
+//! An interpreter is parked in each, if its language supports that: it was started ahead and waits
+//! for its program. Handing a container out takes no time. Starting and removing them happens in
+//! the background, when [`policy`] decides so.
 
 mod config;
 mod language_pool;
@@ -80,7 +80,7 @@ pub(crate) enum Source {
 }
 
 impl Pool {
-    /// An empty pool. [`Pool::keep`] fills it after [`Pool::resume`].
+    /// Creates an empty pool. [`Pool::keep`] fills it after [`Pool::resume`].
     #[must_use]
     pub(crate) fn new(
         settings: PoolConfig,
@@ -133,7 +133,7 @@ impl Pool {
         })
     }
 
-    /// Takes a parked container that is alive, as far as can be seen.
+    /// Takes a parked container that is alive, as far as the pool knows.
     fn take(&self, job: &Job) -> Option<Lease> {
         if job.limits != self.0.limits {
             return None;
@@ -160,13 +160,13 @@ impl Pool {
         self.0.changed.notify_one();
     }
 
-    /// Resumes refills, and soon retries those that failed before.
+    /// Resumes refills, and retries failed ones soon.
     pub(crate) fn resume(&self) {
         self.0.state().paused = false;
         self.retry();
     }
 
-    /// Soon retries refills that failed.
+    /// Retries failed refills soon.
     pub(crate) fn retry(&self) {
         for pool in &mut self.0.state().pools {
             pool.reset_backoff();

@@ -3,13 +3,13 @@
 //! They can be read and tested alone.
 //!
 //! A refill costs 100 to 150 ms of CPU, and on two cores doubles the time of a job beside it. So
-//! refills begin when no job has run for a moment. While jobs keep running, they begin one by one and
-//! seldom. While every slot is taken, none begins: a job that waits for a slot needs the CPU then,
-//! and its own cold start costs no more than a refill would.
+//! refills begin when no job has run for a moment. While jobs keep running, refills begin one at a
+//! time and rarely. While every slot is taken, none begins: a job that waits for a slot needs the
+//! CPU then, and its own cold start costs no more than a refill would.
 
 use std::time::Duration;
 
-/// The time without any job that counts as quiet: one caller that sends job after job is not.
+/// The time without any job that counts as quiet. One caller that sends job after job leaves less.
 pub(super) const QUIET: Duration = Duration::from_millis(25);
 /// The longest wait of a refill for a quiet moment, and the least time between two without one.
 pub(super) const PATIENCE: Duration = Duration::from_millis(400);
@@ -98,7 +98,7 @@ pub(super) fn refill(inputs: &RefillInputs<'_>) -> RefillDecision {
     }
 }
 
-/// Returns how long the removal of a used container is still put off.
+/// Returns how much longer the removal of a used container is postponed.
 pub(super) fn removal(load: Load, waited: Duration) -> Duration {
     let patience = REMOVAL_PATIENCE.saturating_sub(waited);
     match load {
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pool_rests_however_quiet_it_is() {
+    fn a_full_pool_is_not_refilled_however_quiet_it_is() {
         assert_eq!(
             decide(QUIET_NOW, AGES, &[level(2, 0)]),
             RefillDecision::Idle
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn beside_running_jobs_a_refill_is_seldom() {
+    fn beside_running_jobs_refills_are_rare() {
         let lacks = [level(0, 0)];
         assert_eq!(
             decide(Load::Busy, NOW, &lacks),
@@ -171,7 +171,7 @@ mod tests {
             decide(Load::Busy, PATIENCE, &lacks),
             RefillDecision::Refill(0)
         );
-        // Moments between jobs that are too short to count do not put it off for good.
+        // Pauses between jobs that are too short to count as quiet do not postpone it forever.
         assert_eq!(
             decide(Load::Quiet(NOW), PATIENCE, &lacks),
             RefillDecision::Refill(0)
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn with_every_slot_taken_there_is_none_however_long_it_waited() {
+    fn with_every_slot_taken_no_refill_begins_however_long_it_waited() {
         assert_eq!(
             decide(Load::Full, AGES, &[level(0, 0)]),
             RefillDecision::Idle
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_rests_and_does_not_hold_up_the_others() {
+    fn a_failed_pool_backs_off_and_does_not_hold_up_the_others() {
         let failed = Level {
             backoff: Duration::from_secs(3),
             ..level(0, 0)

@@ -87,7 +87,7 @@ impl SharedPool {
         state.pools.iter().map(level).collect()
     }
 
-    /// Retires containers that are too old, and removes those whose time for it has come. Returns the
+    /// Retires containers that are too old, and removes those whose removal is due. Returns the
     /// time until there is more to do.
     fn tidy(&self, now: Instant, load: Load) -> Duration {
         let mut old = Vec::new();

@@ -90,7 +90,8 @@ async fn ready(
     if !language.parks() {
         return Ok((conversation, Interpreter::None));
     }
-    // An interpreter's start takes the CPU once more. A caller's job that came meanwhile goes first.
+    // An interpreter's start needs the CPU again. A caller's job that arrived in the meantime goes
+    // first.
     let mut activity = slots.activity();
     let quiet = activity.wait_for(|activity| activity.running() == 0);
     drop(tokio::time::timeout(PATIENCE, quiet).await);

@@ -27,7 +27,7 @@ const MAX_ANSWER: ByteSize = ByteSize::mib(8);
 /// The largest error answer that is read.
 const MAX_WORDS: ByteSize = ByteSize::kib(64);
 /// How many characters of its messages are quoted.
-const TOLD: usize = 300;
+const MAX_QUOTED: usize = 300;
 
 const RAPID_API_KEY: HeaderName = HeaderName::from_static("x-rapidapi-key");
 const RAPID_API_HOST: HeaderName = HeaderName::from_static("x-rapidapi-host");
@@ -179,7 +179,7 @@ async fn refusal(answer: Response) -> Fault {
         .iter()
         .find_map(|field| said.get(field)?.as_str());
     let reason = reason
-        .map(|words| format!(": {}", told(words)))
+        .map(|words| format!(": {}", quoted(words)))
         .unwrap_or_default();
     let refused =
         |advice: &str| Fault::refused(CODE, format!("Judge0 answered {number}{reason}. {advice}"));
@@ -221,12 +221,12 @@ fn fields_refused(said: &Value) -> String {
             }
         }
     }
-    let reasons = told(&reasons.join("; "));
+    let reasons = quoted(&reasons.join("; "));
     format!("Judge0 refused the submission ({reasons}).")
 }
 
-fn told(words: &str) -> String {
-    let short: String = words.chars().take(TOLD).collect();
+fn quoted(words: &str) -> String {
+    let short: String = words.chars().take(MAX_QUOTED).collect();
     short.replace(char::is_control, " ")
 }
 

@@ -10,7 +10,7 @@ fn number(value: f64) -> Option<Number> {
 }
 
 #[test]
-fn every_known_name_is_taken_and_trimmed_is_the_default() {
+fn every_known_name_is_accepted_and_trimmed_is_the_default() {
     for name in NAMES {
         assert!(Compare::parse(Some(name), None).is_ok(), "{name}");
     }
@@ -22,7 +22,7 @@ fn every_known_name_is_taken_and_trimmed_is_the_default() {
 }
 
 #[test]
-fn other_names_are_refused_with_those_that_are_known() {
+fn unknown_names_are_refused_with_the_known_ones() {
     for name in ["", "Exact", "floats"] {
         let refusal = Compare::parse(Some(name), None).unwrap_err();
         let said = refusal.to_string();
@@ -54,13 +54,13 @@ proptest! {
 }
 
 #[test]
-fn a_number_just_below_one_is_read_as_what_it_is() {
+fn a_number_just_below_one_is_read_exactly() {
     let number: Number = serde_json::from_str("0.9999999999999999").unwrap();
     assert!(Compare::parse(Some("float"), Some(number)).is_ok());
 }
 
 #[test]
-fn bounds_hold_for_what_comes_from_the_queue() {
+fn bounds_hold_for_values_from_the_queue() {
     for json in [
         r#"{"float":"0"}"#,
         r#"{"float":"1"}"#,

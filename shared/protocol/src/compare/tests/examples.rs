@@ -18,7 +18,7 @@ fn assert_told(way: &str, expected: &str, actual: &str, told: Told<'_>) {
 }
 
 #[test]
-fn trimmed_takes_no_account_of_white_space_at_ends() {
+fn trimmed_ignores_white_space_at_ends() {
     for (expected, actual) in [
         ("5", "5\n"),
         ("5\n", "5"),
@@ -43,19 +43,19 @@ fn trimmed_takes_no_account_of_white_space_at_ends() {
 }
 
 #[test]
-fn exact_takes_account_of_every_byte() {
+fn exact_compares_every_byte() {
     assert!(same(compare("exact"), "a\r\n\n", "a\r\n\n"));
     assert_told("exact", "5", "5\n", (2, None, Some("")));
     assert_told("exact", "5\n", "5", (2, Some(""), None));
     assert_told("exact", "a\nb\n", "a\r\nb\n", (1, Some("a"), Some("a\r")));
     assert_told("exact", "a ", "a", (1, Some("a "), Some("a")));
-    // A byte that is no text is not the character that stands for it in the answer.
+    // A byte that is not text is not the character that stands for it in the answer.
     let no_text = super::super::first_difference(compare("exact"), "ok\n\u{fffd}", b"ok\n\xff");
     assert_eq!(no_text.map(|difference| difference.line), Some(2));
 }
 
 #[test]
-fn tokens_takes_no_account_of_how_words_are_spaced() {
+fn tokens_ignores_how_words_are_spaced() {
     assert!(same(compare("tokens"), "1 2\n3", "\n 1\n2\t3 \n\n"));
     assert!(same(compare("tokens"), "", " \n"));
     assert_told(
@@ -71,7 +71,7 @@ fn tokens_takes_no_account_of_how_words_are_spaced() {
 }
 
 #[test]
-fn float_takes_numbers_by_value() {
+fn float_compares_numbers_by_value() {
     for (expected, actual) in [
         ("0.3", "0.30000000000000004"),
         ("1", "1.0000009"),
@@ -82,7 +82,7 @@ fn float_takes_numbers_by_value() {
         (".5", "0.5"),
         ("5.", "5"),
         ("1000000000", "1000000999"),
-        // Longer than a double is exact: their first digits count.
+        // Longer than a double can represent: their first digits count.
         (
             "123456789012345678901234567890",
             "123456789012345678901234567891",
@@ -129,7 +129,7 @@ fn float_takes_numbers_by_value() {
 }
 
 #[test]
-fn unordered_takes_the_same_lines_in_any_order() {
+fn unordered_accepts_the_same_lines_in_any_order() {
     for (expected, actual) in [
         ("a\nb\na", "b\na \na\n"),
         ("a\n\nb", "\nb\r\na"),
@@ -147,7 +147,7 @@ fn unordered_takes_the_same_lines_in_any_order() {
 }
 
 #[test]
-fn long_lines_are_told_from_shortly_before_they_part() {
+fn long_lines_are_shown_from_shortly_before_they_differ() {
     let told = |expected: &str, actual: &str| {
         let difference = first_difference(compare("trimmed"), expected, actual).unwrap();
         (difference.expected.unwrap(), difference.actual.unwrap())

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::{compare, first_difference, float, same};
 
-/// The comparisons from the strictest on; each takes as equal what the one before does.
+/// The comparisons from the strictest on; each accepts what the one before accepts.
 const WAYS: [&str; 5] = ["exact", "trimmed", "tokens", "float", "unordered"];
 
 /// Outputs that are often nearly alike.
@@ -29,14 +29,14 @@ proptest! {
     }
 
     #[test]
-    fn neither_side_matters(a in output(), b in output()) {
+    fn comparisons_are_symmetric(a in output(), b in output()) {
         for way in WAYS {
             prop_assert_eq!(same(compare(way), &a, &b), same(compare(way), &b, &a), "{}", way);
         }
     }
 
     #[test]
-    fn each_way_takes_what_a_stricter_one_takes(a in output(), b in output()) {
+    fn each_comparison_accepts_what_a_stricter_one_accepts(a in output(), b in output()) {
         for (strict, lax) in [
             ("exact", "trimmed"), ("trimmed", "tokens"), ("tokens", "float"), ("trimmed", "unordered"),
         ] {
@@ -50,13 +50,13 @@ proptest! {
     }
 
     #[test]
-    fn tokens_are_the_words(a in output(), b in output()) {
+    fn tokens_compares_the_words(a in output(), b in output()) {
         let words = a.split_whitespace().eq(b.split_whitespace());
         prop_assert_eq!(same(compare("tokens"), &a, &b), words);
     }
 
     #[test]
-    fn unordered_sees_no_order(
+    fn unordered_ignores_the_order(
         lines in prop::collection::vec("[ab ]{0,3}", 0..12).prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
     ) {
         prop_assert!(same(compare("unordered"), &lines.0.join("\n"), &lines.1.join("\n")));
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn a_larger_tolerance_takes_more(a in -1e3..1e3_f64, b in -1e3..1e3_f64, one in 1e-9..1.0_f64, two in 1e-9..1.0_f64) {
+    fn a_larger_tolerance_accepts_more(a in -1e3..1e3_f64, b in -1e3..1e3_f64, one in 1e-9..1.0_f64, two in 1e-9..1.0_f64) {
         let (less, more) = (float(one.min(two)), float(one.max(two)));
         let (a, b) = (a.to_string(), b.to_string());
         prop_assert!(!same(less, &a, &b) || same(more, &a, &b));
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(expected in any::<String>(), actual in any::<Vec<u8>>()) {
+    fn no_bytes_make_a_comparison_panic(expected in any::<String>(), actual in any::<Vec<u8>>()) {
         for way in WAYS {
             let way: Compare = compare(way);
             let difference = super::super::first_difference(way, &expected, &actual);

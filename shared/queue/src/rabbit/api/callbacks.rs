@@ -18,18 +18,18 @@ use crate::rabbit::wire::settlement::Settlement;
 use crate::rabbit::wire::topology::{CALLBACK_RETRIES, CALLBACKS};
 use crate::{Callback, CallbackDelivery, QueueError, SettleCallback};
 
-/// How long the broker may take to confirm a callback.
+/// The longest that the broker may take to confirm a callback.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// When a callback is delivered to be posted.
+/// The time at which a callback is delivered to be posted.
 #[derive(Clone, Copy)]
 pub(crate) enum Due {
     Now,
     After(Duration),
 }
 
-/// The queue for callbacks that are retried after `pause`: the one with the shortest pauses that are
-/// not shorter.
+/// Returns the queue for callbacks that are retried after `pause`: the one with the shortest pause
+/// that is not shorter.
 fn retry_queue(pause: Duration) -> &'static str {
     let pause = i64::try_from(millis(pause)).unwrap_or(i64::MAX);
     let [.., (longest, _)] = CALLBACK_RETRIES;
@@ -60,7 +60,7 @@ pub(crate) async fn queue(
     Ok(())
 }
 
-/// A feed of callbacks to post, which are put off through `publisher`.
+/// Creates a feed of callbacks to post, which are postponed through `publisher`.
 pub(crate) fn feed(
     instance: InstanceId,
     subscriber: SingleSubscription<CallbackDelivery>,
@@ -111,7 +111,7 @@ impl SettleCallback for HeldCallback {
         Box::pin(async move { self.message.settle(Settlement::Ack).await })
     }
 
-    // Dropped on an error, and so it is delivered again.
+    // On an error the message is dropped, and so it is delivered again.
     fn again(
         self: Box<Self>,
         next: Callback,
@@ -130,7 +130,7 @@ mod tests {
     use crate::LONGEST_CALLBACK_PAUSE;
 
     #[test]
-    fn a_pause_has_the_queue_of_the_next_longer_one() {
+    fn a_pause_uses_the_queue_of_the_next_longer_one() {
         for (seconds, level) in [
             (0, 1),
             (5, 1),

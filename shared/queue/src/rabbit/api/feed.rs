@@ -17,18 +17,18 @@ use crate::rabbit::link::subscription::{SingleSubscription, Subscription, cancel
 use crate::rabbit::link::supervisor::{Built, Unit};
 use crate::rabbit::wire::settlement::{Settlement, settle};
 
-/// Passes what a queue delivers on to its subscriber.
+/// A feed that passes a queue's deliveries on to its subscriber.
 pub(crate) struct Feed<T> {
     pub(crate) queue: &'static str,
-    /// Its [`Unit::purpose`], which is also what fails with the connection.
+    /// Its [`Unit::purpose`], also the operation that fails with the connection.
     pub(crate) purpose: &'static str,
     pub(crate) instance: InstanceId,
     pub(crate) subscriber: SingleSubscription<T>,
     pub(crate) receive: Receive<T>,
 }
 
-/// Makes of a message what the subscriber takes; `None` (and a line in the log) if it cannot be
-/// read, which puts it aside.
+/// A function that turns a message into what the subscriber takes; `None` (and a line in the log)
+/// if the message cannot be read, which puts it aside.
 pub(crate) type Receive<T> = Arc<dyn Fn(&Delivery) -> Option<T> + Send + Sync>;
 
 impl<T: Send + 'static> Unit for Feed<T> {
@@ -89,7 +89,7 @@ impl<T: Send + 'static> Feed<T> {
         {
             match (self.receive)(&delivered) {
                 None => settle(&delivered.acker, Settlement::Reject).await?,
-                // Not taken, it goes back by being dropped.
+                // A message that is not taken goes back by being dropped.
                 Some(message) => drop(subscription.sender.send(message).await),
             }
         }

@@ -53,9 +53,9 @@ pub struct RabbitApi {
 }
 
 impl RabbitApi {
-    /// A handle that connects from now on. Must be called within a Tokio runtime. `stop` releases
-    /// everything at once, as [`QueueLink::close`] does; it is for the end of the process, not for
-    /// the beginning of its drain.
+    /// Creates a handle that connects from now on. Must be called within a Tokio runtime. `stop`
+    /// releases everything at once, as [`QueueLink::close`] does; it is for the end of the process,
+    /// not for the beginning of its drain.
     #[must_use]
     pub fn new(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);

@@ -1,6 +1,6 @@
 //! The API's consumer of replies.
 //!
-//! Each reply goes to its waiter, one without a waiter to where it is recorded.
+//! Each reply goes to its waiter, or to the recorder if it has no waiter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,16 +114,16 @@ impl Unit for ReplyConsumer {
     }
 }
 
-/// Deletes the reply queue once it is empty, so that no reply is lost in it: what comes later is
-/// returned to its worker, which sends it to `warren.results`. The end of its consumer is then the end
-/// of the unit; this returns only if that cannot be.
+/// Deletes the reply queue once it is empty, so that no reply in it is lost. A reply that arrives
+/// later is returned to its worker, which sends it to `warren.results`. The end of the queue's
+/// consumer is then the end of the unit; this function returns only if the queue cannot be deleted.
 async fn retire(connected: &Connected, name: &str) -> QueueError {
     let options = QueueDeleteOptions {
         if_empty: true,
         ..QueueDeleteOptions::default()
     };
     loop {
-        // A refusal costs the channel.
+        // A refusal closes the channel.
         let channel = match connected.lasting_channel().await {
             Ok(channel) => channel,
             Err(error) => return error,
@@ -164,7 +164,7 @@ impl Dispatcher {
         match self.waiters.claim(reply) {
             None => settle(&delivered.acker, Settlement::Ack).await,
             Some(reply) => {
-                // No more at a time than the prefetch.
+                // Bounded by the prefetch.
                 let replier = self.replier.clone();
                 self.keeping.spawn(keep(reply, delivered.acker, replier));
                 Ok(())

@@ -15,7 +15,7 @@ use crate::rabbit::wire::topology::RESULTS;
 use crate::unclaimed::UNCLAIMED_RETRY;
 use crate::{Fate, Unclaimed};
 
-/// A feed of unclaimed replies.
+/// Creates a feed of unclaimed replies.
 pub(crate) fn feed(
     instance: InstanceId,
     subscriber: SingleSubscription<Unclaimed>,

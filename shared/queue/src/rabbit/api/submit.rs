@@ -16,10 +16,10 @@ use crate::waiters::Waiters;
 use crate::{JobClass, PendingReply, QueueError, STATUS_TIMEOUT, SubmitError};
 use warren_protocol::job::Job;
 
-/// How long the broker may take to confirm a job, if its deadline leaves that much.
+/// The longest that the broker may take to confirm a job, if its deadline leaves that much.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Submits the jobs of one API.
+/// The submitter of one API's jobs.
 pub(crate) struct Submitter {
     pub(crate) publishers: Publishers,
     pub(crate) replies: Link<ReplyQueue>,
@@ -44,7 +44,7 @@ impl Submitter {
         tokio::select! {
             biased;
             sent = publisher.to_queue(message, within) => sent.map_err(|error| unpublished(job, error))?,
-            // Then the queue has had the job, whatever becomes of the confirm.
+            // A reply proves that the queue had the job, whatever happens to the confirm.
             () = pending.arrived() => {}
         }
         Ok(pending)
@@ -66,7 +66,7 @@ impl Submitter {
         sent.map_err(|error| unpublished(job, error))
     }
 
-    /// Both connections, if a job can be submitted now.
+    /// Returns both connections, if a job can be submitted now.
     pub(crate) fn check(&self) -> Result<(Arc<ReplyQueue>, Arc<Publisher>), QueueError> {
         Ok((self.replies.now()?, self.publisher()?))
     }
@@ -85,7 +85,7 @@ fn body_of(job: &Job) -> Result<Vec<u8>, SubmitError> {
     })
 }
 
-/// The message that submits the job, and how long the broker may take to confirm it.
+/// Returns the message that submits the job, and how long the broker may take to confirm it.
 fn message<'a>(
     job: &Job,
     journey: Journey<'_>,

@@ -22,8 +22,8 @@ use crate::{CANCEL_TIMEOUT, QueueError};
 use warren_protocol::ids::{InstanceId, JobId};
 use warren_protocol::time::Deadline;
 
-/// The most unacknowledged cancellations at a time. Many, so that those of a whole queue of callers
-/// that hang up together arrive before their jobs.
+/// The most unacknowledged cancellations at a time. Many, so that when a whole queue of callers
+/// hangs up together, their cancellations arrive before their jobs.
 const CANCELLATIONS_PREFETCH: u16 = 1024;
 
 /// Notifies all workers that `job`, which may wait until `deadline`, is no longer wanted.
@@ -44,7 +44,7 @@ pub(crate) async fn cancel(
         body: &body,
     };
     match publisher.now()?.publish(message, CANCEL_TIMEOUT).await? {
-        // Returned if there is no worker to notify.
+        // It is returned if there is no worker to notify.
         Published::Confirmed | Published::Returned => Ok(()),
         Published::Refused => Err(QueueError::Refused(CANCELLATIONS)),
     }

@@ -1,6 +1,6 @@
 //! Best-effort publishing to every API, through exchanges that copy to a queue of each.
 //!
-//! These queues are apart from the replies', so that neither can get into the other's way.
+//! These queues are separate from the reply queues, so that neither can obstruct the other.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::rabbit::publish::{Message, Publisher};
 use crate::rabbit::wire::message::encode;
 use crate::rabbit::wire::topology::OwnQueue;
 
-/// How long the broker keeps a message for an API that does not take it, in milliseconds.
+/// The time for which the broker keeps a message for an API that does not take it, in milliseconds.
 const EXPIRATION_MS: &str = "5000";
-/// The pause before a lost consumer is made again.
+/// The pause before a lost consumer is declared again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// One exchange that copies to every API.
@@ -28,7 +28,7 @@ pub(crate) struct Fanout {
     pub(crate) exchange: &'static str,
     /// The type of its messages.
     pub(crate) kind: &'static str,
-    /// What they are about, in logs.
+    /// The subject of the messages, for logs.
     pub(crate) about: &'static str,
     /// The queue of one API.
     pub(crate) queue: OwnQueue,
@@ -55,13 +55,13 @@ impl Fanout {
                 .with_type(self.kind.into()),
             body: &body,
         };
-        // Returned is fine as well: there is no API to reach.
+        // A returned message is fine as well: there is no API to reach.
         publisher.now()?.publish(message, within).await?;
         Ok(())
     }
 
-    /// Passes messages on for as long as the connection is up. A failure here must not cost the
-    /// callers who wait on the same connection: it is retried.
+    /// Passes messages on for as long as the connection is up. A failure here is retried, because
+    /// it must not affect the callers who wait on the same connection.
     pub(crate) async fn listen<T: DeserializeOwned>(
         &self,
         connected: &Connected,
@@ -79,7 +79,7 @@ impl Fanout {
         }
     }
 
-    /// The name of an API's queue, next to its reply queue.
+    /// Returns the name of an API's queue, next to its reply queue.
     pub(crate) fn queue_name(&self, instance: &str, number: u64) -> String {
         format!("{}.{instance}.{number}", self.exchange)
     }

@@ -11,7 +11,7 @@ use crate::rabbit::publish::Publisher;
 use crate::rabbit::wire::topology::{PRESENCE, PRESENCE_QUEUE};
 use crate::worker_registry::WorkerRegistry;
 
-/// How long an announcement may take. The next one is due then.
+/// The longest that an announcement may take. The next one is due then.
 const ANNOUNCE_TIMEOUT: Duration = ANNOUNCE_EVERY;
 
 /// The exchange of workers' announcements.

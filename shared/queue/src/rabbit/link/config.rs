@@ -25,8 +25,8 @@ pub struct RabbitConfig {
 }
 
 impl RabbitConfig {
-    /// The broker at `url`, used by `instance`. The default virtual host is `/`, whether the
-    /// URL's path is missing, empty or `%2f`.
+    /// Checks the address of the broker at `url`, used by `instance`. The default virtual host is
+    /// `/`, whether the URL's path is missing, empty or `%2f`.
     ///
     /// # Errors
     /// [`QueueError::InvalidUrl`] if `url` is no AMQP address.
@@ -36,7 +36,7 @@ impl RabbitConfig {
             .parse()
             .map_err(|problem: String| QueueError::InvalidUrl(without_secrets(problem, url)))?;
         if let Some(host) = bracketed_host(url) {
-            // The library's parser puts its default host for what is not a name.
+            // The library's parser uses its default host for anything that is not a name.
             uri.authority.host = host.to_owned();
         }
         if uri.authority.host.is_empty() {
@@ -53,7 +53,7 @@ impl RabbitConfig {
         })
     }
 
-    /// The same, but everything is published on one connection, as if there were no pool.
+    /// Publishes everything on one connection, as if there were no pool.
     #[must_use]
     pub fn without_pool(self) -> Self {
         Self {
@@ -62,13 +62,13 @@ impl RabbitConfig {
         }
     }
 
-    /// The address, with its defaults filled in. It may hold a password.
+    /// Returns the address, with its defaults filled in. It may hold a password.
     #[must_use]
     pub fn uri(&self) -> &AMQPUri {
         &self.uri
     }
 
-    /// The most connections in the pool for durable messages; `None`: there is no pool.
+    /// Returns the most connections in the pool for durable messages; `None` if there is no pool.
     pub(crate) fn pooled(&self) -> Option<NonZeroUsize> {
         self.pooled
     }
@@ -77,13 +77,14 @@ impl RabbitConfig {
         &self.instance
     }
 
-    /// The name of a connection in the management UI.
+    /// Returns the name of a connection in the management UI.
     pub(crate) fn connection_name(&self, purpose: &str) -> LongString {
         format!("warren {} {purpose}", self.instance).into()
     }
 }
 
-/// The library quotes the whole URL in some of its messages, password and all.
+/// Leaves out the URL, because the library quotes the whole of it in some messages, password
+/// included.
 fn without_secrets(problem: String, url: &str) -> String {
     if problem.contains(url.trim()) {
         "it cannot be parsed as a URL".to_owned()
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_taken_as_written() {
+    fn hosts_are_used_as_written() {
         for (url, host, port) in [
             ("amqp://u:p@127.0.0.1:5673/%2f", "127.0.0.1", 5673),
             ("amqp://u:p@[::1]:5673/%2f", "::1", 5673),
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amqp_address_is_refused_without_its_password() {
+    fn an_address_that_is_not_amqp_is_refused_without_showing_its_password() {
         for url in [
             "",
             "localhost:5672",

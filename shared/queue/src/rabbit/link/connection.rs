@@ -18,16 +18,16 @@ use crate::rabbit::wire::lanes::LANES;
 use crate::rabbit::wire::topology::{self, INTERACTIVE_JOBS, SUSPECTS};
 use crate::{QueueError, QueueStatus};
 
-/// How long it may take to build a connection, topology included. The first declaration of a
+/// The longest that building a connection may take, topology included. The first declaration of a
 /// quorum queue elects a leader.
 pub(crate) const BUILD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the broker may take to accept a connection.
+/// The longest that the broker may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a connection is probed, and the number of workers refreshed.
+/// The interval at which a connection is probed, and the number of workers refreshed.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// A connection that does not answer a probe for this long is lost.
+/// The silence after a probe from which on a connection counts as lost.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long the broker may take to acknowledge that a connection closes.
+/// The longest that the broker may take to acknowledge that a connection closes.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A connection, with a channel for questions.
@@ -80,7 +80,7 @@ impl Connected {
         })
     }
 
-    /// A new channel.
+    /// Opens a channel.
     pub(crate) async fn channel(&self) -> Result<Channel, QueueError> {
         self.connection
             .create_channel()
@@ -88,8 +88,8 @@ impl Connected {
             .map_err(QueueError::while_doing("open a channel"))
     }
 
-    /// A new channel that stays open as long as the connection: what was delivered on it can be
-    /// settled until then, even if every other user drops it.
+    /// Opens a channel that stays open as long as the connection: a message that was delivered on
+    /// it can be settled until then, even if every other user drops it.
     pub(crate) async fn lasting_channel(&self) -> Result<Channel, QueueError> {
         let channel = self.channel().await?;
         let mut lasting = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +109,7 @@ impl Connected {
         }
     }
 
-    /// Waits until the broker takes no messages.
+    /// Waits until the broker accepts no messages.
     pub(crate) async fn until_blocked(&self) {
         let mut blocked = self.blocked.subscribe();
         // The sender lives as long as this connection.
@@ -150,7 +150,7 @@ impl Connected {
         Ok(status)
     }
 
-    /// The broker's last answer, at most [`PROBE_EVERY`] and one answer ago.
+    /// Returns the broker's last answer, at most [`PROBE_EVERY`] and one answer ago.
     pub(crate) fn last_status(&self) -> Option<QueueStatus> {
         *self.last_status.borrow()
     }
@@ -215,7 +215,7 @@ impl Connected {
         }
     }
 
-    /// Closes the connection, politely if that is quick.
+    /// Closes the connection, in order if that is quick.
     pub(crate) async fn close(&self) {
         if self.connection.status().connected() {
             let goodbye = self.connection.close(200, "closing".into());

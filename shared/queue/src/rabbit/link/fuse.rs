@@ -1,8 +1,9 @@
 //! A TCP connection that can be cut from outside the library.
 //!
-//! The library has no bound on its handshake, and while the broker blocks a connection it does
-//! not even send a close: a peer that falls silent at such a moment would leave a thread, a socket
-//! and megabytes of buffers behind at every attempt. So we keep a second handle on the socket.
+//! The library has no bound on its handshake, and while the broker blocks a connection it does not
+//! even send a close. So a peer that falls silent at such a moment would leave a thread, a socket
+//! and megabytes of buffers behind at every attempt. Therefore we keep a second handle on the
+//! socket.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -14,7 +15,7 @@ use lapin::tcp::OwnedTLSConfig;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties};
 
-/// How long resolving, connecting and TLS may take together.
+/// The longest that resolving, connecting and TLS may take together.
 const TCP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The socket of one connection.
@@ -36,7 +37,7 @@ impl Fuse {
     }
 }
 
-/// Connects and shakes hands. The caller bounds the whole, and cuts the fuse if it gives up.
+/// Connects and completes the handshake. The caller bounds both, and cuts the fuse if it gives up.
 pub(crate) async fn connect(
     uri: AMQPUri,
     properties: ConnectionProperties,

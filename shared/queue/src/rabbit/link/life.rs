@@ -1,4 +1,4 @@
-//! The background tasks of a queue handle, and the order they end in.
+//! The background tasks of a queue handle, and the order in which they end.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The background tasks of one handle, and when they end.
+/// The background tasks of one handle, and the tokens that end them.
 pub(crate) struct Life {
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -14,7 +14,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Tasks that end with `stop`.
+    /// Creates tasks that end with `stop`.
     pub(crate) fn until(stop: &CancellationToken) -> Self {
         Self {
             stop: stop.child_token(),
@@ -23,8 +23,8 @@ impl Life {
         }
     }
 
-    /// A token that is cancelled once the consuming side has ended, whose last messages have to be
-    /// published.
+    /// Returns a token that is cancelled once the consuming side has ended, whose last messages
+    /// have to be published.
     pub(crate) fn publishing(&self) -> CancellationToken {
         let last = CancellationToken::new();
         let (stop, consuming, ended) = (self.stop.clone(), self.consuming.clone(), last.clone());

@@ -15,7 +15,7 @@ use crate::QueueError;
 
 /// A stream's receiving end, as seen by the side that fills it.
 pub(crate) struct Subscription<T, P = u16> {
-    /// How many may be unsettled at a time.
+    /// The most deliveries that may be unsettled at a time.
     pub(crate) prefetch: P,
     pub(crate) sender: mpsc::Sender<T>,
     /// Ends the stream.
@@ -33,12 +33,12 @@ impl<T, P: Copy> Clone for Subscription<T, P> {
 }
 
 impl<T, P> Subscription<T, P> {
-    /// Whether its receiver is gone.
+    /// Returns whether its receiver is gone.
     fn has_ended(&self) -> bool {
         self.stop.is_cancelled() || self.sender.is_closed()
     }
 
-    /// The next message of `consumer`; `None` once the stream has ended.
+    /// Waits for the next message of `consumer`. Returns `None` once the stream has ended.
     ///
     /// # Errors
     /// The broker has cancelled the consumer, or the connection failed while `doing` this.
@@ -65,7 +65,7 @@ pub(crate) struct SingleSubscription<T, P = u16> {
     after: After,
 }
 
-/// What may follow a subscription that was stopped.
+/// The subscription that may follow one that was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// Another one.
@@ -97,8 +97,8 @@ impl<T: Send + 'static, P: Copy + Send + Sync + 'static> SingleSubscription<T, P
         }
     }
 
-    /// Subscribes until `stop` or `closed`, whichever comes first. `capacity` is how much the
-    /// prefetch comes to.
+    /// Subscribes until `stop` or `closed`, whichever comes first. `capacity` is the prefetch as a
+    /// number of messages.
     pub(crate) fn subscribe(
         &self,
         what: &'static str,
@@ -144,7 +144,7 @@ impl<T: Send + 'static, P: Copy + Send + Sync + 'static> SingleSubscription<T, P
         Ok(receiver)
     }
 
-    /// The subscription, as soon as there is one that has not ended.
+    /// Waits until there is a subscription that has not ended, and returns it.
     pub(crate) async fn subscribed(&self) -> Subscription<T, P> {
         let mut cell = self.state.subscribe();
         loop {
@@ -182,7 +182,7 @@ pub(crate) async fn consume(
         .map_err(QueueError::while_doing("consume a queue"))
 }
 
-/// Stops consuming; returns what had been prefetched.
+/// Stops consuming; returns the messages that had been prefetched.
 pub(crate) async fn cancel(
     channel: &Channel,
     mut consumer: Consumer,

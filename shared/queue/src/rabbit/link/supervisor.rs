@@ -1,6 +1,6 @@
 //! Keeps one connection, and everything built on it, alive.
 //!
-//! Whatever is lost, everything is rebuilt as one unit, so that nothing is ever half recovered.
+//! After any loss, everything is rebuilt as one unit, so that nothing is ever half recovered.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,18 +22,18 @@ use crate::QueueError;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause, without its random part.
 const LAST_PAUSE: Duration = Duration::from_secs(2);
-/// How long a unit may take to end in order.
+/// The longest that a unit may take to end in order.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that was up for this long has succeeded; the next failure starts with
-/// [`FIRST_PAUSE`] again.
+/// The time after which a connection counts as stable; the next failure starts with [`FIRST_PAUSE`]
+/// again.
 const STABLE_AFTER: Duration = Duration::from_secs(10);
 
-/// What is built on a connection.
+/// A unit of work that is built on a connection.
 pub(crate) trait Unit: Send + Sync + 'static {
-    /// What others use of it while it is up.
+    /// The part that others use while the unit is up.
     type Session: Send + Sync + 'static;
 
-    /// The purpose of the connection, in logs and in the management UI.
+    /// Returns the purpose of the connection, in logs and in the management UI.
     fn purpose(&self) -> &'static str;
 
     /// Builds everything on a fresh connection. No two builds get the same `number`. The work
@@ -45,15 +45,15 @@ pub(crate) trait Unit: Send + Sync + 'static {
         stop: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Built<Self::Session>, QueueError>>;
 
-    /// The last session is lost, and others no longer get hold of it.
+    /// Handles the loss of the last session. Others can no longer get hold of it.
     fn lost(&self) {}
 }
 
 /// A unit that is up.
 pub(crate) struct Built<S> {
-    /// For others to use.
+    /// The session for others to use.
     pub(crate) session: S,
-    /// Its work; the end of it is the unit's loss.
+    /// Its work; when it ends, the unit is lost.
     pub(crate) work: BoxFuture<'static, QueueError>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Link<S>(watch::Receiver<LinkState<S>>);
 
 enum LinkState<S> {
     Up(Arc<S>),
-    /// With the last problem, if there was one.
+    /// The unit is down; with the last problem, if there was one.
     Down(Option<Arc<str>>),
 }
 
@@ -73,7 +73,7 @@ impl<S> Clone for Link<S> {
 }
 
 impl<S> Link<S> {
-    /// The session, if the unit is up now.
+    /// Returns the session, if the unit is up now.
     pub(crate) fn now(&self) -> Result<Arc<S>, QueueError> {
         match &*self.0.borrow() {
             LinkState::Up(session) => Ok(Arc::clone(session)),
@@ -82,7 +82,7 @@ impl<S> Link<S> {
         }
     }
 
-    /// The session, as soon as the unit is up. The caller bounds the wait.
+    /// Waits until the unit is up, and returns the session. The caller bounds the wait.
     pub(crate) async fn soon(&self) -> Result<Arc<S>, QueueError> {
         let mut link = self.0.clone();
         let is_up = |state: &LinkState<S>| matches!(state, LinkState::Up(_));
@@ -218,7 +218,7 @@ impl<U: Unit> Supervisor<U> {
     }
 }
 
-/// The error with the library's message, which is the part that helps a person.
+/// Formats the error with the library's message, which is the part that helps a person.
 fn with_cause(error: &QueueError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),

@@ -1,13 +1,13 @@
 //! The topology in the form of RabbitMQ's definitions file.
 //!
-//! A test holds `rabbitmq/definitions.json` to it.
+//! A test compares `rabbitmq/definitions.json` with it.
 
 use serde_json::{Value, json};
 
 use super::topology::{Argument, EXCHANGE, EXCHANGES, queues};
 
-/// The topology as it is in RabbitMQ's definitions of one virtual host: `exchanges`, `queues`
-/// and `bindings`.
+/// Returns the topology in the form of RabbitMQ's definitions of one virtual host: `exchanges`,
+/// `queues` and `bindings`.
 #[must_use]
 pub fn definitions(vhost: &str) -> Value {
     json!({

@@ -8,22 +8,22 @@ use tokio::runtime::Handle;
 use super::settlement::{Settlement, settle};
 use crate::QueueError;
 
-/// A delivered message. Dropped unsettled, it goes back to its queue.
+/// A delivered message. Dropping it unsettled returns it to its queue.
 pub(crate) struct HeldMessage {
     acker: Option<Acker>,
-    /// The pause before it goes back, so that what fails is not delivered in a hot loop.
+    /// The pause before it goes back, so that a failing message is not redelivered in a hot loop.
     return_after: Duration,
     // It may be dropped outside of the runtime.
     runtime: Handle,
 }
 
 impl HeldMessage {
-    /// A message that `acker` settles. Must be called within the runtime.
+    /// Holds a message that `acker` settles. Must be called within the runtime.
     pub(crate) fn new(acker: Acker) -> Self {
         Self::returning_after(acker, Duration::ZERO)
     }
 
-    /// The same, but dropped it stays away for `pause`.
+    /// Does the same, but a dropped message stays away for `pause`.
     pub(crate) fn returning_after(acker: Acker, pause: Duration) -> Self {
         Self {
             acker: Some(acker),
@@ -32,8 +32,8 @@ impl HeldMessage {
         }
     }
 
-    /// Whether it is still ours: with the connection that brought it, it is lost, and is delivered
-    /// again.
+    /// Returns whether it is still ours. If the connection that brought it is lost, the message is
+    /// delivered again.
     pub(crate) fn is_ours(&self) -> bool {
         self.acker.as_ref().is_some_and(Acker::usable)
     }
@@ -46,7 +46,7 @@ impl HeldMessage {
         }
     }
 
-    /// The runtime in which it was delivered.
+    /// Returns the runtime in which it was delivered.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }
@@ -58,7 +58,7 @@ impl Drop for HeldMessage {
             return;
         };
         let pause = self.return_after;
-        // No more at a time than the prefetch.
+        // Bounded by the prefetch.
         self.runtime.spawn(async move {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;

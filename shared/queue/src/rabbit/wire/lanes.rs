@@ -15,7 +15,7 @@ use crate::LANE_COUNT;
 /// The first lane.
 const FIRST: &str = "warren.jobs";
 
-/// The queues. The first one is that of versions that had no others.
+/// The queues. The first one is the only one that older versions had.
 pub const LANES: [&str; LANE_COUNT] = [
     FIRST,
     "warren.jobs.lane.1",
@@ -27,8 +27,8 @@ pub const LANES: [&str; LANE_COUNT] = [
     "warren.jobs.lane.7",
 ];
 
-/// The lane of a room: the same in every process and version, so that a room's jobs keep their
-/// order.
+/// Returns the lane of a room: the same in every process and version, so that a room's jobs keep
+/// their order.
 #[must_use]
 pub fn lane_of(room: &RoomId) -> &'static str {
     // FNV-1a, folded since its low bits alone are poor.

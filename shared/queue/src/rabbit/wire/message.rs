@@ -18,7 +18,8 @@ use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 use warren_protocol::time::{Deadline, EpochMillis, millis};
 
-/// Whether a message survives a restart of the broker; the numbers are the protocol's.
+/// The durability of a message: whether it survives a restart of the broker. The numbers are the
+/// protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Mode {
@@ -66,7 +67,7 @@ impl Versioned for Reply {
     }
 }
 
-/// A cancellation, as its message has it.
+/// A cancellation, as its message holds it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Cancellation {
     /// Version of this message; see [`Job::VERSION`].
@@ -77,13 +78,13 @@ pub(crate) struct Cancellation {
     pub(crate) deadline: Deadline,
 }
 
-/// The default of versions whose messages have no deadline.
+/// Returns the default for versions whose messages have no deadline.
 fn briefly() -> Deadline {
     Deadline::after(REMEMBERED_FOR)
 }
 
 impl Cancellation {
-    /// The cancellation of `job`, which may wait until `deadline`.
+    /// Creates the cancellation of `job`, which may wait until `deadline`.
     pub(crate) fn new(job: JobId, deadline: Deadline) -> Self {
         Self {
             version: Job::VERSION,
@@ -105,7 +106,7 @@ pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, serde_json::E
     serde_json::to_vec(message)
 }
 
-/// The job that `queue` has delivered. A message that is no job goes to the dead letters.
+/// Reads the job that `queue` has delivered. Moves a message that is not a job to the dead letters.
 pub(crate) async fn job_in(
     delivered: &Delivery,
     queue: &'static str,
@@ -132,12 +133,12 @@ const CLASS: &str = "warren-class";
 /// The reason for which a worker put a job aside; the broker's own reasons are in `x-death`.
 const REASON: &str = "warren-reason";
 
-/// Who publishes a job.
+/// The publisher of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Its caller.
+    /// The job's caller.
     Submitted,
-    /// A worker that had it and does not run it, with how often it was tried.
+    /// A worker that had it and does not run it, with the number of tries.
     Returned(Tries),
 }
 
@@ -164,13 +165,14 @@ pub(crate) fn job_properties(job: &Job, journey: Journey<'_>) -> BasicProperties
     }
 }
 
-/// The properties of a token of the suspect `job`, whose body is empty.
+/// Returns the properties of a token of the suspect `job`, whose body is empty.
 pub(crate) fn token_properties(job: &Job, class: JobClass) -> BasicProperties {
     waiting(job, "warren.turn", class)
 }
 
-/// The properties with which a job of `class` waits. The broker drops an interactive job at its
-/// deadline, which its caller knows; an unattended one must be answered all the same, by a worker.
+/// Returns the properties with which a job of `class` waits. The broker drops an interactive job at
+/// its deadline, which its caller knows; an unattended one must be answered all the same, by a
+/// worker.
 fn waiting(job: &Job, kind: &str, class: JobClass) -> BasicProperties {
     match class {
         JobClass::Interactive => {
@@ -189,7 +191,7 @@ const fn class_name(class: JobClass) -> &'static str {
     }
 }
 
-/// The class of a job. One that names none is kept as unattended.
+/// Returns the class of a job. One that names none is kept as unattended.
 pub(crate) fn class_of(properties: &BasicProperties) -> JobClass {
     let headers = properties.headers().as_ref();
     let named = headers.and_then(|headers| headers.inner().get(CLASS));
@@ -202,7 +204,7 @@ pub(crate) fn class_of(properties: &BasicProperties) -> JobClass {
     }
 }
 
-/// The properties of a job that is put aside, with the reason.
+/// Returns the properties of a job that is put aside, with the reason.
 pub(crate) fn dead_job_properties(job: &Job, tries: Tries, reason: &str) -> BasicProperties {
     let mut headers = job_headers(job);
     tries.note(&mut headers);
@@ -223,7 +225,7 @@ pub(crate) fn reply_properties(job: JobId) -> BasicProperties {
     properties(job, "warren.reply", Mode::Persistent)
 }
 
-/// The properties of a callback; with a pause, it returns to its queue after that.
+/// Returns the properties of a callback; with a pause, it returns to its queue after that.
 pub(crate) fn callback_properties(job: JobId, pause: Option<Duration>) -> BasicProperties {
     let properties = properties(job, "warren.callback", Mode::Persistent);
     match pause {
@@ -248,7 +250,7 @@ fn properties(job: JobId, kind: &str, mode: Mode) -> BasicProperties {
         .with_type(kind.into())
 }
 
-/// The job that a message is about, as its properties have it; for logs.
+/// Returns the job that a message is about, as its properties have it; for logs.
 pub(crate) fn correlation(properties: &BasicProperties) -> &str {
     properties
         .correlation_id()
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_and_other_things_are_told_apart() {
+    fn other_versions_are_distinguished_from_malformed_messages() {
         let mut other = reply();
         other.version = Job::VERSION + 1;
         let body = encode(&other).unwrap();

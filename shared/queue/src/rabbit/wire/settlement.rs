@@ -11,21 +11,22 @@ use tokio::time::timeout;
 
 use crate::QueueError;
 
-/// How long it may take to write a settlement to the socket.
+/// The longest that writing a settlement to the socket may take.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a delivery is settled.
+/// A settlement of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Settlement {
     /// It is done.
     Ack,
     /// It goes back to its queue.
     Requeue,
-    /// It goes to the dead letters, if its queue has such.
+    /// It goes to the dead letters, if its queue has any.
     Reject,
 }
 
-/// Settles. An error means that the connection is lost, and with it our hold on the message.
+/// Settles the message. An error means that the connection is lost, and with it our hold on the
+/// message.
 pub(crate) async fn settle(acker: &Acker, how: Settlement) -> Result<(), QueueError> {
     let nack = |requeue| BasicNackOptions {
         requeue,

@@ -35,9 +35,9 @@ pub const DEAD_JOBS: &str = "warren.jobs.dead";
 pub const RESULTS: &str = "warren.results";
 /// Callbacks that wait to be posted.
 pub const CALLBACKS: &str = "warren.callbacks";
-/// Callbacks that wait for a retry, by the longest pause of those in it, in milliseconds. Queues of
-/// their own, since a queue releases its first message only: a short pause behind a long one would be
-/// as long.
+/// Callbacks that wait for a retry, by the longest pause of those in it, in milliseconds. Each
+/// pause has its own queue, since a queue releases only its first message: a short pause behind a
+/// long one would be as long.
 pub const CALLBACK_RETRIES: [(&str, i64); 5] = [
     ("warren.callbacks.retry.1", 5_000),
     ("warren.callbacks.retry.2", 30_000),
@@ -48,20 +48,20 @@ pub const CALLBACK_RETRIES: [(&str, i64); 5] = [
 /// The prefix of the reply queues' names.
 pub const REPLIES_PREFIX: &str = "warren.replies";
 
-/// The largest message: `max_message_size` in `rabbitmq/rabbitmq.conf`. A larger one would cost
-/// the whole connection, and with it what others have on it.
+/// The largest message: `max_message_size` in `rabbitmq/rabbitmq.conf`. A larger one would cost the
+/// whole connection, and with it everything else on it.
 pub const MAX_MESSAGE: ByteSize = ByteSize::mib(16);
 
 /// The most dead jobs and unclaimed results that are kept.
 const MAX_KEPT: i64 = 10_000;
-/// How long a dead job is kept for operators to look into: a week, in milliseconds.
+/// The time for which a dead job is kept for operators to look into: a week, in milliseconds.
 const DEAD_JOB_TTL_MS: i64 = 7 * 24 * 60 * 60 * 1000;
-/// The tries of a job are counted by workers: one that comes back leaves its queue for
-/// [`SUSPECTS`]. This limit is for jobs that kill a worker even there; here they end without an
-/// answer.
+/// The limit of the broker's own count, for jobs that kill a worker even from [`SUSPECTS`]; here
+/// they end without an answer. Workers count the tries of a job: one that comes back leaves its
+/// queue for [`SUSPECTS`].
 const DELIVERY_LIMIT: i64 = 20;
 
-/// The class of the jobs that wait in that queue.
+/// Returns the class of the jobs that wait in that queue.
 pub(crate) fn class_in(queue: &str) -> JobClass {
     if queue == INTERACTIVE_JOBS {
         JobClass::Interactive
@@ -70,7 +70,7 @@ pub(crate) fn class_in(queue: &str) -> JobClass {
     }
 }
 
-/// The queue in which that job waits, being of that class.
+/// Returns the queue in which a job of that class waits.
 pub(crate) fn queue_of(job: &Job, class: JobClass) -> &'static str {
     match class {
         JobClass::Interactive => INTERACTIVE_JOBS,
@@ -78,7 +78,8 @@ pub(crate) fn queue_of(job: &Job, class: JobClass) -> &'static str {
     }
 }
 
-/// How often a callback may be put back, by APIs that stop or die, before it is given up.
+/// The number of times that a callback may be put back, by APIs that stop or die, before it is
+/// given up.
 const CALLBACK_DELIVERY_LIMIT: i64 = 100;
 
 /// One argument of a queue.
@@ -125,7 +126,7 @@ pub(crate) struct Queue {
     pub(crate) arguments: &'static [(&'static str, Argument)],
 }
 
-/// One of the queues of unattended jobs.
+/// Returns one of the queues of unattended jobs.
 const fn lane(number: usize) -> Queue {
     Queue {
         name: LANES[number],
@@ -159,8 +160,9 @@ const CALLBACK_ARGUMENTS: [(&str, Argument); 4] = [
     ),
 ];
 
-/// Callbacks that are retried after a pause. They have no consumer, and go back at the end of their
-/// time: at least once, so that none is lost when [`CALLBACKS`] is full at that moment.
+/// Returns the arguments of a queue of callbacks that are retried after a pause. They have no
+/// consumer, and go back at the end of their pause: at least once, so that none is lost when
+/// [`CALLBACKS`] is full at that moment.
 const fn paused(pause_ms: i64) -> [(&'static str, Argument); 7] {
     [
         ("x-queue-type", Argument::Text("quorum")),
@@ -197,8 +199,8 @@ const FIXED_QUEUES: [Queue; 14] = [
             ("x-dead-letter-routing-key", Argument::Text(DEAD_JOBS)),
         ],
     },
-    // Quorum, since it counts what comes back: a classic one flags whatever survives a power cut of
-    // the broker, as if it had had its second try.
+    // A quorum queue, since it counts returns. A classic queue flags every message that survives a
+    // power cut of the broker, as if it had had its second try.
     Queue {
         name: SUSPECTS,
         arguments: &DURABLE_JOBS,
@@ -246,23 +248,23 @@ const RETRY_ARGUMENTS: [[(&str, Argument); 7]; RETRY_LEVELS] = {
     arguments
 };
 
-/// All durable queues.
+/// Iterates over all durable queues.
 pub(crate) fn queues() -> impl Iterator<Item = Queue> {
     let retries = CALLBACK_RETRIES.iter().zip(&RETRY_ARGUMENTS);
     let retries = retries.map(|((name, _), arguments)| Queue { name, arguments });
     FIXED_QUEUES.into_iter().chain(retries)
 }
 
-/// A queue of one connection, which it lives as long as.
+/// A queue that exists as long as its connection.
 pub(crate) struct OwnQueue {
-    /// The exchange whose copies it receives; `None`: it is published to by its name.
+    /// The exchange whose copies it receives; `None` if messages are published to it by its name.
     exchange: Option<&'static str>,
     arguments: &'static [(&'static str, Argument)],
-    /// What fails if it cannot be declared.
+    /// The operation that fails if it cannot be declared.
     declaring: &'static str,
 }
 
-/// A reply queue refuses what it cannot hold; the reply then goes to [`RESULTS`].
+/// The reply queue. It refuses what it cannot hold; the reply then goes to [`RESULTS`].
 pub(crate) const REPLY_QUEUE: OwnQueue = OwnQueue {
     exchange: None,
     arguments: &[
@@ -272,7 +274,7 @@ pub(crate) const REPLY_QUEUE: OwnQueue = OwnQueue {
     declaring: "declare the reply queue",
 };
 
-/// A queue of cancellations: what does not fit is the oldest, whose jobs are the next to expire.
+/// The queue of cancellations. It drops the oldest, whose jobs are the next to expire.
 pub(crate) const CANCELLATION_QUEUE: OwnQueue = OwnQueue {
     exchange: Some(CANCELLATIONS),
     arguments: &[
@@ -282,7 +284,7 @@ pub(crate) const CANCELLATION_QUEUE: OwnQueue = OwnQueue {
     declaring: "declare the queue of cancellations",
 };
 
-/// A queue of announcements, which are soon repeated: the newest matter, and not many.
+/// The queue of announcements. They are soon repeated: the newest matter, and not many.
 pub(crate) const PRESENCE_QUEUE: OwnQueue = OwnQueue {
     exchange: Some(PRESENCE),
     arguments: &[
@@ -292,7 +294,7 @@ pub(crate) const PRESENCE_QUEUE: OwnQueue = OwnQueue {
     declaring: "declare the presence queue",
 };
 
-/// A queue of job events, which are also in the store: the newest matter.
+/// The queue of job events, which are also in the store: the newest matter.
 pub(crate) const EVENT_QUEUE: OwnQueue = OwnQueue {
     exchange: Some(EVENTS),
     arguments: &[
@@ -381,7 +383,7 @@ fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
     for (name, value) in arguments {
         let value = match value {
             Argument::Text(text) => AMQPValue::LongString(LongString::from(*text)),
-            // As wide as what the broker makes of a definitions file.
+            // The same width as the broker uses for a definitions file.
             Argument::Number(number) => AMQPValue::LongLongInt(*number),
         };
         table.insert(ShortString::from(*name), value);

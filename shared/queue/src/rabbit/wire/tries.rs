@@ -1,7 +1,7 @@
 //! A job's tries.
 //!
-//! The broker reports of a message only that it came back; the worker that moves the job on counts, in
-//! a header.
+//! The broker reports only that a message came back. The worker that moves the job on counts the
+//! tries, in a header.
 
 use lapin::BasicProperties;
 use lapin::message::Delivery;
@@ -14,24 +14,25 @@ const TRIES: &str = "warren-tries";
 /// A quorum queue's own count, of one message.
 const RETURNS: &str = "x-delivery-count";
 
-/// How many workers had a job and lost it.
+/// The number of workers that had a job and lost it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tries(u32);
 
-/// Whether earlier holders of the message were lost with it. Only the first of them can have run it,
-/// since what comes back is moved on or given up by its next holder.
+/// Returns whether earlier holders of the message were lost with it. Only the first of them can
+/// have run it, since a message that comes back is moved on or given up by its next holder.
 pub(crate) fn came_back(delivered: &Delivery) -> bool {
     delivered.redelivered || number(&delivered.properties, RETURNS).is_some_and(|count| count > 0)
 }
 
 impl Tries {
-    /// Those before `delivered`.
+    /// Returns the tries before `delivered`.
     pub(crate) fn before(delivered: &Delivery) -> Self {
         let Self(noted) = Self::noted(&delivered.properties).unwrap_or(Self(0));
         Self(noted.saturating_add(u32::from(came_back(delivered))))
     }
 
-    /// Those that the publisher of the message knew of; `None` if that was the job's caller.
+    /// Reads the tries that the publisher of the message knew of; `None` if that was the job's
+    /// caller.
     pub(crate) fn noted(properties: &BasicProperties) -> Option<Self> {
         number(properties, TRIES).map(Self)
     }
@@ -41,7 +42,7 @@ impl Tries {
         headers.insert(TRIES.into(), AMQPValue::LongLongInt(i64::from(self.0)));
     }
 
-    /// Whether there may be no further one.
+    /// Returns whether there may be no further try.
     pub(crate) fn used_up(self) -> bool {
         self.0 >= MAX_TRIES
     }

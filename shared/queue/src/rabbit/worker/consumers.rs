@@ -25,7 +25,7 @@ use crate::rabbit::wire::topology::{INTERACTIVE_JOBS, class_in};
 use crate::rabbit::wire::tries::{Tries, came_back};
 use crate::{Delivery, JobClass, Offer, Prefetch, QueueError};
 
-/// What the connection is for.
+/// The purpose of the connection.
 const PURPOSE: &str = "consume jobs";
 
 /// The unit that consumes jobs.
@@ -54,7 +54,7 @@ impl Unit for JobConsumers {
             let (instance, register) = (&self.instance, &self.cancellations);
             let listener =
                 CancellationListener::begin(connected, instance, number, register).await?;
-            // A quorum queue has a prefetch for a whole channel only.
+            // A quorum queue's prefetch applies only to a whole channel.
             let mut pumps = vec![self.pump(INTERACTIVE_JOBS, connected.lasting_channel().await?)];
             for lane in LANES {
                 pumps.push(self.pump(lane, connected.lasting_channel().await?));
@@ -117,7 +117,7 @@ impl JobConsumers {
     }
 }
 
-/// Passes the jobs of one queue into the stream.
+/// A pump that passes the jobs of one queue into the stream.
 struct Pump {
     queue: &'static str,
     class: JobClass,
@@ -145,7 +145,7 @@ impl Pump {
         while let Some(delivered) = subscription.next_of(&mut consumer, queue, PURPOSE).await? {
             if let Some(delivery) = self.receive(delivered).await? {
                 // Never waits on this connection, since no more than the prefetch are unsettled;
-                // what an earlier connection brought may still be in the way.
+                // jobs that an earlier connection brought may still be in the way.
                 if let Err(untaken) = subscription.sender.send(Offer::Job(delivery)).await {
                     hand_back(untaken.0).await;
                 }
@@ -165,7 +165,7 @@ impl Pump {
         Ok(())
     }
 
-    /// The job in `delivered`, if it is to be run as it came.
+    /// Returns the job in `delivered`, if it is to be run as it came.
     async fn receive(
         &self,
         delivered: lapin::message::Delivery,
@@ -174,7 +174,7 @@ impl Pump {
             return Ok(None);
         };
         let tries = Tries::before(&delivered);
-        // One whose deadline passed is put aside for that by the reader of the stream.
+        // A job whose deadline has passed is left to the reader of the stream, which puts it aside.
         if !job.deadline.has_passed() && came_back(&delivered) {
             let failed = FailedDelivery {
                 job,
@@ -185,7 +185,7 @@ impl Pump {
                 token: None,
                 disposition: Disposition::Suspect,
             };
-            // No more at a time than the prefetch.
+            // Bounded by the prefetch.
             self.disposals.spawn(failed.dispose(self.replier.clone()));
             return Ok(None);
         }

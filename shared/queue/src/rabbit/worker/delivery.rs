@@ -36,7 +36,8 @@ impl Source {
     }
 }
 
-/// A job as it was delivered. Dropped unsettled, at whatever point, it goes back to its queue.
+/// A job as it was delivered. If it is dropped unsettled, at whatever point, it goes back to its
+/// queue.
 pub(crate) struct AmqpDelivery {
     job: JobId,
     class: JobClass,
@@ -48,7 +49,8 @@ pub(crate) struct AmqpDelivery {
 }
 
 impl AmqpDelivery {
-    /// The job in `delivered`, which had `tries` before. Must be called within the runtime.
+    /// Creates the delivery of the job in `delivered`, which had `tries` before. Must be called
+    /// within the runtime.
     pub(crate) fn new(
         job: JobId,
         source: Source,
@@ -137,7 +139,7 @@ impl Settle for AmqpDelivery {
     }
 
     // As a new message, since every return of the old one counts as a try. If it cannot be
-    // published, a return that counts is better than none.
+    // published, the old one is returned all the same: better a counted return than none.
     fn requeue<'a>(mut self: Box<Self>, job: &'a Job) -> BoxFuture<'a, Result<(), QueueError>> {
         Box::pin(async move {
             if !self.is_ours() {
@@ -179,7 +181,7 @@ impl Settle for AmqpDelivery {
             return;
         };
         let (job, runtime) = (self.job, message.runtime().clone());
-        // No more at a time than the prefetch.
+        // Bounded by the prefetch.
         runtime.spawn(async move {
             if let Err(error) = self.reply(reply).await {
                 tracing::warn!(job.id = %job, %error, "failed to answer a job; it goes back");

@@ -1,9 +1,9 @@
-//! Deliveries that are not run as they came.
+//! Deliveries that are not run as they arrived.
 //!
-//! A job that came back is moved to where it waits to be run alone; one whose tries are used up is
-//! answered and put aside, and so is one whose deadline has passed. Until that is confirmed the
-//! message is held, so it survives us. It is not given back to be tried again: each return counts
-//! with the broker, which in the end drops what was never answered.
+//! A job that came back is moved to the queue in which it waits to be run alone. A job whose tries
+//! are used up is answered and put aside, and so is one whose deadline has passed. Until that is
+//! confirmed the message is held, so it survives us. It is not given back to be retried, because
+//! the broker counts each return and in the end drops a message that was never answered.
 
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ use crate::rabbit::wire::topology::{DEAD_JOBS, SUSPECTS};
 use crate::rabbit::wire::tries::Tries;
 use crate::{JobClass, QueueError};
 
-/// The pause between two attempts: what is needed is away, or full.
+/// The pause between two attempts, when a queue is unreachable or full.
 const RETRY: Duration = Duration::from_millis(200);
 /// The reason with which a job is put aside.
 const WORKER_CRASHED: &str = "worker_crashed";
 
-/// What is done with a job instead of running it.
+/// A disposition of a job that is not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Disposition {
-    /// Move it to where it is run alone.
+    /// Move it to the queue from which it is run alone.
     Suspect,
     /// Answer it and put it aside: its tries are used up.
     GiveUp,
@@ -37,7 +37,7 @@ pub(crate) enum Disposition {
     Expire,
 }
 
-/// A delivery that is not run as it came.
+/// A delivery that is not run as it arrived.
 pub(crate) struct FailedDelivery {
     pub(crate) job: Job,
     pub(crate) class: JobClass,
@@ -109,8 +109,8 @@ impl FailedDelivery {
         Ok(Settlement::Ack)
     }
 
-    // To the dead letters rather than away, so that it can be seen how often this happens; what
-    // expires in the queue goes there as well.
+    // To the dead letters rather than discarded, so that operators can see how often this happens;
+    // jobs that expire in the queue go there as well.
     async fn expire(&self, replier: &Replier) -> Result<Settlement, QueueError> {
         match self.class {
             JobClass::Interactive => Ok(Settlement::Reject),

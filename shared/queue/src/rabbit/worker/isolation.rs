@@ -26,14 +26,15 @@ use crate::rabbit::wire::topology::{SUSPECTS, TURNS};
 use crate::rabbit::wire::tries::Tries;
 use crate::{Delivery, Fetch, Offer, Prefetch, QueueError, SuspectToken};
 
-/// How many tokens a worker holds.
+/// The number of tokens that a worker holds.
 const AT_ONCE: u16 = 1;
-/// How long the broker may take to answer what waits, or to hand it out.
+/// The longest that the broker may take to report or hand out what waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
-/// A redelivered token may arrive before its suspect, which is redelivered by another channel.
+/// The pause before a suspect is looked for again. A redelivered token may arrive before its
+/// suspect, which is redelivered by another channel.
 const BEHIND: Duration = Duration::from_millis(100);
 
-/// Passes tokens from their queue into the worker's stream.
+/// A consumer that passes tokens from their queue into the worker's stream.
 pub(crate) struct TokenConsumer {
     pub(crate) suspects: Suspects,
     pub(crate) tag: String,
@@ -52,7 +53,7 @@ impl TokenConsumer {
             .await?
         {
             if let Some(token) = self.receive(delivered).await? {
-                // Not taken, it goes back by being dropped.
+                // A token that is not taken goes back by being dropped.
                 drop(subscription.sender.send(Offer::Suspect(token)).await);
             }
         }
@@ -62,7 +63,8 @@ impl TokenConsumer {
         Ok(())
     }
 
-    /// The token, if a suspect waits. Each suspect has at least one token, and some have more.
+    /// Returns the token, if a suspect waits. Each suspect has at least one token, and some have
+    /// more.
     async fn receive(
         &self,
         delivered: lapin::message::Delivery,
@@ -109,7 +111,7 @@ impl Suspects {
         match timeout(ANSWER_TIMEOUT, getting).await {
             Ok(got) => got.map_err(QueueError::while_doing("fetch a suspect")),
             Err(_elapsed) => {
-                // Whatever still arrives would never be settled.
+                // A suspect that still arrives would never be settled.
                 let context = "fetching a suspect";
                 self.connected.give_up(QueueError::TimedOut { context });
                 Err(QueueError::TimedOut { context })
@@ -117,7 +119,7 @@ impl Suspects {
         }
     }
 
-    /// The next suspect to run. One that must not run is disposed of in the background.
+    /// Fetches the next suspect to run. Disposes, in the background, of one that must not run.
     async fn fetch(self, mut token: HeldToken) -> Result<Option<Delivery>, QueueError> {
         while let Some(got) = self.next().await? {
             let BasicGetMessage {
@@ -178,7 +180,8 @@ impl Fetch for TakenToken {
     fn fetch(self: Box<Self>) -> BoxFuture<'static, Result<Option<Delivery>, QueueError>> {
         Box::pin(async move {
             let Self { token, suspects } = *self;
-            // A task of its own, since what was fetched must be settled even if the caller goes away.
+            // A separate task, since a fetched suspect must be settled even if the caller goes
+            // away.
             match tokio::spawn(suspects.fetch(token)).await {
                 Ok(fetched) => fetched,
                 Err(_panicked) => Err(QueueError::Closed),

@@ -36,7 +36,8 @@ pub struct RabbitWorker {
 }
 
 impl RabbitWorker {
-    /// A handle that connects from now on; `stop` as for [`RabbitApi::new`](crate::RabbitApi::new).
+    /// Creates a handle that connects from now on; `stop` as for
+    /// [`RabbitApi::new`](crate::RabbitApi::new).
     #[must_use]
     pub fn new(config: RabbitConfig, stop: &CancellationToken) -> Self {
         let life = Life::until(stop);

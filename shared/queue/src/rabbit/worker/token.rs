@@ -5,25 +5,25 @@ use lapin::Acker;
 use crate::rabbit::wire::held::HeldMessage;
 use crate::rabbit::wire::settlement::Settlement;
 
-/// What happens to a token when its suspect is settled.
+/// The fate of a token when its suspect is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AfterSuspect {
-    /// It goes to another worker: more suspects wait, and they may have lost theirs. One token too
-    /// many costs a question.
+    /// It goes to another worker: more suspects wait, and they may have lost theirs. A token too
+    /// many costs one question to the broker.
     PassOn,
     /// It ends.
     End,
 }
 
-/// A held token. Dropped, it goes back, which must happen after its suspect has gone back: a token
-/// that finds no suspect ends.
+/// A held token. Dropping it gives it back, which must happen after its suspect has gone back: a
+/// token that finds no suspect ends.
 pub(crate) struct HeldToken {
     message: HeldMessage,
     then: AfterSuspect,
 }
 
 impl HeldToken {
-    /// Must be called within the runtime.
+    /// Holds the token that `acker` settles. Must be called within the runtime.
     pub(crate) fn new(acker: Acker) -> Self {
         Self {
             message: HeldMessage::new(acker),

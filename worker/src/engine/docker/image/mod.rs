@@ -56,7 +56,7 @@ pub(super) struct Images {
 
 struct Entry {
     base: BaseImage,
-    /// The image; emptied when it turns out to be gone, so that it is made again.
+    /// The image; emptied when the image turns out to be missing, so that it is made again.
     ready: Mutex<Arc<OnceCell<Arc<Image>>>>,
     /// The reason why it could not be made, if so.
     fault: Mutex<Option<String>>,

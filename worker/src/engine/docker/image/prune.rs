@@ -56,7 +56,7 @@ async fn remove(client: &Client, name: &str) -> Result<()> {
     removed.map(drop)
 }
 
-/// The image's names, or its id if it has none.
+/// Returns the image's names, or its id if it has none.
 fn names(image: &ImageSummary) -> Vec<&str> {
     let tags: Vec<_> = tags(image).collect();
     if tags.is_empty() {
@@ -66,7 +66,7 @@ fn names(image: &ImageSummary) -> Vec<&str> {
     }
 }
 
-/// The image's tags. Engines before 25 report the lack of a name as a name.
+/// Returns the image's tags. Engines before 25 report the lack of a name as a name.
 fn tags(image: &ImageSummary) -> impl Iterator<Item = &str> {
     let tags = image.repo_tags.iter().map(String::as_str);
     tags.filter(|tag| !tag.starts_with("<none>"))

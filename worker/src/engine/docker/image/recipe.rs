@@ -13,9 +13,9 @@ pub(super) const REPOSITORY: &str = "warren-sandbox";
 /// The label that marks a sandbox image, even one that has lost its name.
 pub(super) const LABEL: &str = "warren.sandbox";
 
-/// The name of the image derived from this base by this runner and recipe.
+/// Returns the name of the image derived from this base by this runner and recipe.
 pub(super) fn derived_tag(base_id: &str) -> String {
-    // Not for secrecy but for identity: any change of base, runner or recipe gives another tag.
+    // For identity, not for secrecy: any change of base, runner or recipe gives another tag.
     let mut hash = Fnv::default();
     hash.write(base_id.as_bytes());
     hash.write(RUNNER_BINARY);
@@ -23,7 +23,7 @@ pub(super) fn derived_tag(base_id: &str) -> String {
     format!("{REPOSITORY}:{:016x}", hash.0)
 }
 
-/// The Dockerfile. Of the base image it needs only a shell and `find`.
+/// Makes the Dockerfile. Of the base image it needs only a shell and `find`.
 fn recipe(base: &str) -> String {
     let Range { start, end } = UIDS;
     format!(
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(derived_tag("sha256:a"), derived_tag("sha256:a"));
     }
 
-    /// The types of an ELF file's segments (elf(5); 64 bits, little-endian).
+    /// Returns the types of an ELF file's segments (elf(5); 64 bits, little-endian).
     fn segments(elf: &[u8]) -> Vec<u32> {
         let number = |at: usize, len: usize| {
             elf[at..at + len]

@@ -1,9 +1,10 @@
 //! The seccomp profile: the system calls that a container may make.
 //!
-//! The list is stricter than Docker's default, and for one table of calls instead of three, since the
-//! runtime compiles it anew for each container. Arguments are checked mainly by the runner's filter,
-//! which programs get on top. The profile relies on `no-new-privileges`: only with it does the
-//! runtime load the profile after it has changed users, which the profile does not allow.
+//! The list is stricter than Docker's default. It is for one table of calls instead of three, since
+//! the runtime compiles it again for each container. Arguments are checked mainly by the runner's
+//! filter, which is applied to programs on top. The profile relies on `no-new-privileges`: only
+//! with it does the runtime load the profile after it has changed users, which the profile does not
+//! allow.
 
 use std::sync::LazyLock;
 
@@ -250,7 +251,7 @@ const PERSONALITIES: [u64; 2] = [0, 0xffff_ffff];
 
 const NO_SUCH_CALL: u64 = 38;
 
-/// The profile in Docker's format, as the value of a security option.
+/// Returns the profile in Docker's format, as the value of a security option.
 pub(super) fn profile() -> &'static str {
     static PROFILE: LazyLock<String> = LazyLock::new(|| build().to_string());
     &PROFILE
@@ -264,7 +265,7 @@ fn build() -> Value {
             "names": ["clone"], "action": ALLOW,
             "args": [{ "index": 0, "value": NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ" }],
         }),
-        // Its flags lie in memory, where no filter sees them; libc falls back to `clone`.
+        // Its flags lie in memory, where no filter can see them; libc falls back to `clone`.
         json!({ "names": ["clone3"], "action": REFUSE, "errnoRet": NO_SUCH_CALL }),
         when_first_is("socketpair", FAMILIES[0]),
     ];

@@ -62,7 +62,7 @@ fn names(rule: &Value) -> impl Iterator<Item = &str> {
     names.iter().map(|name| name.as_str().unwrap())
 }
 
-/// The names of all rules that allow something, on whatever condition.
+/// Returns the names of all rules that allow something, on whatever condition.
 fn allowed(rules: &[Value]) -> BTreeSet<&str> {
     let allowing = rules.iter().filter(|rule| rule["action"] == ALLOW);
     allowing.flat_map(names).collect()
