@@ -2,7 +2,11 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -103,4 +107,19 @@ async fn processes_that_start_together_open_it_all() {
     for opened in opening {
         opened.await.unwrap().unwrap().ping().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn opening_waits_for_the_process_that_creates_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("warren.db");
+    let first = rusqlite::Connection::open(&path).unwrap();
+    first
+        .execute_batch("BEGIN IMMEDIATE; CREATE TABLE of_another (id TEXT) STRICT;")
+        .unwrap();
+    let mut opening = pin!(SqliteStore::open(&path));
+    let early = timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "opened or refused while another one writes");
+    first.execute_batch("COMMIT;").unwrap();
+    opening.await.unwrap().ping().await.unwrap();
 }

@@ -11,7 +11,7 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::MutexGuard;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode};
@@ -34,6 +34,11 @@ const PENDING_OPERATIONS: usize = 64;
 /// How long another process may hold the file's lock. Below [`STORE_TIMEOUT`], so that SQLite's own
 /// error is the one reported.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long opening waits for other processes that open the file at the same time: one of them
+/// creates or migrates it first.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
+/// The pause between attempts to open.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// A store in a file of this machine.
 pub struct SqliteStore {
@@ -231,7 +236,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         .map_err(|error| cannot_open(path, error))?;
 
     let connection = Connection::open(path).map_err(|error| cannot_open(path, error))?;
-    let found = prepare(&connection).map_err(|error| cannot_open(path, error))?;
+    let found = prepare_in_turn(&connection).map_err(|error| cannot_open(path, error))?;
     if found > SCHEMA_VERSION {
         return Err(StoreError::TooNew {
             path: path.to_owned(),
@@ -240,6 +245,24 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         });
     }
     Ok(connection)
+}
+
+/// As [`prepare`], repeated while other processes hold the file. [`BUSY_TIMEOUT`] is not enough,
+/// because SQLite does not wait at all when it switches a file to WAL that another process writes:
+/// the switch reads first, and two readers that wait to write could wait for each other.
+fn prepare_in_turn(connection: &Connection) -> rusqlite::Result<i64> {
+    let began = Instant::now();
+    loop {
+        match prepare(connection) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && began.elapsed() < OPEN_TIMEOUT =>
+            {
+                std::thread::sleep(OPEN_PAUSE);
+            }
+            prepared => return prepared,
+        }
+    }
 }
 
 /// Sets the connection up and brings the schema up to date. Returns the version that is there then.
