@@ -46,7 +46,8 @@ async fn rounds(bench: &Bench, uri: &AMQPUri, lines: &mut Vec<Line>) -> anyhow::
     let caller = connect(uri, "caller").await?;
     let worker = connect(uri, "worker").await?;
     for kind in [QueueKind::Quorum, QueueKind::Classic] {
-        lines.push(Line::open(kind, &caller, &worker).await?);
+        let opening = timeout(ANSWER, Line::open(kind, &caller, &worker)).await;
+        lines.push(opening.context("the broker does not answer")??);
     }
     for round in 0..WARM_UP + bench.plan.round_trips {
         bench.check()?;
@@ -112,9 +113,9 @@ async fn round_trip(line: &mut Line) -> anyhow::Result<Times> {
 /// jobs, and its worker a share of theirs.
 pub async fn ensure_unused(url: &str) -> anyhow::Result<()> {
     let connection = connect(&checked(url)?, "look").await?;
-    let channel = connection
-        .create_channel()
+    let channel = timeout(ANSWER, connection.create_channel())
         .await
+        .context("the broker does not answer")?
         .context("cannot open a channel")?;
     let options = QueueDeclareOptions {
         passive: true,
