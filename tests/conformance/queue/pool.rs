@@ -27,6 +27,8 @@ const ROUND: Duration = Duration::from_secs(15);
 const ROUNDS: usize = 2;
 /// The pause between two callers' jobs.
 const BETWEEN: Duration = Duration::from_millis(5);
+/// The pause of a batch after a job that the queue did not take.
+const AFTER_REFUSAL: Duration = Duration::from_millis(20);
 /// The most jobs of a flood: fewer than the queue takes.
 const FLOOD: u64 = 9_000;
 /// The input of each of them, which is what makes a batch large.
@@ -110,7 +112,10 @@ async fn seen(pooled: bool, flooded: bool) -> anyhow::Result<Seen> {
                 while sent.load(Ordering::Relaxed) < FLOOD {
                     match api.submit_unattended(&of_a_batch()?).await {
                         Ok(()) => drop(sent.fetch_add(1, Ordering::Relaxed)),
-                        Err(SubmitError::Unconfirmed | SubmitError::Unavailable) => {}
+                        // The refusal may be immediate. Without a pause nothing else would run.
+                        Err(SubmitError::Unconfirmed | SubmitError::Unavailable) => {
+                            tokio::time::sleep(AFTER_REFUSAL).await;
+                        }
                         Err(error) => return Err(error.into()),
                     }
                 }
