@@ -47,13 +47,6 @@ pub fn run(command: &mut Command, run: &Run) -> anyhow::Result<()> {
         return Err(error).context("cannot write its input");
     }
     let output = finish(child, LIMIT)?;
-    let said = said(&output);
-    ensure!(
-        output.status.success(),
-        "{}: {}",
-        output.status,
-        said.trim()
-    );
     ensure!(
         output.stdout == run.expected.as_bytes(),
         "it printed something else"
@@ -73,18 +66,11 @@ pub fn output(command: &mut Command) -> anyhow::Result<String> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {program}; install it"))?;
-    let output = finish(child, COMMAND_LIMIT).with_context(|| format!("{program} failed"))?;
-    let said = said(&output);
-    ensure!(
-        output.status.success(),
-        "{program}: {}: {}",
-        output.status,
-        said.trim()
-    );
+    let output = finish(child, COMMAND_LIMIT).context(program)?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Waits until a child ends, and kills it at the limit.
+/// Waits until a child succeeds, and kills it at the limit.
 fn finish(mut child: Child, limit: Duration) -> anyhow::Result<Output> {
     let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
     let timeout = Timespec::try_from(limit).context("too long a limit")?;
@@ -100,13 +86,16 @@ fn finish(mut child: Child, limit: Duration) -> anyhow::Result<Output> {
         let _ = child.wait();
         bail!("it did not end within {limit:?}");
     }
-    child.wait_with_output().context("cannot read its output")
-}
-
-/// Returns the beginning of a child's error output.
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr)
+    let output = child.wait_with_output().context("cannot read its output")?;
+    let said: String = String::from_utf8_lossy(&output.stderr)
         .chars()
         .take(SHOWN)
-        .collect()
+        .collect();
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        said.trim()
+    );
+    Ok(output)
 }
