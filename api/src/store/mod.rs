@@ -46,7 +46,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], or [`StoreError::Unreadable`] if what is there is not ours.
-    fn find<'a>(&'a self, job_id: JobId) -> BoxFuture<'a, Result<Option<Execution>, StoreError>>;
+    fn find(&self, job_id: JobId) -> BoxFuture<'_, Result<Option<Execution>, StoreError>>;
 
     /// Returns the executions of a room, newest first: by when they were submitted, then by id. An
     /// execution of which only an outcome is known belongs to no room.
@@ -81,10 +81,10 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Releases the store's files and connections. Later operations fail.
-    fn close<'a>(&'a self) -> BoxFuture<'a, ()>;
+    fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// An error of a store.

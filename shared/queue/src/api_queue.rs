@@ -45,25 +45,23 @@ pub trait ApiQueue: QueueLink {
     /// [`FailureCode::Cancelled`](warren_protocol::reply::FailureCode::Cancelled). Best effort,
     /// bounded by [`CANCEL_TIMEOUT`]: a worker that is not notified runs the job, by its deadline at
     /// the latest. Does nothing to a job that is done or unknown.
-    fn cancel<'a>(&'a self, job: JobId) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.withdraw(job, Deadline::after(REMEMBERED_FOR)).await;
-        })
+    fn cancel(&self, job: JobId) -> BoxFuture<'_, ()> {
+        self.withdraw(job, Deadline::after(REMEMBERED_FOR))
     }
 
     /// Cancels a job that may wait until `deadline`, as [`ApiQueue::cancel`] does. Workers remember
     /// for that long that it must not begin.
-    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()>;
+    fn withdraw(&self, job: JobId, deadline: Deadline) -> BoxFuture<'_, ()>;
 
     /// Returns the stream of replies that no waiter took, to be recorded. It exists once per
     /// handle.
     ///
     /// # Errors
     /// [`QueueError`] if the stream was already taken.
-    fn unclaimed<'a>(
-        &'a self,
+    fn unclaimed(
+        &self,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>>;
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<Unclaimed>, QueueError>>;
 
     /// Queues a callback for any API to post. `Ok` once it would survive the queue's restart, if
     /// this queue can. Bounded in time.
@@ -80,11 +78,11 @@ pub trait ApiQueue: QueueLink {
     ///
     /// # Errors
     /// [`QueueError`] if the stream was already taken.
-    fn callbacks<'a>(
-        &'a self,
+    fn callbacks(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>>;
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<CallbackDelivery>, QueueError>>;
 
     /// Returns the workers that announced themselves within
     /// [`FORGOTTEN_AFTER`](warren_protocol::presence::FORGOTTEN_AFTER), whatever their state.

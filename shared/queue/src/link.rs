@@ -16,14 +16,14 @@ pub trait QueueLink: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`QueueError`]: the queue cannot be reached, or does not answer.
-    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>>;
+    fn status(&self) -> BoxFuture<'_, Result<QueueStatus, QueueError>>;
 
     /// Publishes what happens to a job to every API, as far as that can be done now. Bounded by
     /// [`PUBLISH_TIMEOUT`](warren_protocol::event::PUBLISH_TIMEOUT).
     fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()>;
 
     /// Releases connections and waiters, within `grace`.
-    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()>;
+    fn close(&self, grace: Duration) -> BoxFuture<'_, ()>;
 }
 
 /// The state of the queue.

@@ -17,11 +17,11 @@ pub trait WorkerQueue: QueueLink {
     ///
     /// # Errors
     /// [`QueueError`] if the stream is taken already.
-    fn deliveries<'a>(
-        &'a self,
+    fn deliveries(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<Deliveries, QueueError>>;
+    ) -> BoxFuture<'_, Result<Deliveries, QueueError>>;
 
     /// Announces this worker's state to every API, as far as that can be done now: the next
     /// announcement makes up for a lost one. Bounded by

@@ -49,7 +49,7 @@ impl<F: Fixture> Fixture for Unattended<F> {
     }
 
     fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>> {
-        Box::pin(async move { self.0.sever(worker).await })
+        Box::pin(self.0.sever(worker))
     }
 }
 
@@ -106,20 +106,16 @@ fn exchanged(status: QueueStatus) -> QueueStatus {
 }
 
 impl QueueLink for AsUnattended {
-    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+    fn status(&self) -> BoxFuture<'_, Result<QueueStatus, QueueError>> {
         Box::pin(async move { self.queue.status().await.map(exchanged) })
     }
 
     fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.queue.publish_event(event).await;
-        })
+        self.queue.publish_event(event)
     }
 
-    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.queue.close(grace).await;
-        })
+    fn close(&self, grace: Duration) -> BoxFuture<'_, ()> {
+        self.queue.close(grace)
     }
 }
 
@@ -138,35 +134,33 @@ impl ApiQueue for AsUnattended {
     }
 
     fn submit_unattended<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), SubmitError>> {
-        Box::pin(async move { self.queue.submit_unattended(job).await })
+        self.queue.submit_unattended(job)
     }
 
-    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.queue.withdraw(job, deadline).await;
-        })
+    fn withdraw(&self, job: JobId, deadline: Deadline) -> BoxFuture<'_, ()> {
+        self.queue.withdraw(job, deadline)
     }
 
-    fn unclaimed<'a>(
-        &'a self,
+    fn unclaimed(
+        &self,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
-        Box::pin(async move { self.queue.unclaimed(stop).await })
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
+        self.queue.unclaimed(stop)
     }
 
     fn queue_callback<'a>(
         &'a self,
         callback: &'a Callback,
     ) -> BoxFuture<'a, Result<(), QueueError>> {
-        Box::pin(async move { self.queue.queue_callback(callback).await })
+        self.queue.queue_callback(callback)
     }
 
-    fn callbacks<'a>(
-        &'a self,
+    fn callbacks(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
-        Box::pin(async move { self.queue.callbacks(prefetch, stop).await })
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
+        self.queue.callbacks(prefetch, stop)
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
@@ -188,35 +182,29 @@ struct WorkerOfUnattended {
 }
 
 impl QueueLink for WorkerOfUnattended {
-    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+    fn status(&self) -> BoxFuture<'_, Result<QueueStatus, QueueError>> {
         Box::pin(async move { self.queue.status().await.map(exchanged) })
     }
 
     fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.queue.publish_event(event).await;
-        })
+        self.queue.publish_event(event)
     }
 
-    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.queue.close(grace).await;
-        })
+    fn close(&self, grace: Duration) -> BoxFuture<'_, ()> {
+        self.queue.close(grace)
     }
 }
 
 impl WorkerQueue for WorkerOfUnattended {
-    fn deliveries<'a>(
-        &'a self,
+    fn deliveries(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<Deliveries, QueueError>> {
-        Box::pin(async move { self.queue.deliveries(prefetch, stop).await })
+    ) -> BoxFuture<'_, Result<Deliveries, QueueError>> {
+        self.queue.deliveries(prefetch, stop)
     }
 
     fn announce<'a>(&'a self, status: &'a WorkerStatus) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.queue.announce(status).await;
-        })
+        self.queue.announce(status)
     }
 }

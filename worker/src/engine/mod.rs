@@ -25,7 +25,7 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     /// No language can be run yet.
-    fn prepare<'a>(&'a self) -> BoxFuture<'a, Result<()>>;
+    fn prepare(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Starts a fresh container. Bounded in time.
     ///
@@ -37,25 +37,25 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     /// The engine cannot be asked.
-    fn sweep<'a>(&'a self) -> BoxFuture<'a, Result<Swept>>;
+    fn sweep(&self) -> BoxFuture<'_, Result<Swept>>;
 
     /// Checks the engine's health. Starts to remake missing images in the background. Not bounded in
     /// time: the caller knows how long is too long.
     ///
     /// # Errors
     /// It does not answer, or cannot be used.
-    fn check<'a>(&'a self) -> BoxFuture<'a, Result<EngineReport>>;
+    fn check(&self) -> BoxFuture<'_, Result<EngineReport>>;
 
     /// Returns the number of containers that could not be removed so far. Each keeps its permit
     /// until it is gone.
     fn quarantined(&self) -> usize;
 
     /// Waits until a call failed in a way that casts doubt on the whole engine.
-    fn doubted<'a>(&'a self) -> BoxFuture<'a, ()>;
+    fn doubted(&self) -> BoxFuture<'_, ()>;
 
     /// Waits until every dropped container is removed, at most for `grace`. Returns the number that is
     /// left.
-    fn drain<'a>(&'a self, grace: Duration) -> BoxFuture<'a, usize>;
+    fn drain(&self, grace: Duration) -> BoxFuture<'_, usize>;
 }
 
 /// A request for a container.
@@ -97,7 +97,7 @@ pub struct Container {
 /// A hold on one container; removes it when dropped.
 pub trait Handle: Send + Sync {
     /// Returns how the container died, if it did.
-    fn death<'a>(&'a self) -> BoxFuture<'a, Option<Death>>;
+    fn death(&self) -> BoxFuture<'_, Option<Death>>;
 }
 
 /// The death of a container.

@@ -42,7 +42,7 @@ pub(super) trait Remote: Send + Sync + 'static {
     fn run<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<Outcome, Fault>>;
 
     /// Checks its health, as cheaply as possible.
-    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Checked, Fault>>;
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Fault>>;
 }
 
 /// The result of a check.

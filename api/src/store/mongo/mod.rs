@@ -115,7 +115,7 @@ impl Store for MongoStore {
         })
     }
 
-    fn find<'a>(&'a self, job_id: JobId) -> BoxFuture<'a, Result<Option<Execution>, StoreError>> {
+    fn find(&self, job_id: JobId) -> BoxFuture<'_, Result<Option<Execution>, StoreError>> {
         Box::pin(async move {
             let id = job_id.to_string();
             let found = self
@@ -169,7 +169,7 @@ impl Store for MongoStore {
         })
     }
 
-    fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             // Asks the primary: a secondary accepts no records.
             self.run(|all| async move {
@@ -180,7 +180,7 @@ impl Store for MongoStore {
         })
     }
 
-    fn close<'a>(&'a self) -> BoxFuture<'a, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.closed.cancel();
             let Some(all) = self.collections.get() else {

@@ -132,7 +132,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn find<'a>(&'a self, job_id: JobId) -> BoxFuture<'a, Result<Option<Execution>, StoreError>> {
+    fn find(&self, job_id: JobId) -> BoxFuture<'_, Result<Option<Execution>, StoreError>> {
         Box::pin(async move {
             let row = self
                 .run(move |connection| OldRow::select(connection, job_id).map_err(from_sqlite))
@@ -188,7 +188,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn ping<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             // Reads the file, which `SELECT 1` would not.
             self.run(|connection| {
@@ -200,7 +200,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn close<'a>(&'a self) -> BoxFuture<'a, ()> {
+    fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.sender().take();
             if tokio::time::timeout(STORE_TIMEOUT, self.closed.cancelled())

@@ -110,7 +110,7 @@ impl Drop for MemoryQueue {
 }
 
 impl QueueLink for MemoryQueue {
-    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+    fn status(&self) -> BoxFuture<'_, Result<QueueStatus, QueueError>> {
         Box::pin(async move {
             if self.closed.is_cancelled() {
                 return Err(QueueError::Closed);
@@ -128,7 +128,7 @@ impl QueueLink for MemoryQueue {
         })
     }
 
-    fn close<'a>(&'a self, _grace: Duration) -> BoxFuture<'a, ()> {
+    fn close(&self, _grace: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.let_go();
         })
@@ -159,16 +159,16 @@ impl ApiQueue for MemoryQueue {
         })
     }
 
-    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()> {
+    fn withdraw(&self, job: JobId, deadline: Deadline) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.hub.cancellations.cancel(job, deadline);
         })
     }
 
-    fn unclaimed<'a>(
-        &'a self,
+    fn unclaimed(
+        &self,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
         Box::pin(async move {
             if self.closed.is_cancelled() {
                 return Err(QueueError::Closed);
@@ -193,11 +193,11 @@ impl ApiQueue for MemoryQueue {
         })
     }
 
-    fn callbacks<'a>(
-        &'a self,
+    fn callbacks(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
         Box::pin(async move {
             if self.closed.is_cancelled() {
                 return Err(QueueError::Closed);
@@ -224,11 +224,11 @@ impl ApiQueue for MemoryQueue {
 }
 
 impl WorkerQueue for MemoryQueue {
-    fn deliveries<'a>(
-        &'a self,
+    fn deliveries(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<Deliveries, QueueError>> {
+    ) -> BoxFuture<'_, Result<Deliveries, QueueError>> {
         Box::pin(async move {
             if self.closed.is_cancelled() {
                 return Err(QueueError::Closed);

@@ -147,7 +147,7 @@ impl DockerEngine {
 }
 
 impl Engine for DockerEngine {
-    fn prepare<'a>(&'a self) -> BoxFuture<'a, Result<()>> {
+    fn prepare(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let runtime = self.runtime.found(&self.client).await?;
             tracing::info!(runtime, "Docker is there");
@@ -186,11 +186,11 @@ impl Engine for DockerEngine {
         })
     }
 
-    fn sweep<'a>(&'a self) -> BoxFuture<'a, Result<Swept>> {
-        Box::pin(async move { sweep::sweep(&self.client, &self.instance, &self.reaper).await })
+    fn sweep(&self) -> BoxFuture<'_, Result<Swept>> {
+        Box::pin(sweep::sweep(&self.client, &self.instance, &self.reaper))
     }
 
-    fn check<'a>(&'a self) -> BoxFuture<'a, Result<EngineReport>> {
+    fn check(&self) -> BoxFuture<'_, Result<EngineReport>> {
         Box::pin(async move {
             self.client.ping().await?;
             let runtime = self.runtime.found(&self.client).await?;
@@ -205,14 +205,12 @@ impl Engine for DockerEngine {
         self.reaper.quarantined()
     }
 
-    fn doubted<'a>(&'a self) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.client.doubted().await;
-        })
+    fn doubted(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.client.doubted())
     }
 
-    fn drain<'a>(&'a self, grace: Duration) -> BoxFuture<'a, usize> {
-        Box::pin(async move { self.reaper.drain(grace).await })
+    fn drain(&self, grace: Duration) -> BoxFuture<'_, usize> {
+        Box::pin(self.reaper.drain(grace))
     }
 }
 

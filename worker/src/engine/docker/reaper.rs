@@ -186,7 +186,7 @@ pub(super) struct Guard {
 }
 
 impl Handle for Guard {
-    fn death<'a>(&'a self) -> BoxFuture<'a, Option<Death>> {
+    fn death(&self) -> BoxFuture<'_, Option<Death>> {
         Box::pin(async move {
             let by = Instant::now() + DEATH;
             loop {

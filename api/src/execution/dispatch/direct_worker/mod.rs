@@ -101,7 +101,7 @@ impl Remote for DirectWorker {
         })
     }
 
-    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Checked, Fault>> {
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Fault>> {
         Box::pin(async move {
             let asked = Instant::now();
             let answer = self.http.get(self.url("readyz")?).send().await;

@@ -209,7 +209,7 @@ impl Remote for Judge0 {
         })
     }
 
-    fn check<'a>(&'a self) -> BoxFuture<'a, Result<Checked, Fault>> {
+    fn check(&self) -> BoxFuture<'_, Result<Checked, Fault>> {
         Box::pin(async move {
             let catalog = self.catalog().await?;
             Ok(Checked {

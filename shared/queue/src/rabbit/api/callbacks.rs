@@ -108,7 +108,7 @@ impl SettleCallback for HeldCallback {
     }
 
     fn done(self: Box<Self>) -> BoxFuture<'static, Result<(), QueueError>> {
-        Box::pin(async move { self.message.settle(Settlement::Ack).await })
+        Box::pin(self.message.settle(Settlement::Ack))
     }
 
     // On an error the message is dropped, and so it is delivered again.

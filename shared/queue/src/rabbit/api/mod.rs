@@ -89,7 +89,7 @@ impl RabbitApi {
 }
 
 impl QueueLink for RabbitApi {
-    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+    fn status(&self) -> BoxFuture<'_, Result<QueueStatus, QueueError>> {
         Box::pin(async move {
             if self.life.stop.is_cancelled() {
                 return Err(QueueError::Closed);
@@ -100,28 +100,24 @@ impl QueueLink for RabbitApi {
     }
 
     fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            events::publish(&self.publishers.interactive, event).await;
-        })
+        Box::pin(events::publish(&self.publishers.interactive, event))
     }
 
-    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.life.close(grace).await;
-        })
+    fn close(&self, grace: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(self.life.close(grace))
     }
 }
 
 impl ApiQueue for RabbitApi {
     fn submit<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<PendingReply, SubmitError>> {
-        Box::pin(async move { self.submitter.submit(job).await })
+        Box::pin(self.submitter.submit(job))
     }
 
     fn submit_unattended<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<(), SubmitError>> {
-        Box::pin(async move { self.submitter.submit_unattended(job).await })
+        Box::pin(self.submitter.submit_unattended(job))
     }
 
-    fn withdraw<'a>(&'a self, job: JobId, deadline: Deadline) -> BoxFuture<'a, ()> {
+    fn withdraw(&self, job: JobId, deadline: Deadline) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             match cancel(&self.publishers.interactive, job, deadline).await {
                 Ok(()) => {
@@ -134,10 +130,10 @@ impl ApiQueue for RabbitApi {
         })
     }
 
-    fn unclaimed<'a>(
-        &'a self,
+    fn unclaimed(
+        &self,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<Unclaimed>, QueueError>> {
         Box::pin(async move {
             let life = &self.life;
             let receiver = self.recorder.subscribe(
@@ -159,16 +155,18 @@ impl ApiQueue for RabbitApi {
         &'a self,
         callback: &'a Callback,
     ) -> BoxFuture<'a, Result<(), QueueError>> {
-        Box::pin(
-            async move { callbacks::queue(&self.publishers.durable, callback, Due::Now).await },
-        )
+        Box::pin(callbacks::queue(
+            &self.publishers.durable,
+            callback,
+            Due::Now,
+        ))
     }
 
-    fn callbacks<'a>(
-        &'a self,
+    fn callbacks(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
+    ) -> BoxFuture<'_, Result<mpsc::Receiver<CallbackDelivery>, QueueError>> {
         Box::pin(async move {
             let (held, life) = (prefetch.0.get(), &self.life);
             let receiver = self.poster.subscribe(

@@ -60,7 +60,7 @@ impl RabbitWorker {
 }
 
 impl QueueLink for RabbitWorker {
-    fn status<'a>(&'a self) -> BoxFuture<'a, Result<QueueStatus, QueueError>> {
+    fn status(&self) -> BoxFuture<'_, Result<QueueStatus, QueueError>> {
         Box::pin(async move {
             if self.life.stop.is_cancelled() {
                 return Err(QueueError::Closed);
@@ -75,24 +75,20 @@ impl QueueLink for RabbitWorker {
     }
 
     fn publish_event<'a>(&'a self, event: &'a JobEvent) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            events::publish(&self.publishers.interactive, event).await;
-        })
+        Box::pin(events::publish(&self.publishers.interactive, event))
     }
 
-    fn close<'a>(&'a self, grace: Duration) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            self.life.close(grace).await;
-        })
+    fn close(&self, grace: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(self.life.close(grace))
     }
 }
 
 impl WorkerQueue for RabbitWorker {
-    fn deliveries<'a>(
-        &'a self,
+    fn deliveries(
+        &self,
         prefetch: Prefetch,
         stop: CancellationToken,
-    ) -> BoxFuture<'a, Result<Deliveries, QueueError>> {
+    ) -> BoxFuture<'_, Result<Deliveries, QueueError>> {
         Box::pin(async move {
             let fetched = self.subscriber.subscribe(
                 "the stream of jobs",
@@ -107,8 +103,6 @@ impl WorkerQueue for RabbitWorker {
     }
 
     fn announce<'a>(&'a self, status: &'a WorkerStatus) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            presence::announce(&self.publishers.interactive, status).await;
-        })
+        Box::pin(presence::announce(&self.publishers.interactive, status))
     }
 }
