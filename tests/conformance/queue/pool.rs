@@ -15,6 +15,7 @@ use warren_protocol::time::Deadline;
 use warren_queue::{ApiQueue, JobClass, RabbitApi, RabbitConfig, SubmitError};
 
 use super::fixture::{Fixture, OnRabbitMq, SOON, answer, job, reply_to, submit, until};
+use crate::harness::machine;
 use crate::harness::rabbitmq::Vhost;
 
 /// How many jobs of batches are submitted at a time: six batches, each eight at a time as the API
@@ -139,6 +140,7 @@ async fn seen(pooled: bool, flooded: bool) -> anyhow::Result<Seen> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_batches_does_not_delay_callers() -> anyhow::Result<()> {
+    let _machine = machine::alone().await;
     // Of the medians, since the slowest of a hundred is the machine's as much as the queue's.
     let [mut one, mut pool] = [Duration::ZERO; 2];
     for round in 1..=*ROUNDS.end() {
