@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-cgroup2 docs-config
+.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-mutations soak-cgroup2 docs-config
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Warnings are errors in continuous integration, which sets CI, and nowhere else: a newer compiler
@@ -116,6 +116,10 @@ soak-schemathesis: ## 5,000 requests made up from the API's description, and not
 soak-fairness: ## callers beside 10,000 jobs that nobody waits for
 	@scripts/phase provision scripts/provision test
 	@WARREN_SOAK_FAIRNESS=10000 scripts/phase soak-fairness scripts/cargo-test-some --test warren end_to_end::reliability::fairness -- --nocapture
+
+soak-mutations: ## takes out each hardening in turn, and a test must fail (hours; ARGS='parts of names': only those)
+	@scripts/phase provision scripts/provision test
+	@scripts/phase soak-mutations cargo test --locked --test mutations -- $(ARGS)
 
 soak-cgroup2: ## posture and limits on an emulated machine with cgroup v2 (QEMU; a quarter of an hour)
 	@scripts/phase provision scripts/provision cgroup2
