@@ -8,7 +8,7 @@ use crate::engine::EngineHost;
 use crate::posture::Posture;
 
 /// The names of all findings.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     "bpf-jit-limit",
     "capacity",
     "cgroup-version",
@@ -22,6 +22,7 @@ pub const NAMES: [&str; 15] = [
     "mandatory-access-control",
     "runc-version",
     "same-page-merging",
+    "simultaneous-multithreading",
     "swap",
     "user-namespaces",
 ];
@@ -67,6 +68,7 @@ pub(crate) fn findings(seen: &Seen<'_>) -> Vec<Finding> {
         mandatory_access_control,
         runc_version,
         same_page_merging,
+        simultaneous_multithreading,
         swap,
         user_namespaces,
     ];
@@ -314,6 +316,18 @@ fn same_page_merging(seen: &Seen<'_>) -> Found {
             remedy,
         ),
         _ => (Severity::Ok, "pages of different processes are not merged".to_owned(), remedy),
+    }
+}
+
+fn simultaneous_multithreading(seen: &Seen<'_>) -> Found {
+    match seen.host("smt") {
+        "1" => (
+            Severity::Advice,
+            "two sandboxes may share a core's caches, by which one can tell what the other does"
+                .to_owned(),
+            "start the kernel with nosmt if your callers must not learn anything of one another",
+        ),
+        _ => (Severity::Ok, "no two threads share a core".to_owned(), ""),
     }
 }
 

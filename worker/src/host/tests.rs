@@ -17,6 +17,7 @@ fn good() -> (Vec<(&'static str, &'static str)>, EngineHost) {
         ("host ksm", "0"),
         ("host landlock", "6"),
         ("host ldisc_autoload", "0"),
+        ("host smt", "0"),
         ("host swap", "0 kB"),
         ("host vulnerable", ""),
         ("ioctl tiocsetd", "EPERM"),
@@ -113,6 +114,7 @@ fn each_weakness_is_a_finding_of_its_own() {
         ("host landlock", "absent", "landlock", Degraded),
         ("host ldisc_autoload", "1", "line-disciplines", Advice),
         ("host ksm", "1", "same-page-merging", Advice),
+        ("host smt", "1", "simultaneous-multithreading", Advice),
         ("host swap", "2097148 kB", "swap", Advice),
     ] {
         assert_eq!(
