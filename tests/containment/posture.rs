@@ -26,10 +26,10 @@ use crate::harness::{docker, images, machine};
 /// The variable that has the golden files written instead of compared.
 const WRITE: &str = "WARREN_WRITE_GOLDEN";
 
-/// Facts that depend on the host, and are no part of any golden file: its own settings, and the
-/// limits that the engine leaves as they are.
-const OF_THE_HOST: [&str; 12] = [
-    "host ",
+/// Facts that depend on the host, and are no part of any golden file: the limits that the engine leaves
+/// as they are, and those of controllers that few kernels have.
+const OF_THE_HOST: [&str; 14] = [
+    "cgroup version",
     "limit of address space",
     "limit of cpu time",
     "limit of data size",
@@ -40,8 +40,13 @@ const OF_THE_HOST: [&str; 12] = [
     "limit of realtime timeout",
     "limit of resident set",
     "limit of stack size",
-    "cgroup version",
+    "v1 huge pages of 2 MB",
+    "v1 real-time",
+    "v2 huge pages of 2 MB",
 ];
+
+/// Of the facts that begin with `host`, those that are the sandbox's.
+const OF_THE_SANDBOX: [&str; 2] = ["host name", "host path "];
 
 type Facts = BTreeMap<String, String>;
 
@@ -127,9 +132,11 @@ fn differences_between(wanted: &Facts, seen: &Facts) -> Vec<String> {
 
 /// Takes out of a posture what depends on the host or on chance.
 fn portable(facts: Facts) -> Facts {
-    let kept = facts
-        .into_iter()
-        .filter(|(key, _)| !OF_THE_HOST.iter().any(|name| key.starts_with(name)));
+    let is_of_host = |key: &str| {
+        let is_own = OF_THE_SANDBOX.iter().any(|own| key.starts_with(own));
+        (key.starts_with("host ") && !is_own) || OF_THE_HOST.contains(&key)
+    };
+    let kept = facts.into_iter().filter(|(key, _)| !is_of_host(key));
     let facts = kept.map(|(key, value)| {
         let value = match key.as_str() {
             "Uid" | "Gid" | "Groups" | "init Uid" | "init Gid" | "init Groups" => whose(&value),

@@ -2,7 +2,7 @@
 //!
 //! Where a call takes a descriptor it is given none, so that what gets through reaches no object.
 
-use super::facts::Facts;
+use super::facts::FactSheet;
 use super::trial::{Answer, Call, Manner, try_all};
 
 /// A descriptor, address or process that does not exist.
@@ -14,7 +14,7 @@ const OTHER: i64 = 0x3fff_ffff;
 /// One argument to try: the fact's key, the call's number, its arguments.
 type Try = (String, i64, [i64; 6]);
 
-pub(super) fn read(facts: &mut Facts) {
+pub(super) fn read(facts: &mut FactSheet) {
     let tries: Vec<Try> = [
         sockets(),
         options_of_sockets(),
@@ -388,7 +388,7 @@ fn others() -> Vec<Try> {
 }
 
 /// Tries calls by the architecture's other tables.
-fn other_tables(facts: &mut Facts) {
+fn other_tables(facts: &mut FactSheet) {
     if !cfg!(target_arch = "x86_64") {
         return;
     }
@@ -420,7 +420,7 @@ fn other_tables(facts: &mut Facts) {
 }
 
 /// Asks for the version of Landlock, which any program may.
-fn landlock(facts: &mut Facts) {
+fn landlock(facts: &mut FactSheet) {
     /// `LANDLOCK_CREATE_RULESET_VERSION`.
     const VERSION: i64 = 1;
     let ask = Call {

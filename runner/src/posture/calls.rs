@@ -1,6 +1,6 @@
 //! Tries every system call of the architecture by its number.
 
-use super::facts::Facts;
+use super::facts::FactSheet;
 use super::trial::{Answer, Call, Manner, try_all};
 
 /// The names by number, each line beginning with its first number. From Linux 6.17's
@@ -82,7 +82,7 @@ fn names() -> impl Iterator<Item = (i64, &'static str)> {
     })
 }
 
-pub(super) fn read(facts: &mut Facts) {
+pub(super) fn read(facts: &mut FactSheet) {
     let mut named: Vec<Option<&str>> = vec![None; usize::try_from(LAST).unwrap_or(0) + 1];
     for (number, name) in names() {
         if let Some(place) = usize::try_from(number)

@@ -9,9 +9,9 @@ const MAX_VALUE: usize = 400;
 
 /// The facts read so far.
 #[derive(Default)]
-pub(super) struct Facts(BTreeMap<String, String>);
+pub(super) struct FactSheet(BTreeMap<String, String>);
 
-impl Facts {
+impl FactSheet {
     /// Records a fact. White space, line breaks included, becomes single spaces.
     pub(super) fn add(&mut self, key: impl Into<String>, value: impl fmt::Display) {
         let value = value.to_string();
@@ -34,7 +34,7 @@ impl Facts {
     }
 }
 
-impl fmt::Display for Facts {
+impl fmt::Display for FactSheet {
     /// Formats one line a fact. An empty value is shown as `-`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (key, value) in &self.0 {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_fact_is_one_line_whatever_its_value_holds() {
-        let mut facts = Facts::default();
+        let mut facts = FactSheet::default();
         facts.add("b", "one\ntwo\t three\n");
         facts.add("a", "");
         facts.add("c", "é".repeat(MAX_VALUE));

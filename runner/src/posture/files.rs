@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access, statvfs};
 
-use super::facts::{Facts, content};
+use super::facts::{FactSheet, content};
 
 /// The paths below `/proc` and `/sys` that show the host, or act on it: what Docker masks or makes
 /// read-only by default (moby, `oci/defaults.go`), and what newer versions of it and Podman add.
@@ -73,7 +73,7 @@ const MAX_DIRECTORIES: usize = 4_000;
 /// The depth below the root to which directories are tried.
 const DEPTH: usize = 3;
 
-pub(super) fn read(facts: &mut Facts) {
+pub(super) fn read(facts: &mut FactSheet) {
     let mounts = Mounts::read();
     mounts.show(facts);
     for path in OF_THE_HOST {
@@ -128,7 +128,7 @@ impl Mounts {
         Self(text.lines().filter_map(mount).collect())
     }
 
-    fn show(&self, facts: &mut Facts) {
+    fn show(&self, facts: &mut FactSheet) {
         for (path, mount) in &self.0 {
             let is_shown = !OF_THE_HOST.contains(&path.as_str()) && !path.starts_with(CGROUPS);
             if is_shown {
@@ -202,7 +202,7 @@ fn mount(line: &str) -> Option<(String, Mount)> {
 }
 
 /// Reads which device nodes there are, and what can be done with each.
-fn devices(facts: &mut Facts) {
+fn devices(facts: &mut FactSheet) {
     let mut found = Vec::new();
     for entry in fs::read_dir("/dev").into_iter().flatten().flatten() {
         let path = entry.path();
@@ -290,7 +290,7 @@ fn takes_a_file(directory: &Path) -> bool {
 }
 
 /// Reads what the scratch directory holds and forbids.
-fn scratch(facts: &mut Facts) {
+fn scratch(facts: &mut FactSheet) {
     if let Ok(numbers) = statvfs("/tmp") {
         facts.add(
             "scratch bytes",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::facts::{Facts, content, field};
+use super::facts::{FactSheet, content, field};
 use super::trial::{Answer, Call, Manner, try_all};
 
 /// The settings: key and file.
@@ -20,7 +20,7 @@ const SETTINGS: [(&str, &str); 8] = [
 /// The directory of the CPU's known weaknesses, one file each.
 const VULNERABILITIES: &str = "/sys/devices/system/cpu/vulnerabilities";
 
-pub(super) fn read(facts: &mut Facts) {
+pub(super) fn read(facts: &mut FactSheet) {
     for (key, path) in SETTINGS {
         facts.add_file(format!("host {key}"), path);
     }

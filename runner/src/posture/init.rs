@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::facts::{Facts, content};
+use super::facts::{FactSheet, content};
 use super::process;
 
 /// The directory of control groups.
@@ -41,7 +41,7 @@ const OF_VERSION_2: [(&str, &str); 7] = [
     ("swap", "memory.swap.max"),
 ];
 
-pub(super) fn read(facts: &mut Facts) {
+pub(super) fn read(facts: &mut FactSheet) {
     process::of_status(facts, "init ");
     facts.add_file("init oom_score_adj", "/proc/self/oom_score_adj");
     let root = Path::new(ROOT);

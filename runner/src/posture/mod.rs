@@ -16,14 +16,14 @@ mod trial;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use self::facts::Facts;
+use self::facts::FactSheet;
 
 /// Prints the calling process's confinement to standard output: `key = value` lines, sorted.
 ///
 /// # Errors
 /// Standard output cannot be written.
 pub(crate) fn print() -> io::Result<()> {
-    let mut facts = Facts::default();
+    let mut facts = FactSheet::default();
     process::read(&mut facts);
     files::read(&mut facts);
     calls::read(&mut facts);
@@ -33,7 +33,7 @@ pub(crate) fn print() -> io::Result<()> {
 
 /// Returns what PID 1 sees of itself, of the container's limits, and of the host.
 pub(crate) fn of_init() -> BTreeMap<String, String> {
-    let mut facts = Facts::default();
+    let mut facts = FactSheet::default();
     init::read(&mut facts);
     host::read(&mut facts);
     facts.into_map()

@@ -4,7 +4,7 @@ use std::fs;
 
 use rustix::process::{getpid, getppid, getsid};
 
-use super::facts::{Facts, content, field};
+use super::facts::{FactSheet, content, field};
 
 /// The fields of `/proc/self/status` that are facts as they stand.
 const FIELDS: [&str; 13] = [
@@ -43,7 +43,7 @@ const LIMITS: [&str; 16] = [
     "realtime timeout",
 ];
 
-pub(super) fn read(facts: &mut Facts) {
+pub(super) fn read(facts: &mut FactSheet) {
     of_status(facts, "");
     limits(facts);
     facts.add_file("oom_score_adj", "/proc/self/oom_score_adj");
@@ -52,7 +52,7 @@ pub(super) fn read(facts: &mut Facts) {
 }
 
 /// Reads identity and privileges from `/proc/self/status`, and the priority. `of` begins the keys.
-pub(super) fn of_status(facts: &mut Facts, of: &str) {
+pub(super) fn of_status(facts: &mut FactSheet, of: &str) {
     let status = content("/proc/self/status");
     for name in FIELDS {
         // Kernels before 5.9 do not count filters.
@@ -73,7 +73,7 @@ pub(super) fn of_status(facts: &mut Facts, of: &str) {
     }
 }
 
-fn limits(facts: &mut Facts) {
+fn limits(facts: &mut FactSheet) {
     let text = content("/proc/self/limits");
     for name in LIMITS {
         let line = text.lines().find_map(|line| {
@@ -86,7 +86,7 @@ fn limits(facts: &mut Facts) {
 }
 
 /// Reads what the process was started with.
-fn given(facts: &mut Facts) {
+fn given(facts: &mut FactSheet) {
     let mut variables: Vec<String> = std::env::vars_os()
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .collect();
@@ -108,7 +108,7 @@ fn given(facts: &mut Facts) {
     facts.add("leads a session", leads);
 }
 
-fn namespaces(facts: &mut Facts) {
+fn namespaces(facts: &mut FactSheet) {
     let own = std::process::id().to_string();
     let others = entries("/proc").into_iter();
     let others = others.filter(|name| name.parse::<u32>().is_ok() && *name != own);

@@ -286,6 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_end_or_stop_their_process_hide_none_of_the_others() {
+        let calls = [
+            call(libc::SYS_getpid, Manner::Plain),
+            call(libc::SYS_exit_group, Manner::Plain),
+            call(libc::SYS_close, Manner::Plain),
+            call(libc::SYS_rt_sigreturn, Manner::BySignal),
+            call(libc::SYS_ppoll, Manner::Plain),
+        ];
+        let answers = try_all(&calls).unwrap();
+        assert!(matches!(answers[0], Answer::Returned(1..)), "{answers:?}");
+        let rest = [
+            Answer::Obeyed,
+            Answer::Failed(libc::EBADF),
+            Answer::Returned(0),
+            Answer::Failed(libc::EFAULT),
+        ];
+        assert_eq!(answers[1..], rest);
+    }
+
+    #[test]
     fn results_are_told_from_errors_by_the_kernels_rule() {
         assert_eq!(result(-1), Answer::Failed(libc::EPERM));
         assert_eq!(result(-4095), Answer::Failed(4095));

@@ -85,7 +85,7 @@ pub(crate) fn findings(seen: &Seen<'_>) -> Vec<Finding> {
 }
 
 /// A finding without its name: weight, sentence, remedy.
-type Found = (Severity, String, &'static str);
+type Judgement = (Severity, String, &'static str);
 
 impl Seen<'_> {
     fn host(&self, name: &str) -> &str {
@@ -102,7 +102,7 @@ impl Seen<'_> {
     }
 }
 
-fn bpf_jit_limit(seen: &Seen<'_>) -> Found {
+fn bpf_jit_limit(seen: &Seen<'_>) -> Judgement {
     let remedy = "set net.core.bpf_jit_limit to 268435456 or more (sysctl.d(5))";
     match seen.jit_limit {
         None => (
@@ -125,7 +125,7 @@ fn bpf_jit_limit(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn capacity(seen: &Seen<'_>) -> Found {
+fn capacity(seen: &Seen<'_>) -> Judgement {
     let (cores, memory) = (seen.engine.cores, seen.engine.memory);
     let needed = Limits::default().memory.get() * u64::from(seen.slots);
     let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
@@ -144,7 +144,7 @@ fn capacity(seen: &Seen<'_>) -> Found {
     (severity, says, remedy)
 }
 
-fn cgroup_version(seen: &Seen<'_>) -> Found {
+fn cgroup_version(seen: &Seen<'_>) -> Judgement {
     match seen.posture.fact("cgroup version") {
         "2" => (Severity::Ok, "control groups are of version 2".to_owned(), ""),
         _ => (
@@ -156,7 +156,7 @@ fn cgroup_version(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn core_pattern(seen: &Seen<'_>) -> Found {
+fn core_pattern(seen: &Seen<'_>) -> Judgement {
     let remedy = "set kernel.core_pattern to a file name (`sysctl -w kernel.core_pattern=core`), and disable the service that sets it (apport, systemd-coredump, abrt)";
     let pattern = seen.host("core_pattern");
     let Some(handler) = pattern.strip_prefix('|') else {
@@ -177,7 +177,7 @@ fn core_pattern(seen: &Seen<'_>) -> Found {
     (Severity::Degraded, says, remedy)
 }
 
-fn cpu_vulnerabilities(seen: &Seen<'_>) -> Found {
+fn cpu_vulnerabilities(seen: &Seen<'_>) -> Judgement {
     let remedy = "update kernel and microcode, and start the kernel without mitigations=off";
     match seen.host("vulnerable") {
         "" => (
@@ -193,7 +193,7 @@ fn cpu_vulnerabilities(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn docker_version(seen: &Seen<'_>) -> Found {
+fn docker_version(seen: &Seen<'_>) -> Judgement {
     let text = &seen.engine.version;
     let remedy = "update Docker";
     match Version::parse(text) {
@@ -206,7 +206,7 @@ fn docker_version(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn huge_pages(seen: &Seen<'_>) -> Found {
+fn huge_pages(seen: &Seen<'_>) -> Judgement {
     let remedy = "set vm.nr_hugepages to 0, and take hugepages= off the kernel's command line";
     match seen.host("huge_pages") {
         "0" | "" | "unreadable" => (
@@ -222,7 +222,7 @@ fn huge_pages(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn kernel_version(seen: &Seen<'_>) -> Found {
+fn kernel_version(seen: &Seen<'_>) -> Judgement {
     let text = seen.host("kernel");
     let remedy = "update the kernel to one that is maintained";
     match Version::parse(text) {
@@ -235,7 +235,7 @@ fn kernel_version(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn landlock(seen: &Seen<'_>) -> Found {
+fn landlock(seen: &Seen<'_>) -> Judgement {
     match seen.host("landlock") {
         "absent" => (
             Severity::Degraded,
@@ -251,7 +251,7 @@ fn landlock(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn line_disciplines(seen: &Seen<'_>) -> Found {
+fn line_disciplines(seen: &Seen<'_>) -> Judgement {
     let remedy = "set dev.tty.ldisc_autoload to 0";
     match seen.host("ldisc_autoload") {
         "1" => (
@@ -268,7 +268,7 @@ fn line_disciplines(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn mandatory_access_control(seen: &Seen<'_>) -> Found {
+fn mandatory_access_control(seen: &Seen<'_>) -> Judgement {
     let known = ["apparmor", "selinux"];
     match known.into_iter().find(|name| seen.engine.has(name)) {
         Some(name) => (Severity::Ok, format!("Docker confines containers by {name}, too"), ""),
@@ -281,7 +281,7 @@ fn mandatory_access_control(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn runc_version(seen: &Seen<'_>) -> Found {
+fn runc_version(seen: &Seen<'_>) -> Judgement {
     let Some(text) = &seen.engine.runc else {
         return (Severity::Ok, "the engine names no runc".to_owned(), "");
     };
@@ -306,7 +306,7 @@ fn runc_version(seen: &Seen<'_>) -> Found {
     )
 }
 
-fn same_page_merging(seen: &Seen<'_>) -> Found {
+fn same_page_merging(seen: &Seen<'_>) -> Judgement {
     let remedy = "set /sys/kernel/mm/ksm/run to 0";
     match seen.host("ksm") {
         "1" => (
@@ -319,7 +319,7 @@ fn same_page_merging(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn simultaneous_multithreading(seen: &Seen<'_>) -> Found {
+fn simultaneous_multithreading(seen: &Seen<'_>) -> Judgement {
     match seen.host("smt") {
         "1" => (
             Severity::Advice,
@@ -331,7 +331,7 @@ fn simultaneous_multithreading(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn swap(seen: &Seen<'_>) -> Found {
+fn swap(seen: &Seen<'_>) -> Judgement {
     match seen.host("swap") {
         "0 kB" | "" | "unreadable" => (Severity::Ok, "the host does not swap".to_owned(), ""),
         size => (
@@ -344,7 +344,7 @@ fn swap(seen: &Seen<'_>) -> Found {
     }
 }
 
-fn user_namespaces(seen: &Seen<'_>) -> Found {
+fn user_namespaces(seen: &Seen<'_>) -> Judgement {
     let remapped = ["rootless", "userns"]
         .into_iter()
         .find(|name| seen.engine.has(name));
