@@ -29,8 +29,9 @@ pub fn doctor(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
         .build()
         .context("cannot start the async runtime")?
         .block_on(async {
+            let slots = settings.worker.slots.get();
             let engine = compose::engine(&settings.worker, &instance)?;
-            let examined = examine(engine.as_ref(), &settings.languages, &settings.worker).await;
+            let examined = examine(engine.as_ref(), &settings.languages, slots).await;
             // What is left removes itself within seconds.
             engine.drain(REMOVAL).await;
             examined.context("cannot examine a sandbox")

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use warren_languages::{LanguageName, Languages};
 use warren_protocol::limits::Limits;
 
+use crate::Result;
 use crate::engine::Engine;
 use crate::host::{self, Finding, Severity};
 use crate::posture::{Fault, Posture};
-use crate::{Config, Result};
 
 /// The result of an examination.
 pub struct Examination {
@@ -43,14 +43,15 @@ impl Examination {
     }
 }
 
-/// Examines a sandbox of each language, one after another, and the host.
+/// Examines a sandbox of each language, one after another, and the host of a worker with so many
+/// slots.
 ///
 /// # Errors
 /// The engine does not answer, or no image is ready.
 pub async fn examine(
     engine: &dyn Engine,
     languages: &Languages,
-    config: &Config,
+    slots: u16,
 ) -> Result<Examination> {
     engine.prepare().await?;
     let of_engine = engine.host().await?;
@@ -63,7 +64,7 @@ pub async fn examine(
         if let Ok(posture) = &posture
             && examination.host.is_empty()
         {
-            examination.host = host::examine(posture, &of_engine, config.slots.get());
+            examination.host = host::examine(posture, &of_engine, slots);
         }
         let examined = posture.map(|posture| Examined {
             faults: posture.faults(&Limits::default()),

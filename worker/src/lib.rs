@@ -41,6 +41,5 @@ pub use doctor::{Examination, Examined, examine};
 pub use engine::Engine;
 pub use engine::docker::{DockerConfig, DockerEngine};
 pub use error::{Error, Result};
-pub use host::{Finding, NAMES as FINDINGS, Severity};
-pub use posture::{Fault, Posture};
+pub use host::{NAMES as FINDINGS, Severity};
 pub use worker::Worker;

@@ -1,4 +1,4 @@
-//! Reads the file systems: mounts, what is masked, and what can be read and written, by trying.
+//! Reads the file systems: mounts, masked paths, and what can be read or written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod calls;
+mod descriptors;
 mod facts;
 mod files;
 mod host;

@@ -2,8 +2,8 @@
 
 use warren_protocol::limits::Limits;
 
+use super::finding::{Finding, Severity};
 use super::version::Version;
-use super::{Finding, Severity};
 use crate::engine::EngineHost;
 use crate::posture::Posture;
 

@@ -1,4 +1,4 @@
-//! Versions of the kernel, the engine and its runtime, as far as they can be compared.
+//! Versions of kernel, engine and runtime, as far as they can be compared.
 
 /// The leading numbers of a version, and whether a distribution has changed the software since.
 #[derive(Clone, Debug, PartialEq, Eq)]

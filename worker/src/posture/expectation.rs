@@ -8,7 +8,7 @@ use std::fmt;
 use serde::Serialize;
 use warren_protocol::limits::Limits;
 
-use super::Posture;
+use super::facts::Posture;
 
 /// The largest user id that accounts of people and services have (`UID_MAX` of login.defs(5)).
 const LAST_ACCOUNT: u64 = 60_000;
@@ -310,12 +310,23 @@ mod tests {
             facts.insert(name.to_owned(), "64001 64001 64001 64001".to_owned());
         }
         facts.insert("Groups".to_owned(), "64001".to_owned());
-        Posture(facts)
+        Posture::of(facts)
+    }
+
+    /// Returns the golden posture with another value for one fact.
+    fn golden_but(fact: &str, value: &str) -> Posture {
+        let mut facts = golden().facts().clone();
+        facts.insert(fact.to_owned(), value.to_owned());
+        Posture::of(facts)
+    }
+
+    fn found(posture: &Posture) -> Vec<Fault> {
+        faults(posture, &Limits::default())
     }
 
     #[test]
     fn the_golden_posture_has_no_fault() {
-        assert_eq!(golden().faults(&Limits::default()), []);
+        assert_eq!(found(&golden()), []);
     }
 
     #[test]
@@ -348,9 +359,7 @@ mod tests {
             ("cgroup version", "3"),
         ] {
             for found in [weak, ""] {
-                let mut posture = golden();
-                posture.0.insert(fact.to_owned(), found.to_owned());
-                let faults = posture.faults(&Limits::default());
+                let faults = self::found(&golden_but(fact, found));
                 let facts: Vec<&str> = faults.iter().map(|fault| fault.fact.as_str()).collect();
                 assert_eq!(facts, [fact], "{found}");
                 assert_eq!(faults[0].found, found);
@@ -360,15 +369,9 @@ mod tests {
 
     #[test]
     fn a_fault_says_what_was_found_and_what_must_be() {
-        let mut posture = golden();
-        posture.0.insert("nice".to_owned(), "0".to_owned());
-        posture.0.remove("call bpf");
-        let faults = posture.faults(&Limits::default());
-        let says: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        let expected = [
-            "`call bpf` is unknown, and must be refused",
-            "`nice` is 0, and must be 19",
-        ];
-        assert_eq!(says, expected);
+        let says = |fact, value| found(&golden_but(fact, value))[0].to_string();
+        assert_eq!(says("nice", "0"), "`nice` is 0, and must be 19");
+        let expected = "`call bpf` is unknown, and must be refused";
+        assert_eq!(says("call bpf", ""), expected);
     }
 }

@@ -4,6 +4,7 @@
 //! program may see, such as the limits of control groups, PID 1 describes.
 
 mod expectation;
+mod facts;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::sandbox::{Conversation, Next};
 use crate::{Error, Result};
 
 pub use expectation::Fault;
+pub use facts::Posture;
 
 /// The runner's path in every sandbox image, whatever the engine.
 const RUNNER: &str = "/.warren/runner";
@@ -24,10 +26,6 @@ const RUNNER: &str = "/.warren/runner";
 /// The longest time that it may take to read one, from the container's start. It takes a tenth of
 /// a second of CPU.
 const WITHIN: Duration = Duration::from_secs(20);
-
-/// The facts about one sandbox, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Posture(BTreeMap<String, String>);
 
 impl Posture {
     /// Starts a sandbox of the language, reads its posture, and has it removed.
@@ -53,29 +51,12 @@ impl Posture {
         conversation.execute(execute, report).await?;
         let run = run.ok_or(Error::PostureUnread("it had no time".to_owned()))?;
         facts.extend(parse(&run)?);
-        Ok(Self(facts))
-    }
-
-    /// Makes a posture of facts, for tests of what judges it.
-    #[cfg(test)]
-    pub(crate) fn of(facts: BTreeMap<String, String>) -> Self {
-        Self(facts)
+        Ok(Self::of(facts))
     }
 
     /// Returns what it falls short of, if programs of these limits may run in such a sandbox.
     pub(crate) fn faults(&self, limits: &Limits) -> Vec<Fault> {
         expectation::faults(self, limits)
-    }
-
-    /// Returns a fact; an empty text if it was not read.
-    pub(crate) fn fact(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    /// Returns all facts, by name.
-    #[must_use]
-    pub fn facts(&self) -> &BTreeMap<String, String> {
-        &self.0
     }
 }
 
