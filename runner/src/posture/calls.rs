@@ -34,6 +34,8 @@ fn arguments(name: &str) -> [i64; 6] {
         // Of no length, which no mapping may have.
         "mmap" => [0, 0, 0, PRIVATE, WRONG, 0],
         "modify_ldt" => [0; 6],
+        // The query, in 32 bits as the C library passes it.
+        "personality" => [0xffff_ffff, 0, 0, 0, 0, 0],
         "prctl" => [libc::PR_GET_DUMPABLE.into(), 0, 0, 0, 0, 0],
         "prlimit64" => [0, NOFILE, 0, WRONG, 0, 0],
         "sched_setaffinity" | "sched_setattr" | "sched_setparam" => [0; 6],
