@@ -52,6 +52,9 @@ pub enum Command {
     Config,
     /// Query a health address; exit status 0 only if it answers and is not down
     Health(HealthArguments),
+    /// Examine the sandboxes from inside and the host; needs only Docker. Exit status 0 all is well,
+    /// 1 the host weakens the sandbox, 2 a sandbox is weaker than it must be or cannot be examined
+    Doctor(DoctorArguments),
     /// Measure Warren against `docker run` and the bare interpreter on this machine
     Bench(BenchArguments),
     /// Print a completion script for a shell, to source in its start file
@@ -182,6 +185,14 @@ pub fn completions(arguments: &CompletionsArguments) {
         "warren",
         &mut std::io::stdout(),
     );
+}
+
+/// Arguments of `warren doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// Print everything that was read as JSON, and nothing else
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `warren health`.

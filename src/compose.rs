@@ -16,8 +16,8 @@ use crate::roles::Roles;
 use crate::settings::Settings;
 
 /// Containers that exist for each slot: the one in use, one that waits for its removal, and those
-/// being removed. The pool's containers, their replacements, and a canary of each language come on
-/// top.
+/// being removed. The pool's containers, their replacements, and a canary and a self-test of each
+/// language come on top.
 const CONTAINERS_PER_SLOT: usize = 3;
 
 /// One side of the queue, `Q` being the seam's trait of that side.
@@ -138,7 +138,7 @@ pub fn engine(
         instance: instance.clone(),
         images: config.images.clone(),
         runtime: config.runtime.clone(),
-        max_containers: slots * CONTAINERS_PER_SLOT + parked + config.images.len(),
+        max_containers: slots * CONTAINERS_PER_SLOT + parked + 2 * config.images.len(),
     })?;
     Ok(Arc::new(engine))
 }

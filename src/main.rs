@@ -3,6 +3,7 @@
 mod cli;
 mod client;
 mod compose;
+mod doctor;
 mod environment;
 mod exit;
 mod greeting;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         }
         Command::Config => environment::config(),
         Command::Health(arguments) => client::health::health(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Bench(arguments) => {
             Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))
         }

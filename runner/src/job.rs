@@ -8,18 +8,27 @@ use crate::conversation::Conversation;
 use crate::error::Error;
 use crate::life::later;
 use crate::park::Parked;
+use crate::posture;
 use crate::run::Started;
 use crate::sandbox::Sandbox;
 use crate::scratch::Scratch;
 
-/// Serves the worker's requests: parks an interpreter, if asked to, then runs the one job.
+/// Serves the worker's requests: describes the container and parks an interpreter, if asked to, then
+/// runs the one job.
 ///
 /// # Errors
 /// Those of the runner itself; never the program's.
 pub(crate) fn serve(sandbox: &mut Sandbox, conversation: &mut Conversation) -> Result<(), Error> {
     let mut scratch = Scratch::open()?;
     let life = sandbox.life;
-    let (parked, message) = match conversation.receive(life)? {
+    let first = match conversation.receive(life)? {
+        ToRunner::Describe => {
+            conversation.send(&FromRunner::Described(posture::of_init()), life)?;
+            conversation.receive(life)?
+        }
+        message => message,
+    };
+    let (parked, message) = match first {
         ToRunner::Park(park) => {
             check(&park.command)?;
             let parked = Parked::start(park.command, sandbox, &mut scratch, conversation)?;
@@ -113,7 +122,7 @@ fn is_continued(
         Pace::Through => Ok(true),
         Pace::Stepwise => match conversation.receive_by(budget_end)? {
             Some(ToRunner::Continue) => Ok(true),
-            Some(ToRunner::Park(_) | ToRunner::Execute(_)) => {
+            Some(ToRunner::Park(_) | ToRunner::Execute(_) | ToRunner::Describe) => {
                 Err(Error::BadJob("another message arrived before it was done"))
             }
             None => Ok(false),

@@ -9,7 +9,7 @@
 //! ```text
 //! main
 //! job
-//! run
+//! run  posture
 //! park  watch
 //! sandbox
 //! conversation  launch  usage
@@ -29,6 +29,7 @@ mod job;
 mod launch;
 mod life;
 mod park;
+mod posture;
 mod reap;
 mod run;
 mod sandbox;
@@ -40,12 +41,13 @@ mod wait;
 mod watch;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use warren_runner::wire::{FromRunner, ToRunner, VERSION};
 
 use crate::args::Args;
 use crate::conversation::Conversation;
-use crate::error::Error;
+use crate::error::{Doing, Error};
 use crate::launch::Launcher;
 use crate::life::Life;
 use crate::reap::Reaper;
@@ -53,7 +55,12 @@ use crate::sandbox::Sandbox;
 use crate::usage::Meter;
 
 fn main() -> ExitCode {
-    match serve() {
+    let result = match Args::parse(std::env::args().skip(1)) {
+        Ok(Args::Serve { max_life }) => serve(max_life),
+        Ok(Args::Posture) => posture::print().doing("printing the posture"),
+        Err(error) => Err(error),
+    };
+    match result {
         Ok(()) | Err(Error::WorkerGone) => ExitCode::SUCCESS,
         Err(error) => {
             sys::diagnose(&error);
@@ -64,9 +71,8 @@ fn main() -> ExitCode {
 
 /// Runs the runner from start to end: raises the shield, greets the worker, runs a job, and waits
 /// to be removed. Returning ends PID 1, and with it every process in the container.
-fn serve() -> Result<(), Error> {
-    let args = Args::parse(std::env::args().skip(1))?;
-    let life = Life::starting_now(args.max_life);
+fn serve(max_life: Duration) -> Result<(), Error> {
+    let life = Life::starting_now(max_life);
 
     let shield = shield::raise()?;
     let mut conversation = Conversation::new(shield.worker)?;

@@ -5,6 +5,8 @@
 //! ```text
 //! runner                      worker
 //! Ready ------------------->            PID 1 is up
+//!       <------------------- Describe   optional: tell what only PID 1 sees
+//! Described --------------->
 //!       <------------------- Park       optional: have the interpreter wait for its program
 //! Parked ------------------>
 //!       <------------------- Execute    the job
@@ -16,12 +18,13 @@
 //! `Failed` may come instead of any frame of the runner's and is its last. When the worker's end
 //! closes, the runner ends itself, and with it the container.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of this format, sent first in every conversation.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The largest frame, in bytes: a job's inputs are under 1 MiB, a run's streams 64 KB each.
 pub const MAX_FRAME: usize = 4 * 1024 * 1024;
@@ -38,6 +41,8 @@ pub enum ToRunner {
     Execute(Execute),
     /// Go on with the next input.
     Continue,
+    /// Describe the container as PID 1 sees it. Sent at most once, before anything else.
+    Describe,
 }
 
 /// The command that starts a program.
@@ -120,6 +125,8 @@ pub enum FromRunner {
         /// The step that failed, and why; never the user's data.
         reason: String,
     },
+    /// The container as PID 1 sees it: facts by name. No program has run in it before.
+    Described(BTreeMap<String, String>),
 }
 
 /// PID 1's report of one run.

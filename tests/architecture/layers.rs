@@ -14,7 +14,7 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "",
         &[
-            &["client", "key"],
+            &["client", "doctor", "key"],
             &["cli", "serve"],
             &["compose", "environment"],
             &["settings"],
@@ -63,7 +63,7 @@ const LAYERS: &[(&str, Layers)] = &[
         "runner",
         &[
             &["job"],
-            &["run"],
+            &["posture", "run"],
             &["park"],
             &["sandbox"],
             &["usage", "watch"],
@@ -140,12 +140,14 @@ const LAYERS: &[(&str, Layers)] = &[
         "worker",
         &[
             &["worker"],
-            &["config"],
+            &["config", "doctor"],
             &["intake"],
             &["condition"],
             &["run"],
             &["metrics"],
             &["readiness"],
+            &["host"],
+            &["posture"],
             &["sandbox"],
             &["engine", "slots"],
             &["error", "pauses"],

@@ -113,7 +113,7 @@ impl Site {
             };
             while !http::get(health.clone())
                 .await
-                .is_ok_and(|answer| states.contains(&answer.text("status")))
+                .is_ok_and(|answer| states.contains(&answer.health_without_host()))
             {
                 anyhow::ensure!(
                     started.elapsed() < within,

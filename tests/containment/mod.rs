@@ -1,4 +1,6 @@
-//! Containment: each limit seen from inside a container, and hostile programs.
+//! Containment: each limit and the whole posture seen from inside, and hostile programs.
 
 mod hostile;
 mod limits;
+mod posture;
+mod self_test;

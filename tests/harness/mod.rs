@@ -8,6 +8,7 @@ pub mod http;
 pub mod images;
 pub mod load;
 pub mod machine;
+pub mod meddler;
 pub mod mongo;
 pub mod mongod;
 pub mod proxy;

@@ -135,7 +135,7 @@ impl Warren {
             loop {
                 self.still_runs()?;
                 if let Ok(answer) = http::get(url.clone()).await
-                    && acceptable.contains(&answer.text("status"))
+                    && acceptable.contains(&answer.health_without_host())
                 {
                     if url.ends_with("/health") && !url.ends_with("/api/health") {
                         self.instance = Some(answer.text("instance").to_owned());

@@ -76,6 +76,11 @@ pub enum Error {
     /// PID 1 is of another version.
     #[error("the runner speaks wire version {0}, this worker version {ours}", ours = warren_runner::wire::VERSION)]
     RunnerVersion(u8),
+    /// The check of a sandbox from inside did not end as it should.
+    #[error(
+        "cannot read the sandbox's posture from inside ({0}); see whether its image has this worker's runner"
+    )]
+    PostureUnread(String),
     /// PID 1 reported that it cannot continue.
     #[error("the runner failed: {0}")]
     RunnerFailed(String),

@@ -9,7 +9,10 @@
 //! condition   watches whether jobs can be run, and reports and announces it
 //! run         sees one job through, from its container to its outcome
 //! metrics     counts and shows what the worker does
+//! doctor      examines sandboxes and host once, for a person
 //! readiness   the state that `condition` sets and the others read
+//! host        judges the host that sandboxes run on
+//! posture     reads a sandbox's confinement from inside, and judges it
 //! sandbox     has containers ready, and speaks with PID 1 in them
 //! engine      makes and removes containers
 //! slots       bounds how many jobs run at a time
@@ -19,11 +22,14 @@
 
 mod condition;
 mod config;
+mod doctor;
 mod engine;
 mod error;
+mod host;
 mod intake;
 mod metrics;
 mod pauses;
+mod posture;
 mod readiness;
 mod run;
 mod sandbox;
@@ -31,7 +37,9 @@ mod slots;
 mod worker;
 
 pub use config::Config;
+pub use doctor::{Examination, Examined, examine};
 pub use engine::Engine;
 pub use engine::docker::{DockerConfig, DockerEngine};
 pub use error::{Error, Result};
+pub use host::{NAMES as FINDINGS, Severity};
 pub use worker::Worker;

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use warren_languages::LanguageName;
 
 use crate::engine::EngineReport;
+use crate::host::{Finding, Severity};
 
 /// The time without an answer after which an engine may not answer at all.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -81,6 +82,8 @@ struct SharedReadiness {
     /// The start of the probe that is under way.
     asked: Mutex<Option<Instant>>,
     faults: watch::Sender<Faults>,
+    /// The findings about the host, once it was examined.
+    host: watch::Sender<Option<Arc<[Finding]>>>,
     jobs: Mutex<JobEvidence>,
 }
 
@@ -92,6 +95,7 @@ impl Readiness {
             engine: watch::Sender::new(EngineState::Unknown),
             asked: Mutex::default(),
             faults: watch::Sender::default(),
+            host: watch::Sender::default(),
             jobs: Mutex::default(),
         }))
     }
@@ -119,6 +123,41 @@ impl Readiness {
     /// Returns the languages that cannot be run, each with the reason.
     pub(crate) fn faults(&self) -> Faults {
         self.0.faults.borrow().clone()
+    }
+
+    /// Returns the findings about the host; `None` until it was examined.
+    pub(crate) fn host(&self) -> Option<Arc<[Finding]>> {
+        self.0.host.borrow().clone()
+    }
+
+    /// Records the findings about the host, and logs those that are new.
+    pub(crate) fn set_host(&self, findings: Vec<Finding>) {
+        let before = self.0.host.send_replace(Some(findings.clone().into()));
+        let known = |finding: &Finding| {
+            let mut before = before.iter().flat_map(|findings| findings.iter());
+            before.any(|known| known == finding)
+        };
+        let new = findings.iter().filter(|finding| !known(finding));
+        for Finding {
+            name,
+            severity,
+            says,
+            remedy,
+        } in new
+        {
+            match severity {
+                Severity::Degraded => {
+                    tracing::warn!(
+                        finding = name,
+                        remedy,
+                        "the host weakens every sandbox: {says}"
+                    );
+                }
+                Severity::Advice | Severity::Ok => {
+                    tracing::debug!(finding = name, remedy, "the host: {says}");
+                }
+            }
+        }
     }
 
     /// Waits until the engine has been silent for a while, so that no answer can be expected now.

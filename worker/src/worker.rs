@@ -14,7 +14,7 @@ use warren_protocol::ids::InstanceId;
 use warren_protocol::limits::Limits;
 use warren_queue::WorkerQueue;
 
-use crate::condition::{Canary, Health, Monitor, Presence};
+use crate::condition::{Canary, Health, Monitor, Presence, SelfTest};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::intake::{Context, JobIntake, Settler, UnattendedScheduler, router};
@@ -126,6 +126,11 @@ impl Worker {
         let monitor = Monitor {
             engine: Arc::clone(&self.engine),
             canary: Canary::new(Arc::clone(&self.executor), self.context.languages.clone()),
+            self_test: SelfTest {
+                engine: Arc::clone(&self.engine),
+                readiness: self.readiness.clone(),
+                slots: self.slots.count(),
+            },
             pool: self.pool.clone(),
             slots: self.slots.clone(),
             readiness: self.readiness.clone(),

@@ -1,5 +1,6 @@
-//! The commands of a person at a terminal: `run`, `result`, `history`, `cancel`, `bench`.
+//! The commands of a person at a terminal: `run`, `result`, `history`, `cancel`, `bench`, `doctor`.
 
 mod bench;
+mod doctor;
 mod history;
 mod run;

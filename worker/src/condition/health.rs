@@ -1,4 +1,4 @@
-//! The worker's health: its engine, languages, queue, slots and pool.
+//! The worker's health: its engine, host, languages, queue, slots and pool.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use warren_protocol::time::fractional_millis;
 use warren_queue::WorkerQueue;
 
 use crate::engine::Engine;
+use crate::host::{Finding, Severity};
 use crate::readiness::{EngineState, Readiness, ReadinessState};
 use crate::sandbox::Pool;
 use crate::slots::Slots;
@@ -55,6 +56,7 @@ impl Health {
         let pool = self.pool.report();
         let services = BTreeMap::from([
             ("docker".to_owned(), self.engine()),
+            ("host".to_owned(), host(self.readiness.host().as_deref())),
             ("languages".to_owned(), self.languages()),
             (self.queue_name.to_owned(), queue),
             ("pool".to_owned(), summary(&pool)),
@@ -147,6 +149,27 @@ impl Health {
     }
 }
 
+/// Summarises the findings about the host. Programs are run on a degraded one all the same.
+fn host(findings: Option<&[Finding]>) -> ServiceHealth {
+    let Some(findings) = findings else {
+        return service(State::Ok, None, "not examined yet".to_owned());
+    };
+    let degraded = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Degraded);
+    let says: Vec<String> = degraded
+        .map(|finding| format!("{}: {}; {}", finding.name, finding.says, finding.remedy))
+        .collect();
+    if says.is_empty() {
+        return service(State::Ok, None, "nothing weakens the sandbox".to_owned());
+    }
+    let detail = format!(
+        "{} (see `warren doctor`, and docs/OPERATIONS.md, The host)",
+        says.join("; ")
+    );
+    service(State::Degraded, None, detail)
+}
+
 fn service(status: State, latency: Option<Duration>, detail: String) -> ServiceHealth {
     ServiceHealth {
         status,
@@ -204,6 +227,31 @@ mod tests {
         ];
         let health = summary(&pool.into());
         (health.status, health.detail.unwrap())
+    }
+
+    #[test]
+    fn a_host_is_degraded_by_what_weakens_the_sandbox_and_by_no_advice() {
+        let finding = |name, severity| Finding {
+            name,
+            severity,
+            says: format!("{name} is wrong"),
+            remedy: "mend it",
+        };
+        assert_eq!(host(None).status, State::Ok);
+        let advice = [
+            finding("swap", Severity::Advice),
+            finding("smt", Severity::Ok),
+        ];
+        assert_eq!(host(Some(&advice)).status, State::Ok);
+        let found = [
+            finding("swap", Severity::Advice),
+            finding("cgroup-version", Severity::Degraded),
+        ];
+        let health = host(Some(&found));
+        let detail = health.detail.unwrap();
+        assert_eq!(health.status, State::Degraded);
+        assert!(detail.starts_with("cgroup-version: cgroup-version is wrong; mend it ("));
+        assert!(!detail.contains("swap"), "{detail}");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(super) struct WatchedLanguage {
     pub(super) name: LanguageName,
     /// The reason why it cannot be run, if it cannot.
     pub(super) fault: Option<Arc<str>>,
+    /// Whether its sandbox has shown that it is as it must be, since it could last not be run.
+    pub(super) proven: bool,
     tried: Instant,
     pauses: ExponentialBackoff,
     pause: Duration,
@@ -47,6 +49,7 @@ impl WatchedLanguage {
         Self {
             name,
             fault: None,
+            proven: false,
             tried: Instant::now(),
             pauses: pauses(FIRST_PAUSE, LAST_PAUSE),
             pause: Duration::ZERO,
@@ -69,6 +72,7 @@ impl WatchedLanguage {
     pub(super) fn tried(&mut self, result: Result<(), Arc<str>>) {
         self.tried = Instant::now();
         self.doubted = false;
+        self.proven = result.is_ok();
         self.fault = result.err();
         if self.fault.is_none() {
             self.pauses = pauses(FIRST_PAUSE, LAST_PAUSE);
@@ -80,6 +84,7 @@ impl WatchedLanguage {
     /// Records that it has no image. A canary is due as soon as it has one.
     pub(super) fn lacks(&mut self, reason: &str) {
         self.fault = Some(reason.into());
+        self.proven = false;
         self.pause = Duration::ZERO;
     }
 }
@@ -152,5 +157,18 @@ mod tests {
         assert!(it.is_due(&now), "as soon as it has one");
         it.tried(Ok(()));
         assert_eq!(it.fault, None);
+    }
+
+    #[test]
+    fn a_sandbox_is_proven_again_after_its_language_could_not_be_run() {
+        let it = &mut watched();
+        assert!(!it.proven);
+        it.tried(Ok(()));
+        assert!(it.proven);
+        it.lacks("no image");
+        assert!(!it.proven);
+        it.tried(Ok(()));
+        it.tried(Err("no".into()));
+        assert!(!it.proven);
     }
 }

@@ -1,7 +1,7 @@
 //! Decides whether the worker takes jobs.
 //!
-//! It takes jobs from the moment at which its engine answers and the canary of some language has
-//! succeeded, until the engine is silent or no language can be run.
+//! It takes jobs from the moment at which its engine answers, and self-test and canary of some
+//! language have succeeded, until the engine is silent or no language can be run.
 
 use std::sync::Arc;
 
@@ -9,10 +9,12 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use warren_languages::Language;
 
 use super::canary::Canary;
 use super::language::{CanaryInputs, FIRST_PAUSE, LAST_PAUSE, WatchedLanguage};
 use super::probe::probe;
+use super::self_test::SelfTest;
 use crate::engine::{Engine, EngineReport};
 use crate::pauses::pauses;
 use crate::readiness::{EngineState, Faults, Readiness, ReadinessState};
@@ -23,6 +25,7 @@ use crate::slots::Slots;
 pub(crate) struct Monitor {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) canary: Canary,
+    pub(crate) self_test: SelfTest,
     pub(crate) pool: Pool,
     pub(crate) slots: Slots,
     pub(crate) readiness: Readiness,
@@ -136,7 +139,8 @@ impl Monitor {
             } else if is_due(watched)
                 && let Some(language) = self.canary.languages.get(watched.name.as_str())
             {
-                watched.tried(self.canary.check(language).await);
+                let tried = self.check(language, watched.proven).await;
+                watched.tried(tried);
             }
         });
         tokio::select! {
@@ -156,6 +160,18 @@ impl Monitor {
             Some(reason) if failed == languages.len() => Err(reason),
             _ => Ok(()),
         }
+    }
+
+    /// Checks that programs of the language run, and first that its sandbox is as it must be, unless
+    /// that was proven.
+    ///
+    /// # Errors
+    /// The reason why none may be run.
+    async fn check(&self, language: &Language, proven: bool) -> Result<(), Arc<str>> {
+        if !proven {
+            self.self_test.check(language).await?;
+        }
+        self.canary.check(language).await
     }
 
     /// Waits until the engine answers. Suspends the worker while it is silent.

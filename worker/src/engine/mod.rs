@@ -46,6 +46,12 @@ pub trait Engine: Send + Sync + 'static {
     /// It does not answer, or cannot be used.
     fn check(&self) -> BoxFuture<'_, Result<EngineReport>>;
 
+    /// Describes itself and its host.
+    ///
+    /// # Errors
+    /// It does not answer.
+    fn host(&self) -> BoxFuture<'_, Result<EngineHost>>;
+
     /// Returns the number of containers that could not be removed so far. Each keeps its permit
     /// until it is gone.
     fn quarantined(&self) -> usize;
@@ -150,4 +156,29 @@ pub struct EngineReport {
     pub description: String,
     /// The languages whose images are missing, each with the reason and what to do.
     pub faults: BTreeMap<LanguageName, String>,
+}
+
+/// An engine and its host, as it describes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineHost {
+    /// The engine's version.
+    pub version: String,
+    /// The version of runc, if that makes its containers.
+    pub runc: Option<String>,
+    /// The security features that it uses or has, in its own words (`name=apparmor`).
+    pub security: Vec<String>,
+    /// The host's cores.
+    pub cores: u64,
+    /// The host's memory, in bytes.
+    pub memory: u64,
+}
+
+impl EngineHost {
+    /// Returns whether it has a security feature of that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let words = self.security.iter().flat_map(|option| option.split(','));
+        let mut names = words.filter_map(|word| word.strip_prefix("name="));
+        names.any(|found| found == name)
+    }
 }

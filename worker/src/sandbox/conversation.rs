@@ -1,5 +1,6 @@
 //! The worker's side of the wire: messages to and from PID 1 of one container.
 
+use std::collections::BTreeMap;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -59,6 +60,20 @@ impl Conversation {
             Ok(other) => Err(unexpected(&other)),
             Err(Error::ContainerDied(_)) => Err(died(conversation.handle().death().await)),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Asks PID 1 what only it sees of the container. Comes before anything else.
+    ///
+    /// # Errors
+    /// PID 1 or the container failed.
+    pub(crate) async fn describe(&mut self) -> Result<BTreeMap<String, String>> {
+        let by = Instant::now() + READY;
+        self.send(&ToRunner::Describe, by, READY, "describe itself")
+            .await?;
+        match self.next(by, READY, "describe itself").await? {
+            FromRunner::Described(facts) => Ok(facts),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -212,6 +227,7 @@ fn unexpected(message: &FromRunner) -> Error {
         FromRunner::Finished(_) => Error::OutOfTurn("Finished"),
         FromRunner::NotRun => Error::OutOfTurn("NotRun"),
         FromRunner::Done => Error::OutOfTurn("Done"),
+        FromRunner::Described(_) => Error::OutOfTurn("Described"),
         FromRunner::Failed { reason } => Error::RunnerFailed(reason.clone()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod hardening;
+mod host;
 mod image;
 mod labels;
 mod reaper;
@@ -26,7 +27,7 @@ use uuid::Uuid;
 use warren_languages::LanguageName;
 use warren_protocol::ids::InstanceId;
 
-use crate::engine::{Container, ContainerId, Engine, EngineReport, Launch, Swept};
+use crate::engine::{Container, ContainerId, Engine, EngineHost, EngineReport, Launch, Swept};
 use crate::{Error, Result};
 use client::Client;
 use image::Images;
@@ -199,6 +200,10 @@ impl Engine for DockerEngine {
                 faults: self.images.look().await?,
             })
         })
+    }
+
+    fn host(&self) -> BoxFuture<'_, Result<EngineHost>> {
+        Box::pin(host::describe(&self.client))
     }
 
     fn quarantined(&self) -> usize {
