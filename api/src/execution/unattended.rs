@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warren_http::{Budget, MAX_WAIT};
 use warren_protocol::contract::Problem;
-use warren_protocol::ids::JobId;
+use warren_protocol::ids::{CallerTag, JobId};
 use warren_protocol::job::Job;
 use warren_protocol::time::Deadline;
 use warren_queue::ApiQueue;
@@ -68,8 +68,13 @@ pub(crate) struct UnattendedJobs {
 impl UnattendedJobs {
     /// Builds the job of a request. It may wait for a long time. Once it has begun it has as much
     /// time as any other, whatever the callers' wait is set to.
-    pub(crate) fn job(&self, request: ValidatedRequest, headers: &HeaderMap) -> Job {
-        let mut job = request.into_job(headers, Deadline::after(self.max_wait));
+    pub(crate) fn job(
+        &self,
+        caller: CallerTag,
+        request: ValidatedRequest,
+        headers: &HeaderMap,
+    ) -> Job {
+        let mut job = request.into_job(caller, headers, Deadline::after(self.max_wait));
         job.budget = Some(Budget::start(MAX_WAIT).job_deadline().remaining());
         job
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::callback::CallbackUrl;
-use crate::ids::{JobId, RoomId};
+use crate::ids::{CallerTag, JobId, RoomId};
 use crate::limits::Limits;
 use crate::submission::Submission;
 use crate::time::{Deadline, EpochMillis};
@@ -21,6 +21,9 @@ pub struct Job {
     pub id: JobId,
     /// The room it was submitted to.
     pub room: RoomId,
+    /// The tag of who submitted it; `None` in a job that came to a worker directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallerTag>,
     /// The code, its language and its inputs.
     pub submission: Submission,
     /// The limits of each run.
@@ -51,6 +54,7 @@ impl Job {
             version: Self::VERSION,
             id: JobId::new(),
             room,
+            caller: None,
             submission,
             limits,
             submitted_at: EpochMillis::now(),
