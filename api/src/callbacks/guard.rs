@@ -10,13 +10,15 @@ use ipnet::IpNet;
 use url::Host;
 use warren_protocol::callback::CallbackUrl;
 
-use super::ports::BAD_PORTS;
+use super::ports::is_denied;
 use super::ranges::{DENIED_V4, DENIED_V6, GLOBAL_V6, NAT64};
 
-/// A guard, and the networks that the operator allows beside public addresses.
+/// A guard, with the networks that the operator allows beside public addresses, and those that it
+/// denies although they are public or allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guard {
     allowed: Vec<IpNet>,
+    denied: Vec<IpNet>,
 }
 
 /// The reason why a target may not be called.
@@ -40,24 +42,37 @@ impl Guard {
     /// Creates a guard that also allows these networks.
     #[must_use]
     pub fn allowing(allowed: Vec<IpNet>) -> Self {
-        Self { allowed }
+        let denied = Vec::new();
+        Self { allowed, denied }
+    }
+
+    /// Returns the guard with these networks denied, even where they are allowed.
+    #[must_use]
+    pub fn denying(self, denied: Vec<IpNet>) -> Self {
+        Self { denied, ..self }
     }
 
     /// Refuses an address that is certain to be refused when it is called, so that its submitter
-    /// learns of it.
-    pub(crate) fn check_url(&self, callback: &CallbackUrl) -> Result<(), DeniedTarget> {
+    /// learns of it. `own` are the addresses of this machine.
+    pub(crate) fn check_url(
+        &self,
+        callback: &CallbackUrl,
+        own: &[IpAddr],
+    ) -> Result<(), DeniedTarget> {
         let url = callback.url();
         if let Some(port) = url.port_or_known_default()
-            && BAD_PORTS.contains(&port)
+            && is_denied(port)
         {
             return Err(DeniedTarget::Port(port));
         }
         match url.host() {
-            Some(Host::Ipv4(address)) => self.check(address.into()),
-            Some(Host::Ipv6(address)) => self.check(address.into()),
+            Some(Host::Ipv4(address)) => self.check(address.into(), own),
+            Some(Host::Ipv6(address)) => self.check(address.into(), own),
             Some(Host::Domain(name)) if is_localhost(name) => {
                 let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-                let any_allowed = loopback.iter().any(|address| self.check(*address).is_ok());
+                let any_allowed = loopback
+                    .iter()
+                    .any(|address| self.check(*address, own).is_ok());
                 any_allowed.then_some(()).ok_or(DeniedTarget::Localhost)
             }
             Some(Host::Domain(_)) => Ok(()),
@@ -68,26 +83,39 @@ impl Guard {
     /// Checks the addresses of a name: all of them must be allowed. A name with both allowed and
     /// denied addresses is broken or meant to deceive, and the choice of which one is called is not
     /// ours.
-    pub(crate) fn check_all(&self, addresses: &[IpAddr]) -> Result<(), DeniedTarget> {
+    pub(crate) fn check_all(
+        &self,
+        addresses: &[IpAddr],
+        own: &[IpAddr],
+    ) -> Result<(), DeniedTarget> {
         if addresses.is_empty() {
             return Err(DeniedTarget::NoAddress);
         }
         addresses
             .iter()
-            .try_for_each(|address| self.check(*address))
+            .try_for_each(|address| self.check(*address, own))
     }
 
-    fn check(&self, address: IpAddr) -> Result<(), DeniedTarget> {
+    fn check(&self, address: IpAddr, own: &[IpAddr]) -> Result<(), DeniedTarget> {
         // An IPv4-mapped IPv6 address reaches what the IPv4 address does.
         let address = address.to_canonical();
+        if self.denied.iter().any(|net| net.contains(&address)) {
+            let kind = "denied by WARREN_CALLBACK_DENY";
+            return Err(DeniedTarget::Address { address, kind });
+        }
         if self.allowed.iter().any(|net| net.contains(&address)) {
             return Ok(());
+        }
+        // A public address of this machine is reached over loopback, past every outer firewall.
+        if own.contains(&address) {
+            let kind = "this machine's own";
+            return Err(DeniedTarget::Address { address, kind });
         }
         let kind = match address {
             IpAddr::V4(address) => denied_v4(address),
             IpAddr::V6(address) if NAT64.contains(&address) => {
                 // Allowed if the embedded IPv4 address is.
-                return self.check(embedded(address).into());
+                return self.check(embedded(address).into(), own);
             }
             IpAddr::V6(address) => denied_v6(address),
         };
@@ -167,7 +195,7 @@ mod tests {
             "64:ff9b::1.1.1.1",
             "::ffff:1.1.1.1",
         ] {
-            assert_eq!(Guard::default().check(ip(good)), Ok(()), "{good}");
+            assert_eq!(Guard::default().check(ip(good), &[]), Ok(()), "{good}");
         }
     }
 
@@ -224,7 +252,7 @@ mod tests {
             "fec0::1",
             "ff02::1",
         ] {
-            let checked = Guard::default().check(ip(bad));
+            let checked = Guard::default().check(ip(bad), &[]);
             assert!(
                 matches!(checked, Err(DeniedTarget::Address { .. })),
                 "{bad}"
@@ -242,9 +270,9 @@ mod tests {
             "fd00::1",
             "1.1.1.1",
         ] {
-            assert_eq!(guard.check(ip(good)), Ok(()), "{good}");
+            assert_eq!(guard.check(ip(good), &[]), Ok(()), "{good}");
         }
-        assert_eq!(guard.check(ip("64:ff9b::10.1.2.3")), Ok(()));
+        assert_eq!(guard.check(ip("64:ff9b::10.1.2.3"), &[]), Ok(()));
         for bad in [
             "::1",
             "10.2.0.1",
@@ -252,20 +280,70 @@ mod tests {
             "fe80::1",
             "::127.0.0.1",
         ] {
-            assert!(guard.check(ip(bad)).is_err(), "{bad}");
+            assert!(guard.check(ip(bad), &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_denied_stays_denied_and_allowed_and_public_addresses_too() {
+        let nets = ["10.1.2.0/24", "1.1.1.0/24", "2606:4700::/32"];
+        let denied = nets.map(|net| net.parse().unwrap()).to_vec();
+        let guard = allowing(&["10.0.0.0/8"]).denying(denied);
+        for good in ["10.1.3.1", "1.1.2.1", "2a00:1450:4001::1"] {
+            assert_eq!(guard.check(ip(good), &[]), Ok(()), "{good}");
+        }
+        for bad in [
+            "10.1.2.3",
+            "1.1.1.1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+            "2606:4700::1",
+        ] {
+            assert!(guard.check(ip(bad), &[]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn this_machines_own_addresses_may_not_be_called_unless_they_are_allowed() {
+        let own = [ip("1.1.1.1"), ip("2606:4700::1"), ip("10.1.2.3")];
+        for bad in [
+            "1.1.1.1",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+            "2606:4700::1",
+            "10.1.2.3",
+        ] {
+            assert!(Guard::default().check(ip(bad), &own).is_err(), "{bad}");
+        }
+        assert!(
+            Guard::default()
+                .check_url(&url("http://1.1.1.1/"), &own)
+                .is_err()
+        );
+        assert_eq!(Guard::default().check(ip("1.1.1.2"), &own), Ok(()));
+        let allowed = allowing(&["10.1.2.3/32"]);
+        assert_eq!(allowed.check(ip("10.1.2.3"), &own), Ok(()));
+        assert!(
+            allowed
+                .check_all(&[ip("1.1.1.2"), ip("1.1.1.1")], &own)
+                .is_err()
+        );
     }
 
     #[test]
     fn one_bad_address_is_enough() {
         let guard = Guard::default();
         assert_eq!(
-            guard.check_all(&[ip("1.1.1.1"), ip("2606:4700::1")]),
+            guard.check_all(&[ip("1.1.1.1"), ip("2606:4700::1")], &[]),
             Ok(())
         );
-        assert!(guard.check_all(&[ip("1.1.1.1"), ip("127.0.0.1")]).is_err());
-        assert!(guard.check_all(&[ip("::1"), ip("1.1.1.1")]).is_err());
-        assert_eq!(guard.check_all(&[]), Err(DeniedTarget::NoAddress));
+        assert!(
+            guard
+                .check_all(&[ip("1.1.1.1"), ip("127.0.0.1")], &[])
+                .is_err()
+        );
+        assert!(guard.check_all(&[ip("::1"), ip("1.1.1.1")], &[]).is_err());
+        assert_eq!(guard.check_all(&[], &[]), Err(DeniedTarget::NoAddress));
     }
 
     #[test]
@@ -301,7 +379,7 @@ mod tests {
             "https://ｌocalhost/",
             "https://192.168.1.1/",
         ] {
-            assert!(Guard::default().check_url(&url(bad)).is_err(), "{bad}");
+            assert!(Guard::default().check_url(&url(bad), &[]).is_err(), "{bad}");
         }
         for good in [
             "https://example.com/hook",
@@ -311,26 +389,36 @@ mod tests {
             "https://1.1.1.1/",
             "https://[2606:4700:4700::1111]/",
         ] {
-            assert_eq!(Guard::default().check_url(&url(good)), Ok(()), "{good}");
+            assert_eq!(
+                Guard::default().check_url(&url(good), &[]),
+                Ok(()),
+                "{good}"
+            );
         }
         let allowed = allowing(&["127.0.0.1/32"]);
-        assert_eq!(allowed.check_url(&url("http://localhost:9000/")), Ok(()));
-        assert_eq!(allowed.check_url(&url("http://127.1:9000/")), Ok(()));
-        assert!(allowed.check_url(&url("http://127.0.0.2/")).is_err());
+        assert_eq!(
+            allowed.check_url(&url("http://localhost:9000/"), &[]),
+            Ok(())
+        );
+        assert_eq!(allowed.check_url(&url("http://127.1:9000/"), &[]), Ok(()));
+        assert!(allowed.check_url(&url("http://127.0.0.2/"), &[]).is_err());
     }
 
     #[test]
     fn other_protocols_ports_are_refused() {
-        for port in [0, 22, 25, 465, 587, 6667, 10080] {
+        for port in [
+            0, 22, 25, 465, 587, 6667, 10080, 2375, 2376, 2379, 2380, 5672, 5984, 6379, 8086, 9090,
+            9200, 9300, 10250, 11211, 15672, 27017,
+        ] {
             let bad = url(&format!("http://example.com:{port}/"));
             assert_eq!(
-                Guard::default().check_url(&bad),
+                Guard::default().check_url(&bad, &[]),
                 Err(DeniedTarget::Port(port))
             );
         }
         for port in [80, 443, 3000, 5000, 8080, 8443, 65535] {
             let good = url(&format!("http://example.com:{port}/"));
-            assert_eq!(Guard::default().check_url(&good), Ok(()), "{port}");
+            assert_eq!(Guard::default().check_url(&good, &[]), Ok(()), "{port}");
         }
     }
 
@@ -347,14 +435,14 @@ mod tests {
                 || six.is_unicast_link_local() || six.is_unique_local();
             let guard = Guard::default();
             if special {
-                prop_assert!(guard.check(four.into()).is_err());
-                prop_assert!(guard.check(four.to_ipv6_mapped().into()).is_err());
+                prop_assert!(guard.check(four.into(), &[]).is_err());
+                prop_assert!(guard.check(four.to_ipv6_mapped().into(), &[]).is_err());
             }
             if special_six {
-                prop_assert!(guard.check(six.into()).is_err());
+                prop_assert!(guard.check(six.into(), &[]).is_err());
             }
             let translated = Ipv6Addr::from_bits((0x0064_ff9b << 96) | u128::from(bits));
-            prop_assert_eq!(guard.check(four.into()), guard.check(translated.into()));
+            prop_assert_eq!(guard.check(four.into(), &[]), guard.check(translated.into(), &[]));
         }
     }
 }

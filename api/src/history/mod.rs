@@ -1,5 +1,6 @@
 //! History of executions: recording them, following them, and showing them to callers.
 
+mod allowance;
 mod callback_sink;
 pub(crate) mod follow;
 mod outcome_metrics;

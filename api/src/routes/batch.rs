@@ -128,12 +128,12 @@ async fn submit(
     let jobs = requests
         .into_iter()
         .map(|request| state.unattended.job(caller, request, headers));
-    let submitting = jobs.map(|job| async move {
+    let submitting = jobs.map(|mut job| async move {
         // Each is bounded, but with a slow broker many of them could take too long.
         if Instant::now() < by {
             state
                 .unattended
-                .submit(&job)
+                .submit(&mut job)
                 .await
                 .map_err(|refused| refused.problem)
         } else {

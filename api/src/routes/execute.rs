@@ -72,6 +72,7 @@ const PERMIT_IN: Duration = Duration::from_secs(1);
             ("Preference-Applied" = String, description = "What was honoured of `Prefer`."),
         )),
         (status = 409, description = "`cancelled`: somebody else cancelled the job.", body = ErrorAnswer),
+        (status = 429, description = "`too_many_open_jobs`: with `respond-async`, the caller has its share of the queue.", body = ErrorAnswer),
         (status = 422, description = "`idempotency_key_reused`: the key stands for another body.", body = ErrorAnswer),
         BadRequest, NoRoom, OurFault,
     )
@@ -161,14 +162,14 @@ impl Call<'_> {
         };
         let headers = self.headers;
         let (keyed, request) = self.take_in(body).await?;
-        let job = state.unattended.job(tag, request, headers);
+        let mut job = state.unattended.job(tag, request, headers);
         let by = budget.answer_by();
         let held = match state.idempotency.begin(keyed, &job, by).await? {
             FirstOrReplay::First(held) => held,
             FirstOrReplay::Replay(earlier) => return Ok(Answer::Again(Ticket::of(earlier))),
         };
         tracing::Span::current().record("job.id", tracing::field::display(job.id));
-        let (answer, acceptance) = match state.unattended.submit(&job).await {
+        let (answer, acceptance) = match state.unattended.submit(&mut job).await {
             Ok(ticket) => (Answer::Taken(ticket), Acceptance::Taken),
             Err(refused) => {
                 let answer = ApiError::from(refused.problem).into_response();

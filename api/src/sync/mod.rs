@@ -5,7 +5,7 @@ mod lock;
 mod pauses;
 mod permits;
 
-pub(crate) use allotments::{AllottedPermit, AllottedPermits};
+pub(crate) use allotments::{AllottedPermit, AllottedPermits, Counts};
 pub(crate) use lock::Lock;
 pub(crate) use pauses::pauses;
 pub(crate) use permits::{KeyedPermits, Permit};
