@@ -298,7 +298,9 @@ mod tests {
             let known = outcome.clone();
             let answer = ExecuteResponse::new(JobId::new(), &submission, outcome);
             let json = serde_json::to_string(&answer).unwrap();
-            prop_assert!(!json.contains(SECRET) && !json.contains("83"), "{}", json);
+            prop_assert!(!json.contains(SECRET), "{}", json);
+            prop_assert!(answer.exit_code != Some(83) && answer.memory_bytes != 83);
+            prop_assert!(answer.cpu_ms < 83.0 && !answer.truncated);
             prop_assert_eq!(answer.status, known.status());
             for (result, (hidden, status)) in answer.test_results.iter().zip(&cases) {
                 prop_assert_eq!((result.hidden, result.status), (*hidden, *status));
