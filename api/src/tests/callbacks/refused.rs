@@ -72,7 +72,7 @@ async fn what_the_operator_denies_is_refused_though_it_is_allowed() {
     )
     .await;
     // As if it had been denied after it was accepted.
-    let mut receiver = Receiver::new(Vec::new()).await;
+    let receiver = Receiver::new(Vec::new()).await;
     let (names, stop) = (Names::of(&[]), CancellationToken::new());
     queue(&bench, &receiver.url()).await;
     let _posting = post_by(&bench, &names, stop.clone()).await;
