@@ -1,4 +1,4 @@
-//! Open unattended jobs: those taken here whose end is not known yet, by caller and room.
+//! Open unattended jobs, by caller and room: those whose end is not known yet.
 //!
 //! Each API counts its own. A job is open until its end is published to every API, or, since that is
 //! best effort, until it must have ended.

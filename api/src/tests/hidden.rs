@@ -1,4 +1,4 @@
-//! Tests that nothing of a hidden test case is answered, recorded or posted but its verdict.
+//! Tests that only the verdict of a hidden test case is answered or recorded.
 
 use std::fs;
 

@@ -30,4 +30,5 @@ mod rates;
 mod refusals;
 mod server;
 mod sqlite_file;
+mod token_rooms;
 mod tokens;

@@ -12,17 +12,17 @@ use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, request, send};
 use super::issuer::{Issuer, PROJECT, Signer, claims, unsigned, with_secret};
 use crate::access::auth::AuthConfig;
 
-async fn bench(auth: AuthConfig) -> Bench {
+pub(super) async fn bench(auth: AuthConfig) -> Bench {
     let bench = Bench::with(|config| config.auth = auth).await;
     bench.worker(Does::Prints("hello\n")).await;
     bench
 }
 
-async fn ask(bench: &Bench, token: &str) -> Answer {
+pub(super) async fn ask(bench: &Bench, token: &str) -> Answer {
     send(&bench.api.router, bearing(post(EXECUTE, HELLO), token)).await
 }
 
-fn bearing(mut request: Request<Body>, token: &str) -> Request<Body> {
+pub(super) fn bearing(mut request: Request<Body>, token: &str) -> Request<Body> {
     let value = format!("Bearer {token}").parse().unwrap();
     request.headers_mut().insert("authorization", value);
     request
@@ -345,54 +345,6 @@ async fn known_keys_hold_while_the_issuer_is_away_and_not_for_ever() {
     assert_eq!(ask(&holding, &token).await.status, 200);
     let answer = ask(&holding, &unknown.token(&claims(&json!({})))).await;
     answer.error(503, "auth_unavailable");
-}
-
-#[tokio::test]
-async fn a_claim_names_the_rooms_of_a_user() {
-    let signer = Signer::one();
-    let issuer = Issuer::of(&[&signer]).await;
-    let bench = bench(issuer.config_with(|provider| {
-        provider.rooms_claim = Some("https://warren.example/rooms".parse().unwrap());
-    }))
-    .await;
-    bench.api.record_unclaimed().await.unwrap();
-    let token =
-        |rooms: Value| signer.token(&claims(&json!({ "https://warren.example/rooms": rooms })));
-    let mine = [token(json!(["room-1"])), token(json!("other room-*"))];
-    let theirs = [
-        token(json!(["room-2"])),
-        token(json!([])),
-        token(json!(true)),
-        signer.token(&claims(&json!({}))),
-    ];
-    let answer = ask(&bench, &mine[0]).await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    let id = answer.body["jobId"].as_str().unwrap();
-    let execution = format!("/api/executions/{id}");
-    let read = async |path: &str, token: &str| {
-        let read = request(Method::GET, path).body(Body::empty()).unwrap();
-        send(&bench.api.router, bearing(read, token)).await
-    };
-    for token in &mine {
-        assert_eq!(ask(&bench, token).await.status, 200);
-        assert_eq!(read(&execution, token).await.status, 200);
-        assert_eq!(
-            read("/api/rooms/room-1/executions", token).await.status,
-            200
-        );
-    }
-    for token in &theirs {
-        ask(&bench, token).await.error(403, "forbidden_room");
-        read(&execution, token)
-            .await
-            .error(404, "unknown_execution");
-        read(&format!("{execution}/events"), token)
-            .await
-            .error(404, "unknown_execution");
-        read("/api/rooms/room-1/executions", token)
-            .await
-            .error(403, "forbidden_room");
-    }
 }
 
 #[tokio::test]

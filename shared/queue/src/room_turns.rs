@@ -1,4 +1,4 @@
-//! An order in which callers take turns, and within each its rooms; each first come, first served.
+//! Turns of callers, and within each of its rooms; each first come, first served.
 
 use std::collections::VecDeque;
 

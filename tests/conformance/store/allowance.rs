@@ -1,4 +1,4 @@
-//! How much of an execution is recorded: hidden cases, and callers that record much.
+//! Limits of what is recorded: hidden cases, and callers that record much.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Fair queue of the admitted jobs: caller by caller in turn, and room by room within each. Pure.
+//! Fair queue of the admitted jobs: callers take turns, and each one's rooms. Pure.
 //!
 //! A caller's next job waits for no more than one job of every other caller, however many rooms
 //! these name: a caller chooses rooms at will, but not who it is. Within a caller, each room's next
