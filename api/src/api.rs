@@ -20,6 +20,7 @@ use crate::execution::attended::AttendedJobs;
 use crate::execution::dispatch::Dispatch;
 use crate::execution::idempotency::Idempotency;
 use crate::execution::intake::Intake;
+use crate::execution::open_jobs::OpenJobs;
 use crate::execution::unattended::UnattendedJobs;
 use crate::health::Health;
 use crate::history::watch::{Watch, publish_ends};
@@ -68,13 +69,17 @@ impl Api {
         let dispatch = Arc::new(Dispatch::new(Arc::clone(&queue), config.fallback)?);
         let callbacks = Arc::new(Callbacks::new(config.callbacks, Arc::clone(&queue)));
         let outbox = Arc::clone(&callbacks.outbox) as Arc<dyn CallbackSink>;
-        let recorder = Recorder::new(config.code_keeping, Arc::clone(&store), Some(outbox));
+        let recorder = Recorder::new(config.keeping, Arc::clone(&store), Some(outbox));
         let recorder = Arc::new(recorder);
         let draining = CancellationToken::new();
         let watch = Arc::<Watch>::default();
         let listening = CancellationToken::new();
         let events = queue.events();
-        let hearing = Arc::clone(&watch).listen(events, Arc::clone(&queue), listening.clone());
+        let open = Arc::<OpenJobs>::default();
+        let closing = Arc::clone(&open);
+        let ended = move |job| closing.ended(job);
+        let hearing =
+            Arc::clone(&watch).listen(events, Arc::clone(&queue), ended, listening.clone());
         tokio::spawn(hearing);
         let ended = recorder.written();
         tokio::spawn(publish_ends(ended, Arc::clone(&queue), listening.clone()));
@@ -91,6 +96,7 @@ impl Api {
         let requests = RequestCounters::new(&metrics);
         recorder.register(&metrics);
         in_flight.register(&metrics);
+        open.register(&metrics);
         admission.register(&metrics);
         dispatch.register(&metrics);
         callbacks.register(&metrics);
@@ -116,6 +122,7 @@ impl Api {
             unattended: UnattendedJobs {
                 queue: Arc::clone(&queue),
                 recorder: Arc::clone(&recorder),
+                open,
                 max_wait: config.async_max_wait,
             },
             idempotency: Idempotency {

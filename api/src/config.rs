@@ -9,6 +9,7 @@ use mongodb::options::ConnectionString;
 use warren_config::Env;
 use warren_http::{DRAIN_GRACE, MAX_WAIT, MIN_WAIT};
 use warren_languages::PolicyMode;
+use warren_protocol::limits::ByteSize;
 use warren_protocol::time::millis;
 use warren_telemetry::Environment;
 
@@ -17,7 +18,10 @@ use crate::access::cors::Origins;
 use crate::access::rate::RateConfig;
 use crate::callbacks::CallbackConfig;
 pub use crate::execution::dispatch::config::FallbackConfig;
-use crate::store::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
+use crate::store::{
+    CodeKeeping, DEFAULT_RETENTION_DAYS, DEFAULT_TEXTS_A_DAY, Keeping, MAX_RETENTION_DAYS,
+    Retention,
+};
 
 /// The default address of the API: the contract's port, on this machine only.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
@@ -27,6 +31,9 @@ pub const DATABASE_FILE: &str = "warren.db";
 ///
 /// [`MAX_BODY`]: warren_protocol::limits::MAX_BODY
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
+
+/// The most MiB of text a day that can be configured: a tebibyte.
+const MAX_TEXTS_MIB_A_DAY: u64 = 1024 * 1024;
 
 /// The default of how long a job that nobody waits for may wait.
 pub const DEFAULT_ASYNC_MAX_WAIT: Duration = Duration::from_secs(3600);
@@ -44,8 +51,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How long they are kept (`WARREN_RETENTION_DAYS`).
     pub retention: Retention,
-    /// Whether their code is kept, too (`WARREN_STORE_CODE`).
-    pub code_keeping: CodeKeeping,
+    /// How much of them is kept (`WARREN_STORE_CODE`, `WARREN_HISTORY_MIB_PER_DAY`).
+    pub keeping: Keeping,
     /// Whether the forbidden patterns are enforced (`WARREN_POLICY`).
     pub policy: PolicyMode,
     /// How long a caller waits at most (`WARREN_WAIT_MS`).
@@ -101,9 +108,16 @@ impl Config {
                 DEFAULT_RETENTION_DAYS,
                 1..=MAX_RETENTION_DAYS,
             )),
-            code_keeping: match env.parse::<bool>("WARREN_STORE_CODE") {
-                Some(true) => CodeKeeping::Whole,
-                Some(false) | None => CodeKeeping::HashOnly,
+            keeping: Keeping {
+                code: match env.parse::<bool>("WARREN_STORE_CODE") {
+                    Some(true) => CodeKeeping::Whole,
+                    Some(false) | None => CodeKeeping::HashOnly,
+                },
+                texts_a_day: ByteSize::mib(env.number(
+                    "WARREN_HISTORY_MIB_PER_DAY",
+                    DEFAULT_TEXTS_A_DAY.get() >> 20,
+                    1..=MAX_TEXTS_MIB_A_DAY,
+                )),
             },
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             wait: env.span_ms(
@@ -188,7 +202,7 @@ mod tests {
         assert_eq!(config.async_max_wait, DEFAULT_ASYNC_MAX_WAIT);
         assert!(config.origins.header_values().is_empty());
         assert_eq!(config.retention, Retention::days(30));
-        assert_eq!(config.code_keeping, CodeKeeping::HashOnly);
+        assert_eq!(config.keeping, CodeKeeping::HashOnly.into());
     }
 
     #[test]
@@ -204,6 +218,7 @@ mod tests {
             ("WARREN_ASYNC_MAX_WAIT_S", "600"),
             ("WARREN_RETENTION_DAYS", "365"),
             ("WARREN_STORE_CODE", "true"),
+            ("WARREN_HISTORY_MIB_PER_DAY", "7"),
         ]);
         let config = Config::from_env(&mut env);
         assert_eq!(env.finish(), Ok(()));
@@ -219,7 +234,8 @@ mod tests {
         assert_eq!(config.max_in_flight, 7);
         assert_eq!(config.async_max_wait, Duration::from_secs(600));
         assert_eq!(config.retention, Retention::days(365));
-        assert_eq!(config.code_keeping, CodeKeeping::Whole);
+        assert_eq!(config.keeping.code, CodeKeeping::Whole);
+        assert_eq!(config.keeping.texts_a_day, ByteSize::mib(7));
         assert!(!format!("{config:?}").contains("u:p"));
     }
 

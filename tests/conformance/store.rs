@@ -1,5 +1,6 @@
 //! The promises of every store, held against the SQLite file and a real MongoDB.
 
+mod allowance;
 mod claims;
 mod listing;
 mod outage;
@@ -21,6 +22,10 @@ use warren_protocol::reply::Reply;
 
 use crate::harness::mongo::Database;
 use crate::harness::wait::SOON;
+use allowance::{
+    a_caller_beyond_its_share_of_the_day_is_recorded_without_texts,
+    hidden_cases_are_recorded_as_verdicts,
+};
 use claims::{
     a_claim_stands_until_it_is_released_replaced_or_lapses,
     one_of_many_claimants_wins_whichever_handle_they_use,
@@ -71,6 +76,8 @@ conformance!(
     a_claim_stands_until_it_is_released_replaced_or_lapses,
     old_executions_are_deleted_and_others_stay,
     the_retention_can_be_changed,
+    hidden_cases_are_recorded_as_verdicts,
+    a_caller_beyond_its_share_of_the_day_is_recorded_without_texts,
 );
 
 async fn on_sqlite<Fut: Future<Output = ()>>(property: impl FnOnce(Opener) -> Fut) {

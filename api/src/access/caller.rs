@@ -2,11 +2,15 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::request::Parts;
+use sha2::{Digest, Sha256};
+use warren_protocol::ids::CallerTag;
 
 /// Who sends a request. Put into the request's extensions by whatever checks credentials; nobody
 /// but that makes one that is not [`Caller::Anonymous`].
@@ -19,6 +23,37 @@ pub(crate) enum Caller {
     Key(KeyName),
     /// The user of whom an ID token speaks.
     User(Subject),
+}
+
+impl Caller {
+    /// Returns the tag by which this caller's work is counted: that of its key or user, else that
+    /// of the network of its address. The same at every API.
+    pub(crate) fn tag(&self, address: IpAddr) -> CallerTag {
+        let name = match self {
+            Self::Anonymous => format!("{:?}", network(address)),
+            // `Debug` tells all keys and users apart, since it is derived.
+            known => format!("{known:?}"),
+        };
+        let mut first = [0; 16];
+        first.copy_from_slice(&Sha256::digest(name)[..16]);
+        CallerTag::new(first)
+    }
+}
+
+/// Returns the tag that the middleware has put into a request's extensions.
+pub(crate) fn counted_as(extensions: &Extensions) -> CallerTag {
+    extensions.get().copied().unwrap_or_default()
+}
+
+/// Returns the address's network: whoever has one IPv6 address has its whole /64.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -76,5 +111,30 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: &str) -> CallerTag {
+        Caller::Anonymous.tag(address.parse().unwrap())
+    }
+
+    #[test]
+    fn a_caller_is_its_key_its_user_or_its_network() {
+        let anywhere = "192.0.2.1".parse().unwrap();
+        let elsewhere = "192.0.2.2".parse().unwrap();
+        let key = |name: &str| Caller::Key(name.parse().unwrap());
+        let user = |name: &str| Caller::User(Subject::new(name).unwrap());
+        assert_eq!(key("a").tag(anywhere), key("a").tag(elsewhere));
+        assert_ne!(key("a").tag(anywhere), key("b").tag(anywhere));
+        assert_ne!(key("a").tag(anywhere), user("a").tag(anywhere));
+        assert_ne!(key("192.0.2.1").tag(anywhere), at("192.0.2.1"));
+        assert_eq!(at("192.0.2.1"), at("::ffff:192.0.2.1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+        assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:2"));
+        assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
     }
 }

@@ -88,6 +88,7 @@ impl Access {
             meter.write_headers(response.headers_mut());
             return Err(response);
         }
+        parts.extensions.insert(identity.caller.tag(address));
         parts.extensions.insert(identity.caller);
         parts.extensions.insert(identity.rooms);
         parts.extensions.insert(meter.clone());

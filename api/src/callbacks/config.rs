@@ -15,7 +15,7 @@ use super::signature::Secrets;
 /// lets a consumer hold a delivery (`consumer_timeout`).
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=30_000;
-/// The most networks that an operator can allow.
+/// The most networks that an operator can allow, and that it can deny.
 const MAX_NETWORKS: usize = 64;
 
 /// The settings of callbacks.
@@ -23,7 +23,7 @@ const MAX_NETWORKS: usize = 64;
 pub struct CallbackConfig {
     /// The secrets that sign callbacks (`WARREN_WEBHOOK_SECRET`).
     pub secrets: Secrets,
-    /// The guard of where callbacks may be posted (`WARREN_CALLBACK_ALLOW`).
+    /// The guard of where callbacks may be posted (`WARREN_CALLBACK_ALLOW`, `WARREN_CALLBACK_DENY`).
     pub guard: Guard,
     /// The schedule of retries (`WARREN_CALLBACK_RETRY_MS`).
     pub schedule: Schedule,
@@ -38,11 +38,13 @@ impl CallbackConfig {
     pub fn from_env(env: &mut Env) -> Option<Self> {
         let secrets = env.parse("WARREN_WEBHOOK_SECRET");
         let allowed = env.parse::<Networks>("WARREN_CALLBACK_ALLOW");
+        let denied = env.parse::<Networks>("WARREN_CALLBACK_DENY");
         let schedule = env.parse("WARREN_CALLBACK_RETRY_MS");
         let timeout = env.span_ms("WARREN_CALLBACK_TIMEOUT_MS", TIMEOUT, TIMEOUT_MS);
         Some(Self {
             secrets: secrets?,
-            guard: Guard::allowing(allowed.unwrap_or_default().0),
+            guard: Guard::allowing(allowed.unwrap_or_default().0)
+                .denying(denied.unwrap_or_default().0),
             schedule: schedule.unwrap_or_default(),
             timeout,
         })
@@ -95,6 +97,7 @@ mod tests {
         let mut env = Env::from([
             ("WARREN_WEBHOOK_SECRET", SECRET),
             ("WARREN_CALLBACK_ALLOW", "10.0.0.0/8, 127.0.0.1,fd00::/8"),
+            ("WARREN_CALLBACK_DENY", "203.0.114.0/24"),
             ("WARREN_CALLBACK_RETRY_MS", "1,2"),
             ("WARREN_CALLBACK_TIMEOUT_MS", "250"),
         ]);
@@ -103,7 +106,8 @@ mod tests {
         let nets = ["10.0.0.0/8", "127.0.0.1/32", "fd00::/8"];
         let expected = CallbackConfig {
             secrets: SECRET.parse().unwrap(),
-            guard: Guard::allowing(nets.map(|net| net.parse().unwrap()).to_vec()),
+            guard: Guard::allowing(nets.map(|net| net.parse().unwrap()).to_vec())
+                .denying(vec!["203.0.114.0/24".parse().unwrap()]),
             schedule: "1,2".parse().unwrap(),
             timeout: Duration::from_millis(250),
         };
@@ -115,12 +119,13 @@ mod tests {
         let mut env = Env::from([
             ("WARREN_WEBHOOK_SECRET", "hunter2"),
             ("WARREN_CALLBACK_ALLOW", "10.0.0.0/33"),
+            ("WARREN_CALLBACK_DENY", "everything"),
             ("WARREN_CALLBACK_RETRY_MS", "soon"),
             ("WARREN_CALLBACK_TIMEOUT_MS", "1"),
         ]);
         assert_eq!(CallbackConfig::from_env(&mut env), None);
         let faults = env.finish().unwrap_err();
-        assert_eq!(faults.0.len(), 4);
+        assert_eq!(faults.0.len(), 5);
         assert!(!faults.to_string().contains("hunter2"));
     }
 }

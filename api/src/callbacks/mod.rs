@@ -7,6 +7,7 @@ mod counters;
 mod guard;
 mod lookup;
 mod outbox;
+mod own_addresses;
 mod payload;
 mod ports;
 mod poster;
@@ -14,6 +15,7 @@ mod ranges;
 mod receivers;
 mod schedule;
 mod signature;
+mod waiting;
 
 pub use config::CallbackConfig;
 pub use counters::CallbackCounts;
@@ -38,6 +40,7 @@ use crate::metrics::{Kind, Metrics, Readings};
 use crate::store::Store;
 use counters::CallbackCounters;
 use lookup::System;
+use own_addresses::OwnAddresses;
 use poster::{AT_A_TIME, Poster};
 
 /// The advice to callers where no callbacks are posted.
@@ -47,6 +50,7 @@ const OFF: &str = "Leave callbackUrl out and read the result at GET /api/executi
 pub(crate) struct Callbacks {
     config: Option<CallbackConfig>,
     counters: Arc<CallbackCounters>,
+    own: Arc<OwnAddresses>,
     /// The way into the queue. It exists even if this API posts none itself, because another may.
     pub(crate) outbox: Arc<Outbox>,
 }
@@ -60,6 +64,7 @@ impl Callbacks {
         let counters = Arc::<CallbackCounters>::default();
         Self {
             config,
+            own: Arc::default(),
             outbox: Arc::new(Outbox::new(queue, Arc::clone(&counters))),
             counters,
         }
@@ -84,7 +89,9 @@ impl Callbacks {
                 .map_err(|invalid: warren_protocol::callback::InvalidCallbackUrl| {
                     refused(invalid.to_string())
                 })?;
-        let checked = config.guard.check_url(&url);
+        // If they cannot be read now, no attempt is made before they are.
+        let own = self.own.get().unwrap_or_default();
+        let checked = config.guard.check_url(&url, &own);
         checked.map_err(|denied| refused(denied.to_string()))?;
         Ok(Some(url))
     }
@@ -115,7 +122,8 @@ impl Callbacks {
             return Ok(Posting(None));
         };
         let deliveries = queue.callbacks(Prefetch(prefetch), stop).await?;
-        let poster = Poster::new(config.clone(), store, lookup, Arc::clone(&self.counters));
+        let (counters, own) = (Arc::clone(&self.counters), Arc::clone(&self.own));
+        let poster = Poster::new(config.clone(), store, lookup, own, counters);
         Ok(Posting(Some(tokio::spawn(poster.run(deliveries)))))
     }
 

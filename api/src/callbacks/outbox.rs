@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warren_queue::{ApiQueue, Callback, QueueError};
 
 use super::counters::CallbackCounters;
+use super::waiting::Receiver;
 use crate::history::CallbackSink;
-use crate::sync::pauses;
+use crate::sync::{AllottedPermits, pauses};
 
-/// The most callbacks that wait for the queue.
+/// The most callbacks that wait for the queue, allotted to callers and receivers.
 const MAX_WAITING: usize = 10_000;
 /// Pauses between attempts to queue a callback: the first, doubled up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -27,7 +27,7 @@ const FULL_FOR: Duration = Duration::from_secs(10);
 /// A bounded outbox of callbacks.
 pub(crate) struct Outbox {
     queue: Arc<dyn ApiQueue>,
-    permits: Arc<Semaphore>,
+    permits: AllottedPermits<Receiver>,
     tasks: TaskTracker,
     given_up: CancellationToken,
     counters: Arc<CallbackCounters>,
@@ -37,7 +37,7 @@ impl Outbox {
     pub(super) fn new(queue: Arc<dyn ApiQueue>, counters: Arc<CallbackCounters>) -> Self {
         Self {
             queue,
-            permits: Arc::new(Semaphore::new(MAX_WAITING)),
+            permits: AllottedPermits::new(MAX_WAITING),
             tasks: TaskTracker::new(),
             given_up: CancellationToken::new(),
             counters,
@@ -48,7 +48,8 @@ impl Outbox {
     /// given up because the queue is full; drops it if the queue cannot be reached. Must be called
     /// on a Tokio runtime.
     pub(crate) fn send(&self, callback: Callback, queued: impl FnOnce() + Send + 'static) {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
+        let caller = callback.caller.unwrap_or_default();
+        let Some(permit) = self.permits.take(caller, Receiver::of(&callback)) else {
             return lost(&callback, &self.counters);
         };
         let (queue, counters) = (Arc::clone(&self.queue), Arc::clone(&self.counters));
@@ -164,12 +165,17 @@ mod tests {
         let queue = MemoryQueue::new();
         queue.close(Duration::ZERO).await;
         let (outbox, counters) = outbox(queue);
-        let queued = send(&outbox, MAX_WAITING + 5);
-        assert_eq!(counters.counts().lost, 5);
+        let queued = send(&outbox, MAX_WAITING);
+        // One receiver has half of the places.
+        let refused = counters.counts().lost;
+        assert!(refused.abs_diff(MAX_WAITING as u64 / 2) <= 2, "{refused}");
+        let other = Callback::new(JobId::new(), "https://example.org/".parse().unwrap());
+        outbox.send(other, || ());
+        assert_eq!(counters.counts().lost, refused);
         outbox.drain(Duration::ZERO).await;
         // The sender was not notified, so it keeps the callback.
         assert_eq!(queued.load(Ordering::SeqCst), 0);
-        assert_eq!(counters.counts().lost, MAX_WAITING as u64 + 5);
+        assert_eq!(counters.counts().lost, MAX_WAITING as u64 + 1);
     }
 
     #[tokio::test]

@@ -20,10 +20,13 @@ use super::config::CallbackConfig;
 use super::counters::CallbackCounters;
 use super::guard::DeniedTarget;
 use super::lookup::Lookup;
+use super::own_addresses::OwnAddresses;
 use super::payload;
 use super::receivers::Receivers;
 use super::schedule::Next;
+use super::waiting::{Receiver, WaitingCallbacks};
 use crate::store::{End, Store, StoreError};
+use crate::sync::AllottedPermits;
 
 /// The most callbacks that one API holds at a time.
 pub(super) const AT_A_TIME: u16 = 64;
@@ -35,6 +38,10 @@ pub(super) struct Poster {
     pub(super) config: CallbackConfig,
     pub(super) store: Arc<dyn Store>,
     pub(super) lookup: Arc<dyn Lookup>,
+    pub(super) own: Arc<OwnAddresses>,
+    /// The callbacks in hand, by caller and receiver.
+    in_hand: AllottedPermits<Receiver>,
+    waiting: WaitingCallbacks,
     pub(super) receivers: Receivers,
     pub(super) reading: Semaphore,
     pub(super) counters: Arc<CallbackCounters>,
@@ -59,12 +66,16 @@ impl Poster {
         config: CallbackConfig,
         store: Arc<dyn Store>,
         lookup: Arc<dyn Lookup>,
+        own: Arc<OwnAddresses>,
         counters: Arc<CallbackCounters>,
     ) -> Self {
         Self {
             config,
             store,
             lookup,
+            own,
+            in_hand: AllottedPermits::new(AT_A_TIME.into()),
+            waiting: WaitingCallbacks::default(),
             receivers: Receivers::default(),
             reading: Semaphore::new(READ_AT_A_TIME),
             counters,
@@ -105,6 +116,7 @@ impl Poster {
         let (job, to, counters) = (callback.job, &callback.url, &self.counters);
         let age = EpochMillis::now().since(callback.since);
         let (schedule, jitter) = (&self.config.schedule, fastrand::f64());
+        let mut is_put_off = false;
         let next = match attempt {
             Attempt::Posted => {
                 counters.posted.add();
@@ -128,14 +140,22 @@ impl Poster {
             Attempt::PutOff(why) => {
                 counters.put_off.add();
                 tracing::debug!(job.id = %job, ?to, why, "callback postponed");
-                let next = schedule.after_put_off(callback, age, jitter);
-                if let Next::Again(..) = next {
-                    return Some(next);
-                }
-                next
+                is_put_off = true;
+                schedule.after_put_off(callback, age, jitter)
             }
         };
+        let next = match next {
+            Next::Again(next, pause) if self.waiting.admit(&next, pause) => {
+                Next::Again(next, pause)
+            }
+            Next::Again(..) => {
+                tracing::warn!(job.id = %job, ?to, "too many callbacks of this caller or to this receiver wait for another attempt");
+                Next::GivenUp
+            }
+            Next::GivenUp => Next::GivenUp,
+        };
         match next {
+            Next::Again(..) if is_put_off => {}
             Next::Again(..) => counters.retried.add(),
             Next::GivenUp => {
                 counters.given_up.add();
@@ -146,8 +166,18 @@ impl Poster {
     }
 
     async fn attempt(&self, callback: &Callback) -> Attempt {
-        // Checked again, because the operator's settings may have changed since it was accepted.
-        if let Err(denied) = self.config.guard.check_url(&callback.url) {
+        // Before the name is looked up: its name servers may be slow on purpose.
+        let caller = callback.caller.unwrap_or_default();
+        let Some(_in_hand) = self.in_hand.take(caller, Receiver::of(callback)) else {
+            return Attempt::PutOff(
+                "too many posts of this caller or to this receiver are under way",
+            );
+        };
+        let Ok(own) = self.own.get() else {
+            return Attempt::PutOff("this machine's own addresses cannot be read");
+        };
+        // Checked again, because settings and addresses may have changed since it was accepted.
+        if let Err(denied) = self.config.guard.check_url(&callback.url, &own) {
             return Attempt::DeniedTarget(denied);
         }
         let url = callback.url.url();
@@ -156,7 +186,7 @@ impl Poster {
             Ok(Err(error)) => return failed(format!("its name is not found: {error}")),
             Err(_elapsed) => return failed("its name is not found in time"),
         };
-        if let Err(denied) = self.config.guard.check_all(&addresses) {
+        if let Err(denied) = self.config.guard.check_all(&addresses, &own) {
             return Attempt::DeniedTarget(denied);
         }
         let first = addresses.first();

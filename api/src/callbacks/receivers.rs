@@ -14,9 +14,7 @@ pub(super) struct Receivers(KeyedPermits<IpAddr>);
 impl Receivers {
     /// Takes a permit for a receiver, if it has one left.
     pub(super) fn take(&self, address: IpAddr) -> Option<Permit<IpAddr>> {
-        self.0.take(receiver(address), |of_receiver, _total| {
-            of_receiver < PER_RECEIVER
-        })
+        self.0.take(receiver(address), PER_RECEIVER)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Jobs with a waiting caller: admitted in their room's turn, run, answered, and recorded.
+//! Jobs with a waiting caller: admitted in their turn, run, answered, and recorded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::timeout_at;
 use warren_http::{ApiError, Budget};
 use warren_protocol::contract::ExecuteResponse;
+use warren_protocol::ids::CallerTag;
 use warren_protocol::job::Job;
 use warren_protocol::reply::JobFailure;
 use warren_queue::SubmitError;
@@ -31,20 +32,27 @@ pub(crate) struct AttendedJobs {
 impl AttendedJobs {
     /// Returns why a request is refused before its body is read, if it is: it has no permit, or its
     /// job would not be admitted now.
-    pub(crate) fn refusal(&self, has_permit: bool, room: &str, left: Duration) -> Option<Refused> {
+    pub(crate) fn refusal(
+        &self,
+        has_permit: bool,
+        caller: CallerTag,
+        room: &str,
+        left: Duration,
+    ) -> Option<Refused> {
         if !has_permit {
             Some(self.admission.refuse())
         } else if self.dispatch.takes_overflow() {
             None
         } else {
-            self.admission.check(room, left).err()
+            self.admission.check(caller, room, left).err()
         }
     }
 
     /// Runs the job, and returns the answer to its caller.
     pub(crate) async fn answer(&self, job: &Job, budget: Budget) -> (Response, Acceptance) {
         // Checked again when the job exists, because many may have come in together.
-        let admitted = match self.admission.admit(&job.room, budget.job_left()) {
+        let caller = job.caller.unwrap_or_default();
+        let admitted = match self.admission.admit(caller, &job.room, budget.job_left()) {
             Ok(admitted) => Some(admitted),
             Err(_refused) if self.dispatch.takes_overflow() => None,
             Err(refused) => return (overloaded(refused.retry_after), Acceptance::CertainlyNot),

@@ -12,7 +12,7 @@ use warren_http::{ApiError, body};
 use warren_languages::{Languages, PolicyMode};
 use warren_protocol::callback::CallbackUrl;
 use warren_protocol::contract::{ExecuteRequest, Refusal};
-use warren_protocol::ids::RoomId;
+use warren_protocol::ids::{CallerTag, RoomId};
 use warren_protocol::job::Job;
 use warren_protocol::limits::{ByteSize, Limits, MAX_BODY};
 use warren_protocol::submission::Submission;
@@ -96,9 +96,15 @@ impl Intake {
 }
 
 impl ValidatedRequest {
-    /// Builds the job that the request asks for.
-    pub(crate) fn into_job(self, headers: &HeaderMap, deadline: Deadline) -> Job {
+    /// Builds the job that this caller's request asks for.
+    pub(crate) fn into_job(
+        self,
+        caller: CallerTag,
+        headers: &HeaderMap,
+        deadline: Deadline,
+    ) -> Job {
         let mut job = Job::new(self.room, self.submission, Limits::default(), deadline);
+        job.caller = Some(caller);
         job.traceparent = traceparent(headers);
         job.callback = self.callback;
         job

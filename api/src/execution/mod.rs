@@ -5,6 +5,7 @@ pub(crate) mod attended;
 pub(crate) mod dispatch;
 pub(crate) mod idempotency;
 pub(crate) mod intake;
+pub(crate) mod open_jobs;
 pub(crate) mod overloaded;
 pub(crate) mod preference;
 pub(crate) mod trace_context;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use warren_http::{Budget, MAX_WAIT};
 use warren_protocol::contract::Problem;
-use warren_protocol::ids::JobId;
+use warren_protocol::ids::{CallerTag, JobId};
 use warren_protocol::job::Job;
 use warren_protocol::time::Deadline;
 use warren_queue::ApiQueue;
@@ -16,6 +16,7 @@ use warren_queue::ApiQueue;
 use super::Acceptance;
 use super::dispatch::DispatchError;
 use super::intake::ValidatedRequest;
+use super::open_jobs::OpenJobs;
 use crate::history::Recorder;
 use crate::store::{End, Execution};
 
@@ -61,6 +62,7 @@ pub(crate) struct UnattendedJobs {
     /// The queue that such jobs go into.
     pub(crate) queue: Arc<dyn ApiQueue>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) open: Arc<OpenJobs>,
     /// The longest that such a job waits in the queue.
     pub(crate) max_wait: Duration,
 }
@@ -68,21 +70,36 @@ pub(crate) struct UnattendedJobs {
 impl UnattendedJobs {
     /// Builds the job of a request. It may wait for a long time. Once it has begun it has as much
     /// time as any other, whatever the callers' wait is set to.
-    pub(crate) fn job(&self, request: ValidatedRequest, headers: &HeaderMap) -> Job {
-        let mut job = request.into_job(headers, Deadline::after(self.max_wait));
+    pub(crate) fn job(
+        &self,
+        caller: CallerTag,
+        request: ValidatedRequest,
+        headers: &HeaderMap,
+    ) -> Job {
+        let mut job = request.into_job(caller, headers, Deadline::after(self.max_wait));
         job.budget = Some(Budget::start(MAX_WAIT).job_deadline().remaining());
         job
     }
 
-    /// Queues the job. Only the queue's own bound can refuse it, because the job need not be done
-    /// soon.
-    pub(crate) async fn submit(&self, job: &Job) -> Result<Ticket, NotTaken> {
+    /// Queues the job. Only its caller's share of the queue, and the queue's own bound, can refuse
+    /// it, because the job need not be done soon.
+    pub(crate) async fn submit(&self, job: &mut Job) -> Result<Ticket, NotTaken> {
+        match self.open.open(job) {
+            Ok(standing) => job.standing = standing,
+            Err(too_many) => {
+                return Err(NotTaken {
+                    problem: too_many.into(),
+                    acceptance: Acceptance::CertainlyNot,
+                });
+            }
+        }
         let submitted = self.queue.submit_unattended(job).await;
         if let Err(error) = submitted.map_err(DispatchError::from) {
             tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "cannot queue the job");
             let acceptance = error.acceptance();
-            if acceptance == Acceptance::Perhaps {
-                self.record(job).await;
+            match acceptance {
+                Acceptance::Perhaps => self.record(job).await,
+                Acceptance::Taken | Acceptance::CertainlyNot => self.open.ended(job.id),
             }
             let problem = error.into_problem(job.id, || ROOM_IN);
             return Err(NotTaken {

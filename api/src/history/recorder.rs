@@ -15,10 +15,12 @@ use warren_protocol::limits::ByteSize;
 use warren_queue::{Callback, Unclaimed};
 
 use super::CallbackSink;
+use super::allowance::TextAllowance;
 use super::outcome_metrics::{OutcomeMetrics, ReportedTo};
+use super::progress::{Backlog, Written};
 use super::write_buffer::{Buffered, WriteBuffer};
 use crate::metrics::Metrics;
-use crate::store::{CodeKeeping, End, Execution, Store, StoreError};
+use crate::store::{CodeKeeping, End, Execution, Keeping, Store, StoreError};
 use crate::sync::{Lock, pauses};
 
 /// The most executions that wait to be written; further ones are not recorded. At 50 jobs a second
@@ -47,6 +49,7 @@ pub struct Recorder {
     store: Arc<dyn Store>,
     buffer: Arc<WriteBuffer>,
     keeping: CodeKeeping,
+    texts: TextAllowance,
     closing: CancellationToken,
     writer: Lock<Option<JoinHandle<()>>>,
 }
@@ -85,47 +88,22 @@ impl State {
     }
 }
 
-/// A handle to a write that is under way.
-#[derive(Debug)]
-pub struct Written(oneshot::Receiver<()>);
-
-impl Written {
-    /// Waits for the write for at most `patience`, and returns whether it succeeded.
-    pub async fn within(self, patience: Duration) -> bool {
-        matches!(tokio::time::timeout(patience, self.0).await, Ok(Ok(())))
-    }
-}
-
-/// The state of the recorder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backlog {
-    /// Executions that no writer has taken yet.
-    pub waiting: usize,
-    /// Whether the last write failed.
-    pub failing: bool,
-    /// Executions that were never recorded, since this process started: the buffer was full, or
-    /// the store refused them.
-    pub lost: u64,
-    /// Whether the last of them was lost in the last five minutes.
-    pub losing: bool,
-}
-
 impl Recorder {
     /// Starts writing to `store`, on the current runtime, and keeps no code.
     #[must_use]
     pub fn start(store: Arc<dyn Store>) -> Self {
-        Self::new(CodeKeeping::HashOnly, store, None)
+        Self::new(CodeKeeping::HashOnly.into(), store, None)
     }
 
-    /// As [`Recorder::start`], but keeps as much of the code as `keeping` says.
+    /// As [`Recorder::start`], but keeps as much as `keeping` says.
     #[must_use]
-    pub fn keeping(keeping: CodeKeeping, store: Arc<dyn Store>) -> Self {
-        Self::new(keeping, store, None)
+    pub fn keeping(keeping: impl Into<Keeping>, store: Arc<dyn Store>) -> Self {
+        Self::new(keeping.into(), store, None)
     }
 
     /// As [`Recorder::keeping`], and passes callbacks of recorded executions to `callbacks`.
     pub(crate) fn new(
-        keeping: CodeKeeping,
+        keeping: Keeping,
         store: Arc<dyn Store>,
         callbacks: Option<Arc<dyn CallbackSink>>,
     ) -> Self {
@@ -153,7 +131,8 @@ impl Recorder {
             state,
             store,
             buffer: Arc::default(),
-            keeping,
+            keeping: keeping.code,
+            texts: TextAllowance::new(keeping.texts_a_day),
             closing,
             writer: Lock::new(Some(tokio::spawn(writing))),
         }
@@ -205,9 +184,14 @@ impl Recorder {
     }
 
     fn kept(&self, execution: Execution) -> Execution {
-        match self.keeping {
+        let execution = match self.keeping {
             CodeKeeping::HashOnly => execution.without_source(),
             CodeKeeping::Whole => execution,
+        };
+        if self.texts.admits(&execution) {
+            execution
+        } else {
+            execution.without_texts()
         }
     }
 
@@ -261,6 +245,12 @@ impl Recorder {
             "store_failing",
             "1 while the store takes no executions",
             move || Some(read().failing),
+        );
+        let recorder = Arc::clone(self);
+        metrics.register_counter(
+            "store_texts_left_out",
+            "Executions that were recorded without texts, because their caller had recorded its share of the day",
+            move || recorder.texts.left_out(),
         );
         let read = backlog();
         metrics.register_counter(
@@ -379,7 +369,10 @@ async fn write(
     match (callbacks, execution.callback.clone()) {
         // An unclaimed reply is settled only when its callback is queued.
         (Some(callbacks), Some(url)) if is_recorded && execution.end != End::Pending => {
-            callbacks.send(Callback::new(job_id, url), Box::new(settle));
+            let origin = execution.origin.as_ref();
+            let mut callback = Callback::new(job_id, url);
+            callback.caller = origin.and_then(|origin| origin.caller);
+            callbacks.send(callback, Box::new(settle));
         }
         _ => settle(),
     }

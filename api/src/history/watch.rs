@@ -104,12 +104,13 @@ impl Watch {
         }
     }
 
-    /// Reads all job events from the queue, until `stop`. If a worker begins a cancelled job, it
+    /// Reads all job events from the queue, until `stop`, and reports each end to `ended`. If a worker begins a cancelled job, it
     /// was not there when the cancellation was published, so the cancellation is published again.
     pub(crate) async fn listen(
         self: Arc<Self>,
         mut events: broadcast::Receiver<JobEvent>,
         queue: Arc<dyn ApiQueue>,
+        ended: impl Fn(JobId) + Send,
         stop: CancellationToken,
     ) {
         loop {
@@ -120,6 +121,9 @@ impl Watch {
             };
             match heard {
                 Ok(event) => {
+                    if event.happened == Happened::Finished {
+                        ended(event.job_id);
+                    }
                     if let Some(deadline) = self.hear(&event, Instant::now()) {
                         queue.withdraw(event.job_id, deadline).await;
                     }

@@ -21,8 +21,9 @@ use warren_http::{ApiError, Budget, body};
 use warren_protocol::contract::{BatchRequest, Problem, Refusal};
 use warren_protocol::limits::MAX_BATCH_BODY;
 
-use warren_protocol::ids::RoomId;
+use warren_protocol::ids::{CallerTag, RoomId};
 
+use crate::access::caller::counted_as;
 use crate::access::rate::Meter;
 use crate::description::{BadRequest, NoRoom, OurFault};
 use crate::execution::intake::{Received, ValidatedRequest, receive_within, room_name};
@@ -96,7 +97,8 @@ pub(crate) async fn post(
     if let Some(others) = NonZeroU32::new(u32::try_from(requests.len()).unwrap_or(1) - 1) {
         meter.charge(others)?;
     }
-    Ok(submit(&state, requests, headers, budget.answer_by()).await)
+    let caller = counted_as(&parts.extensions);
+    Ok(submit(&state, caller, requests, headers, budget.answer_by()).await)
 }
 
 /// Reads and validates the whole batch.
@@ -118,19 +120,20 @@ fn validated(state: &AppState, received: Received) -> Result<Vec<ValidatedReques
 /// Queues as many jobs as it can until `by`.
 async fn submit(
     state: &AppState,
+    caller: CallerTag,
     requests: Vec<ValidatedRequest>,
     headers: &HeaderMap,
     by: Instant,
 ) -> Response {
     let jobs = requests
         .into_iter()
-        .map(|request| state.unattended.job(request, headers));
-    let submitting = jobs.map(|job| async move {
+        .map(|request| state.unattended.job(caller, request, headers));
+    let submitting = jobs.map(|mut job| async move {
         // Each is bounded, but with a slow broker many of them could take too long.
         if Instant::now() < by {
             state
                 .unattended
-                .submit(&job)
+                .submit(&mut job)
                 .await
                 .map_err(|refused| refused.problem)
         } else {

@@ -15,10 +15,10 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 use warren_http::{ApiError, Budget, body};
 use warren_protocol::contract::{ExecuteRequest, ExecuteResponse};
-use warren_protocol::ids::{JobId, RoomId};
+use warren_protocol::ids::{CallerTag, JobId, RoomId};
 
 use crate::access::auth::Rooms;
-use crate::access::caller::Caller;
+use crate::access::caller::{Caller, counted_as};
 use crate::description::{BadRequest, ErrorAnswer, NoRoom, OurFault};
 use crate::execution::Acceptance;
 use crate::execution::dispatch::failure_problem;
@@ -72,6 +72,7 @@ const PERMIT_IN: Duration = Duration::from_secs(1);
             ("Preference-Applied" = String, description = "What was honoured of `Prefer`."),
         )),
         (status = 409, description = "`cancelled`: somebody else cancelled the job.", body = ErrorAnswer),
+        (status = 429, description = "`too_many_open_jobs`: with `respond-async`, the caller has its share of the queue.", body = ErrorAnswer),
         (status = 422, description = "`idempotency_key_reused`: the key stands for another body.", body = ErrorAnswer),
         BadRequest, NoRoom, OurFault,
     )
@@ -87,6 +88,7 @@ pub(crate) async fn post(
     let call = Call {
         state: &state,
         caller,
+        tag: counted_as(&parts.extensions),
         room: room_name(room),
         headers: &parts.headers,
         budget,
@@ -110,6 +112,7 @@ pub(crate) async fn post(
 struct Call<'a> {
     state: &'a AppState,
     caller: Caller,
+    tag: CallerTag,
     room: String,
     headers: &'a HeaderMap,
     budget: Budget,
@@ -126,16 +129,16 @@ impl Call<'_> {
 
     /// Returns the answer to a caller who waits.
     async fn attended(self, body: Body) -> Result<Answer, ApiError> {
-        let (state, budget) = (self.state, self.budget);
-        let permit = state.attended.in_flight.enter(&self.room);
-        let left = budget.job_left();
-        if let Some(refused) = state.attended.refusal(permit.is_some(), &self.room, left) {
+        let (state, budget, tag) = (self.state, self.budget, self.tag);
+        let permit = state.attended.in_flight.enter(tag, &self.room);
+        let (is_in, left) = (permit.is_some(), budget.job_left());
+        if let Some(refused) = state.attended.refusal(is_in, tag, &self.room, left) {
             body::discard(self.headers, body, budget.body_by()).await;
             return Ok(Answer::Other(overloaded(refused.retry_after)));
         }
         let headers = self.headers;
         let (keyed, request) = self.take_in(body).await?;
-        let job = request.into_job(headers, budget.job_deadline());
+        let job = request.into_job(tag, headers, budget.job_deadline());
         let by = budget.answer_by();
         let held = match state.idempotency.begin(keyed, &job, by).await? {
             FirstOrReplay::First(held) => held,
@@ -152,21 +155,21 @@ impl Call<'_> {
 
     /// Returns the answer to a caller who does not wait.
     async fn unattended(self, body: Body) -> Result<Answer, ApiError> {
-        let (state, budget) = (self.state, self.budget);
+        let (state, budget, tag) = (self.state, self.budget, self.tag);
         let Ok(_permit) = state.permits.unattended.try_acquire() else {
             body::discard(self.headers, body, budget.body_by()).await;
             return Ok(Answer::Other(overloaded(PERMIT_IN)));
         };
         let headers = self.headers;
         let (keyed, request) = self.take_in(body).await?;
-        let job = state.unattended.job(request, headers);
+        let mut job = state.unattended.job(tag, request, headers);
         let by = budget.answer_by();
         let held = match state.idempotency.begin(keyed, &job, by).await? {
             FirstOrReplay::First(held) => held,
             FirstOrReplay::Replay(earlier) => return Ok(Answer::Again(Ticket::of(earlier))),
         };
         tracing::Span::current().record("job.id", tracing::field::display(job.id));
-        let (answer, acceptance) = match state.unattended.submit(&job).await {
+        let (answer, acceptance) = match state.unattended.submit(&mut job).await {
             Ok(ticket) => (Answer::Taken(ticket), Acceptance::Taken),
             Err(refused) => {
                 let answer = ApiError::from(refused.problem).into_response();

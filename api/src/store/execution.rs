@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use warren_languages::LanguageName;
 use warren_protocol::callback::CallbackUrl;
-use warren_protocol::contract::ExecuteResponse;
-use warren_protocol::ids::{JobId, RoomId};
+use warren_protocol::contract::{ExecuteResponse, TestResult};
+use warren_protocol::ids::{CallerTag, JobId, RoomId};
 use warren_protocol::job::Job;
 use warren_protocol::limits::ByteSize;
 use warren_protocol::reply::{JobFailure, Reply};
@@ -37,6 +37,8 @@ pub struct Execution {
 pub struct JobOrigin {
     /// The room it was submitted to.
     pub room: RoomId,
+    /// The tag of who submitted it. Not recorded itself: it is for counting alone.
+    pub caller: Option<CallerTag>,
     /// The language it was to run as.
     pub language: LanguageName,
     /// When it was submitted.
@@ -119,6 +121,7 @@ impl From<&Job> for JobOrigin {
     fn from(job: &Job) -> Self {
         Self {
             room: job.room.clone(),
+            caller: job.caller,
             language: job.submission.language().clone(),
             submitted_at: job.submitted_at,
             due_at: Some(job.deadline.at()),
@@ -144,6 +147,7 @@ impl JobOrigin {
         };
         Ok(Some(Self {
             room: room.parse()?,
+            caller: None,
             language: language.parse()?,
             submitted_at,
             due_at,
@@ -232,18 +236,39 @@ impl Execution {
         self
     }
 
-    /// Estimates how much memory it takes.
+    /// Returns the record without any text of the submission or of its runs, marked as such. The
+    /// verdicts and figures stay.
     #[must_use]
-    pub fn weight(&self) -> ByteSize {
-        const REST: usize = 1024;
+    pub(crate) fn without_texts(self) -> Self {
+        let mut execution = self.without_source();
+        if let End::Ran(response) = &mut execution.end {
+            response.texts_left_out = true;
+            response.stdout.clear();
+            response.stderr.clear();
+            for case in &mut response.test_results {
+                case.first_difference = None;
+                case_texts(case).into_iter().for_each(String::clear);
+            }
+        }
+        execution
+    }
+
+    /// Returns how many bytes its texts take.
+    pub(crate) fn text_len(&self) -> usize {
         let text = match &self.end {
             End::Ran(response) => text_len(response),
             End::Failed(failure) => failure.message.len(),
             End::Pending => 0,
         };
         let source = self.origin.as_ref().and_then(|o| o.source.as_ref());
-        let text = text + source.map_or(0, String::len);
-        ByteSize::bytes((text + REST).try_into().unwrap_or(u64::MAX))
+        text + source.map_or(0, String::len)
+    }
+
+    /// Estimates how much memory it takes.
+    #[must_use]
+    pub fn weight(&self) -> ByteSize {
+        const REST: usize = 1024;
+        ByteSize::bytes((self.text_len() + REST).try_into().unwrap_or(u64::MAX))
     }
 }
 
@@ -274,19 +299,27 @@ fn clipped(mut response: ExecuteResponse, limit: ByteSize) -> ExecuteResponse {
     let share = limit.as_len() / (2 + 6 * response.test_results.len());
     response.truncated |= cut(&mut response.stdout, share) | cut(&mut response.stderr, share);
     for case in &mut response.test_results {
-        let texts = [
-            &mut case.input,
-            &mut case.expected_output,
-            &mut case.actual_output,
-            &mut case.stderr,
-        ];
         let lines = case.first_difference.iter_mut();
         let lines = lines.flat_map(|d| d.expected.iter_mut().chain(&mut d.actual));
-        for text in texts.into_iter().chain(lines) {
-            case.truncated |= cut(text, share);
-        }
+        let lines = lines
+            .map(|line| cut(line, share))
+            .fold(false, |any, is_cut| any | is_cut);
+        let texts = case_texts(case).into_iter();
+        let texts = texts
+            .map(|text| cut(text, share))
+            .fold(false, |any, is_cut| any | is_cut);
+        case.truncated |= lines | texts;
     }
     response
+}
+
+fn case_texts(case: &mut TestResult) -> [&mut String; 4] {
+    [
+        &mut case.input,
+        &mut case.expected_output,
+        &mut case.actual_output,
+        &mut case.stderr,
+    ]
 }
 
 fn cut(text: &mut String, len: usize) -> bool {

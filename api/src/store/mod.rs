@@ -17,7 +17,10 @@ pub use cursor::{Cursor, InvalidCursor};
 pub use execution::{CodeHash, End, Execution, JobOrigin, MAX_RECORDED_TEXT};
 pub use listing::{Listing, Page, PageSize, Summary};
 pub use mongo::MongoStore;
-pub use retention::{CodeKeeping, DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, Retention};
+pub use retention::{
+    CodeKeeping, DEFAULT_RETENTION_DAYS, DEFAULT_TEXTS_A_DAY, Keeping, MAX_RETENTION_DAYS,
+    Retention,
+};
 pub use sqlite::SqliteStore;
 pub use status::{ExecutionStatus, InvalidStatus, OVERDUE};
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use warren_protocol::limits::ByteSize;
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many days executions are kept by default.
 pub const DEFAULT_RETENTION_DAYS: u16 = 30;
@@ -36,6 +38,28 @@ impl Retention {
 impl Default for Retention {
     fn default() -> Self {
         Self::days(DEFAULT_RETENTION_DAYS)
+    }
+}
+
+/// The default of how many bytes of text are recorded a day.
+pub const DEFAULT_TEXTS_A_DAY: ByteSize = ByteSize::mib(10 * 1024);
+
+/// How much of each execution is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// How much of its code.
+    pub code: CodeKeeping,
+    /// The most bytes of text that one API records a day. A caller's executions beyond its share of
+    /// that are recorded without texts.
+    pub texts_a_day: ByteSize,
+}
+
+impl From<CodeKeeping> for Keeping {
+    fn from(code: CodeKeeping) -> Self {
+        Self {
+            code,
+            texts_a_day: DEFAULT_TEXTS_A_DAY,
+        }
     }
 }
 

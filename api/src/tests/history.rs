@@ -90,7 +90,7 @@ async fn the_code_is_shown_only_where_it_is_kept() {
         (CodeKeeping::HashOnly, Value::Null),
         (CodeKeeping::Whole, "print('hello')".into()),
     ] {
-        let bench = Bench::with(|config| config.code_keeping = keeping).await;
+        let bench = Bench::with(|config| config.keeping = keeping.into()).await;
         bench.worker(Does::Prints("hello\n")).await;
         let answer = bench.post(HELLO).await;
         let id = answer.body["jobId"].as_str().unwrap();

@@ -9,7 +9,7 @@ use super::bench::{Bench, Does, HELLO, post, request, send};
 
 impl Bench {
     /// Returns all metrics as text.
-    async fn exposition(&self) -> String {
+    pub(super) async fn exposition(&self) -> String {
         let asked = request(Method::GET, "/metrics")
             .body(Body::empty())
             .unwrap();

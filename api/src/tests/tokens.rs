@@ -12,17 +12,17 @@ use super::bench::{Answer, Bench, Does, EXECUTE, HELLO, post, request, send};
 use super::issuer::{Issuer, PROJECT, Signer, claims, unsigned, with_secret};
 use crate::access::auth::AuthConfig;
 
-async fn bench(auth: AuthConfig) -> Bench {
+pub(super) async fn bench(auth: AuthConfig) -> Bench {
     let bench = Bench::with(|config| config.auth = auth).await;
     bench.worker(Does::Prints("hello\n")).await;
     bench
 }
 
-async fn ask(bench: &Bench, token: &str) -> Answer {
+pub(super) async fn ask(bench: &Bench, token: &str) -> Answer {
     send(&bench.api.router, bearing(post(EXECUTE, HELLO), token)).await
 }
 
-fn bearing(mut request: Request<Body>, token: &str) -> Request<Body> {
+pub(super) fn bearing(mut request: Request<Body>, token: &str) -> Request<Body> {
     let value = format!("Bearer {token}").parse().unwrap();
     request.headers_mut().insert("authorization", value);
     request

@@ -44,6 +44,44 @@ impl FromStr for JobId {
     }
 }
 
+/// A caller's tag: the hash by which its work is told from that of others, in the API's memory and
+/// in messages. Which caller it is cannot be read from it. As JSON, 32 hexadecimal digits.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(try_from = "String", into = "String")]
+pub struct CallerTag(u128);
+
+impl CallerTag {
+    /// Creates the tag of a caller from the first 16 bytes of a hash of its name. 128 bits, so that
+    /// nobody finds a name with the tag of another caller.
+    #[must_use]
+    pub const fn new(hash: [u8; 16]) -> Self {
+        Self(u128::from_be_bytes(hash))
+    }
+}
+
+impl TryFrom<String> for CallerTag {
+    type Error = InvalidId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let number = u128::from_str_radix(&text, 16);
+        match number {
+            Ok(number) if text.len() == 32 && !text.starts_with('+') => Ok(Self(number)),
+            Ok(_) | Err(_) => Err(InvalidId {
+                what: "caller's tag",
+                rule: "32 hexadecimal digits",
+            }),
+        }
+    }
+}
+
+impl From<CallerTag> for String {
+    fn from(tag: CallerTag) -> Self {
+        format!("{:032x}", tag.0)
+    }
+}
+
 /// The room a submission belongs to: 1 to 128 letters, digits, `-`, `_`, `.` or `:`, starting
 /// with a letter or digit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -173,6 +211,22 @@ mod tests {
             &"r".repeat(129),
         ] {
             assert!(bad.parse::<RoomId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tags_survive_json() {
+        let tag = CallerTag::new([0x0a; 16]);
+        let json = serde_json::to_string(&tag).unwrap();
+        assert_eq!(json, format!("\"{}\"", "0a".repeat(16)));
+        assert_eq!(serde_json::from_str::<CallerTag>(&json).unwrap(), tag);
+        for bad in [
+            "",
+            "0a",
+            "+0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0",
+            &"0g".repeat(16),
+        ] {
+            assert!(CallerTag::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 

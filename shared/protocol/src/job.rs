@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::callback::CallbackUrl;
-use crate::ids::{JobId, RoomId};
+use crate::ids::{CallerTag, JobId, RoomId};
 use crate::limits::Limits;
 use crate::submission::Submission;
 use crate::time::{Deadline, EpochMillis};
@@ -21,6 +21,12 @@ pub struct Job {
     pub id: JobId,
     /// The room it was submitted to.
     pub room: RoomId,
+    /// The tag of who submitted it; `None` in a job that came to a worker directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallerTag>,
+    /// How much its caller had open already, if nobody waits for it.
+    #[serde(default)]
+    pub standing: Standing,
     /// The code, its language and its inputs.
     pub submission: Submission,
     /// The limits of each run.
@@ -40,6 +46,20 @@ pub struct Job {
     pub budget: Option<Duration>,
 }
 
+/// How much its caller had open when an unattended job was submitted. Jobs of those who had little
+/// do not wait behind those of others who had much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// The caller had little.
+    LightCaller,
+    /// The caller had much, and little of it in this room.
+    LightRoom,
+    /// The caller had much in this room. Also that of jobs from versions that did not tell.
+    #[default]
+    Heavy,
+}
+
 impl Job {
     /// The version that this build writes and reads. A worker refuses any other.
     pub const VERSION: u16 = 3;
@@ -51,6 +71,8 @@ impl Job {
             version: Self::VERSION,
             id: JobId::new(),
             room,
+            caller: None,
+            standing: Standing::default(),
             submission,
             limits,
             submitted_at: EpochMillis::now(),

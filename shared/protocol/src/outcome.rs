@@ -224,15 +224,18 @@ impl Outcome {
     }
 
     /// Returns the run whose output and exit represent the whole: the run on `input`, else that of
-    /// the first failing case that ran, else that of the first case.
+    /// the first failing case that ran, else that of the first case. Only cases for which `is_shown`
+    /// returns true represent it; it gets their index.
     #[must_use]
-    pub fn representative(&self) -> Option<&Run> {
-        let failing = self
-            .cases
-            .iter()
-            .filter(|case| !case.passed())
-            .find_map(|case| case.run.as_ref());
-        let first = self.cases.iter().find_map(|case| case.run.as_ref());
+    pub fn representative(&self, is_shown: impl Fn(usize) -> bool) -> Option<&Run> {
+        let shown = || {
+            let cases = self.cases.iter().enumerate();
+            cases.filter(|(index, _)| is_shown(*index))
+        };
+        let failing = shown()
+            .filter(|(_, case)| !case.passed())
+            .find_map(|(_, case)| case.run.as_ref());
+        let first = shown().find_map(|(_, case)| case.run.as_ref());
         self.main.as_ref().or(failing).or(first)
     }
 }

@@ -40,14 +40,34 @@ pub enum OnFailure {
 pub struct TestCase {
     input: String,
     expected_output: String,
+    #[serde(default, skip_serializing_if = "Visibility::is_shown")]
+    visibility: Visibility,
+}
+
+/// How much of a case and of its run is answered and recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Its texts, and what the program did with them.
+    #[default]
+    Shown,
+    /// Its verdict and its duration alone.
+    Hidden,
+}
+
+impl Visibility {
+    fn is_shown(&self) -> bool {
+        *self == Self::Shown
+    }
 }
 
 impl TestCase {
     /// Creates a test case, whose bounds the submission checks.
-    pub(crate) fn new(input: String, expected_output: String) -> Self {
+    pub(crate) fn new(input: String, expected_output: String, visibility: Visibility) -> Self {
         Self {
             input,
             expected_output,
+            visibility,
         }
     }
 
@@ -61,6 +81,12 @@ impl TestCase {
     #[must_use]
     pub fn expected_output(&self) -> &str {
         &self.expected_output
+    }
+
+    /// Returns how much of it may be answered and recorded.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        self.visibility
     }
 }
 

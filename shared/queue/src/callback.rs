@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::QueueError;
 use warren_protocol::callback::CallbackUrl;
-use warren_protocol::ids::JobId;
+use warren_protocol::ids::{CallerTag, JobId};
 use warren_protocol::job::Job;
 use warren_protocol::time::EpochMillis;
 
@@ -32,6 +32,9 @@ pub struct Callback {
     pub job: JobId,
     /// The address to post to.
     pub url: CallbackUrl,
+    /// The tag of the job's caller; `None` in messages of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallerTag>,
     /// The number of failed tries.
     pub tries: u32,
     /// The number of times it was postponed without a try.
@@ -48,6 +51,7 @@ impl Callback {
             version: Job::VERSION,
             job,
             url,
+            caller: None,
             tries: 0,
             put_off: 0,
             since: EpochMillis::now(),

@@ -26,8 +26,7 @@ impl JobClass {
     pub(crate) const ALL: [Self; 2] = [Self::Interactive, Self::Unattended];
 }
 
-/// The number of lanes in which unattended jobs wait. A room is in one of them, so that no room's
-/// flood is ahead of all others. Each lane costs a queue, a channel of each worker, and the jobs
+/// The number of lanes in which unattended jobs wait, so that no flood is ahead of all others. Each lane costs a queue, a channel of each worker, and the jobs
 /// that it has fetched.
 pub(crate) const LANE_COUNT: usize = 8;
 

@@ -19,10 +19,19 @@ use warren_protocol::time::{Deadline, EpochMillis};
 pub(super) const CODE: &str = "print('a secret of the author')";
 
 pub(super) fn job() -> Job {
-    let body = serde_json::json!({
+    job_of(&serde_json::json!({
         "language": "python", "code": CODE, "input": "in",
         "testCases": [{"input": "1", "expectedOutput": "1"}, {"input": "2", "expectedOutput": "2"}],
-    });
+    }))
+}
+
+/// A job whose two cases are hidden and hold this text. It has no run on an input of its own.
+pub(super) fn hiding(secret: &str) -> Job {
+    let case = serde_json::json!({"input": secret, "expectedOutput": secret, "hidden": true});
+    job_of(&serde_json::json!({"language": "python", "code": CODE, "testCases": [case, case]}))
+}
+
+fn job_of(body: &serde_json::Value) -> Job {
     let request = ExecuteRequest::from_json(body.to_string().as_bytes()).expect("a valid body");
     let submission = Submission::parse(request, &Languages::embedded(), PolicyMode::Off);
     let room = "room-1".parse().expect("a valid room");

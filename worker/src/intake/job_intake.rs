@@ -151,7 +151,7 @@ async fn wait_for_turn(
         }
         () = cancelled.cancelled() => None,
         () = tokio::time::sleep(delivery.job.deadline.remaining()) => None,
-        slot = scheduler.slot(&delivery.job.room) => slot,
+        slot = scheduler.slot(&delivery.job) => slot,
     };
     // The job may have been cancelled or expired while it waited: its delivery answers it then.
     let delivery = delivery.if_worth_running()?;

@@ -74,10 +74,10 @@ impl Auth {
             Credential::Token(token) => {
                 let tokens = self.tokens.as_ref();
                 let tokens = tokens.ok_or(Denied::Invalid(Invalid::TokensNotTaken))?;
-                let subject = tokens.subject(token).await?;
+                let user = tokens.user(token).await?;
                 Ok(Identity {
-                    caller: Caller::User(subject),
-                    rooms: Rooms::All,
+                    caller: Caller::User(user.subject),
+                    rooms: user.rooms,
                     limit: None,
                     role: Role::Ordinary,
                 })

@@ -19,6 +19,9 @@ pub struct Provider {
     pub(crate) keys: JwksUrl,
     pub(crate) kind: Kind,
     pub(crate) fetch_policy: FetchPolicy,
+    /// The claim that names a user's rooms (`WARREN_OIDC_ROOMS_CLAIM`); without it, a user may use
+    /// every room.
+    pub(crate) rooms_claim: Option<ClaimName>,
 }
 
 /// The rules that hold beside OpenID Connect's.
@@ -32,12 +35,13 @@ pub(crate) enum Kind {
 
 impl Provider {
     /// Reads the provider from `FIREBASE_PROJECT_ID`, or from `WARREN_OIDC_ISSUER` and `_AUDIENCE`;
-    /// and `WARREN_OIDC_JWKS_URL`.
+    /// and `WARREN_OIDC_JWKS_URL` and `_ROOMS_CLAIM`.
     pub(super) fn from_env(env: &mut Env) -> Option<Self> {
         let project = env.parse::<ProjectId>("FIREBASE_PROJECT_ID");
         let issuer = env.text("WARREN_OIDC_ISSUER");
         let audience = env.text("WARREN_OIDC_AUDIENCE");
         let keys = env.parse::<JwksUrl>("WARREN_OIDC_JWKS_URL");
+        let rooms_claim = env.parse::<ClaimName>("WARREN_OIDC_ROOMS_CLAIM");
         match (project, issuer, audience) {
             (Some(ProjectId(project)), None, None) => Some(Self {
                 issuer: format!("https://securetoken.google.com/{project}"),
@@ -45,6 +49,7 @@ impl Provider {
                 keys: keys.or_else(|| FIREBASE_KEYS.parse().ok())?,
                 kind: Kind::Firebase,
                 fetch_policy: FetchPolicy::default(),
+                rooms_claim,
             }),
             (Some(_), _, _) => {
                 env.fault(
@@ -66,7 +71,15 @@ impl Provider {
                     keys: keys?,
                     kind: Kind::OpenId,
                     fetch_policy: FetchPolicy::default(),
+                    rooms_claim,
                 })
+            }
+            (None, None, None) if keys.is_none() && rooms_claim.is_some() => {
+                env.fault(
+                    "WARREN_OIDC_ROOMS_CLAIM",
+                    "has no effect without an issuer; set FIREBASE_PROJECT_ID or WARREN_OIDC_ISSUER",
+                );
+                None
             }
             (None, None, None) if keys.is_none() => None,
             (None, issuer, _) => {
@@ -110,6 +123,28 @@ impl FromStr for JwksUrl {
             "https" => Ok(Self(url)),
             "http" if is_local => Ok(Self(url)),
             _ => Err(fault),
+        }
+    }
+}
+
+/// The name of a claim of ID tokens: 1 to 256 bytes, such as `warren_rooms` or an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClaimName(String);
+
+impl ClaimName {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ClaimName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if (1..=256).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be the name of a claim: 1 to 256 bytes")
         }
     }
 }

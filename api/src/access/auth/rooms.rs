@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use serde_json::Value;
 use warren_protocol::ids::RoomId;
 
 use crate::store::Execution;
@@ -23,6 +24,17 @@ pub(crate) enum Rooms {
 }
 
 impl Rooms {
+    /// Returns the rooms that a claim names: a list of patterns, or words separated by spaces. What
+    /// is neither names no room, and what is no pattern fits none.
+    pub(super) fn named_by(claim: Option<&Value>) -> Self {
+        let words: Vec<&str> = match claim {
+            Some(Value::Array(entries)) => entries.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(text)) => text.split_whitespace().collect(),
+            _ => Vec::new(),
+        };
+        Self::Only(words.iter().filter_map(|word| word.parse().ok()).collect())
+    }
+
     /// Returns whether this room is among them.
     pub(crate) fn cover(&self, room: &RoomId) -> bool {
         match self {
@@ -131,6 +143,34 @@ mod tests {
         ] {
             assert!(!fits(pattern, room), "{pattern} {room}");
         }
+    }
+
+    #[test]
+    fn a_claim_names_rooms_in_a_list_or_in_words_and_anything_else_names_none() {
+        use serde_json::json;
+        let covers =
+            |claim: &Value, room: &str| Rooms::named_by(Some(claim)).cover(&room.parse().unwrap());
+        for claim in [
+            json!(["a", "course-*", 7, "b c"]),
+            json!("a  course-*\nd/e"),
+        ] {
+            for good in ["a", "course-1"] {
+                assert!(covers(&claim, good), "{claim} {good}");
+            }
+            for bad in ["b", "c", "d", "7", "ab", "my-course-1"] {
+                assert!(!covers(&claim, bad), "{claim} {bad}");
+            }
+        }
+        for none in [
+            json!(null),
+            json!(true),
+            json!({"a": 1}),
+            json!(""),
+            json!([]),
+        ] {
+            assert!(!covers(&none, "a"), "{none}");
+        }
+        assert!(!Rooms::named_by(None).cover(&"a".parse().unwrap()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Verifies ID tokens (OpenID Connect) and extracts their subject.
+//! Verifies ID tokens (OpenID Connect) and extracts their subject and rooms.
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header, get_current_timestamp};
@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::denied::{Denied, Invalid};
 use super::key_set::{KeySet, Missing};
-use super::provider::{Kind, Provider};
+use super::provider::{ClaimName, Kind, Provider};
+use super::rooms::Rooms;
 use super::rs256;
 use crate::access::caller::Subject;
 
@@ -16,6 +17,7 @@ const LEEWAY: u64 = 30;
 /// Verifies the tokens of one issuer.
 pub(crate) struct Tokens {
     kind: Kind,
+    rooms_claim: Option<ClaimName>,
     keys: KeySet,
     validation: Validation,
 }
@@ -29,6 +31,14 @@ struct Claims {
     sub: String,
     iat: Option<f64>,
     auth_time: Option<f64>,
+    #[serde(flatten)]
+    others: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The user of whom a token speaks.
+pub(super) struct User {
+    pub(super) subject: Subject,
+    pub(super) rooms: Rooms,
 }
 
 impl Tokens {
@@ -43,13 +53,14 @@ impl Tokens {
         validation.leeway = LEEWAY;
         Self {
             kind: provider.kind,
+            rooms_claim: provider.rooms_claim,
             keys: KeySet::keep(provider.keys, provider.fetch_policy),
             validation,
         }
     }
 
-    /// Verifies a token and returns its subject.
-    pub(super) async fn subject(&self, token: &str) -> Result<Subject, Denied> {
+    /// Verifies a token and returns its user.
+    pub(super) async fn user(&self, token: &str) -> Result<User, Denied> {
         let invalid = |what| Err(Denied::Invalid(what));
         let header = match decode_header(token) {
             Ok(header) => header,
@@ -77,7 +88,7 @@ impl Tokens {
     }
 
     /// Checks the claims that the library does not check.
-    fn check(&self, claims: &Claims) -> Result<Subject, Invalid> {
+    fn check(&self, claims: &Claims) -> Result<User, Invalid> {
         let latest = get_current_timestamp().saturating_add(LEEWAY);
         #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit a float")]
         let latest = latest as f64;
@@ -89,7 +100,12 @@ impl Tokens {
                 None | Some(_) => {}
             }
         }
-        Subject::new(&claims.sub).ok_or(Invalid::Claims)
+        let rooms = match &self.rooms_claim {
+            None => Rooms::All,
+            Some(claim) => Rooms::named_by(claims.others.get(claim.as_str())),
+        };
+        let subject = Subject::new(&claims.sub).ok_or(Invalid::Claims)?;
+        Ok(User { subject, rooms })
     }
 }
 

@@ -1,10 +1,10 @@
 //! Keys by which requests are counted.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use warren_protocol::ids::RoomId;
 
-use crate::access::caller::{Caller, KeyName, Subject};
+use crate::access::caller::{Caller, KeyName, Subject, network};
 
 /// A party whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,17 +24,6 @@ impl Who {
             Caller::Key(name) => Self::Key(name.clone()),
             Caller::User(subject) => Self::User(subject.clone()),
             Caller::Anonymous => Self::Address(network(address)),
-        }
-    }
-}
-
-/// Returns the address's network: whoever has one IPv6 address has its whole /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
         }
     }
 }

@@ -10,6 +10,8 @@ mod simulation;
 mod supply;
 #[cfg(test)]
 mod tests;
+mod turns;
+mod window;
 
 pub(crate) use in_flight::InFlight;
 pub(crate) use model::Refused;
@@ -19,23 +21,22 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use warren_protocol::ids::RoomId;
+use warren_protocol::ids::{CallerTag, RoomId};
 use warren_queue::ApiQueue;
 
 use crate::metrics::Metrics;
 use crate::sync::Lock;
-use fair_queue::{FairQueue, Position, Window};
+use fair_queue::{FairQueue, Owner, Position};
 use model::Model;
 use supply::Supply;
+use window::{Company, Mixture, Window};
 
 /// How long the workers' announcements are used before they are read again.
 const FRESH: Duration = Duration::from_millis(100);
 /// How often the workers are checked while nothing else happens.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long a room counts as present after its last job.
-const COMPANY: Duration = Duration::from_secs(60);
 
-/// Admits jobs, and lets them go to the queue room by room.
+/// Admits jobs, and lets them go to the queue caller by caller, and room by room.
 pub(crate) struct Admission {
     queue: Arc<dyn ApiQueue>,
     state: Lock<State>,
@@ -46,9 +47,8 @@ struct State {
     asked: Option<Instant>,
     supply: Option<Supply>,
     fair_queue: FairQueue<oneshot::Sender<()>>,
-    /// The room of the last job. `mixed` is when it last differed from the one before.
-    last_room: Option<RoomId>,
-    mixed: Option<Instant>,
+    callers: Mixture<CallerTag>,
+    rooms: Mixture<Owner>,
 }
 
 impl Admission {
@@ -59,46 +59,58 @@ impl Admission {
             asked: None,
             supply: None,
             fair_queue: FairQueue::default(),
-            last_room: None,
-            mixed: None,
+            callers: Mixture::default(),
+            rooms: Mixture::default(),
         });
         Arc::new(Self { queue, state })
     }
 
-    /// Checks whether a job of that room with this much time would be admitted now. Cheap, so call
-    /// it before anything else.
-    pub(crate) fn check(&self, room: &str, left: Duration) -> Result<(), Refused> {
+    /// Checks whether a job of that caller and room with this much time would be admitted now.
+    /// Cheap, so call it before anything else.
+    pub(crate) fn check(
+        &self,
+        caller: CallerTag,
+        room: &str,
+        left: Duration,
+    ) -> Result<(), Refused> {
+        let room = room.to_owned();
         let mut state = self.state();
-        let before = state.fair_queue.ahead_of(room);
+        let before = state.fair_queue.ahead_of(&Owner { caller, room });
         state.model.check(Instant::now(), left, before)
     }
 
-    /// Admits a job of that room with this much time.
+    /// Admits a job of that caller and room with this much time.
     pub(crate) fn admit(
         self: &Arc<Self>,
+        caller: CallerTag,
         room: &RoomId,
         left: Duration,
     ) -> Result<Admitted, Refused> {
+        let owner = Owner {
+            caller,
+            room: room.to_string(),
+        };
         let now = Instant::now();
         let mut state = self.state();
-        let before = state.fair_queue.ahead_of(room.as_str());
+        let before = state.fair_queue.ahead_of(&owner);
         state.model.check(now, left, before)?;
         state.model.entered(now);
-        state.has_come(room, now);
+        state.callers.came(caller, now);
+        state.rooms.came(owner.clone(), now);
         let (sender, turn) = oneshot::channel();
-        let position = state.fair_queue.wait(room.as_str(), sender);
+        let position = state.fair_queue.wait(&owner, sender);
         state.send(now);
         drop(state);
         Ok(Admitted {
             admission: Arc::clone(self),
-            room: room.clone(),
+            owner,
             position,
             turn,
             served: None,
         })
     }
 
-    /// Returns the longest that a new job of a room without jobs would wait; `None` while it is
+    /// Returns the longest that a new job of a caller without jobs would wait; `None` while it is
     /// unknown.
     pub(crate) fn forecast(&self) -> Option<Duration> {
         let forecast = self.state().model.forecast(0)?;
@@ -135,20 +147,13 @@ impl Admission {
 }
 
 impl State {
-    fn has_come(&mut self, room: &RoomId, now: Instant) {
-        if self.last_room.as_ref() != Some(room) {
-            if self.last_room.is_some() {
-                self.mixed = Some(now);
-            }
-            self.last_room = Some(room.clone());
-        }
-    }
-
     /// Sends the jobs whose turn it is.
     fn send(&mut self, now: Instant) {
-        let company = |mixed| now.saturating_duration_since(mixed) < COMPANY;
-        let is_mixed = self.mixed.is_some_and(company);
-        let window = Window::of(self.supply, is_mixed);
+        let company = Company {
+            callers: self.callers.is_mixed(now),
+            rooms: self.rooms.is_mixed(now),
+        };
+        let window = Window::of(self.supply, company);
         while let Some(turn) = self.fair_queue.send(window) {
             // A job that no longer waits is about to leave.
             let _gone = turn.send(());
@@ -160,15 +165,15 @@ impl State {
 /// An admitted job, removed from the queue when it is dropped.
 pub(crate) struct Admitted {
     admission: Arc<Admission>,
-    room: RoomId,
+    owner: Owner,
     position: Position,
     turn: oneshot::Receiver<()>,
     served: Option<Duration>,
 }
 
 impl Admitted {
-    /// Waits until it is the job's turn to go to the queue. Other rooms' jobs may go first, and
-    /// only about as many go at a time as workers can run. Nothing is lost if the wait is dropped.
+    /// Waits until it is the job's turn to go to the queue. Jobs of other callers and rooms may go
+    /// first, and only about as many go at a time as workers can run. Nothing is lost if the wait is dropped.
     pub(crate) async fn turn(&mut self) {
         loop {
             tokio::select! {
@@ -190,7 +195,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let (mut state, now) = (self.admission.state(), Instant::now());
         state.model.left(now, self.served);
-        state.fair_queue.leave(self.room.as_str(), self.position);
+        state.fair_queue.leave(&self.owner, self.position);
         state.send(now);
     }
 }

@@ -7,9 +7,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::fair_queue::{FairQueue, Position, Window};
+use warren_protocol::ids::CallerTag;
+
+use super::fair_queue::{FairQueue, Owner, Position};
 use super::model::{LONGEST_RUN, Model, RETRY};
 use super::supply::Supply;
+use super::window::{Company, Window};
 
 /// The time that a caller has by default (`WARREN_WAIT_MS`), less the reserves.
 pub(super) const BUDGET: Duration = Duration::from_millis(4_725);
@@ -26,8 +29,11 @@ const STALL_PERIOD_US: u64 = 20_000_000;
 pub(super) struct Plan {
     pub(super) seed: u64,
     pub(super) apis: usize,
-    /// The number of rooms. The first one sends the part `flood` of all jobs.
+    /// The number of rooms, each of a caller of its own. The first caller sends the part `flood` of
+    /// all jobs.
     pub(super) rooms: usize,
+    /// From how many rooms the first caller sends them.
+    pub(super) flood_rooms: usize,
     pub(super) flood: f64,
     pub(super) slots: usize,
     /// Arrivals per second.
@@ -81,6 +87,7 @@ enum Event {
 struct Job {
     api: usize,
     room: usize,
+    owner: Owner,
     position: Position,
     arrived: u64,
     service: u64,
@@ -203,7 +210,15 @@ impl World {
             0
         };
         let others = u64::from(room > 0);
-        let before = self.orders[api].ahead_of(&room.to_string());
+        let own = match room {
+            0 => self.random.usize(..self.plan.flood_rooms),
+            _ => 0,
+        };
+        let owner = Owner {
+            caller: CallerTag::new((room as u128).to_be_bytes()),
+            room: own.to_string(),
+        };
+        let before = self.orders[api].ahead_of(&owner);
         if let Err(refused) = self.models[api].check(clock, BUDGET, before) {
             assert!(RETRY.contains(&refused.retry_after), "{refused:?}");
             self.account.refused += 1;
@@ -214,10 +229,11 @@ impl World {
         self.models[api].entered(clock);
         self.account.accepted += 1;
         let job = self.jobs.len();
-        let position = self.orders[api].wait(&room.to_string(), job);
+        let position = self.orders[api].wait(&owner, job);
         self.jobs.push(Job {
             api,
             room,
+            owner,
             position,
             arrived: self.now,
             service,
@@ -231,7 +247,11 @@ impl World {
     /// Lets each API send what its window has room for.
     fn send(&mut self) {
         let supply = self.offered_slots();
-        let window = Window::of(Some(supply), self.plan.rooms > 1);
+        let company = Company {
+            callers: self.plan.rooms > 1,
+            rooms: self.plan.rooms > 1,
+        };
+        let window = Window::of(Some(supply), company);
         for (fair_queue, model) in self.orders.iter_mut().zip(&mut self.models) {
             while let Some(job) = fair_queue.send(window) {
                 self.queue.push_back(job);
@@ -246,11 +266,11 @@ impl World {
     fn leaves(&mut self, job: usize) {
         let Job {
             api,
-            room,
+            owner,
             position,
             ..
-        } = self.jobs[job];
-        self.orders[api].leave(&room.to_string(), position);
+        } = &self.jobs[job];
+        self.orders[*api].leave(owner, *position);
     }
 
     fn serve(&mut self) {

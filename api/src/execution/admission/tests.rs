@@ -34,6 +34,7 @@ fn plan(seed: u64) -> Plan {
         seed,
         apis: 1,
         rooms: 1,
+        flood_rooms: 1,
         flood: 1.0,
         slots: 4,
         rate: 0.0,
@@ -160,14 +161,15 @@ fn several_apis_share_the_workers() {
     }
 }
 
-/// One room sends ten times what can be done, twenty others a tenth of it.
+/// One caller sends ten times what can be done, twenty others a tenth of it.
 #[test]
-fn a_flood_of_one_room_neither_delays_nor_refuses_the_others() {
-    for (slots, apis) in [(4, 1), (16, 1), (16, 2)] {
+fn a_flood_of_one_caller_neither_delays_nor_refuses_the_others() {
+    for (slots, apis, flood_rooms) in [(4, 1, 1), (4, 1, 255), (16, 1, 255), (16, 2, 255)] {
         for seed in SEEDS {
             let rate = 10.0 * slots as f64 / 0.1;
             let flood = Plan {
                 rooms: 21,
+                flood_rooms,
                 flood: 0.99,
                 slots,
                 apis,

@@ -45,6 +45,42 @@ async fn what_would_be_refused_later_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn this_machines_own_addresses_are_refused_as_such() {
+    let bench = bench(&[]).await;
+    let own = if_addrs::get_if_addrs().unwrap();
+    assert!(!own.is_empty());
+    for address in own
+        .iter()
+        .map(if_addrs::Interface::ip)
+        .filter(|ip| ip.is_ipv4())
+    {
+        let url = format!("http://{address}:5001/");
+        let body = json!({ "language": "python", "code": "1", "callbackUrl": url });
+        let answer = bench.post(&body.to_string()).await;
+        let message = answer.body["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("this machine's own"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_operator_denies_is_refused_though_it_is_allowed() {
+    let bench = bench(&[LOOPBACK, ("WARREN_CALLBACK_DENY", "127.0.0.0/9")]).await;
+    ask(
+        &bench,
+        "http://127.0.0.1:5001/hidden",
+        "invalid_callback_url",
+    )
+    .await;
+    // As if it had been denied after it was accepted.
+    let receiver = Receiver::new(Vec::new()).await;
+    let (names, stop) = (Names::of(&[]), CancellationToken::new());
+    queue(&bench, &receiver.url()).await;
+    let _posting = post_by(&bench, &names, stop.clone()).await;
+    until(&bench, "refused", |counts| counts.refused == 1).await;
+    assert_eq!(receiver.more(), 0);
+}
+
+#[tokio::test]
 async fn without_a_secret_nothing_is_accepted() {
     let bench = Bench::new().await;
     bench.worker(Does::Prints("")).await;

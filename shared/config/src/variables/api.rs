@@ -43,6 +43,13 @@ pub(super) const CALLERS: Group = Group {
         .unset("Firebase's, if FIREBASE_PROJECT_ID is set")
         .example("https://id.example.com/keys"),
         Variable::api(
+            "WARREN_OIDC_ROOMS_CLAIM",
+            "Claim of an ID token that names the rooms its user may use: a list, or words separated by \
+             spaces, with * for any characters; a token without it may use none",
+        )
+        .unset("every room")
+        .example("warren_rooms"),
+        Variable::api(
             "CLIENT_URL",
             "Origins from which browsers may call the API, comma-separated",
         )
@@ -86,8 +93,8 @@ pub(super) const LIMITS: Group = Group {
         .example("2500"),
         Variable::api(
             "WARREN_MAX_IN_FLIGHT",
-            "Most requests for execution that one API holds, 1 to 10000; one room may take about as \
-             many as remain free, and admission control may refuse earlier",
+            "Most requests for execution that one API holds, 1 to 10000; one caller may take two \
+             thirds, one room half, and admission control may refuse earlier",
         )
         .default("256"),
         Variable::api(
@@ -114,6 +121,12 @@ pub(super) const CALLBACKS: Group = Group {
             "Networks that callbacks may reach besides public addresses, comma-separated",
         )
         .example("10.1.0.0/16,fd00::/8"),
+        Variable::api(
+            "WARREN_CALLBACK_DENY",
+            "Networks that callbacks may not reach even if they are public or allowed, comma-separated: \
+             public ranges of your own",
+        )
+        .example("203.0.113.0/24,2001:db8:7::/48"),
         Variable::api(
             "WARREN_CALLBACK_RETRY_MS",
             "Pauses before each retry of a callback, in milliseconds, comma-separated",

@@ -32,6 +32,12 @@ pub(super) const STORAGE: Group = Group {
             "Whether the code itself is recorded (true), or only its SHA-256 (false)",
         )
         .default("false"),
+        Variable::api(
+            "WARREN_HISTORY_MIB_PER_DAY",
+            "Most MiB of texts that one API records a day, 1 to 1048576; one caller may record two \
+             thirds of it, one room half, and what is beyond is recorded without texts",
+        )
+        .default("10240"),
     ],
 };
 

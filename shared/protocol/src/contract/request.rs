@@ -72,6 +72,9 @@ pub struct TestCaseRequest {
     /// What the program must print, at most 65,536 bytes.
     #[schema(max_length = 65_536)]
     pub expected_output: String,
+    /// Whether only the verdict on this case and its duration are answered, recorded and posted;
+    /// false if absent.
+    pub hidden: Option<bool>,
 }
 
 impl ExecuteRequest {

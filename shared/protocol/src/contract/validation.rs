@@ -5,7 +5,7 @@ use warren_languages::{Languages, PolicyMode, Violation};
 use super::request::ExecuteRequest;
 use crate::compare::Compare;
 use crate::refusal::Refusal;
-use crate::submission::{OnFailure, Submission, TestCase, Unchecked};
+use crate::submission::{OnFailure, Submission, TestCase, Unchecked, Visibility};
 
 impl Submission {
     /// Checks a request's language, comparison, sizes and code, in that order. Reports the first
@@ -33,7 +33,13 @@ impl Submission {
             test_cases: request
                 .test_cases
                 .into_iter()
-                .map(|case| TestCase::new(case.input, case.expected_output))
+                .map(|case| {
+                    let visibility = match case.hidden {
+                        Some(true) => Visibility::Hidden,
+                        Some(false) | None => Visibility::Shown,
+                    };
+                    TestCase::new(case.input, case.expected_output, visibility)
+                })
                 .collect(),
             compare,
             on_failure: match request.stop_on_failure {

@@ -42,7 +42,7 @@ struct State {
     last_id: u64,
     handles: HashMap<HandleId, Arc<Waiters>>,
     interactive: VecDeque<Queued>,
-    /// Room by room in turn.
+    /// Caller by caller, and room by room in turn.
     unattended: RoomTurns<Queued>,
     held: HashMap<Tag, HeldJob>,
     consumers: u32,
@@ -337,7 +337,13 @@ impl State {
     fn push(&mut self, queued: Queued) {
         match queued.class {
             JobClass::Interactive => self.interactive.push_back(queued),
-            JobClass::Unattended => self.unattended.push(&queued.job.room.clone(), queued),
+            JobClass::Unattended => {
+                let (caller, room) = (
+                    queued.job.caller.unwrap_or_default(),
+                    queued.job.room.clone(),
+                );
+                self.unattended.push(caller, &room, queued);
+            }
         }
     }
 
@@ -345,7 +351,13 @@ impl State {
     fn put_back(&mut self, queued: Queued) {
         match queued.class {
             JobClass::Interactive => self.interactive.push_front(queued),
-            JobClass::Unattended => self.unattended.put_back(&queued.job.room.clone(), queued),
+            JobClass::Unattended => {
+                let (caller, room) = (
+                    queued.job.caller.unwrap_or_default(),
+                    queued.job.room.clone(),
+                );
+                self.unattended.put_back(caller, &room, queued);
+            }
         }
     }
 

@@ -10,7 +10,6 @@ use super::rooms::Caller;
 use super::sent::{completed, send};
 use crate::harness::rabbitmq::Vhost;
 use crate::harness::{machine, warren::Warren};
-use warren_queue::rabbit::lanes::lane_of;
 
 /// The jobs of the batch.
 const BATCH: u32 = 20;
@@ -53,12 +52,6 @@ async fn a_batch_is_done_soon_alone_and_beside_callers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_sends_little_is_not_behind_one_that_sends_much() {
     let _machine = machine::shared().await;
-    let lane = |room: &str| lane_of(&room.parse().expect("a room"));
-    assert_ne!(
-        lane("flood"),
-        lane("few"),
-        "rooms of one lane wait for each other"
-    );
     let site = Site::start().await;
     let mut flood = Vec::new();
     for _ in 0..FLOOD {

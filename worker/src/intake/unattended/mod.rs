@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use warren_protocol::ids::RoomId;
+use warren_protocol::job::Job;
 use warren_queue::RoomTurns;
 
 use crate::slots::{Slot, Slots};
@@ -21,7 +21,7 @@ pub use share::Share;
 /// The longest wait when only a change can matter; a bound, in case a change goes unnoticed.
 const UNTIL_A_CHANGE: Duration = Duration::from_secs(60);
 
-/// A scheduler that lets unattended jobs begin, room by room in turn. Cheap to clone.
+/// A scheduler that lets unattended jobs begin, caller by caller and room by room in turn. Cheap to clone.
 #[derive(Clone)]
 pub struct UnattendedScheduler {
     slots: Slots,
@@ -58,10 +58,10 @@ impl UnattendedScheduler {
         }
     }
 
-    /// Waits until an unattended job of `room` may begin, and takes its slot. Dropping the wait
+    /// Waits until this unattended job may begin, and takes its slot. Dropping the wait
     /// passes its turn to the next job. Returns `None` once the worker's slots are closed.
-    pub async fn slot(&self, room: &RoomId) -> Option<UnattendedSlot> {
-        let waiting = Waiting::enter(&self.turns, room);
+    pub async fn slot(&self, job: &Job) -> Option<UnattendedSlot> {
+        let waiting = Waiting::enter(&self.turns, job);
         waiting.until_next().await;
         let slot = self.next_slot().await?;
         waiting.begin();
@@ -124,9 +124,10 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn enter(turns: &'a watch::Sender<RoomTurns<Ticket>>, room: &RoomId) -> Self {
+    fn enter(turns: &'a watch::Sender<RoomTurns<Ticket>>, job: &Job) -> Self {
         let ticket = Ticket::default();
-        turns.send_modify(|turns| turns.push(room, Arc::clone(&ticket)));
+        let caller = job.caller.unwrap_or_default();
+        turns.send_modify(|turns| turns.push(caller, &job.room, Arc::clone(&ticket)));
         Self { turns, ticket }
     }
 

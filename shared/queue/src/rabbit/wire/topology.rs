@@ -74,7 +74,7 @@ pub(crate) fn class_in(queue: &str) -> JobClass {
 pub(crate) fn queue_of(job: &Job, class: JobClass) -> &'static str {
     match class {
         JobClass::Interactive => INTERACTIVE_JOBS,
-        JobClass::Unattended => lane_of(&job.room),
+        JobClass::Unattended => lane_of(job),
     }
 }
 
