@@ -1,4 +1,5 @@
-//! Containment: each limit seen from inside a container, and hostile programs.
+//! Containment: limits from inside, hostile programs, runs that PID 1 cannot report.
 
 mod hostile;
+mod last_resort;
 mod limits;
