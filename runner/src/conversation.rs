@@ -10,10 +10,11 @@ use rustix::io::{Errno, read, write};
 use warren_runner::wire::{self, FromRunner, HEAD, MAX_FRAME};
 
 use crate::error::{Doing, Error};
+use crate::in_flight;
 use crate::life::Life;
 use crate::shield::WorkerEnds;
 use crate::sys;
-use crate::wait::wait;
+use crate::wait::{wait, wait_for_memory};
 
 /// The longest time that the worker may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -112,6 +113,11 @@ impl Conversation {
                     wait(self.to_worker.as_fd(), PollFlags::OUT, until)?;
                 }
                 Err(Errno::AGAIN) => return Err(Error::WorkerStuck),
+                Err(Errno::NOMEM) if Instant::now() < until => {
+                    // No program is alive, but what it left in flight may hold all of the memory.
+                    in_flight::collect();
+                    wait_for_memory();
+                }
                 Err(Errno::PIPE | Errno::CONNRESET) => return Err(Error::WorkerGone),
                 Err(error) => return Err(error).doing("writing to the worker"),
             }

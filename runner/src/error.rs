@@ -36,13 +36,11 @@ pub(crate) enum Error {
         "cannot park `{program}`: it {how}; turn parking off for this language, or give it a command that reads its source file by its name"
     )]
     NotParked { program: String, how: String },
-    #[error("the parked interpreter did not take its program in time")]
-    FifoStuck,
     #[error("failed to build the system-call filter: {0}")]
     Filter(#[from] seccompiler::BackendError),
-    #[error("failed to empty the scratch directory in time")]
+    #[error("failed to empty the scratch directory in time; the job's other runs are not run")]
     ScratchStuck,
-    #[error("failed to end the processes of the last run; this container cannot be used further")]
+    #[error("failed to end all processes; this container cannot be used further")]
     Unkillable,
     #[error("{what}: {source}")]
     System {
@@ -55,6 +53,19 @@ impl Error {
     /// Returns whether the worker is still there to receive it.
     pub(crate) fn is_worth_reporting(&self) -> bool {
         !matches!(self, Self::WorkerGone | Self::WorkerStuck | Self::LifeOver)
+    }
+
+    /// Returns whether a run that failed to begin in this way, and those after it, are simply not run.
+    ///
+    /// After another run of the same program, that is so whatever failed: the program may have left
+    /// the directory full, the kernel's tables, or the last of the container's memory. The engine
+    /// throws that away with the container. Before any program has run, only lack of time is.
+    pub(crate) fn ends_the_runs(&self, has_run: bool) -> bool {
+        match self {
+            Self::ScratchStuck => true,
+            Self::System { .. } | Self::Start { .. } => has_run,
+            _ => false,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::posture;
 use crate::run::Started;
 use crate::sandbox::Sandbox;
 use crate::scratch::Scratch;
+use crate::sys;
 
 /// Serves the worker's requests: describes the container and parks an interpreter, if asked to, then
 /// runs the one job.
@@ -57,28 +58,27 @@ fn run(
     let mut parked = usable(parked, execute, sandbox)?;
 
     let mut inputs = execute.inputs.iter();
+    let mut has_run = false;
     while let Some(input) = inputs.next() {
         let started = Started::begin(parked.take(), execute, input, sandbox, scratch, budget_end);
-        let frame = match started {
+        let (frame, clean) = match started {
             Ok(started) => {
                 let over = started.see_through(execute, sandbox, budget_end, conversation)?;
-                // The verdict leaves before anything else is done.
                 let frame = over.report.map_or(FromRunner::NotRun, FromRunner::Finished);
-                conversation.send(&frame, life)?;
-                if !over.clean {
-                    return Err(Error::Unkillable);
-                }
-                frame
+                (frame, over.clean)
             }
-            // The engine throws away whatever the last program left.
-            Err(Error::ScratchStuck) => {
-                conversation.send(&FromRunner::NotRun, life)?;
-                FromRunner::NotRun
+            Err(error) if error.ends_the_runs(has_run) => {
+                sys::diagnose(&error);
+                (FromRunner::NotRun, true)
             }
             Err(error) => return Err(error),
         };
+        has_run = true;
+        // The verdict leaves before anything else is done.
+        conversation.send(&frame, life)?;
         life.check()?;
-        let wanted = frame != FromRunner::NotRun
+        let wanted = clean
+            && frame != FromRunner::NotRun
             && (inputs.len() == 0 || is_continued(execute.pace, budget_end, conversation)?);
         if !wanted {
             break;

@@ -15,7 +15,7 @@
 //! conversation  launch  usage
 //! reap  shield  scratch  filter
 //! wait  life  args
-//! error  sys  cgroup  capture  ending
+//! error  sys  cgroup  capture  ending  in_flight
 //! ```
 
 mod args;
@@ -25,6 +25,7 @@ mod conversation;
 mod ending;
 mod error;
 mod filter;
+mod in_flight;
 mod job;
 mod launch;
 mod life;

@@ -16,6 +16,7 @@ use crate::launch::Launched;
 use crate::reap::Reaped;
 use crate::sandbox::Sandbox;
 use crate::scratch::Scratch;
+use crate::sys;
 use crate::usage::Reading;
 use crate::wait::wait_any;
 
@@ -29,7 +30,8 @@ const EAGER: Duration = Duration::from_millis(1);
 const LAZY: Duration = Duration::from_millis(5);
 
 /// The longest time that an interpreter may take to read a program that the FIFO cannot hold at once.
-const READING: Duration = Duration::from_secs(2);
+/// The program's time has not begun, but the worker waits.
+const READING: Duration = Duration::from_millis(250);
 
 /// An interpreter that waits for its program.
 pub(crate) struct Parked {
@@ -132,10 +134,7 @@ pub(crate) struct SourceFifo {
 
 impl SourceFifo {
     /// Hands the program over and lets the interpreter go. Returns the moment at which it did;
-    /// `None` if the interpreter has died.
-    ///
-    /// # Errors
-    /// [`Error::FifoStuck`]: it must not run half of a program.
+    /// `None` if the interpreter has died, or did not read the program in time.
     pub(crate) fn let_go(self, code: &[u8]) -> Result<Option<Instant>, Error> {
         let give_up = Instant::now() + READING;
         let mut rest = code;
@@ -150,7 +149,11 @@ impl SourceFifo {
                     let pipe = PollFd::from_borrowed_fd(self.pipe.as_fd(), PollFlags::OUT);
                     wait_any(&mut [pipe], give_up)?;
                 }
-                Err(Errno::AGAIN) => return Err(Error::FifoStuck),
+                Err(Errno::AGAIN) => {
+                    // Before the FIFO closes: the interpreter must not run half of a program.
+                    sys::kill_all();
+                    return Ok(None);
+                }
                 Err(error) => return Err(error).doing("handing over the program"),
             }
         }

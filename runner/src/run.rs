@@ -37,7 +37,8 @@ impl<'a> Started<'a> {
     /// Begins the program: in the parked interpreter if there is one, or in a new one.
     ///
     /// # Errors
-    /// [`Error::ScratchStuck`] if removing what the last program left takes the rest of the job's time.
+    /// [`Error::ScratchStuck`] if removing what the last program left takes the rest of the job's time,
+    /// or does not give its space back.
     pub(crate) fn begin(
         parked: Option<Parked>,
         execute: &Execute,
@@ -52,6 +53,7 @@ impl<'a> Started<'a> {
             return Ok(started);
         }
         scratch.empty(budget_end)?;
+        scratch.reclaim(budget_end)?;
         scratch.write(&execute.command.file_name, &execute.code)?;
         let before = sandbox.meter.read();
         let launched = sandbox.launcher.start(&execute.command)?;
@@ -62,7 +64,7 @@ impl<'a> Started<'a> {
         })
     }
 
-    /// Gives a parked interpreter its program. Returns `None` if it has just died.
+    /// Gives a parked interpreter its program. Returns `None` if it did not take it, and is gone.
     fn let_go(
         parked: Parked,
         execute: &Execute,

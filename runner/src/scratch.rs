@@ -7,15 +7,16 @@ use std::fs::File;
 use std::io::Write;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, chmodat, mknodat, openat, renameat,
-    unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, chmodat, fstatvfs, mknodat, openat,
+    renameat, unlinkat,
 };
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
+use crate::in_flight;
 
 /// The directory that programs may write, and are started in.
 pub(crate) const PATH: &str = "/tmp";
@@ -26,9 +27,18 @@ const SOURCE_MODE: Mode = Mode::from_raw_mode(0o644);
 /// The buffer for directory entries, in bytes: a name has up to 255.
 const LISTING: usize = 32 * 1024;
 
+/// The longest wait for the kernel to free files that no process holds any more. Its collector needs
+/// some 20 ms once it is woken.
+const COLLECTED: Duration = Duration::from_millis(200);
+
+/// The pause between two looks at what is free.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
 /// The scratch directory, open.
 pub(crate) struct Scratch {
     dir: OwnedFd,
+    /// The space that was free while no program had run.
+    whole: Free,
     /// The last number given to a directory that was moved up.
     moved: u64,
 }
@@ -44,7 +54,12 @@ impl Scratch {
 
     fn open_at(path: &str) -> Result<Self, Error> {
         let dir = open_directory(CWD, path).doing("opening the scratch directory")?;
-        Ok(Self { dir, moved: 0 })
+        let whole = Free::of(&dir)?;
+        Ok(Self {
+            dir,
+            whole,
+            moved: 0,
+        })
     }
 
     /// Removes everything in it.
@@ -64,6 +79,29 @@ impl Scratch {
             if found.is_nothing() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Waits until the empty directory's space is free again. Files that a program sent over sockets
+    /// which it sent over each other belong to no process, and stay until the kernel's collector of
+    /// such cycles finds them.
+    ///
+    /// # Errors
+    /// [`Error::ScratchStuck`] if that takes until `give_up` or too long, or a failed system call.
+    pub(crate) fn reclaim(&self, give_up: Instant) -> Result<(), Error> {
+        let give_up = give_up.min(Instant::now() + COLLECTED);
+        loop {
+            let is_whole = Free::of(&self.dir)?.is_at_least(self.whole);
+            if is_whole && !in_flight::is_anything() {
+                return Ok(());
+            }
+            if Instant::now() >= give_up {
+                // Without the directory's space there is no run. Other things in flight hold memory,
+                // which may yet be enough.
+                return is_whole.then_some(()).ok_or(Error::ScratchStuck);
+            }
+            in_flight::collect();
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -132,6 +170,27 @@ impl Scratch {
     }
 }
 
+/// The free space of a file system.
+#[derive(Clone, Copy)]
+struct Free {
+    blocks: u64,
+    inodes: u64,
+}
+
+impl Free {
+    fn of(dir: &OwnedFd) -> Result<Self, Error> {
+        let all = fstatvfs(dir).doing("asking how full the scratch directory is")?;
+        Ok(Self {
+            blocks: all.f_bfree,
+            inodes: all.f_ffree,
+        })
+    }
+
+    fn is_at_least(self, other: Self) -> bool {
+        self.blocks >= other.blocks && self.inodes >= other.inodes
+    }
+}
+
 /// The findings of one listing of a directory.
 #[derive(Default)]
 struct Found {
@@ -182,7 +241,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
-    use std::time::Duration;
 
     use super::*;
 

@@ -1,12 +1,20 @@
 //! Waits for descriptors, each time until a given moment.
 
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::error::{Doing, Error};
+
+/// The pause before another try when the container has no memory left for a pipe's buffer.
+const SHORT_OF_MEMORY: Duration = Duration::from_millis(1);
+
+/// Waits a moment for the container's memory to be freed: poll does not see that there is none.
+pub(crate) fn wait_for_memory() {
+    std::thread::sleep(SHORT_OF_MEMORY);
+}
 
 /// Waits for the descriptor, until a moment.
 pub(crate) fn wait(fd: BorrowedFd<'_>, events: PollFlags, until: Instant) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use crate::ending::KillReason;
 use crate::error::{Doing, Error};
 use crate::launch::Launched;
 use crate::reap::{Reaped, Reaper};
-use crate::wait::wait_any;
+use crate::wait::{wait_any, wait_for_memory};
 
 /// The number of bytes that one read takes.
 const CHUNK: usize = 64 * 1024;
@@ -156,6 +156,12 @@ impl Feed<'_> {
                 Ok(n) => self.rest = &self.rest[n..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::NOMEM) => {
+                    // The program holds what the pipe needs. The memory killer or the program's
+                    // deadline changes that; until then poll says that the pipe has room.
+                    wait_for_memory();
+                    return Ok(());
+                }
                 // The program has closed its input, as it may.
                 Err(Errno::PIPE) => self.rest = &[],
                 Err(error) => return Err(error).doing("writing a program's input"),

@@ -116,7 +116,8 @@ pub enum FromRunner {
     Parked,
     /// One run is over; they come in order.
     Finished(RunReport),
-    /// The job's time was over before this run, or cut it off.
+    /// The job's time was over before this run, or cut it off; or what the program left in an earlier
+    /// run keeps it from beginning.
     NotRun,
     /// All runs are reported; the runner waits to be removed.
     Done,

@@ -69,7 +69,15 @@ const LAYERS: &[(&str, Layers)] = &[
             &["usage", "watch"],
             &["conversation", "launch", "reap"],
             &["args", "filter", "life", "scratch", "shield", "wait"],
-            &["capture", "cgroup", "ending", "error", "sys", "wire"],
+            &[
+                "capture",
+                "cgroup",
+                "ending",
+                "error",
+                "in_flight",
+                "sys",
+                "wire",
+            ],
         ],
     ),
     (

@@ -1,6 +1,7 @@
-//! Containment: each limit and the whole posture seen from inside, and hostile programs.
+//! Containment: limits and posture from inside, hostile programs, runs that PID 1 cannot report.
 
 mod hostile;
+mod last_resort;
 mod limits;
 mod posture;
 mod self_test;

@@ -102,17 +102,57 @@ pub struct Container {
 
 /// A hold on one container; removes it when dropped.
 pub trait Handle: Send + Sync {
-    /// Returns how the container died, if it did.
-    fn death(&self) -> BoxFuture<'_, Option<Death>>;
+    /// Looks at the container. Returns `None` if the engine does not answer. Bounded in time.
+    fn look(&self) -> BoxFuture<'_, Option<Life>>;
+
+    /// Returns the resources that the container has used since its start, as far as the engine knows
+    /// them. Bounded in time.
+    fn consumed(&self) -> BoxFuture<'_, Consumed>;
+
+    /// Condemns the container: it is killed as soon as it is dropped, since its PID 1 may not get to
+    /// end by itself.
+    fn condemn(&self);
 }
 
-/// The death of a container.
+/// The state of a container's PID 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Death {
-    /// Whether the kernel killed one of its processes for lack of memory.
-    pub out_of_memory: bool,
-    /// PID 1's exit status.
-    pub exit_code: i64,
+pub enum Life {
+    /// It is there.
+    Running,
+    /// It has ended.
+    Ended(Death),
+}
+
+/// The way in which a container's PID 1 ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// The kernel killed it, or processes beside it, for lack of memory. No signal from inside a
+    /// container kills its PID 1, so a SIGKILL that nobody asked the engine for is the kernel's.
+    OutOfMemory,
+    /// Somebody had the engine kill it.
+    Killed,
+    /// It ended with this exit status.
+    Exited(i64),
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfMemory => f.write_str("killed for lack of memory"),
+            Self::Killed => f.write_str("killed through the engine"),
+            Self::Exited(status) => write!(f, "exit status {status}"),
+        }
+    }
+}
+
+/// The resources that a whole container has used; zero where the engine does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consumed {
+    /// CPU time, user and system.
+    pub cpu: Duration,
+    /// Memory in bytes: the most that it held where the kernel tells (cgroup version 1), else what it
+    /// holds now.
+    pub memory: u64,
 }
 
 /// An engine's id for a container.

@@ -14,14 +14,14 @@ use warren_protocol::reply::{FailureCode, JobFailure};
 use warren_protocol::submission::OnFailure;
 use warren_protocol::time::EpochMillis;
 use warren_queue::JobClass;
-use warren_runner::wire::{Ending, Execute, Exit, Pace, RunReport, Stream};
+use warren_runner::wire::{Execute, Pace};
 
-use super::judge::{Judge, SIGKILL};
+use super::judge::Judge;
+use super::last_resort;
 use super::stages::Stages;
-use crate::engine::Handle;
 use crate::metrics::{JobMetrics, RetryCause};
 use crate::readiness::Readiness;
-use crate::sandbox::{Lease, Pool, Source, command, died};
+use crate::sandbox::{Lease, Pool, Reported, Source, command};
 use crate::{Error, Result};
 
 /// The part of the deadline that is kept for the reply's way back.
@@ -171,9 +171,12 @@ impl Executor {
         let mut ran = Ran {
             judge: Judge::new(&attempt.job.submission),
             sandbox: attempt.begun.elapsed(),
+            ending: Finish::Reported,
         };
         let mut runs = attempt.stages.runs();
-        let report = |report| {
+        let mut accounted = Duration::ZERO;
+        let report = |report: Reported| {
+            accounted += report.as_ref().map_or(Duration::ZERO, |run| run.cpu);
             let next = ran.judge.next(report);
             runs.over(next);
             next
@@ -187,9 +190,16 @@ impl Executor {
             self.pool.was_lost(lease, language);
             return Ok(None);
         }
-        let verdict = post_mortem(error, lease.conversation.handle()).await;
-        let verdict = verdict.inspect_err(|_| self.pool.was_lost(lease, language))?;
-        ran.judge.next(Some(verdict));
+        let Some(awaited) = lease.conversation.awaited() else {
+            return Err(error);
+        };
+        let what = error.to_string();
+        let (handle, limits) = (lease.conversation.handle(), &attempt.job.limits);
+        let concluded = last_resort::conclude(error, awaited, handle, limits, accounted).await;
+        let reported = concluded.inspect_err(|_| self.pool.was_lost(lease, language))?;
+        tracing::warn!(instead = %what, "PID 1 did not report a run, so the worker judges it");
+        ran.judge.next(reported);
+        ran.ending = Finish::LastResort;
         Ok(Some(ran))
     }
 
@@ -201,7 +211,11 @@ impl Executor {
             sandbox: ran.sandbox,
             run: attempt.begun.elapsed().saturating_sub(ran.sandbox),
         };
-        self.pool.dismiss(lease);
+        match ran.ending {
+            Finish::Reported => self.pool.dismiss(lease),
+            // It may still burn what it was given: not a moment longer.
+            Finish::LastResort => drop(lease),
+        }
         let (main, cases) = ran.judge.finish()?;
         let mut outcome = Outcome {
             main,
@@ -233,6 +247,16 @@ struct Ran<'a> {
     judge: Judge<'a>,
     /// The time until the job had its sandbox.
     sandbox: Duration,
+    ending: Finish,
+}
+
+/// The source of a job's last verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finish {
+    /// PID 1 reported it.
+    Reported,
+    /// The worker concluded it, without PID 1.
+    LastResort,
 }
 
 impl Attempt<'_> {
@@ -264,26 +288,6 @@ impl Attempt<'_> {
             output_kept: job.limits.output_kept.get(),
             output_flood: job.limits.output_flood.get(),
         })
-    }
-}
-
-/// Returns the report of a container that ended before its verdict. If the kernel killed PID 1
-/// along with a program that took much memory fast, that is still a memory verdict. Every other
-/// such end is a failure of Warren's.
-async fn post_mortem(error: Error, handle: &dyn Handle) -> Result<RunReport> {
-    let Error::ContainerDied(_) = error else {
-        return Err(error);
-    };
-    match handle.death().await {
-        Some(death) if death.out_of_memory => Ok(RunReport {
-            ending: Ending::MemoryLimit(Exit::Signal(SIGKILL)),
-            stdout: Stream::default(),
-            stderr: Stream::default(),
-            wall: Duration::ZERO,
-            cpu: Duration::ZERO,
-            memory: 0,
-        }),
-        death => Err(died(death)),
     }
 }
 

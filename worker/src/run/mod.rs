@@ -2,6 +2,7 @@
 
 mod execute;
 mod judge;
+mod last_resort;
 mod stages;
 
 pub(crate) use execute::Executor;

@@ -10,15 +10,23 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 use warren_runner::wire::{self, Execute, FromRunner, Pace, Park, RunReport, ToRunner};
 
-use crate::engine::{Container, ContainerId, Death, Handle};
+use crate::engine::{Container, ContainerId, Handle, Life};
 use crate::{Error, Result};
 
 /// The longest time from a container's start until PID 1 is ready.
 const READY: Duration = Duration::from_secs(5);
 /// The longest time that an interpreter may take to start up and wait for its program.
 const PARK: Duration = Duration::from_secs(10);
-/// The longest time past the job's budget in which its last report may arrive.
-const REPORT: Duration = Duration::from_millis(750);
+/// The longest time past a run's own limit in which its report may arrive: PID 1 starts the program,
+/// ends what it started, and reports. Later, the program has kept PID 1 from it.
+const SLACK: Duration = Duration::from_millis(500);
+/// The same past the end of the job's time. The answer must still reach its caller: the worker keeps
+/// 100 ms of the deadline for that.
+const LAST: Duration = Duration::from_millis(50);
+/// The shortest wait for the engine to report a container's death.
+const DEATH: Duration = Duration::from_secs(1);
+/// The pause between two requests for it.
+const DEATH_PAUSE: Duration = Duration::from_millis(25);
 
 /// The report of one run; `None` if the job's time was over first.
 pub(crate) type Reported = Option<RunReport>;
@@ -32,12 +40,44 @@ pub(crate) enum Next {
     Stop,
 }
 
+/// The run that PID 1 has to report next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Awaited {
+    /// The hand-over, or the report before it: the run began then or a little later.
+    pub(crate) since: Instant,
+    /// The bound that ends the run if the program does not end.
+    pub(crate) bound: Bound,
+    /// The moment at which its report is overdue.
+    pub(crate) by: Instant,
+}
+
+/// A bound on the time of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// The run's own time limit.
+    Run,
+    /// The end of the job's time, which comes first.
+    Job,
+}
+
+impl Awaited {
+    fn new(since: Instant, time_limit: Duration, job_end: Instant) -> Self {
+        let run_end = since + time_limit;
+        let (bound, by) = if run_end <= job_end {
+            (Bound::Run, (run_end + SLACK).min(job_end + LAST))
+        } else {
+            (Bound::Job, job_end + LAST)
+        };
+        Self { since, bound, by }
+    }
+}
+
 /// A container whose PID 1 is up, and its streams as frames. Dropping it removes the container.
 pub(crate) struct Conversation {
     container: Container,
     unread: BytesMut,
-    /// Whether a job was handed over to PID 1.
-    handed_over: bool,
+    /// The run that PID 1 has to report next, once the job was handed over.
+    awaited: Option<Awaited>,
 }
 
 impl Conversation {
@@ -49,7 +89,7 @@ impl Conversation {
         let mut conversation = Self {
             container,
             unread: BytesMut::new(),
-            handed_over: false,
+            awaited: None,
         };
         let by = Instant::now() + READY;
         match conversation.next(by, READY, "start").await {
@@ -58,7 +98,7 @@ impl Conversation {
             }) => Ok(conversation),
             Ok(FromRunner::Ready { version }) => Err(Error::RunnerVersion(version)),
             Ok(other) => Err(unexpected(&other)),
-            Err(Error::ContainerDied(_)) => Err(died(conversation.handle().death().await)),
+            Err(Error::ContainerDied(_)) => Err(died(until_dead(conversation.handle(), by).await)),
             Err(error) => Err(error),
         }
     }
@@ -95,19 +135,23 @@ impl Conversation {
     /// [`Pace::Stepwise`], `report` decides whether there is a next one.
     ///
     /// # Errors
-    /// PID 1 or the container failed; nothing that the program does is an error. Runs that were
+    /// PID 1 or the container failed, or a report is overdue. A program can cause that, so
+    /// [`Conversation::awaited`] tells which run it was; see `run::last_resort`. Runs that were
     /// reported before remain valid.
     pub(crate) async fn execute(
         &mut self,
         execute: Execute,
         mut report: impl FnMut(Reported) -> Next + Send,
     ) -> Result<()> {
-        let (runs, pace, within) = (execute.inputs.len(), execute.pace, execute.budget + REPORT);
-        let by = Instant::now() + within;
-        self.send(&ToRunner::Execute(execute), by, within, "take its job")
+        let (runs, pace, within) = (execute.inputs.len(), execute.pace, execute.budget);
+        let (time_limit, job_end) = (execute.time_limit, Instant::now() + within);
+        self.send(&ToRunner::Execute(execute), job_end, within, "take its job")
             .await?;
-        self.handed_over = true;
         for left in (0..runs).rev() {
+            let since = Instant::now();
+            let awaited = Awaited::new(since, time_limit, job_end);
+            self.awaited = Some(awaited);
+            let (by, within) = (awaited.by, awaited.by - since);
             let next = match self.next(by, within, "report").await? {
                 FromRunner::Finished(run) => report(Some(run)),
                 FromRunner::NotRun => report(None),
@@ -124,9 +168,10 @@ impl Conversation {
         Ok(())
     }
 
-    /// Returns whether all of a job has been handed over, so that its program may have begun.
-    pub(crate) fn was_handed_over(&self) -> bool {
-        self.handed_over
+    /// Returns the run that PID 1 has not reported yet. `None` if the job was not handed over, so that
+    /// its program cannot have begun.
+    pub(crate) fn awaited(&self) -> Option<Awaited> {
+        self.awaited
     }
 
     /// Resolves when PID 1 has ended or sent a frame, although none is expected. For use while a
@@ -156,7 +201,7 @@ impl Conversation {
         &self.container.id
     }
 
-    /// Returns the handle that knows how the container died.
+    /// Returns the hold on the container.
     pub(crate) fn handle(&self) -> &dyn Handle {
         self.container.handle.as_ref()
     }
@@ -201,10 +246,25 @@ impl Conversation {
     }
 }
 
+/// Waits until a container whose streams ended has died, at least for a second and at most until
+/// `by`. Returns its state then; `None` if the engine does not answer.
+pub(crate) async fn until_dead(handle: &dyn Handle, by: Instant) -> Option<Life> {
+    let by = by.max(Instant::now() + DEATH);
+    loop {
+        match handle.look().await? {
+            // dockerd closes the streams some 30 ms before it says that the process is gone.
+            Life::Running if Instant::now() < by => tokio::time::sleep(DEATH_PAUSE).await,
+            life => return Some(life),
+        }
+    }
+}
+
 /// Makes the error for a container whose streams ended.
-pub(crate) fn died(death: Option<Death>) -> Error {
-    let how = death.map(|death| format!(" (exit status {})", death.exit_code));
-    Error::ContainerDied(how.unwrap_or_default())
+pub(crate) fn died(life: Option<Life>) -> Error {
+    Error::ContainerDied(match life {
+        Some(Life::Ended(death)) => format!(" ({death})"),
+        Some(Life::Running) | None => String::new(),
+    })
 }
 
 /// Takes one whole frame off the front of `unread`, if there is one.
@@ -256,6 +316,21 @@ mod tests {
             read.extend(take_frame(&mut unread).unwrap());
         }
         assert_eq!(read, frames);
+    }
+
+    #[test]
+    fn a_report_is_overdue_soon_after_the_bound_that_comes_first() {
+        let (since, limit) = (Instant::now(), Duration::from_secs(3));
+        let overdue = |job_time_ms| {
+            let awaited = Awaited::new(since, limit, since + Duration::from_millis(job_time_ms));
+            (awaited.bound, (awaited.by - since).as_millis())
+        };
+        assert_eq!(overdue(150_000), (Bound::Run, 3500));
+        assert_eq!(overdue(4600), (Bound::Run, 3500));
+        // Its caller does not wait longer.
+        assert_eq!(overdue(3100), (Bound::Run, 3150));
+        assert_eq!(overdue(3000), (Bound::Run, 3050));
+        assert_eq!(overdue(2999), (Bound::Job, 3049));
     }
 
     #[test]

@@ -3,6 +3,6 @@
 mod conversation;
 mod pool;
 
-pub(crate) use conversation::{Conversation, Next, Reported, died};
+pub(crate) use conversation::{Awaited, Bound, Conversation, Next, Reported, died, until_dead};
 pub use pool::PoolConfig;
 pub(crate) use pool::{Lease, Pool, Source, command};

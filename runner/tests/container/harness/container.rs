@@ -18,6 +18,9 @@ use super::{Image, Job};
 /// More than any frame may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// The exit status of a container whose PID 1 was ended by SIGKILL.
+const KILLED: i32 = 128 + 9;
+
 /// A running container; dropping it removes it, with everything in it.
 pub(crate) struct Container {
     name: String,
@@ -92,6 +95,19 @@ impl Container {
         self.frames
             .recv_timeout(PATIENCE)
             .expect("the runner answers")
+    }
+
+    /// Returns the next frame; `None` if a SIGKILL has ended PID 1 instead. Any other end fails the
+    /// test.
+    pub(crate) fn next_unless_killed(&mut self) -> Option<FromRunner> {
+        match self.frames.recv_timeout(PATIENCE) {
+            Ok(frame) => Some(frame),
+            Err(RecvTimeoutError::Timeout) => panic!("the runner answers"),
+            Err(RecvTimeoutError::Disconnected) => {
+                assert_eq!(self.wait().code(), Some(KILLED), "how PID 1 ended");
+                None
+            }
+        }
     }
 
     /// Sends a job of one run and returns its report.

@@ -1,5 +1,6 @@
 //! The Docker implementation of [`Engine`].
 
+mod autopsy;
 mod client;
 mod hardening;
 mod host;

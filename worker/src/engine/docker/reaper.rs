@@ -4,6 +4,7 @@
 //! there are.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::autopsy;
 use super::client::{Client, is_going, is_gone};
 use super::uids::Uid;
-use crate::engine::{Death, Handle};
+use crate::engine::{Consumed, Handle, Life};
 use crate::{Error, Result};
 
 /// The longest time that PID 1 may take to end by itself once its streams are closed. Killing it
@@ -32,10 +33,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// The failed attempt from which on a container that the engine says it is removing counts as stuck.
 const SLOW_AFTER: u32 = 4;
-/// The longest wait for the engine to report a container's death.
-const DEATH: Duration = Duration::from_secs(1);
-/// The pause between two requests for it.
-const DEATH_PAUSE: Duration = Duration::from_millis(25);
 
 /// The remover of containers.
 pub(super) struct Reaper {
@@ -80,6 +77,7 @@ impl Reaper {
             reaper: Arc::clone(self),
             name,
             held: Some((slot, uid)),
+            condemned: AtomicBool::new(false),
         }
     }
 
@@ -125,7 +123,6 @@ impl Reaper {
     /// Retries for as long as it takes: until a container is gone it takes up its permit, its user id
     /// and its memory, whatever the engine says.
     async fn remove_until_gone(&self, name: &str) {
-        self.ended(name).await;
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_PAUSE)
             .with_max_delay(LAST_PAUSE)
@@ -183,38 +180,21 @@ pub(super) struct Guard {
     name: String,
     /// The permit and user id that the container takes up until it is gone.
     held: Option<(OwnedSemaphorePermit, Uid)>,
+    /// Whether the container is to be killed without waiting for PID 1 to end by itself.
+    condemned: AtomicBool,
 }
 
 impl Handle for Guard {
-    fn death(&self) -> BoxFuture<'_, Option<Death>> {
-        Box::pin(async move {
-            let by = Instant::now() + DEATH;
-            loop {
-                let call = self
-                    .reaper
-                    .client
-                    .docker()
-                    .ok()?
-                    .inspect_container(&self.name, None);
-                let container = self
-                    .reaper
-                    .client
-                    .call("inspect a container", DEATH, call)
-                    .await;
-                let state = container.ok()?.state?;
-                if state.running != Some(true) {
-                    return Some(Death {
-                        out_of_memory: state.oom_killed.unwrap_or(false),
-                        exit_code: state.exit_code.unwrap_or(-1),
-                    });
-                }
-                if Instant::now() > by {
-                    return None;
-                }
-                // dockerd closes the streams some 30 ms before it says that the process is gone.
-                tokio::time::sleep(DEATH_PAUSE).await;
-            }
-        })
+    fn look(&self) -> BoxFuture<'_, Option<Life>> {
+        Box::pin(autopsy::look(&self.reaper.client, &self.name))
+    }
+
+    fn consumed(&self) -> BoxFuture<'_, Consumed> {
+        Box::pin(autopsy::consumed(&self.reaper.client, &self.name))
+    }
+
+    fn condemn(&self) {
+        self.condemned.store(true, Ordering::Relaxed);
     }
 }
 
@@ -225,8 +205,12 @@ impl Drop for Guard {
             std::mem::take(&mut self.name),
             self.held.take(),
         );
+        let condemned = *self.condemned.get_mut();
         self.reaper.removals.spawn_on(
             async move {
+                if !condemned {
+                    reaper.ended(&name).await;
+                }
                 reaper.remove_until_gone(&name).await;
                 drop(held);
             },

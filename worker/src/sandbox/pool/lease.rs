@@ -46,6 +46,6 @@ impl Lease {
     /// the job.
     #[must_use]
     pub(crate) fn is_unused(&self) -> bool {
-        self.origin != Origin::Cold && !self.conversation.was_handed_over()
+        self.origin != Origin::Cold && self.conversation.awaited().is_none()
     }
 }

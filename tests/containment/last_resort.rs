@@ -1,0 +1,195 @@
+//! Runs that PID 1, frozen or killed, cannot report: verdicts, and no failures.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::TopOptionsBuilder;
+use serde_json::{Value, json};
+
+use crate::harness::http::Answer;
+use crate::harness::wait::SOON;
+use crate::harness::{corpus, docker, machine, warren::Warren};
+
+/// The time within which every caller is answered, by the contract.
+const PROMISED: Duration = Duration::from_secs(5);
+
+/// Prints its input, unless that is `stay`: then it starts a process that is easy to find.
+const STAYS: &str = "import subprocess
+text = input()
+if text == 'stay':
+    subprocess.run(['sleep', '60'])
+print(text)";
+
+/// Starts a worker for programs of any kind.
+async fn start() -> Warren {
+    let warren = Warren::start("up", &[("WARREN_POLICY", "off")]).await;
+    let warren = warren.expect("warren up starts");
+    warren.until_pool_is_full().await;
+    warren
+}
+
+/// Waits until one of the worker's containers runs `sleep`. Returns its id.
+async fn that_sleeps(warren: &Warren) -> String {
+    let started = Instant::now();
+    loop {
+        for id in docker::ids_of(&warren.instance()).await {
+            let options = TopOptionsBuilder::default().ps_args("-eo pid,args").build();
+            let top = docker::client().top_processes(&id, Some(options)).await;
+            // One that is not running has no processes to show.
+            let lines = top.ok().and_then(|top| top.processes).unwrap_or_default();
+            let mut words = lines.iter().flatten();
+            if words.any(|word| word.starts_with("sleep ")) {
+                return id;
+            }
+        }
+        assert!(started.elapsed() < SOON, "no program sleeps");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Submits, does something to the container of the program that stays, and returns the answer.
+async fn disturbed(
+    warren: &Warren,
+    submission: &Value,
+    disturb: impl AsyncFn(String),
+) -> (Answer, Value) {
+    let started = Instant::now();
+    loop {
+        let (answer, ()) = tokio::join!(warren.submit(submission), async {
+            disturb(that_sleeps(warren).await).await;
+        });
+        let answer = answer.expect("an answer");
+        let first_stay = answer.body["testResults"][1]["status"].clone();
+        // A machine with other load may have had no time for it.
+        if !(answer.is_late() || first_stay == "not_run") || started.elapsed() > SOON {
+            let results = answer.body["testResults"].as_array();
+            let statuses = results.into_iter().flatten();
+            let statuses = statuses.map(|result| result["status"].clone()).collect();
+            return (answer, statuses);
+        }
+        eprintln!("no time for it yet: {:.300}", answer.raw);
+    }
+}
+
+fn cases() -> Value {
+    json!({
+        "language": "python",
+        "code": STAYS,
+        "testCases": [
+            {"input": "one", "expectedOutput": "one"},
+            {"input": "stay", "expectedOutput": "stay"},
+            {"input": "three", "expectedOutput": "three"},
+        ],
+    })
+}
+
+/// Checks that the worker has blamed nothing but the program.
+fn assert_unblamed(warren: &Warren) {
+    let log = warren.log();
+    for blame in ["failed to run the job", "retrying with another"] {
+        assert!(!log.contains(blame), "{blame}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_container_is_a_time_limit_and_keeps_the_verdicts_before() {
+    let _machine = machine::alone().await;
+    let warren = start().await;
+    let (answer, statuses) = disturbed(&warren, &cases(), async |id| {
+        let paused = docker::client().pause_container(&id).await;
+        paused.expect("docker pauses a container");
+    })
+    .await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(
+        statuses,
+        json!(["completed", "time_limit_exceeded", "not_run"])
+    );
+    let case = &answer.body["testResults"][1];
+    assert!(case["durationMs"].as_f64() >= Some(3000.0), "{case}");
+    assert!(answer.took < PROMISED, "{:?}", answer.took);
+    assert_unblamed(&warren);
+    let instance = warren.instance();
+    drop(warren);
+    assert_eq!(docker::containers_of(&instance).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_single_run_is_answered_before_its_caller_leaves() {
+    let _machine = machine::alone().await;
+    let warren = start().await;
+    let submission = json!({"language": "python", "code": STAYS, "input": "stay"});
+    let (answer, _) = disturbed(&warren, &submission, async |id| {
+        let paused = docker::client().pause_container(&id).await;
+        paused.expect("docker pauses a container");
+    })
+    .await;
+    let told = (answer.status, answer.text("status"));
+    assert_eq!(told, (200, "time_limit_exceeded"), "{}", answer.body);
+    assert!(answer.took < PROMISED, "{:?}", answer.took);
+    for figure in ["cpuMs", "memoryBytes"] {
+        let known = answer.body[figure].as_f64() > Some(0.0);
+        assert!(known, "{figure}: {}", answer.body);
+    }
+    assert_unblamed(&warren);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_of_init_that_nobody_asked_docker_for_is_the_memory_limit() {
+    let _machine = machine::alone().await;
+    let warren = start().await;
+    let (answer, statuses) = disturbed(&warren, &cases(), async |id| {
+        let container = docker::client().inspect_container(&id, None).await;
+        let state = container.expect("docker describes a container").state;
+        let init = state.and_then(|state| state.pid).expect("a running PID 1");
+        let killed = Command::new("kill")
+            .args(["-9", &init.to_string()])
+            .status();
+        assert!(killed.expect("kill runs").success());
+    })
+    .await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(
+        statuses,
+        json!(["completed", "memory_limit_exceeded", "not_run"])
+    );
+    let case = &answer.body["testResults"][1];
+    assert!(case["durationMs"].as_f64() > Some(0.0), "{case}");
+    assert_eq!(answer.body["memoryBytes"], json!(256 << 20));
+    assert_unblamed(&warren);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_that_somebody_asked_docker_for_is_no_verdict() {
+    let _machine = machine::alone().await;
+    let warren = start().await;
+    let submission = json!({"language": "python", "code": STAYS, "input": "stay"});
+    // The program gets another container, and there it reaches its time limit.
+    let (answer, _) = disturbed(&warren, &submission, async |id| docker::kill(&id).await).await;
+    assert_ne!(answer.text("status"), "memory_limit_exceeded");
+    let log = warren.log();
+    assert!(log.contains("killed through the engine"), "{}", answer.body);
+    assert!(log.contains("retrying with another"), "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_leaves_in_flight_is_gone_before_the_next() {
+    let _machine = machine::shared().await;
+    let warren = start().await;
+    for name in ["rights", "inodes", "cycles"] {
+        let code = corpus::source(&format!("hostile/{name}_in_flight.py"));
+        let case = json!({"expectedOutput": ""});
+        let submission = json!({
+            "language": "python",
+            "code": code,
+            "testCases": [case, case, case],
+        });
+        let answer = warren.judged(&submission).await;
+        let results = answer.body["testResults"].as_array();
+        for result in results.expect("test results") {
+            let printed = result["actualOutput"].as_str().unwrap_or_default();
+            let is_contained = printed.trim_end().ends_with("contained");
+            assert!(is_contained, "{name}: {}", answer.body);
+        }
+    }
+}
