@@ -40,6 +40,8 @@ pub(crate) enum Error {
     FifoStuck,
     #[error("failed to build the system-call filter: {0}")]
     Filter(#[from] seccompiler::BackendError),
+    #[error("failed to build the Landlock ruleset: {0}")]
+    Landlock(#[from] landlock::RulesetError),
     #[error("failed to empty the scratch directory in time")]
     ScratchStuck,
     #[error("failed to end the processes of the last run; this container cannot be used further")]

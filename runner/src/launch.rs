@@ -10,22 +10,23 @@ use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit, setsid};
 use warren_runner::wire;
 
 use crate::error::{Doing, Error};
-use crate::filter::Filter;
+use crate::filter::{Filter, Sockets};
+use crate::landlock::Landlock;
 use crate::scratch;
-use crate::shield::OomScore;
+use crate::shield::{self, OomScore};
 use crate::sys;
 
 /// The search path for interpreters if the image sets none.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The resources whose limits are zero for a program, hard and soft. A POSIX message queue or a
-/// core file would outlive it; a real-time process would starve PID 1.
-const FORBIDDEN: [Resource; 4] = [
-    Resource::Core,
-    Resource::Msgqueue,
-    Resource::Rtprio,
-    Resource::Nice,
-];
+/// The resources whose limits are zero for a program, hard and soft. A POSIX message queue would
+/// outlive it; a real-time process would starve PID 1.
+const FORBIDDEN: [Resource; 3] = [Resource::Msgqueue, Resource::Rtprio, Resource::Nice];
+
+/// The size of a core file, in bytes. Too small for one; and where the host hands crashes to a handler
+/// (`kernel.core_pattern` with a pipe), which runs outside of every limit, the kernel starts it at
+/// any limit but this one (`fs/coredump.c`). The filter keeps programs from changing it.
+const CORE_FILE: u64 = 1;
 
 /// The number of signals that may be queued: the kernel counts them by user id, across containers.
 const QUEUED_SIGNALS: u64 = 256;
@@ -43,10 +44,26 @@ pub(crate) struct Launched {
     pub(crate) stderr: OwnedFd,
 }
 
+/// The filters, by the sockets that they let through.
+struct Filters {
+    local: Filter,
+    internet: Filter,
+}
+
+impl Filters {
+    fn of(&self, sockets: Sockets) -> Filter {
+        match sockets {
+            Sockets::Local => self.local.clone(),
+            Sockets::Internet => self.internet.clone(),
+        }
+    }
+}
+
 /// A launcher of programs, with everything prepared that can be.
 pub(crate) struct Launcher {
     oom: OomScore,
-    filter: Filter,
+    landlock: Landlock,
+    filters: Filters,
     path: String,
 }
 
@@ -54,17 +71,25 @@ impl Launcher {
     pub(crate) fn new(oom: OomScore) -> Result<Self, Error> {
         Ok(Self {
             oom,
-            filter: Filter::build()?,
+            landlock: Landlock::build()?,
+            filters: Filters {
+                local: Filter::build(Sockets::Local)?,
+                internet: Filter::build(Sockets::Internet)?,
+            },
             path: std::env::var("PATH").unwrap_or_else(|_| USUAL_PATH.to_owned()),
         })
     }
 
-    /// Starts a program. Returns as soon as the kernel has replaced the new process's image by it.
+    /// Starts a program, which may make such sockets. Returns as soon as the kernel has replaced the new process's image by it.
     /// Its output pipes are as wide as the command asks, if the kernel grants that.
     ///
     /// # Errors
     /// [`Error::Start`] if it cannot be executed.
-    pub(crate) fn start(&mut self, command: &wire::Command) -> Result<Launched, Error> {
+    pub(crate) fn start(
+        &mut self,
+        command: &wire::Command,
+        sockets: Sockets,
+    ) -> Result<Launched, Error> {
         let (program, args) = command
             .args
             .split_first()
@@ -81,7 +106,8 @@ impl Launcher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let filter = self.filter.clone();
+        shield::wipe_device_times();
+        let (landlock, filter) = (self.landlock.clone(), self.filters.of(sockets));
         #[expect(
             unsafe_code,
             reason = "the standard library's way to act between fork and exec"
@@ -89,7 +115,7 @@ impl Launcher {
         // SAFETY: the closure makes system calls only: it takes no lock, allocates nothing and
         // frees nothing.
         unsafe {
-            process.pre_exec(move || confine(&filter));
+            process.pre_exec(move || confine(&landlock, &filter));
         }
 
         let mut child = self
@@ -131,7 +157,7 @@ fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
 }
 
 /// Confines the new process: its last steps before it becomes the user's program.
-fn confine(filter: &Filter) -> io::Result<()> {
+fn confine(landlock: &Landlock, filter: &Filter) -> io::Result<()> {
     setsid()?;
     // The container's share of a CPU is the program's and the runner's together. Fifty busy
     // processes must not keep the runner from noticing that their time is over.
@@ -140,8 +166,10 @@ fn confine(filter: &Filter) -> io::Result<()> {
     for resource in FORBIDDEN {
         set_limit(resource, 0)?;
     }
+    set_limit(Resource::Core, CORE_FILE)?;
     set_limit(Resource::Sigpending, QUEUED_SIGNALS)?;
     sys::close_all_on_exec();
+    landlock.apply()?;
     // Last: it forbids some of the calls above.
     filter.apply()
 }

@@ -13,7 +13,7 @@
 //! park  watch
 //! sandbox
 //! conversation  launch  usage
-//! reap  shield  scratch  filter
+//! reap  shield  scratch  filter  landlock
 //! wait  life  args
 //! error  sys  cgroup  capture  ending
 //! ```
@@ -26,6 +26,7 @@ mod ending;
 mod error;
 mod filter;
 mod job;
+mod landlock;
 mod launch;
 mod life;
 mod park;

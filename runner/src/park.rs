@@ -56,7 +56,8 @@ impl Parked {
         scratch.empty(give_up)?;
         scratch.make_fifo(&command.file_name)?;
         let before = sandbox.meter.read();
-        let launched = sandbox.launcher.start(&command)?;
+        let sockets = sandbox.meter.charged_sockets();
+        let launched = sandbox.launcher.start(&command, sockets)?;
         let fifo = wait_at_fifo(
             launched.pid,
             &command,

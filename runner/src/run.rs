@@ -54,7 +54,8 @@ impl<'a> Started<'a> {
         scratch.empty(budget_end)?;
         scratch.write(&execute.command.file_name, &execute.code)?;
         let before = sandbox.meter.read();
-        let launched = sandbox.launcher.start(&execute.command)?;
+        let sockets = sandbox.meter.charged_sockets();
+        let launched = sandbox.launcher.start(&execute.command, sockets)?;
         Ok(Self {
             clock: Instant::now(),
             watch: Watch::new(launched, input, execute.output_kept),

@@ -15,6 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cgroup;
+use crate::filter::Sockets;
 use crate::reap::Reaped;
 
 /// A size in bytes that none of the files reaches.
@@ -27,6 +28,15 @@ pub(crate) struct Meter {
     oom_kills: Option<Counter<u64>>,
     /// Bytes that the container may hold; `None` without a limit.
     memory_limit: Option<u64>,
+    sockets: SocketAccount,
+}
+
+/// The way in which the kernel counts the buffers of internet sockets.
+enum SocketAccount {
+    /// As the container's memory.
+    Always,
+    /// Only under this limit, in bytes; `None` where the kernel does not show it.
+    IfLimited(Option<Counter<u64>>),
 }
 
 /// The counters' values at one moment.
@@ -64,6 +74,12 @@ impl Meter {
     /// Opens the files once; reading them again gives the figures of that moment.
     pub(crate) fn open() -> Self {
         let root = Path::new("/sys/fs/cgroup");
+        let sockets = if root.join("cgroup.controllers").exists() {
+            SocketAccount::Always
+        } else {
+            let limit = ["memory/memory.kmem.tcp.limit_in_bytes"];
+            SocketAccount::IfLimited(Counter::open(root, &limit, cgroup::number))
+        };
         // The root of a version 2 hierarchy has no type. Where a container sees that (the
         // engine's option `--cgroupns=host`), the figures there are the whole machine's.
         if root.join("cgroup.type").exists() {
@@ -72,6 +88,7 @@ impl Meter {
                 peak: Counter::open(root, &["memory.peak"], cgroup::number),
                 oom_kills: Counter::open(root, &["memory.events"], cgroup::oom_kills),
                 memory_limit: figure(root, "memory.max"),
+                sockets,
             }
         } else {
             let usage = ["cpuacct/cpuacct.usage", "cpu,cpuacct/cpuacct.usage"];
@@ -82,7 +99,23 @@ impl Meter {
                 peak: Counter::open(root, &peak, cgroup::number),
                 oom_kills: Counter::open(root, &control, cgroup::oom_kills),
                 memory_limit: figure(root, "memory/memory.limit_in_bytes"),
+                sockets,
             }
+        }
+    }
+
+    /// Returns the sockets whose buffers count against the container's memory. Version 2 counts those
+    /// of internet sockets always, version 1 only under a limit of their own, which may be set at any
+    /// time.
+    pub(crate) fn charged_sockets(&self) -> Sockets {
+        let limit = match &self.sockets {
+            SocketAccount::Always => return Sockets::Internet,
+            SocketAccount::IfLimited(limit) => limit.as_ref().and_then(Counter::read),
+        };
+        if limit.is_some_and(cgroup::is_limited_v1) {
+            Sockets::Internet
+        } else {
+            Sockets::Local
         }
     }
 

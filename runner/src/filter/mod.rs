@@ -4,7 +4,10 @@
 //! to reach PID 1, to use up resources that the kernel counts across containers, and little-tested
 //! kernel surface.
 
+mod arguments;
+mod conditions;
 mod prologue;
+mod sockets;
 mod tables;
 
 use std::io;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 
 use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
+pub(crate) use self::sockets::Sockets;
 use self::tables::Rules;
 use crate::error::Error;
 
@@ -23,15 +27,18 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn build() -> Result<Self, Error> {
+    pub(crate) fn build(sockets: Sockets) -> Result<Self, Error> {
         let arch = TargetArch::try_from(std::env::consts::ARCH)?;
+        let mut forbidden = tables::forbidden();
+        forbidden.extend(arguments::forbidden()?);
+        forbidden.extend(sockets::options()?);
         let mut programs = vec![prologue::refuse_other_numbers()];
         for (errno, rules) in [
             (libc::ENOSYS, tables::missing()),
-            (libc::EAFNOSUPPORT, tables::families()?),
-            (libc::EPROTONOSUPPORT, tables::protocols()?),
+            (libc::EAFNOSUPPORT, sockets::families(sockets)?),
+            (libc::EPROTONOSUPPORT, sockets::protocols()?),
             // Last: it refuses further filters.
-            (libc::EPERM, tables::forbidden()?),
+            (libc::EPERM, forbidden),
         ] {
             programs.push(compile(rules, errno, arch)?);
         }
@@ -55,8 +62,9 @@ impl Filter {
 
 fn compile(rules: Rules, errno: i32, arch: TargetArch) -> Result<BpfProgram, BackendError> {
     let refusal = SeccompAction::Errno(errno.unsigned_abs());
-    // A call by another architecture's table (32-bit on x86_64) kills the process.
-    SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch)?.try_into()
+    let mut program = SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch)?.try_into()?;
+    prologue::refuse_other_architectures(&mut program);
+    Ok(program)
 }
 
 #[cfg(test)]
@@ -65,10 +73,12 @@ mod tests {
 
     #[test]
     fn compiles_for_this_architecture_within_the_kernels_bounds() {
-        let filter = Filter::build().unwrap();
-        assert_eq!(filter.programs.len(), 5);
-        for program in filter.programs.iter() {
-            assert!((4..4096).contains(&program.len()), "{}", program.len());
+        for sockets in [Sockets::Local, Sockets::Internet] {
+            let filter = Filter::build(sockets).unwrap();
+            assert_eq!(filter.programs.len(), 5);
+            for program in filter.programs.iter() {
+                assert!((4..4096).contains(&program.len()), "{}", program.len());
+            }
         }
     }
 }

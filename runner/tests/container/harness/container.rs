@@ -1,6 +1,7 @@
 //! A container with the runner as PID 1.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,7 +12,7 @@ use warren_runner::wire::{
 };
 
 use super::build::static_runner;
-use super::engine::{Wanted, create};
+use super::engine::{Deviation, Wanted, create};
 use super::permits::Permit;
 use super::{Image, Job};
 
@@ -34,6 +35,14 @@ impl Container {
     }
 
     pub(crate) fn start_for(image: Image, max_life: Duration) -> Self {
+        Self::start_unlike(image, max_life, Deviation::None)
+    }
+
+    pub(crate) fn start_deviating(image: Image, deviation: Deviation) -> Self {
+        Self::start_unlike(image, Duration::from_secs(600), deviation)
+    }
+
+    fn start_unlike(image: Image, max_life: Duration, deviation: Deviation) -> Self {
         let permit = Permit::take();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -49,6 +58,7 @@ impl Container {
             ],
             binds: &[format!("{runner}:/.warren/runner:ro")],
             writable: &[],
+            deviation,
         };
         let mut engine = create(&wanted)
             .stdin(Stdio::piped())
@@ -74,6 +84,9 @@ impl Container {
             _permit: permit,
         };
         assert_eq!(container.next(), FromRunner::Ready { version: VERSION });
+        if deviation != Deviation::UnlimitedSockets {
+            limit_sockets(&container.name);
+        }
         container
     }
 
@@ -177,6 +190,27 @@ impl Drop for Container {
             let _ = self.engine.wait();
         }
     }
+}
+
+/// The most that internet sockets may hold on control groups of version 1, in bytes.
+const SOCKETS: u64 = 16 << 20;
+
+/// Sets the limit under which control groups of version 1 charge a container for its sockets. Docker's
+/// API has it, but `runc` does not pass it on, so it is set from outside. Version 2 needs none.
+fn limit_sockets(name: &str) {
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        return;
+    }
+    let pid = Command::new("docker")
+        .args(["inspect", "--format", "{{.State.Pid}}", name])
+        .output()
+        .unwrap();
+    let pid = String::from_utf8(pid.stdout).unwrap();
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", pid.trim())).unwrap();
+    let of_memory = groups.lines().find_map(|line| line.split_once(":memory:"));
+    let (_, group) = of_memory.expect("a memory control group");
+    let file = format!("/sys/fs/cgroup/memory{group}/memory.kmem.tcp.limit_in_bytes");
+    std::fs::write(file, SOCKETS.to_string()).expect("root may set the limit of sockets");
 }
 
 fn read_frame(stream: &mut impl Read) -> Option<FromRunner> {

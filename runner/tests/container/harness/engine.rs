@@ -14,6 +14,17 @@ const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
 const MEMORY: u64 = 256 << 20;
 
+/// A deviation from what the worker asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Deviation {
+    #[default]
+    None,
+    /// Sockets have no limit, so that control groups of version 1 charge nobody for their buffers.
+    UnlimitedSockets,
+    /// Root with every capability: a call that is refused is refused by the filter.
+    AllPowers,
+}
+
 /// The settings of one container.
 pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
@@ -23,6 +34,7 @@ pub(super) struct Wanted<'a> {
     pub(super) binds: &'a [String],
     /// Further writable paths, besides the scratch directory.
     pub(super) writable: &'a [&'a str],
+    pub(super) deviation: Deviation,
 }
 
 /// Creates a container that removes itself when it ends. Returns the command that starts it and
@@ -66,10 +78,11 @@ fn configuration(wanted: &Wanted<'_>) -> Value {
         tmpfs[path] = json!("rw,noexec,nosuid,nodev,size=64m,mode=1777");
     }
     let limit = |name: &str, value: u64| json!({"Name": name, "Soft": value, "Hard": value});
+    let is_powerful = wanted.deviation == Deviation::AllPowers;
     json!({
         "Image": wanted.image,
         "Entrypoint": wanted.command,
-        "User": "65534:65534",
+        "User": if is_powerful { "0:0" } else { "65534:65534" },
         "OpenStdin": true,
         "StdinOnce": true,
         "AttachStdin": true,
@@ -81,8 +94,10 @@ fn configuration(wanted: &Wanted<'_>) -> Value {
             "IpcMode": "none",
             "AutoRemove": true,
             "ReadonlyRootfs": true,
-            "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"],
+            "CapDrop": if is_powerful { json!([]) } else { json!(["ALL"]) },
+            "CapAdd": if is_powerful { json!(["ALL"]) } else { json!([]) },
+            // The runner's own filter has to hold without the engine's.
+            "SecurityOpt": ["no-new-privileges", "seccomp=unconfined"],
             "Tmpfs": tmpfs,
             "Binds": wanted.binds,
             "Memory": MEMORY,
@@ -90,7 +105,7 @@ fn configuration(wanted: &Wanted<'_>) -> Value {
             "CpuPeriod": 100_000,
             "CpuQuota": 50_000,
             "PidsLimit": 50,
-            "Ulimits": [limit("nofile", 256), limit("core", 0)],
+            "Ulimits": [limit("nofile", 256), limit("core", 1)],
             "LogConfig": {"Type": "none"},
         },
     })
