@@ -28,7 +28,7 @@ const PROGRAMS: [&str; 10] = [
 
 /// Read: the kernel's files of processes, and the constants that C libraries and interpreters size
 /// their pools and heaps by. Without the limit of memory, Node takes the machine's for its own.
-const READ: [&str; 14] = [
+const READ: [&str; 15] = [
     "/proc",
     "/sys/devices/system/cpu/online",
     "/sys/devices/system/cpu/possible",
@@ -39,6 +39,7 @@ const READ: [&str; 14] = [
     "/sys/fs/cgroup/pids.max",
     "/sys/fs/cgroup/cpu/cpu.cfs_period_us",
     "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
+    "/sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
     "/sys/fs/cgroup/memory/memory.soft_limit_in_bytes",
@@ -111,8 +112,9 @@ fn build() -> Result<Option<OwnedFd>, RulesetError> {
         .flat_map(|(paths, access)| paths.iter().filter_map(move |path| rule(path, access)));
     let ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(KNOWN))?
-        // Programs of other runs, and PID 1, are out of reach for signals.
-        .scope(Scope::from_all(KNOWN))?
+        // No name of another run's sockets is found. Signals stay free: those to PID 1 do nothing, and
+        // to ask for its parent so is any program's right.
+        .scope(Scope::AbstractUnixSocket)?
         .create()?
         .add_rules(rules)?;
     Ok(ruleset.into())

@@ -114,7 +114,6 @@ const FORBIDDEN_HERE: &[i64] = &[
     libc::SYS_iopl,
     libc::SYS_ioperm,
     libc::SYS_modify_ldt,
-    libc::SYS_uselib,
 ];
 #[cfg(target_arch = "aarch64")]
 const FORBIDDEN_HERE: &[i64] = &[libc::SYS_kexec_file_load];

@@ -14,6 +14,23 @@ const USUAL_SOCKET: &str = "/var/run/docker.sock";
 
 const MEMORY: u64 = 256 << 20;
 
+/// The capabilities for the calls that the filter forbids. Some machines have not all that there are.
+const POWERS: [&str; 13] = [
+    "DAC_READ_SEARCH",
+    "IPC_OWNER",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "SYSLOG",
+];
+
 /// A deviation from what the worker asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Deviation {
@@ -21,7 +38,7 @@ pub(crate) enum Deviation {
     None,
     /// Sockets have no limit, so that control groups of version 1 charge nobody for their buffers.
     UnlimitedSockets,
-    /// Root with every capability: a call that is refused is refused by the filter.
+    /// Root with capabilities for every call, so that the filter alone refuses.
     AllPowers,
 }
 
@@ -95,7 +112,7 @@ fn configuration(wanted: &Wanted<'_>) -> Value {
             "AutoRemove": true,
             "ReadonlyRootfs": true,
             "CapDrop": if is_powerful { json!([]) } else { json!(["ALL"]) },
-            "CapAdd": if is_powerful { json!(["ALL"]) } else { json!([]) },
+            "CapAdd": if is_powerful { json!(POWERS) } else { json!([]) },
             // The runner's own filter has to hold without the engine's.
             "SecurityOpt": ["no-new-privileges", "seccomp=unconfined"],
             "Tmpfs": tmpfs,

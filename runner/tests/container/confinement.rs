@@ -1,0 +1,54 @@
+//! The runner's confinement of programs, where nothing else confines them.
+
+use warren_runner::wire::{Ending, Exit};
+
+use crate::harness::{Container, Deviation, Image, Job, python};
+
+/// Runs a program that prints `contained` if it could do nothing that it should not.
+fn is_contained(container: &mut Container, program: Job) {
+    let report = container.run(program);
+    let stderr = String::from_utf8_lossy(&report.stderr.bytes);
+    assert_eq!(report.ending, Ending::Ended(Exit::Status(0)), "{stderr}");
+    assert!(report.stdout.bytes.ends_with(b"contained\n"), "{stderr}");
+}
+
+fn hostile(name: &str) -> Job {
+    let path = format!(
+        "{}/../tests/corpus/hostile/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    python(&std::fs::read_to_string(path).unwrap())
+}
+
+#[test]
+fn the_filter_alone_refuses_each_call_even_to_root() {
+    let mut container = Container::start_deviating(Image::Python, Deviation::AllPowers);
+    is_contained(&mut container, hostile("forbidden_calls.py"));
+}
+
+#[test]
+fn sockets_that_nobody_is_charged_for_are_not_to_be_had() {
+    let program = python(
+        "import socket\n\
+         a, b = socket.socketpair()\n\
+         a.send(b'x')\n\
+         assert b.recv(1) == b'x'\n\
+         for family in (socket.AF_INET, socket.AF_INET6):\n  \
+           try: print('has', socket.socket(family))\n  \
+           except OSError as error: print(error.errno)\n\
+         print(open('/sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes').read())",
+    );
+    let mut container = Container::start_deviating(Image::Python, Deviation::UnlimitedSockets);
+    let report = container.run(program);
+    let stdout = String::from_utf8_lossy(&report.stdout.bytes);
+    if is_version_2() {
+        // They always count.
+        assert_eq!(stdout.matches("has").count(), 2, "{stdout}");
+    } else {
+        assert_eq!(stdout, "97\n97\n9223372036854771712\n\n");
+    }
+}
+
+fn is_version_2() -> bool {
+    std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
