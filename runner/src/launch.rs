@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit, setsid};
@@ -12,6 +13,7 @@ use warren_runner::wire;
 use crate::error::{Doing, Error};
 use crate::filter::{Filter, Sockets};
 use crate::landlock::Landlock;
+use crate::locks::{Handover, Locks};
 use crate::scratch;
 use crate::shield::{self, OomScore};
 use crate::sys;
@@ -42,6 +44,8 @@ pub(crate) struct Launched {
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// The calls of its that lock files; `None` where the kernel does not ask about them.
+    pub(crate) locks: Option<Locks>,
 }
 
 /// The filters, by the sockets that they let through.
@@ -107,6 +111,8 @@ impl Launcher {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         shield::wipe_device_times();
+        let handover = Arc::new(Handover::prepare()?);
+        let locks = handover.clone();
         let (landlock, filter) = (self.landlock.clone(), self.filters.of(sockets));
         #[expect(
             unsafe_code,
@@ -115,7 +121,7 @@ impl Launcher {
         // SAFETY: the closure makes system calls only: it takes no lock, allocates nothing and
         // frees nothing.
         unsafe {
-            process.pre_exec(move || confine(&landlock, &filter));
+            process.pre_exec(move || confine(&landlock, &filter, &locks));
         }
 
         let mut child = self
@@ -132,6 +138,7 @@ impl Launcher {
             stdin: piped(stdin)?,
             stdout: widened(piped(stdout)?, command.pipe_size),
             stderr: widened(piped(stderr)?, command.pipe_size),
+            locks: handover.receive()?,
         };
         Ok(launched)
     }
@@ -157,7 +164,7 @@ fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
 }
 
 /// Confines the new process: its last steps before it becomes the user's program.
-fn confine(landlock: &Landlock, filter: &Filter) -> io::Result<()> {
+fn confine(landlock: &Landlock, filter: &Filter, locks: &Handover) -> io::Result<()> {
     setsid()?;
     // The container's share of a CPU is the program's and the runner's together. Fifty busy
     // processes must not keep the runner from noticing that their time is over.
@@ -171,7 +178,10 @@ fn confine(landlock: &Landlock, filter: &Filter) -> io::Result<()> {
     sys::close_all_on_exec();
     landlock.apply()?;
     // Last: it forbids some of the calls above.
-    filter.apply()
+    if let Some(listener) = filter.apply()? {
+        locks.send(&listener);
+    }
+    Ok(())
 }
 
 fn set_limit(resource: Resource, limit: u64) -> io::Result<()> {

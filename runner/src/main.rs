@@ -13,7 +13,7 @@
 //! park  watch
 //! sandbox
 //! conversation  launch  usage
-//! reap  shield  scratch  filter  landlock
+//! reap  shield  scratch  filter  landlock  locks
 //! wait  life  args
 //! error  sys  cgroup  capture  ending
 //! ```
@@ -29,6 +29,7 @@ mod job;
 mod landlock;
 mod launch;
 mod life;
+mod locks;
 mod park;
 mod reap;
 mod run;

@@ -58,14 +58,23 @@ const IOCTL: [i32; 13] = [
     0x5411,                 // TIOCOUTQ
 ];
 
+/// `fcntl` commands that lock records of a file: `F_SETLK` and `F_SETLKW`.
+const FCNTL_LOCKS: [i32; 2] = [libc::F_SETLK, libc::F_SETLKW];
+
 /// `fcntl` commands that make the kernel keep something for a file and send signals about it:
-/// `F_SETLEASE`, `F_NOTIFY`, `F_SETDELEG`.
-const FCNTL_FORBIDDEN: [i32; 3] = [1024, 1026, 1040];
+/// `F_SETLEASE`, `F_NOTIFY`, `F_SETDELEG`. And locks of open files (`F_OFD_SETLK`, `F_OFD_SETLKW`),
+/// which nobody uses and which cannot be counted by container.
+const FCNTL_FORBIDDEN: [i32; 5] = [1024, 1026, 1040, 37, 38];
 
 const IOPRIO_WHO_PROCESS: i32 = 1;
 /// `RLIMIT_CORE`, `PRIO_PROCESS`: the C libraries do not agree on these constants' types.
 const RLIMIT_CORE: i32 = 4;
 const PRIO_PROCESS: i32 = 0;
+
+/// Returns the calls that PID 1 is asked about.
+pub(super) fn locks() -> Result<Rules, BackendError> {
+    Ok(Rules::from([(libc::SYS_fcntl, one_of(1, &FCNTL_LOCKS)?)]))
+}
 
 /// Answered with "not permitted".
 pub(super) fn forbidden() -> Result<Rules, BackendError> {

@@ -11,6 +11,7 @@ mod sockets;
 mod tables;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, TargetArch};
@@ -18,11 +19,14 @@ use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, Target
 pub(crate) use self::sockets::Sockets;
 use self::tables::Rules;
 use crate::error::Error;
+use crate::sys;
 
 /// A filter, compiled once and applied to every program.
 #[derive(Clone)]
 pub(crate) struct Filter {
-    /// One BPF program for each answer, since a program has only one answer for what it refuses.
+    /// The program that asks PID 1 about calls that lock a file.
+    asking: Arc<BpfProgram>,
+    /// One program for each answer, since a program has only one answer for what it refuses.
     programs: Arc<[BpfProgram]>,
 }
 
@@ -42,21 +46,30 @@ impl Filter {
         ] {
             programs.push(compile(rules, errno, arch)?);
         }
+        // The answer is a stand-in.
+        let mut asking = compile(arguments::locks()?, 0, arch)?;
+        prologue::ask_instead(&mut asking);
         Ok(Self {
+            asking: asking.into(),
             programs: programs.into(),
         })
     }
 
-    /// Applies the filter to the calling process irrevocably, through exec and fork. Safe between
-    /// fork and exec.
-    pub(crate) fn apply(&self) -> io::Result<()> {
+    /// Applies the filter to the calling process irrevocably, through exec and fork. Returns the
+    /// descriptor at which PID 1 can answer what the filter asks; `None` where the kernel does not ask
+    /// (before 5.0). Safe between fork and exec.
+    pub(crate) fn apply(&self) -> io::Result<Option<OwnedFd>> {
+        let listener = match sys::apply_asking_filter(&self.asking) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => None,
+            listener => Some(listener?),
+        };
         for program in self.programs.iter() {
             seccompiler::apply_filter(program).map_err(|error| match error {
                 seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
                 _ => io::Error::from_raw_os_error(libc::EINVAL),
             })?;
         }
-        Ok(())
+        Ok(listener)
     }
 }
 
