@@ -1,4 +1,5 @@
-//! Containment: each limit seen from inside a container, and hostile programs.
+//! Containment: each limit seen from inside a container, hostile programs, and the profile alone.
 
 mod hostile;
 mod limits;
+mod profile;

@@ -1,6 +1,6 @@
 //! The runner's confinement of programs, where nothing else confines them.
 
-use warren_runner::wire::{Ending, Exit};
+use warren_runner::wire::{Ending, Exit, ToRunner};
 
 use crate::harness::{Container, Deviation, Image, Job, python};
 
@@ -46,6 +46,31 @@ fn sockets_that_nobody_is_charged_for_are_not_to_be_had() {
         assert_eq!(stdout.matches("has").count(), 2, "{stdout}");
     } else {
         assert_eq!(stdout, "97\n97\n9223372036854771712\n\n");
+    }
+}
+
+#[test]
+fn the_times_of_devices_tell_nothing_of_the_last_run() {
+    let code = "import os, sys, time\n\
+        devices = [f'/dev/{name}' for name in ('null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'mqueue', 'shm')]\n\
+        if input() == 'mark':\n  \
+          touched = 0\n  \
+          for device in devices:\n    \
+            try: os.utime(device); touched += 1\n    \
+            except OSError: pass\n  \
+          while time.time_ns() - os.stat('/dev/null').st_mtime_ns < 100_000_000: pass\n  \
+          print(touched >= 6)\n\
+        else:\n  \
+          earliest = min(min(found.st_atime_ns, found.st_mtime_ns) for found in map(os.stat, filter(os.path.exists, devices[:6])))\n  \
+          print(earliest > os.stat('main.py').st_mtime_ns - 50_000_000)";
+    let mut container = Container::start(Image::Python);
+    container.send(&ToRunner::Execute(
+        python(code).inputs(&["mark", "look"]).execute,
+    ));
+    for _ in 0..2 {
+        let report = container.finished();
+        let stderr = String::from_utf8_lossy(&report.stderr.bytes);
+        assert_eq!(report.stdout.bytes, b"True\n", "{stderr}");
     }
 }
 
