@@ -14,7 +14,6 @@ use ::landlock::{
 };
 
 use crate::error::Error;
-use crate::scratch;
 use crate::sys;
 
 /// The newest version of Landlock that is made use of. Its rights, as far as the kernel knows them, are
@@ -46,8 +45,8 @@ const READ: [&str; 15] = [
     "/sys/fs/cgroup/pids/pids.max",
 ];
 
-/// Everything but executed: no one's but the program's own files.
-const OWN: [&str; 2] = [scratch::PATH, "/dev/shm"];
+/// Shared memory: a directory of the program's own, like the scratch directory.
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The devices that are of use without a terminal.
 const DEVICES: [&str; 6] = [
@@ -67,18 +66,19 @@ pub(crate) struct Landlock {
 }
 
 impl Landlock {
-    /// Builds the ruleset, with as much as this kernel knows of it.
+    /// Builds the ruleset, with as much as this kernel knows of it. Below the scratch directory a
+    /// program may do everything but execute files.
     ///
     /// # Errors
     /// The kernel has Landlock, but takes no ruleset.
-    pub(crate) fn build() -> Result<Self, Error> {
+    pub(crate) fn build(scratch: &str) -> Result<Self, Error> {
         // Version 1 (Linux 5.13 to 5.18) forbids to move any file into another directory, which
         // honest programs do: it counts as none.
         let usable = Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
             .handle_access(AccessFs::Refer)
             .is_ok();
-        let ruleset = if usable { build()? } else { None };
+        let ruleset = if usable { build(scratch)? } else { None };
         Ok(Self {
             ruleset: ruleset.map(Arc::new),
         })
@@ -94,7 +94,7 @@ impl Landlock {
     }
 }
 
-fn build() -> Result<Option<OwnedFd>, RulesetError> {
+fn build(scratch: &str) -> Result<Option<OwnedFd>, RulesetError> {
     let look = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     // Not devices, which the container lacks the capability to make; one of number 0 needs none.
     let own = AccessFs::from_all(KNOWN)
@@ -104,7 +104,7 @@ fn build() -> Result<Option<OwnedFd>, RulesetError> {
         (PROGRAMS.as_slice(), look | AccessFs::Execute),
         (READ.as_slice(), look),
         (&["/dev"], AccessFs::ReadDir.into()),
-        (OWN.as_slice(), own),
+        (&[scratch, SHARED_MEMORY], own),
         (DEVICES.as_slice(), device),
     ];
     let rules = rules

@@ -75,7 +75,7 @@ impl Launcher {
     pub(crate) fn new(oom: OomScore) -> Result<Self, Error> {
         Ok(Self {
             oom,
-            landlock: Landlock::build()?,
+            landlock: Landlock::build(scratch::PATH)?,
             filters: Filters {
                 local: Filter::build(Sockets::Local)?,
                 internet: Filter::build(Sockets::Internet)?,

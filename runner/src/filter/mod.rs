@@ -26,8 +26,8 @@ use crate::sys;
 pub(crate) struct Filter {
     /// The program that asks PID 1 about calls that lock a file.
     asking: Arc<BpfProgram>,
-    /// One program for each answer, since a program has only one answer for what it refuses.
-    programs: Arc<[BpfProgram]>,
+    /// The program that refuses calls.
+    refusing: Arc<BpfProgram>,
 }
 
 impl Filter {
@@ -36,22 +36,23 @@ impl Filter {
         let mut forbidden = tables::forbidden();
         forbidden.extend(arguments::forbidden()?);
         forbidden.extend(sockets::options()?);
-        let mut programs = vec![prologue::refuse_other_numbers()];
+        // The library's programs have only one answer each for what they refuse. As filters of their own
+        // they would take several times as long to load, for each run.
+        let mut parts = vec![prologue::refuse_other_numbers()];
         for (errno, rules) in [
             (libc::ENOSYS, tables::missing()),
             (libc::EAFNOSUPPORT, sockets::families(sockets)?),
             (libc::EPROTONOSUPPORT, sockets::protocols()?),
-            // Last: it refuses further filters.
             (libc::EPERM, forbidden),
         ] {
-            programs.push(compile(rules, errno, arch)?);
+            parts.push(compile(rules, errno, arch)?);
         }
         // The answer is a stand-in.
         let mut asking = compile(arguments::locks()?, 0, arch)?;
         prologue::ask_instead(&mut asking);
         Ok(Self {
             asking: asking.into(),
-            programs: programs.into(),
+            refusing: prologue::in_turn(parts).into(),
         })
     }
 
@@ -63,12 +64,11 @@ impl Filter {
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => None,
             listener => Some(listener?),
         };
-        for program in self.programs.iter() {
-            seccompiler::apply_filter(program).map_err(|error| match error {
-                seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
-                _ => io::Error::from_raw_os_error(libc::EINVAL),
-            })?;
-        }
+        // Last: it refuses further filters.
+        seccompiler::apply_filter(&self.refusing).map_err(|error| match error {
+            seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
+            _ => io::Error::from_raw_os_error(libc::EINVAL),
+        })?;
         Ok(listener)
     }
 }
@@ -88,8 +88,7 @@ mod tests {
     fn compiles_for_this_architecture_within_the_kernels_bounds() {
         for sockets in [Sockets::Local, Sockets::Internet] {
             let filter = Filter::build(sockets).unwrap();
-            assert_eq!(filter.programs.len(), 5);
-            for program in filter.programs.iter() {
+            for program in [filter.asking, filter.refusing] {
                 assert!((4..4096).contains(&program.len()), "{}", program.len());
             }
         }

@@ -41,6 +41,26 @@ pub(super) fn ask_instead(program: &mut BpfProgram) {
     }
 }
 
+/// Makes one program of several: a call that one lets through comes to the next.
+pub(super) fn in_turn(parts: Vec<BpfProgram>) -> BpfProgram {
+    let mut whole = BpfProgram::new();
+    let last = parts.len().saturating_sub(1);
+    for (number, part) in parts.into_iter().enumerate() {
+        let length = part.len();
+        whole.extend(part.into_iter().enumerate().map(|(at, found)| {
+            let lets_through =
+                u32::from(found.code) == RETURN && found.k == libc::SECCOMP_RET_ALLOW;
+            if lets_through && number < last {
+                let skipped = u32::try_from(length - at - 1).unwrap_or(u32::MAX);
+                step(libc::BPF_JMP | libc::BPF_JA, 0, 0, skipped)
+            } else {
+                found
+            }
+        }));
+    }
+    whole
+}
+
 fn step(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
     #[expect(clippy::cast_possible_truncation, reason = "codes are below 256")]
     let code = code as u16;

@@ -26,6 +26,21 @@ fn the_filter_alone_refuses_each_call_even_to_root() {
     is_contained(&mut container, hostile("forbidden_calls.py"));
 }
 
+/// (Below the engine's own profile it would kill.)
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_call_by_the_32_bit_table_fails_and_kills_nobody() {
+    let mut container = Container::start(Image::Python);
+    let code = "import ctypes, mmap\n\
+        page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)\n\
+        page.write(bytes.fromhex('b814000000cd80c3'))  # mov eax, 20 (getpid); int 0x80; ret\n\
+        address = ctypes.addressof(ctypes.c_char.from_buffer(page))\n\
+        print(ctypes.CFUNCTYPE(ctypes.c_int)(address)())";
+    let report = container.run(python(code));
+    assert_eq!(report.ending, Ending::Ended(Exit::Status(0)));
+    assert_eq!(report.stdout.bytes, b"-38\n");
+}
+
 #[test]
 fn sockets_that_nobody_is_charged_for_are_not_to_be_had() {
     let program = python(
