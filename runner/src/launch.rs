@@ -44,7 +44,7 @@ pub(crate) struct Launched {
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
-    /// The calls of its that lock files; `None` where the kernel does not ask about them.
+    /// Its calls that lock files; `None` where the kernel does not ask about them.
     pub(crate) locks: Option<Locks>,
 }
 
@@ -138,7 +138,7 @@ impl Launcher {
             stdin: piped(stdin)?,
             stdout: widened(piped(stdout)?, command.pipe_size),
             stderr: widened(piped(stderr)?, command.pipe_size),
-            locks: handover.receive()?,
+            locks: handover.receive(),
         };
         Ok(launched)
     }

@@ -12,7 +12,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::cmsg_space;
-use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
@@ -40,15 +39,16 @@ impl Locks {
     }
 
     /// Answers the call that waits.
-    pub(crate) fn answer(&mut self) -> Result<(), Error> {
-        let what = "answering a call that locks a file";
+    ///
+    /// # Errors
+    /// The kernel takes no answer. Without the listener it answers all such calls with "no such call".
+    pub(crate) fn answer(&mut self) -> io::Result<()> {
         let call = match sys::receive_call(self.calls()) {
-            Ok(call) => call,
             // Its caller has just died, or gone to handle a signal.
             Err(error) if is_over(&error) => return Ok(()),
-            Err(error) => return Err(error).doing(what),
+            call => call?,
         };
-        if self.left == 0 && held().doing("counting locks")? < MOST {
+        if self.left == 0 && held().is_ok_and(|held| held < MOST) {
             self.left = UNCOUNTED;
         }
         let answer = if self.left > 0 {
@@ -58,8 +58,8 @@ impl Locks {
             Err(libc::ENOLCK)
         };
         match sys::answer_call(self.calls(), call, answer) {
-            Err(error) if !is_over(&error) => Err(error).doing(what),
-            _ => Ok(()),
+            Err(error) if is_over(&error) => Ok(()),
+            answered => answered,
         }
     }
 }
@@ -107,20 +107,16 @@ impl Handover {
     }
 
     /// Receives what a process that is a program by now has sent, if anything.
-    pub(crate) fn receive(&self) -> Result<Option<Locks>, Error> {
+    pub(crate) fn receive(&self) -> Option<Locks> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut message = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [0];
         let mut into = [IoSliceMut::new(&mut byte)];
-        match recvmsg(&self.here, &mut into, &mut message, RecvFlags::CMSG_CLOEXEC) {
-            Ok(_) => {}
-            Err(Errno::AGAIN) => return Ok(None),
-            Err(error) => return Err(error).doing("receiving the listener of locks"),
-        }
-        let rights = message.drain().find_map(|message| match message {
+        recvmsg(&self.here, &mut into, &mut message, RecvFlags::CMSG_CLOEXEC).ok()?;
+        let listener = message.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
             _ => None,
-        });
-        Ok(rights.map(|listener| Locks { listener, left: 0 }))
+        })?;
+        Some(Locks { listener, left: 0 })
     }
 }

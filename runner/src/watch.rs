@@ -1,5 +1,6 @@
 //! Watches one program: feeds its input, reads its output, and stops it at a bound.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -97,7 +98,7 @@ impl<'a> Watch<'a> {
             if events.of_worker {
                 conversation.pull()?;
             }
-            self.answer(events.of_locks)?;
+            self.answer(events.of_locks);
             self.feed()?;
             if listen {
                 let most = self.stdout.pull()?.max(self.stderr.pull()?);
@@ -120,14 +121,16 @@ impl<'a> Watch<'a> {
     }
 
     /// Answers a call that locks a file, if one waits.
-    fn answer(&mut self, events: PollFlags) -> Result<(), Error> {
-        match &mut self.locks {
-            Some(locks) if events.contains(PollFlags::IN) => locks.answer()?,
+    fn answer(&mut self, events: PollFlags) {
+        let answered = match &mut self.locks {
+            Some(locks) if events.contains(PollFlags::IN) => locks.answer(),
             // Nobody is left who could make one.
-            Some(_) if !events.is_empty() => self.locks = None,
-            _ => {}
+            Some(_) if !events.is_empty() => Err(io::ErrorKind::BrokenPipe.into()),
+            _ => Ok(()),
+        };
+        if answered.is_err() {
+            self.locks = None;
         }
-        Ok(())
     }
 
     /// Waits for an event.

@@ -37,7 +37,7 @@ impl Filter {
         forbidden.extend(arguments::forbidden()?);
         forbidden.extend(sockets::options()?);
         // The library's programs have only one answer each for what they refuse. As filters of their own
-        // they would take several times as long to load, for each run.
+        // they would take longer to load, for each run.
         let mut parts = vec![prologue::refuse_other_numbers()];
         for (errno, rules) in [
             (libc::ENOSYS, tables::missing()),
@@ -58,10 +58,10 @@ impl Filter {
 
     /// Applies the filter to the calling process irrevocably, through exec and fork. Returns the
     /// descriptor at which PID 1 can answer what the filter asks; `None` where the kernel does not ask
-    /// (before 5.0). Safe between fork and exec.
+    /// (before 5.0), or already asks somebody else. Safe between fork and exec.
     pub(crate) fn apply(&self) -> io::Result<Option<OwnedFd>> {
         let listener = match sys::apply_asking_filter(&self.asking) {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => None,
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EBUSY)) => None,
             listener => Some(listener?),
         };
         // Last: it refuses further filters.
