@@ -18,12 +18,6 @@ pub(crate) fn number(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }
 
-/// Returns whether a limit of version 1, in bytes, is one. Without, the file has the most pages that
-/// the kernel can count, in bytes.
-pub(crate) fn is_limited_v1(bytes: u64) -> bool {
-    bytes < 1 << 62
-}
-
 /// Parses `memory.oom_control` (version 1) and `memory.events` (version 2): the number of processes
 /// that the kernel killed for memory.
 pub(crate) fn oom_kills(text: &str) -> Option<u64> {
@@ -45,8 +39,6 @@ mod tests {
     fn reads_version_1() {
         assert_eq!(cpu_v1("29782289\n"), Some(Duration::from_nanos(29_782_289)));
         assert_eq!(number("5050368\n"), Some(5_050_368));
-        assert!(is_limited_v1(4 << 20));
-        assert!(!is_limited_v1(9_223_372_036_854_771_712));
         let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n";
         assert_eq!(oom_kills(control), Some(3));
     }

@@ -27,7 +27,7 @@ const PROGRAMS: [&str; 10] = [
 
 /// Read: the kernel's files of processes, and the constants that C libraries and interpreters size
 /// their pools and heaps by. Without the limit of memory, Node takes the machine's for its own.
-const READ: [&str; 15] = [
+const READ: [&str; 14] = [
     "/proc",
     "/sys/devices/system/cpu/online",
     "/sys/devices/system/cpu/possible",
@@ -38,7 +38,6 @@ const READ: [&str; 15] = [
     "/sys/fs/cgroup/pids.max",
     "/sys/fs/cgroup/cpu/cpu.cfs_period_us",
     "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
-    "/sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes",
     "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes",
     "/sys/fs/cgroup/memory/memory.soft_limit_in_bytes",

@@ -48,52 +48,30 @@ pub(crate) struct Launched {
     pub(crate) locks: Option<Locks>,
 }
 
-/// The filters, by the sockets that they let through.
-struct Filters {
-    local: Filter,
-    internet: Filter,
-}
-
-impl Filters {
-    fn of(&self, sockets: Sockets) -> Filter {
-        match sockets {
-            Sockets::Local => self.local.clone(),
-            Sockets::Internet => self.internet.clone(),
-        }
-    }
-}
-
 /// A launcher of programs, with everything prepared that can be.
 pub(crate) struct Launcher {
     oom: OomScore,
     landlock: Landlock,
-    filters: Filters,
+    filter: Filter,
     path: String,
 }
 
 impl Launcher {
-    pub(crate) fn new(oom: OomScore) -> Result<Self, Error> {
+    pub(crate) fn new(oom: OomScore, sockets: Sockets) -> Result<Self, Error> {
         Ok(Self {
             oom,
             landlock: Landlock::build(scratch::PATH)?,
-            filters: Filters {
-                local: Filter::build(Sockets::Local)?,
-                internet: Filter::build(Sockets::Internet)?,
-            },
+            filter: Filter::build(sockets)?,
             path: std::env::var("PATH").unwrap_or_else(|_| USUAL_PATH.to_owned()),
         })
     }
 
-    /// Starts a program, which may make such sockets. Returns as soon as the kernel has replaced the new process's image by it.
+    /// Starts a program. Returns as soon as the kernel has replaced the new process's image by it.
     /// Its output pipes are as wide as the command asks, if the kernel grants that.
     ///
     /// # Errors
     /// [`Error::Start`] if it cannot be executed.
-    pub(crate) fn start(
-        &mut self,
-        command: &wire::Command,
-        sockets: Sockets,
-    ) -> Result<Launched, Error> {
+    pub(crate) fn start(&mut self, command: &wire::Command) -> Result<Launched, Error> {
         let (program, args) = command
             .args
             .split_first()
@@ -113,7 +91,7 @@ impl Launcher {
         shield::wipe_device_times();
         let handover = Arc::new(Handover::prepare()?);
         let locks = handover.clone();
-        let (landlock, filter) = (self.landlock.clone(), self.filters.of(sockets));
+        let (landlock, filter) = (self.landlock.clone(), self.filter.clone());
         #[expect(
             unsafe_code,
             reason = "the standard library's way to act between fork and exec"

@@ -73,10 +73,11 @@ fn serve() -> Result<(), Error> {
     let shield = shield::raise()?;
     let mut conversation = Conversation::new(shield.worker)?;
     conversation.report_panics()?;
+    let meter = Meter::open();
     let mut sandbox = Sandbox {
-        launcher: Launcher::new(shield.oom)?,
+        launcher: Launcher::new(shield.oom, meter.charged_sockets())?,
         reaper: Reaper::new()?,
-        meter: Meter::open(),
+        meter,
         life,
     };
 

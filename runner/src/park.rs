@@ -56,8 +56,7 @@ impl Parked {
         scratch.empty(give_up)?;
         scratch.make_fifo(&command.file_name)?;
         let before = sandbox.meter.read();
-        let sockets = sandbox.meter.charged_sockets();
-        let launched = sandbox.launcher.start(&command, sockets)?;
+        let launched = sandbox.launcher.start(&command)?;
         let fifo = wait_at_fifo(
             launched.pid,
             &command,

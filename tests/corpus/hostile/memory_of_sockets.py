@@ -3,7 +3,7 @@
 # Held by the kernel in full buffers of sockets: TCP and UDP over loopback, for which control groups may
 # charge nobody, and local ones. None may come to hold 256 MB: who tries is refused or killed, and in
 # the end we take memory otherwise.
-import os, socket, sys
+import os, socket, struct, sys
 
 LIMIT, ENOUGH = 256 << 20, 300 << 20
 STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
@@ -26,6 +26,12 @@ def pairs(family, kind):
             yield one, other
 
 
+def holds(end):
+    """Bytes of the kernel's that a socket's buffers take, by SO_MEMINFO."""
+    received, _, sent, _, _, queued, *_ = struct.unpack("9I", end.getsockopt(socket.SOL_SOCKET, 55, 36))
+    return received + max(sent, queued)
+
+
 def fill(family, kind, record, processes):
     """Fills what one process may open, and has a child fill as much again."""
     held, total = [], int(os.pread(record, 20, 0) or b"0")
@@ -38,10 +44,10 @@ def fill(family, kind, record, processes):
             room = 64 << 20 if kind == STREAM else other.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
             try:
                 while room > 0:
-                    sent = one.send(b"x" * 32768)
-                    room, total = room - sent, total + sent
+                    room -= one.send(b"x" * 32768)
             except BlockingIOError:
                 pass
+            total += holds(one) + holds(other)
             os.pwrite(record, b"%020d" % total, 0)
             if total > ENOUGH:
                 return

@@ -1,7 +1,6 @@
 //! A container with the runner as PID 1.
 
 use std::io::{Read, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -84,9 +83,6 @@ impl Container {
             _permit: permit,
         };
         assert_eq!(container.next(), FromRunner::Ready { version: VERSION });
-        if deviation != Deviation::UnlimitedSockets {
-            limit_sockets(&container.name);
-        }
         container
     }
 
@@ -190,27 +186,6 @@ impl Drop for Container {
             let _ = self.engine.wait();
         }
     }
-}
-
-/// The most that internet sockets may hold on control groups of version 1, in bytes.
-const SOCKETS: u64 = 16 << 20;
-
-/// Sets the limit under which control groups of version 1 charge a container for its sockets. Docker's
-/// API has it, but `runc` does not pass it on, so it is set from outside. Version 2 needs none.
-fn limit_sockets(name: &str) {
-    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        return;
-    }
-    let pid = Command::new("docker")
-        .args(["inspect", "--format", "{{.State.Pid}}", name])
-        .output()
-        .unwrap();
-    let pid = String::from_utf8(pid.stdout).unwrap();
-    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", pid.trim())).unwrap();
-    let of_memory = groups.lines().find_map(|line| line.split_once(":memory:"));
-    let (_, group) = of_memory.expect("a memory control group");
-    let file = format!("/sys/fs/cgroup/memory{group}/memory.kmem.tcp.limit_in_bytes");
-    std::fs::write(file, SOCKETS.to_string()).expect("root may set the limit of sockets");
 }
 
 fn read_frame(stream: &mut impl Read) -> Option<FromRunner> {
