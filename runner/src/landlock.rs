@@ -1,4 +1,4 @@
-//! The files that a program may reach, held by the kernel's Landlock on top of permissions.
+//! The files that a program may reach, held by Landlock on top of permissions.
 //!
 //! The container's file system has more than a program needs: control groups and devices of the
 //! kernel, files of its own process that it could write, and whatever an image brings along. Each is

@@ -1,4 +1,4 @@
-//! The sockets that a program may make, and the options that it may set on them.
+//! The sockets that a program may make, and the options that it may set.
 
 use seccompiler::BackendError;
 
