@@ -38,6 +38,8 @@ pub(crate) enum Error {
     NotParked { program: String, how: String },
     #[error("failed to build the system-call filter: {0}")]
     Filter(#[from] seccompiler::BackendError),
+    #[error("failed to build the Landlock ruleset: {0}")]
+    Landlock(#[from] landlock::RulesetError),
     #[error("failed to empty the scratch directory in time; the job's other runs are not run")]
     ScratchStuck,
     #[error("failed to end all processes; this container cannot be used further")]

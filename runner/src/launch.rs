@@ -4,28 +4,31 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit, setsid};
 use warren_runner::wire;
 
 use crate::error::{Doing, Error};
-use crate::filter::Filter;
+use crate::filter::{Filter, Sockets};
+use crate::landlock::Landlock;
+use crate::locks::{Handover, Locks};
 use crate::scratch;
-use crate::shield::OomScore;
+use crate::shield::{self, OomScore};
 use crate::sys;
 
 /// The search path for interpreters if the image sets none.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The resources whose limits are zero for a program, hard and soft. A POSIX message queue or a
-/// core file would outlive it; a real-time process would starve PID 1.
-const FORBIDDEN: [Resource; 4] = [
-    Resource::Core,
-    Resource::Msgqueue,
-    Resource::Rtprio,
-    Resource::Nice,
-];
+/// The resources whose limits are zero for a program, hard and soft. A POSIX message queue would
+/// outlive it; a real-time process would starve PID 1.
+const FORBIDDEN: [Resource; 3] = [Resource::Msgqueue, Resource::Rtprio, Resource::Nice];
+
+/// The size of a core file, in bytes. Too small for one; and where the host hands crashes to a handler
+/// (`kernel.core_pattern` with a pipe), which runs outside of every limit, the kernel starts it at
+/// any limit but this one (`fs/coredump.c`). The filter keeps programs from changing it.
+const CORE_FILE: u64 = 1;
 
 /// The number of signals that may be queued: the kernel counts them by user id, across containers.
 const QUEUED_SIGNALS: u64 = 256;
@@ -41,20 +44,24 @@ pub(crate) struct Launched {
     pub(crate) stdin: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// Its calls that lock files; `None` where the kernel does not ask about them.
+    pub(crate) locks: Option<Locks>,
 }
 
 /// A launcher of programs, with everything prepared that can be.
 pub(crate) struct Launcher {
     oom: OomScore,
+    landlock: Landlock,
     filter: Filter,
     path: String,
 }
 
 impl Launcher {
-    pub(crate) fn new(oom: OomScore) -> Result<Self, Error> {
+    pub(crate) fn new(oom: OomScore, sockets: Sockets) -> Result<Self, Error> {
         Ok(Self {
             oom,
-            filter: Filter::build()?,
+            landlock: Landlock::build(scratch::PATH)?,
+            filter: Filter::build(sockets)?,
             path: std::env::var("PATH").unwrap_or_else(|_| USUAL_PATH.to_owned()),
         })
     }
@@ -81,7 +88,10 @@ impl Launcher {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let filter = self.filter.clone();
+        shield::wipe_device_times();
+        let handover = Arc::new(Handover::prepare()?);
+        let locks = handover.clone();
+        let (landlock, filter) = (self.landlock.clone(), self.filter.clone());
         #[expect(
             unsafe_code,
             reason = "the standard library's way to act between fork and exec"
@@ -89,7 +99,7 @@ impl Launcher {
         // SAFETY: the closure makes system calls only: it takes no lock, allocates nothing and
         // frees nothing.
         unsafe {
-            process.pre_exec(move || confine(&filter));
+            process.pre_exec(move || confine(&landlock, &filter, &locks));
         }
 
         let mut child = self
@@ -106,6 +116,7 @@ impl Launcher {
             stdin: piped(stdin)?,
             stdout: widened(piped(stdout)?, command.pipe_size),
             stderr: widened(piped(stderr)?, command.pipe_size),
+            locks: handover.receive(),
         };
         Ok(launched)
     }
@@ -131,7 +142,7 @@ fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
 }
 
 /// Confines the new process: its last steps before it becomes the user's program.
-fn confine(filter: &Filter) -> io::Result<()> {
+fn confine(landlock: &Landlock, filter: &Filter, locks: &Handover) -> io::Result<()> {
     setsid()?;
     // The container's share of a CPU is the program's and the runner's together. Fifty busy
     // processes must not keep the runner from noticing that their time is over.
@@ -140,10 +151,15 @@ fn confine(filter: &Filter) -> io::Result<()> {
     for resource in FORBIDDEN {
         set_limit(resource, 0)?;
     }
+    set_limit(Resource::Core, CORE_FILE)?;
     set_limit(Resource::Sigpending, QUEUED_SIGNALS)?;
     sys::close_all_on_exec();
+    landlock.apply()?;
     // Last: it forbids some of the calls above.
-    filter.apply()
+    if let Some(listener) = filter.apply()? {
+        locks.send(&listener);
+    }
+    Ok(())
 }
 
 fn set_limit(resource: Resource, limit: u64) -> io::Result<()> {

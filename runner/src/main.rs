@@ -13,7 +13,7 @@
 //! park  watch
 //! sandbox
 //! conversation  launch  usage
-//! reap  shield  scratch  filter
+//! reap  shield  scratch  filter  landlock  locks
 //! wait  life  args
 //! error  sys  cgroup  capture  ending  in_flight
 //! ```
@@ -27,8 +27,10 @@ mod error;
 mod filter;
 mod in_flight;
 mod job;
+mod landlock;
 mod launch;
 mod life;
+mod locks;
 mod park;
 mod posture;
 mod reap;
@@ -78,10 +80,11 @@ fn serve(max_life: Duration) -> Result<(), Error> {
     let shield = shield::raise()?;
     let mut conversation = Conversation::new(shield.worker)?;
     conversation.report_panics()?;
+    let meter = Meter::open();
     let mut sandbox = Sandbox {
-        launcher: Launcher::new(shield.oom)?,
+        launcher: Launcher::new(shield.oom, meter.charged_sockets())?,
         reaper: Reaper::new()?,
-        meter: Meter::open(),
+        meter,
         life,
     };
 

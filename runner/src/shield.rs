@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, open, utimensat};
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{DumpableBehavior, getpid, set_dumpable_behavior};
 
@@ -15,6 +15,24 @@ use crate::sys;
 
 /// The lowest number of the runner's own descriptors. Those below are left to programs' streams.
 const LOWEST_OWN_FD: i32 = 10;
+
+/// What a container has in `/dev` that every user may write, and so set the times of to the present.
+const TOUCHABLE: [&str; 9] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+    "/dev/ptmx",
+    "/dev/mqueue",
+    "/dev/shm",
+];
+/// The present, as a time that a user may set without owning the file.
+const TIME_NOW: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: UTIME_NOW,
+};
 
 /// The handles that the runner keeps behind its shield.
 pub(crate) struct Shield {
@@ -62,6 +80,19 @@ fn take_standard_streams() -> Result<WorkerEnds, Error> {
     rustix::stdio::dup2_stdin(null.as_fd()).doing("replacing fd 0")?;
     rustix::stdio::dup2_stdout(null.as_fd()).doing("replacing fd 1")?;
     Ok(WorkerEnds { from, to })
+}
+
+/// Sets the times of what every user may touch outside of the scratch directory to the present, so
+/// that the last program cannot have left a mark in them.
+pub(crate) fn wipe_device_times() {
+    let now = Timestamps {
+        last_access: TIME_NOW,
+        last_modification: TIME_NOW,
+    };
+    for path in TOUCHABLE {
+        // Not every container has every one, and only some let this user touch them.
+        let _ = utimensat(CWD, path, &now, AtFlags::empty());
+    }
 }
 
 /// The score by which the kernel chooses a process to kill when memory runs out.

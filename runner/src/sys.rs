@@ -8,7 +8,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr;
@@ -36,6 +36,79 @@ pub(crate) fn close_all_on_exec() {
             u32::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         );
+    }
+}
+
+/// Puts the calling process under a system-call filter irrevocably. Returns the descriptor at which
+/// its supervisor receives the calls that the filter asks about. Safe between fork and exec.
+pub(crate) fn apply_asking_filter(program: &[seccompiler::sock_filter]) -> io::Result<OwnedFd> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(program.len()).unwrap_or(u16::MAX),
+        filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
+    };
+    // SAFETY: the kernel only reads the program, whose steps have the layout of its own; the
+    // descriptor is new and has no other owner.
+    unsafe {
+        let fd = libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        );
+        let fd = check(i32::try_from(fd).unwrap_or(-1))?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// Receives a call that a filter asks about, and returns its number there. Blocks if there is none.
+pub(crate) fn receive_call(listener: BorrowedFd<'_>) -> io::Result<u64> {
+    let mut call = MaybeUninit::<libc::seccomp_notif>::zeroed();
+    let request = libc::SECCOMP_IOCTL_NOTIF_RECV;
+    // SAFETY: the kernel fills the structure, which has to be all zeroes before.
+    unsafe {
+        check(libc::ioctl(
+            listener.as_raw_fd(),
+            request,
+            call.as_mut_ptr(),
+        ))?;
+        Ok(call.assume_init().id)
+    }
+}
+
+/// Answers a call that a filter asked about: the kernel goes on with it, or its caller is told the
+/// error.
+pub(crate) fn answer_call(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    answer: Result<(), i32>,
+) -> io::Result<()> {
+    const GO_ON: u32 = 1;
+    let (flags, error) = match answer {
+        Ok(()) => (GO_ON, 0),
+        Err(errno) => (0, -errno),
+    };
+    let mut answer = libc::seccomp_notif_resp {
+        id,
+        val: 0,
+        error,
+        flags,
+    };
+    let request = libc::SECCOMP_IOCTL_NOTIF_SEND;
+    // SAFETY: the kernel only reads the answer.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), request, &raw mut answer) })?;
+    Ok(())
+}
+
+/// Puts the calling process under a Landlock ruleset irrevocably, through exec and fork. Safe between
+/// fork and exec.
+pub(crate) fn restrict_self(ruleset: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the kernel only reads the ruleset behind the descriptor, which is open.
+    let result =
+        unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0_u32) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Watches one program: feeds its input, reads its output, and stops it at a bound.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::conversation::Conversation;
 use crate::ending::KillReason;
 use crate::error::{Doing, Error};
 use crate::launch::Launched;
+use crate::locks::Locks;
 use crate::reap::{Reaped, Reaper};
 use crate::wait::{wait_any, wait_for_memory};
 
@@ -40,6 +42,7 @@ pub(crate) struct Watch<'a> {
     stdin: Feed<'a>,
     pub(crate) stdout: Tap,
     pub(crate) stderr: Tap,
+    locks: Option<Locks>,
 }
 
 impl<'a> Watch<'a> {
@@ -52,6 +55,7 @@ impl<'a> Watch<'a> {
             },
             stdout: Tap::new(launched.stdout, kept),
             stderr: Tap::new(launched.stderr, kept),
+            locks: launched.locks,
         }
     }
 
@@ -90,9 +94,11 @@ impl<'a> Watch<'a> {
             } else {
                 gathering.min(bounds.deadline)
             };
-            if self.wait(until, listen, reaper, conversation)? {
+            let events = self.wait(until, listen, reaper, conversation)?;
+            if events.of_worker {
                 conversation.pull()?;
             }
+            self.answer(events.of_locks);
             self.feed()?;
             if listen {
                 let most = self.stdout.pull()?.max(self.stderr.pull()?);
@@ -114,18 +120,35 @@ impl<'a> Watch<'a> {
         self.stdout.capture.total().max(self.stderr.capture.total()) >= flood
     }
 
-    /// Waits for an event. Returns whether the worker has sent something or has gone.
+    /// Answers a call that locks a file, if one waits.
+    fn answer(&mut self, events: PollFlags) {
+        let answered = match &mut self.locks {
+            Some(locks) if events.contains(PollFlags::IN) => locks.answer(),
+            // Nobody is left who could make one.
+            Some(_) if !events.is_empty() => Err(io::ErrorKind::BrokenPipe.into()),
+            _ => Ok(()),
+        };
+        if answered.is_err() {
+            self.locks = None;
+        }
+    }
+
+    /// Waits for an event.
     fn wait(
         &self,
         until: Instant,
         listen: bool,
         reaper: &Reaper,
         conversation: &Conversation,
-    ) -> Result<bool, Error> {
+    ) -> Result<Events, Error> {
         let mut fds = vec![
             PollFd::from_borrowed_fd(conversation.input(), PollFlags::IN),
             PollFd::from_borrowed_fd(reaper.exits(), PollFlags::IN),
         ];
+        let locks = self.locks.as_ref().map(|locks| {
+            fds.push(PollFd::from_borrowed_fd(locks.calls(), PollFlags::IN));
+            fds.len() - 1
+        });
         let input = self.stdin.pipe.iter();
         fds.extend(input.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         let taps = [&self.stdout, &self.stderr];
@@ -136,10 +159,19 @@ impl<'a> Watch<'a> {
                 .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
         );
         wait_any(&mut fds, until)?;
-        Ok(fds
-            .first()
-            .is_some_and(|worker| !worker.revents().is_empty()))
+        let events = |at: usize| fds.get(at).map_or(PollFlags::empty(), PollFd::revents);
+        Ok(Events {
+            of_worker: !events(0).is_empty(),
+            of_locks: locks.map_or(PollFlags::empty(), events),
+        })
     }
+}
+
+/// The events that somebody has to act on at once.
+struct Events {
+    /// Whether the worker has sent something or has gone.
+    of_worker: bool,
+    of_locks: PollFlags,
 }
 
 /// The rest of the program's standard input.

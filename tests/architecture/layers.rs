@@ -68,7 +68,9 @@ const LAYERS: &[(&str, Layers)] = &[
             &["sandbox"],
             &["usage", "watch"],
             &["conversation", "launch", "reap"],
-            &["args", "filter", "life", "scratch", "shield", "wait"],
+            &[
+                "args", "filter", "landlock", "life", "locks", "scratch", "shield", "wait",
+            ],
             &[
                 "capture",
                 "cgroup",

@@ -55,7 +55,7 @@ async fn every_limit_is_effective_inside_a_container() {
 
     is("interfaces", json!(["lo"]));
     is("routes", json!([]));
-    is("core", json!([0, 0]));
+    is("core", json!([1, 1]));
     is("open_files", json!([256, 256]));
 
     is("root_mount", json!("ro"));

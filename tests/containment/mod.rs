@@ -4,4 +4,5 @@ mod hostile;
 mod last_resort;
 mod limits;
 mod posture;
+mod profile;
 mod self_test;

@@ -4,59 +4,80 @@
 //! to reach PID 1, to use up resources that the kernel counts across containers, and little-tested
 //! kernel surface.
 
+mod arguments;
+mod conditions;
 mod prologue;
+mod sockets;
 mod tables;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use seccompiler::{BackendError, BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
+pub(crate) use self::sockets::Sockets;
 use self::tables::Rules;
 use crate::error::Error;
+use crate::sys;
 
 /// A filter, compiled once and applied to every program.
 #[derive(Clone)]
 pub(crate) struct Filter {
-    /// One BPF program for each answer, since a program has only one answer for what it refuses.
-    programs: Arc<[BpfProgram]>,
+    /// The program that asks PID 1 about calls that lock a file.
+    asking: Arc<BpfProgram>,
+    /// The program that refuses calls.
+    refusing: Arc<BpfProgram>,
 }
 
 impl Filter {
-    pub(crate) fn build() -> Result<Self, Error> {
+    pub(crate) fn build(sockets: Sockets) -> Result<Self, Error> {
         let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-        let mut programs = vec![prologue::refuse_other_numbers()];
+        let mut forbidden = tables::forbidden();
+        forbidden.extend(arguments::forbidden()?);
+        forbidden.extend(sockets::options()?);
+        // The library's programs have only one answer each for what they refuse. As filters of their own
+        // they would take longer to load, for each run.
+        let mut parts = vec![prologue::refuse_other_numbers()];
         for (errno, rules) in [
             (libc::ENOSYS, tables::missing()),
-            (libc::EAFNOSUPPORT, tables::families()?),
-            (libc::EPROTONOSUPPORT, tables::protocols()?),
-            // Last: it refuses further filters.
-            (libc::EPERM, tables::forbidden()?),
+            (libc::EAFNOSUPPORT, sockets::families(sockets)?),
+            (libc::EPROTONOSUPPORT, sockets::protocols()?),
+            (libc::EPERM, forbidden),
         ] {
-            programs.push(compile(rules, errno, arch)?);
+            parts.push(compile(rules, errno, arch)?);
         }
+        // The answer is a stand-in.
+        let mut asking = compile(arguments::locks()?, 0, arch)?;
+        prologue::ask_instead(&mut asking);
         Ok(Self {
-            programs: programs.into(),
+            asking: asking.into(),
+            refusing: prologue::in_turn(parts).into(),
         })
     }
 
-    /// Applies the filter to the calling process irrevocably, through exec and fork. Safe between
-    /// fork and exec.
-    pub(crate) fn apply(&self) -> io::Result<()> {
-        for program in self.programs.iter() {
-            seccompiler::apply_filter(program).map_err(|error| match error {
-                seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
-                _ => io::Error::from_raw_os_error(libc::EINVAL),
-            })?;
-        }
-        Ok(())
+    /// Applies the filter to the calling process irrevocably, through exec and fork. Returns the
+    /// descriptor at which PID 1 can answer what the filter asks; `None` where the kernel does not ask
+    /// (before 5.0), or already asks somebody else. Safe between fork and exec.
+    pub(crate) fn apply(&self) -> io::Result<Option<OwnedFd>> {
+        let listener = match sys::apply_asking_filter(&self.asking) {
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EBUSY)) => None,
+            listener => Some(listener?),
+        };
+        // Last: it refuses further filters.
+        seccompiler::apply_filter(&self.refusing).map_err(|error| match error {
+            seccompiler::Error::Prctl(source) | seccompiler::Error::Seccomp(source) => source,
+            _ => io::Error::from_raw_os_error(libc::EINVAL),
+        })?;
+        Ok(listener)
     }
 }
 
 fn compile(rules: Rules, errno: i32, arch: TargetArch) -> Result<BpfProgram, BackendError> {
     let refusal = SeccompAction::Errno(errno.unsigned_abs());
-    // A call by another architecture's table (32-bit on x86_64) kills the process.
-    SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch)?.try_into()
+    let mut program = SeccompFilter::new(rules, SeccompAction::Allow, refusal, arch)?.try_into()?;
+    prologue::refuse_other_architectures(&mut program);
+    Ok(program)
 }
 
 #[cfg(test)]
@@ -65,10 +86,11 @@ mod tests {
 
     #[test]
     fn compiles_for_this_architecture_within_the_kernels_bounds() {
-        let filter = Filter::build().unwrap();
-        assert_eq!(filter.programs.len(), 5);
-        for program in filter.programs.iter() {
-            assert!((4..4096).contains(&program.len()), "{}", program.len());
+        for sockets in [Sockets::Local, Sockets::Internet] {
+            let filter = Filter::build(sockets).unwrap();
+            for program in [filter.asking, filter.refusing] {
+                assert!((4..4096).contains(&program.len()), "{}", program.len());
+            }
         }
     }
 }

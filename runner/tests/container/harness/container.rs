@@ -11,7 +11,7 @@ use warren_runner::wire::{
 };
 
 use super::build::static_runner;
-use super::engine::{Wanted, create};
+use super::engine::{Deviation, Wanted, create};
 use super::permits::Permit;
 use super::{Image, Job};
 
@@ -37,6 +37,14 @@ impl Container {
     }
 
     pub(crate) fn start_for(image: Image, max_life: Duration) -> Self {
+        Self::start_unlike(image, max_life, Deviation::None)
+    }
+
+    pub(crate) fn start_deviating(image: Image, deviation: Deviation) -> Self {
+        Self::start_unlike(image, Duration::from_secs(600), deviation)
+    }
+
+    fn start_unlike(image: Image, max_life: Duration, deviation: Deviation) -> Self {
         let permit = Permit::take();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -52,6 +60,7 @@ impl Container {
             ],
             binds: &[format!("{runner}:/.warren/runner:ro")],
             writable: &[],
+            deviation,
         };
         let mut engine = create(&wanted)
             .stdin(Stdio::piped())

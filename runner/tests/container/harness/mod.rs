@@ -13,6 +13,7 @@ mod programs;
 pub(crate) use at_once::at_once;
 pub(crate) use build::static_runner;
 pub(crate) use container::Container;
+pub(crate) use engine::{Deviation, internet_sockets};
 pub(crate) use image::Image;
 pub(crate) use job::{Job, javascript, python};
 pub(crate) use plain::{Plain, Seen, run_plainly};

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::Image;
-use super::engine::{Wanted, create};
+use super::engine::{Deviation, Wanted, create};
 use super::permits::Permit;
 
 /// The seconds after which the programs of one container are killed; the results of the rest are
@@ -43,6 +43,7 @@ pub(crate) fn run_plainly(image: Image, programs: &[Plain<'_>]) -> Vec<Seen> {
         command: &["sh", "-c", "cat >/seen/script; . /seen/script"],
         binds: &[],
         writable: &["/seen"],
+        deviation: Deviation::None,
     };
     let mut engine = create(&wanted)
         .stdin(Stdio::piped())

@@ -107,7 +107,7 @@ fn host_config(limits: &Limits) -> HostConfig {
         pids_limit: Some(i64::from(limits.pids)),
         ulimits: Some(vec![
             ulimit("nofile", u64::from(limits.open_files)),
-            ulimit("core", 0),
+            ulimit("core", 1),
         ]),
         readonly_rootfs: Some(true),
         tmpfs: Some(HashMap::from([(
@@ -196,7 +196,7 @@ mod tests {
             .into_iter()
             .find(|u| u.name.as_deref() == Some("core"))
             .unwrap();
-        assert_eq!((core.soft, core.hard), (Some(0), Some(0)));
+        assert_eq!((core.soft, core.hard), (Some(1), Some(1)));
         assert!(host.binds.is_none() && host.mounts.is_none() && host.devices.is_none());
     }
 }

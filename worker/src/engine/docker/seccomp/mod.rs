@@ -117,7 +117,10 @@ const EVERYWHERE: &[&str] = &[
     "sched_setparam",
     "sched_setscheduler",
     "sched_yield",
-    // The runner's own filter; it forbids another one.
+    // The runner's own confinement of programs, which forbids them another one.
+    "landlock_add_rule",
+    "landlock_create_ruleset",
+    "landlock_restrict_self",
     "seccomp",
     "set_robust_list",
     "set_tid_address",

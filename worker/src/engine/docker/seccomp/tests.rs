@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// The calls that Docker's default profile (20.10 and later) allows a container without capabilities
+/// The calls that Docker's default profile (20.10.24 and later) allows a container without capabilities
 /// on 64-bit machines, some with conditions on arguments: names, for comparison.
 const DOCKERS: &str = "
     accept accept4 access adjtimex alarm arch_prctl bind brk capget capset chdir chmod chown
@@ -18,7 +18,8 @@ const DOCKERS: &str = "
     getppid getpriority getrandom getresgid getresuid getrlimit getrusage getsid getsockname
     getsockopt gettid gettimeofday getuid getxattr inotify_add_watch inotify_init inotify_init1
     inotify_rm_watch io_cancel io_destroy io_getevents io_setup io_submit ioctl ioprio_get
-    ioprio_set kill lchown lgetxattr link linkat listen listxattr llistxattr lremovexattr lseek
+    ioprio_set kill landlock_add_rule
+    landlock_create_ruleset landlock_restrict_self lchown lgetxattr link linkat listen listxattr llistxattr lremovexattr lseek
     lsetxattr lstat madvise membarrier memfd_create mincore mkdir mkdirat mknod mknodat mlock
     mlock2 mlockall mmap modify_ldt mprotect mq_getsetattr mq_notify mq_open mq_timedreceive
     mq_timedsend mq_unlink mremap msgctl msgget msgrcv msgsnd msync munlock munlockall munmap
