@@ -138,6 +138,7 @@ pub fn engine(
         instance: instance.clone(),
         images: config.images.clone(),
         runtime: config.runtime.clone(),
+        cpus: config.cpus.clone(),
         max_containers: slots * CONTAINERS_PER_SLOT + parked + config.images.len(),
     })?;
     Ok(Arc::new(engine))

@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 use warren_runner::wire::{self, Execute, FromRunner, Pace, Park, RunReport, ToRunner};
 
+use crate::engine::core::Core;
 use crate::engine::{Container, ContainerId, Death, Handle};
 use crate::{Error, Result};
 
@@ -139,6 +140,11 @@ impl Conversation {
     /// Returns the container's id.
     pub(crate) fn container(&self) -> &ContainerId {
         &self.container.id
+    }
+
+    /// Returns the CPU that the container runs on.
+    pub(crate) fn core(&self) -> &Core {
+        &self.container.core
     }
 
     /// Returns the handle that knows how the container died.
