@@ -1,4 +1,5 @@
-//! Containment: each limit seen from inside a container, and hostile programs.
+//! Containment: each limit seen from inside a container, jobs kept apart, and hostile programs.
 
+mod apart;
 mod hostile;
 mod limits;

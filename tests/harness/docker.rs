@@ -1,13 +1,18 @@
 //! Reads from the Docker Engine which containers and volumes a worker has.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::ListContainersOptionsBuilder;
+use bollard::query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder};
+use futures_util::StreamExt;
 
 use super::wait::SOON;
+
+/// The user ids that containers run as (`UIDS` of the worker's engine).
+pub const USERS: Range<u32> = 60_706..61_184;
 
 /// Returns a client of the engine that the tests run on.
 pub fn client() -> Docker {
@@ -16,22 +21,63 @@ pub fn client() -> Docker {
 
 /// Returns every container that this worker made, in any state.
 pub async fn containers_of(instance: &str) -> Vec<ContainerSummary> {
+    containers_at(&client(), instance).await
+}
+
+/// Returns the ids of a worker's containers on another engine.
+pub async fn ids_at(client: &Docker, instance: &str) -> BTreeSet<String> {
+    let containers = containers_at(client, instance).await.into_iter();
+    containers.filter_map(|container| container.id).collect()
+}
+
+async fn containers_at(client: &Docker, instance: &str) -> Vec<ContainerSummary> {
     let label = format!("warren.instance={instance}");
     let filters = HashMap::from([("label".to_owned(), vec![label])]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
         .filters(&filters)
         .build();
-    client()
+    client
         .list_containers(Some(options))
         .await
         .expect("docker lists containers")
 }
 
+/// Returns the ids of those of them that were started for a job.
+pub async fn containers_of_jobs(instance: &str) -> Vec<String> {
+    let containers = containers_of(instance).await.into_iter();
+    let of_jobs = containers.filter(|container| {
+        let labels = container.labels.as_ref();
+        labels.is_some_and(|labels| labels.contains_key("warren.job"))
+    });
+    of_jobs.filter_map(|container| container.id).collect()
+}
+
+/// Returns the CPU time that a container's processes have used, if it is there and has begun.
+pub async fn cpu_of(id: &str) -> Option<Duration> {
+    let once = StatsOptionsBuilder::default()
+        .stream(false)
+        .one_shot(true)
+        .build();
+    let client = client();
+    let mut stats = std::pin::pin!(client.stats(id, Some(once)));
+    let usage = stats.next().await?.ok()?.cpu_stats?.cpu_usage?;
+    usage.total_usage.map(Duration::from_nanos)
+}
+
+/// Returns the user that a container runs as.
+pub async fn user_of(client: &Docker, id: &str) -> u32 {
+    let container = client.inspect_container(id, None).await;
+    let config = container.expect("it exists").config;
+    let user = config.and_then(|config| config.user).unwrap_or_default();
+    let (user, group) = user.split_once(':').expect("user and group");
+    assert_eq!(user, group);
+    user.parse().expect("a number")
+}
+
 /// Returns their ids.
 pub async fn ids_of(instance: &str) -> BTreeSet<String> {
-    let containers = containers_of(instance).await.into_iter();
-    containers.filter_map(|container| container.id).collect()
+    ids_at(&client(), instance).await
 }
 
 /// Returns the marks in the names of everything that the engine leaves of this worker's containers
@@ -81,7 +127,7 @@ pub async fn kill(id: &str) {
     );
 }
 
-/// Returns the names of all volumes.
+/// Returns the names of all volumes but those of sandbox images, which outlive their containers.
 pub async fn volumes() -> Vec<String> {
     let volumes = client()
         .list_volumes(None::<bollard::query_parameters::ListVolumesOptions>)
@@ -92,6 +138,7 @@ pub async fn volumes() -> Vec<String> {
         .unwrap_or_default()
         .into_iter()
         .map(|v| v.name)
+        .filter(|name| !name.starts_with("warren-sandbox-"))
         .collect();
     names.sort();
     names

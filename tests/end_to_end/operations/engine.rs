@@ -161,7 +161,7 @@ async fn ids(dockerd: &Dockerd) -> Vec<String> {
 }
 
 /// The base image of the language that loses it.
-const SNAKE: &str = "warren-test/snake";
+const SNAKE: &str = "warren-test/snake:1";
 
 /// Returns a language file with Python also under another name, on an image of its own.
 fn python_and_snake() -> String {

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use warren_protocol::limits::Limits;
 
@@ -96,6 +96,8 @@ const READ_ONLY: [&str; 5] = [
 pub struct Blueprint<'a> {
     /// The sandbox image.
     pub image: &'a str,
+    /// The volume with the image's `/etc`.
+    pub etc: &'a str,
     /// The runtime that makes it; `None` for the daemon's default.
     pub runtime: Option<&'a RuntimeName>,
     /// The user id that its processes run as, one of [`UIDS`].
@@ -115,6 +117,7 @@ pub struct Blueprint<'a> {
 pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
     let Blueprint {
         image,
+        etc,
         runtime,
         uid,
         core,
@@ -146,6 +149,13 @@ pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
         host_config: Some(HostConfig {
             runtime: runtime.map(ToString::to_string),
             cpuset_cpus: Some(core.to_string()),
+            mounts: Some(vec![Mount {
+                typ: Some(MountType::VOLUME),
+                source: Some(etc.to_owned()),
+                target: Some("/etc".to_owned()),
+                read_only: Some(true),
+                ..Mount::default()
+            }]),
             ..host_config(limits)
         }),
         ..ContainerCreateBody::default()
@@ -233,6 +243,7 @@ mod tests {
         let core = cores.choose(Purpose::Park);
         let body = harden(Blueprint {
             image: "x",
+            etc: "x-etc",
             runtime: None,
             uid: 61_000,
             core: &core,
@@ -280,6 +291,14 @@ mod tests {
             .find(|u| u.name.as_deref() == Some("core"))
             .unwrap();
         assert_eq!((core.soft, core.hard), (Some(0), Some(0)));
-        assert!(host.binds.is_none() && host.mounts.is_none() && host.devices.is_none());
+        assert!(host.binds.is_none() && host.devices.is_none());
+        let [etc] = &host.mounts.unwrap()[..] else {
+            panic!("more than one mount");
+        };
+        assert_eq!(etc.typ, Some(MountType::VOLUME));
+        assert_eq!(
+            (etc.read_only, etc.target.as_deref()),
+            (Some(true), Some("/etc"))
+        );
     }
 }

