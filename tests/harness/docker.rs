@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
 use bollard::models::ContainerSummary;
-use bollard::query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder};
-use futures_util::StreamExt;
+use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::wait::SOON;
 
@@ -53,16 +53,40 @@ pub async fn containers_of_jobs(instance: &str) -> Vec<String> {
     of_jobs.filter_map(|container| container.id).collect()
 }
 
-/// Returns the CPU time that a container's processes have used, if it is there and has begun.
-pub async fn cpu_of(id: &str) -> Option<Duration> {
-    let once = StatsOptionsBuilder::default()
-        .stream(false)
-        .one_shot(true)
-        .build();
-    let client = client();
-    let mut stats = std::pin::pin!(client.stats(id, Some(once)));
-    let usage = stats.next().await?.ok()?.cpu_stats?.cpu_usage?;
-    usage.total_usage.map(Duration::from_nanos)
+/// Returns the kernel's file with the CPU time of a container, once it has been started on this host.
+/// Docker's own statistics take longer than what is to be measured.
+pub fn cpu_account(id: &str) -> Option<PathBuf> {
+    let accounts = |directory: &Path| {
+        let files = ["cpuacct.usage", "cpu.stat"].map(|name| directory.join(name));
+        files.into_iter().find(|file| cpu_in(file).is_some())
+    };
+    let mut found = None;
+    let mut left = vec![(PathBuf::from("/sys/fs/cgroup"), 4)];
+    while let Some((directory, depth)) = left.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().contains(id) {
+                found = found.or_else(|| accounts(&path));
+            } else if depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                left.push((path, depth - 1));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the CPU time in such a file: nanoseconds in cgroup v1, a line of microseconds in v2.
+pub fn cpu_in(account: &Path) -> Option<Duration> {
+    let text = std::fs::read_to_string(account).ok()?;
+    match text.trim().parse() {
+        Ok(nanoseconds) => Some(Duration::from_nanos(nanoseconds)),
+        Err(_) => {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("usage_usec "))?;
+            line.trim().parse().ok().map(Duration::from_micros)
+        }
+    }
 }
 
 /// Returns the user that a container runs as.
