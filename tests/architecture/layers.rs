@@ -95,6 +95,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["fault", "lexer"],
             &[
                 "escapes",
+                "image",
                 "name",
                 "policy",
                 "position",

@@ -10,8 +10,6 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Purpose;
-
 /// The most CPUs that Linux can be built for (`CONFIG_NR_CPUS` of x86_64 with `MAXSMP`).
 const MOST: u32 = 8_192;
 
@@ -126,14 +124,18 @@ impl Cores {
         }
     }
 
-    /// Chooses the CPU of a new container: for a job the one with the fewest jobs, to be parked the
-    /// one with the fewest containers.
-    pub fn choose(&self, purpose: Purpose) -> Core {
+    /// Chooses the CPU of a container that is started for a job: the one with the fewest jobs.
+    pub fn for_job(&self) -> Core {
+        self.emptiest(|core| (core.jobs(), core.containers()))
+    }
+
+    /// Chooses the CPU of a container that is to be parked: the one with the fewest containers.
+    pub fn to_park(&self) -> Core {
+        self.emptiest(|core| (core.containers(), core.jobs()))
+    }
+
+    fn emptiest(&self, crowd: impl Fn(&Core) -> (usize, usize)) -> Core {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let crowd = |core: &Core| match purpose {
-            Purpose::Job(_) => (core.jobs(), core.containers()),
-            Purpose::Park => (core.containers(), core.jobs()),
-        };
         let emptier = |best, core| {
             if crowd(core) < crowd(best) {
                 core
@@ -150,8 +152,6 @@ impl Cores {
 
 #[cfg(test)]
 mod tests {
-    use warren_protocol::ids::JobId;
-
     use super::*;
 
     fn numbers(text: &str) -> Option<Vec<u32>> {
@@ -173,22 +173,22 @@ mod tests {
         let cores = Cores::new(&"0-2".parse().unwrap(), 7);
         let mut held = Vec::new();
         for of_each in 1..=3 {
-            held.extend((0..3).map(|_| cores.choose(Purpose::Park)));
+            held.extend((0..3).map(|_| cores.to_park()));
             let on = |n| held.iter().filter(|core| core.to_string() == n).count();
             assert_eq!((on("0"), on("1"), on("2")), (of_each, of_each, of_each));
         }
         let gone = held.swap_remove(4).to_string();
-        let next = cores.choose(Purpose::Park);
+        let next = cores.to_park();
         assert_eq!(next.to_string(), gone, "the emptiest is next");
     }
 
     #[test]
     fn a_job_starts_where_the_fewest_jobs_run() {
         let cores = Cores::new(&"4,6".parse().unwrap(), 0);
-        let parked: Vec<_> = (0..4).map(|_| cores.choose(Purpose::Park)).collect();
+        let parked: Vec<_> = (0..4).map(|_| cores.to_park()).collect();
         let running = parked[0].occupy();
         for _ in 0..3 {
-            let chosen = cores.choose(Purpose::Job(JobId::new()));
+            let chosen = cores.for_job();
             assert_eq!(chosen.to_string(), parked[1].to_string());
         }
         drop(running);

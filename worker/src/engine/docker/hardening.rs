@@ -233,14 +233,13 @@ fn signed(value: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Purpose;
     use crate::engine::core::Cores;
 
     #[test]
     fn every_limit_of_the_contract_is_in_the_configuration() {
         let limits = Limits::default();
         let cores = Cores::new(&"3".parse().unwrap(), 0);
-        let core = cores.choose(Purpose::Park);
+        let core = cores.to_park();
         let body = harden(Blueprint {
             image: "x",
             etc: "x-etc",

@@ -26,7 +26,7 @@ use warren_languages::LanguageName;
 use warren_protocol::ids::InstanceId;
 
 use crate::engine::core::{Core, CpuSet};
-use crate::engine::{Container, ContainerId, Engine, EngineReport, Launch, Swept};
+use crate::engine::{Container, ContainerId, Engine, EngineReport, Launch, Purpose, Swept};
 use crate::{Error, Result};
 use client::{Client, is_taken};
 use daemon::{Choices, Daemon};
@@ -91,7 +91,10 @@ impl DockerEngine {
     async fn launch_in_steps(&self, launch: &Launch) -> Result<Container> {
         let image = self.images.ready_within(&launch.language, LAUNCH).await?;
         let daemon = self.daemon.found(&self.client).await?;
-        let core = daemon.cores.choose(launch.purpose);
+        let core = match launch.purpose {
+            Purpose::Job(_) => daemon.cores.for_job(),
+            Purpose::Park => daemon.cores.to_park(),
+        };
         let (guard, id) = self.create(launch, &image, &core).await?;
         let name = id.as_str();
 

@@ -1,4 +1,4 @@
-//! The user ids that containers run as, each for one container of the daemon at a time.
+//! The user ids of containers, each for one of the daemon's at a time.
 //!
 //! The kernel counts some resources by user, and a parked container may outlast thousands of others.
 //! Other workers on the same daemon take from the same ids. So a container is named for its user: the

@@ -16,11 +16,8 @@ use bollard::query_parameters::{
 
 use super::super::client::Client;
 use super::super::labels::INSTANCE;
-use super::recipe::{LABEL, REPOSITORY};
+use super::recipe::{ETC, LABEL, REPOSITORY};
 use crate::Result;
-
-/// The image's copy of its `/etc`.
-pub(super) const COPY: &str = "/.warren/etc";
 
 /// The owner of the container that fills a volume. It is no worker's, so every sweep removes it if
 /// the worker that made it dies.
@@ -54,7 +51,7 @@ pub(super) async fn provide(client: &Client, image: &str) -> Result<String> {
             mounts: Some(vec![Mount {
                 typ: Some(MountType::VOLUME),
                 source: Some(name.clone()),
-                target: Some(COPY.to_owned()),
+                target: Some(ETC.to_owned()),
                 ..Mount::default()
             }]),
             ..HostConfig::default()

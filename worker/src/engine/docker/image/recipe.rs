@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 
 use super::super::hardening::{RUNNER, UIDS};
-use super::etc::COPY;
 
 /// The static runner, built by `build.rs`.
 const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
@@ -18,6 +17,9 @@ pub(super) const REPOSITORY: &str = "warren-sandbox";
 
 /// The label that marks a sandbox image, even one that has lost its name.
 pub(super) const LABEL: &str = "warren.sandbox";
+
+/// The image's copy of its `/etc`, with which containers are given theirs.
+pub(super) const ETC: &str = "/.warren/etc";
 
 /// A sandbox image's build context, as a tar archive.
 pub(super) struct Recipe(Vec<u8>);
@@ -78,9 +80,9 @@ fn dockerfile(base_id: &str) -> String {
          uid={start}; while [ $uid -lt {end} ]; do \
          echo \"warren:x:$uid:$uid::/tmp:/bin/false\" >&3; echo \"warren:x:$uid:\" >&4; \
          uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group; \
-         cp -a /etc {COPY}; rm -f {COPY}/mtab; ln -s /proc/mounts {COPY}/mtab; \
-         : > {COPY}/hostname; : > {COPY}/resolv.conf; \
-         echo 127.0.0.1 localhost > {COPY}/hosts; echo ::1 localhost >> {COPY}/hosts\n\
+         cp -a /etc {ETC}; rm -f {ETC}/mtab; ln -s /proc/mounts {ETC}/mtab; \
+         : > {ETC}/hostname; : > {ETC}/resolv.conf; \
+         echo 127.0.0.1 localhost > {ETC}/hosts; echo ::1 localhost >> {ETC}/hosts\n\
          USER {start}:{start}\n\
          ENTRYPOINT [\"{RUNNER}\"]\n\
          CMD []\n"
