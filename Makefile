@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-mutations soak-cgroup2 docs-config
+.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-mutations soak-cgroup2 docs-config pin-images
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Warnings are errors in continuous integration, which sets CI, and nowhere else: a newer compiler
@@ -48,6 +48,9 @@ doc: ## the documentation of the code, private items too; broken links are error
 
 docs-config: ## docs/CONFIGURATION.md and .env.example, written from the list of variables in code
 	@WARREN_WRITE_DOCS=1 cargo test --quiet --locked -p warren-config --test configuration documents
+
+pin-images: ## pin every base image to the digest that its tag has now (needs the registries)
+	@scripts/pin-images
 
 pre-commit: ## have git run `make check` before each commit
 	@ln -s "$(CURDIR)/scripts/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"

@@ -139,6 +139,7 @@ pub fn engine(
         images: config.images.clone(),
         runtime: config.runtime.clone(),
         max_containers: slots * CONTAINERS_PER_SLOT + parked + 2 * config.images.len(),
+        cpus: config.cpus.clone(),
     })?;
     Ok(Arc::new(engine))
 }

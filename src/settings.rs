@@ -63,7 +63,7 @@ impl Settings {
         Setup {
             languages: self.languages,
             images: images
-                .map(|(name, image)| (name, image.reference))
+                .map(|(name, image)| (name, image.reference.to_string()))
                 .collect(),
             rabbitmq_url: self.rabbitmq_url,
         }

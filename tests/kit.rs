@@ -98,6 +98,36 @@ fn every_script_that_the_makefile_calls_can_be_run() {
 }
 
 #[test]
+fn every_image_has_its_tag_or_digest_and_can_be_pinned() {
+    let listed = bash("scripts/pin-images --list", root());
+    let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let images = found(r"(?m)^\S+ (\S+)$", &listed);
+    for image in &images {
+        let reference = image.parse::<warren_languages::ImageReference>();
+        assert!(reference.is_ok(), "{reference:?}");
+    }
+    // Those of every file, and of every kind of line.
+    let named = |name: &str| images.iter().any(|image| image.starts_with(name));
+    for name in [
+        "node:",
+        "python:",
+        "rabbitmq:",
+        "mongo:",
+        "rust:",
+        "debian:",
+        "docker:",
+        "prom/",
+    ] {
+        assert!(named(name), "{name} is not in\n{listed}");
+    }
+    let of_languages: BTreeSet<_> = warren_languages::Languages::embedded()
+        .iter()
+        .map(|language| language.default_image().to_string())
+        .collect();
+    assert!(images.is_superset(&of_languages), "{of_languages:?}");
+}
+
+#[test]
 fn the_required_rust_compiles_every_dependency() {
     let mut metadata = MetadataCommand::new();
     let metadata = metadata.manifest_path(root().join("Cargo.toml")).exec();

@@ -1,4 +1,5 @@
 //! The scratch directory: emptied before each run, however hostile its content, and given the source.
+//! `/dev/shm`, the other place that a program can write to, is emptied with it.
 //!
 //! No program is alive meanwhile.
 
@@ -21,6 +22,9 @@ use crate::in_flight;
 /// The directory that programs may write, and are started in.
 pub(crate) const PATH: &str = "/tmp";
 
+/// The directory in which the C library keeps shared memory and named semaphores.
+const SHARED_MEMORY: &str = "/dev/shm";
+
 /// The source file's permissions: readable by all, like any file that a person writes.
 const SOURCE_MODE: Mode = Mode::from_raw_mode(0o644);
 
@@ -41,6 +45,8 @@ pub(crate) struct Scratch {
     whole: Free,
     /// The last number given to a directory that was moved up.
     moved: u64,
+    /// The directory that is emptied with it.
+    companion: Option<Box<Self>>,
 }
 
 impl Scratch {
@@ -49,7 +55,9 @@ impl Scratch {
     /// # Errors
     /// The container was not started as it should be.
     pub(crate) fn open() -> Result<Self, Error> {
-        Self::open_at(PATH)
+        let mut scratch = Self::open_at(PATH)?;
+        scratch.companion = Some(Box::new(Self::open_at(SHARED_MEMORY)?));
+        Ok(scratch)
     }
 
     fn open_at(path: &str) -> Result<Self, Error> {
@@ -59,14 +67,18 @@ impl Scratch {
             dir,
             whole,
             moved: 0,
+            companion: None,
         })
     }
 
-    /// Removes everything in it.
+    /// Removes everything in it and its companion.
     ///
     /// # Errors
     /// [`Error::ScratchStuck`] if that takes until `give_up`, or a failed system call.
     pub(crate) fn empty(&mut self, give_up: Instant) -> Result<(), Error> {
+        if let Some(companion) = &mut self.companion {
+            companion.empty(give_up)?;
+        }
         // Each pass removes the directory's files, and moves directories from one level deeper up
         // into it. So no tree is too deep for the stack, the open files or a path's length.
         let what = "listing the scratch directory";

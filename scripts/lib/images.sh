@@ -2,8 +2,12 @@
 # The base images of the languages: the official ones where a registry can be reached, else
 # stand-ins from Debian's packages and npm's build of Node, named for what they are.
 
-DEFAULT_PYTHON=python:3.10-alpine
-DEFAULT_JAVASCRIPT=node:18-alpine
+# The language file's own, with the digest if it is pinned.
+default_image() { # NAME
+    sed -nE "s#^image = \"($1:[^\"]+)\"#\1#p" "$ROOT/shared/languages.toml"
+}
+DEFAULT_PYTHON=$(default_image python)
+DEFAULT_JAVASCRIPT=$(default_image node)
 STANDIN_PYTHON=warren-base/python:3.11-debian
 if have npm; then
     STANDIN_JAVASCRIPT=warren-base/node:18-npm # upstream's own binary, as in node:18-alpine

@@ -105,6 +105,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["fault", "lexer"],
             &[
                 "escapes",
+                "image",
                 "name",
                 "policy",
                 "position",

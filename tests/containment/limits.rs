@@ -1,9 +1,14 @@
 //! Verifies every limit of the contract from inside a container.
 
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::harness::http::program;
-use crate::harness::{corpus, machine, warren::Warren};
+use crate::harness::wait::SOON;
+use crate::harness::{corpus, docker, machine, warren::Warren};
 
 async fn probe() -> Value {
     let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
@@ -26,10 +31,7 @@ async fn every_limit_is_effective_inside_a_container() {
         .as_str()
         .and_then(|uid| uid.parse::<u32>().ok())
         .expect("a uid");
-    assert!(
-        (64_000..65_000).contains(&uid),
-        "an unprivileged user: {uid}"
-    );
+    assert!(docker::USERS.contains(&uid), "an unprivileged user: {uid}");
     is("uids", json!([uid.to_string()]));
     is("groups", json!([uid.to_string()]));
     is("capabilities", json!([""]));
@@ -53,6 +55,16 @@ async fn every_limit_is_effective_inside_a_container() {
         is("cpu_v2", json!("50000 100000"));
     }
 
+    is("cpus", json!(1));
+    // The kernel's defaults are 1024 and 100.
+    let weight = |field: &str| seen[field].as_str().and_then(|n| n.parse::<u32>().ok());
+    match (weight("cpu_shares_v1"), weight("cpu_weight_v2")) {
+        (Some(shares), None) => assert!(shares <= 256, "{shares} shares"),
+        (None, Some(weight)) => assert!(weight <= 25, "a weight of {weight}"),
+        other => panic!("no weight, or two: {other:?}"),
+    }
+    is("oom_score_of_init", json!("500"));
+
     is("interfaces", json!(["lo"]));
     is("routes", json!([]));
     is("core", json!([1, 1]));
@@ -64,6 +76,18 @@ async fn every_limit_is_effective_inside_a_container() {
     for option in ["tmpfs", "rw", "noexec", "nosuid", "nodev"] {
         assert!(scratch.contains(&json!(option)), "{option} in {scratch:?}");
     }
+    is("scratch_files_end_with", json!("ENOSPC"));
+    assert!(
+        seen["scratch_files"]
+            .as_u64()
+            .is_some_and(|n| (4_000..4_096).contains(&n)),
+        "{seen:#}"
+    );
+    is("shared_memory_bytes", json!(4 * 1024 * 1024));
+    let shared = seen["shared_memory_mount"].as_array().expect("options");
+    for option in ["tmpfs", "rw", "noexec", "nosuid", "nodev"] {
+        assert!(shared.contains(&json!(option)), "{option} in {shared:?}");
+    }
     is("executes_scratch", json!("EACCES"));
     is("scratch_full", json!("ENOSPC"));
     assert!(
@@ -74,7 +98,12 @@ async fn every_limit_is_effective_inside_a_container() {
     );
 
     is("setuid", json!([]));
-    is("creates_in", json!([]));
+    is("creates_in", json!(["/dev/shm"]));
+    is("unmasked", json!([]));
+    is("not_read_only", json!([]));
+    let count = |field: &str| seen[field].as_array().map_or(0, Vec::len);
+    assert!(count("masked") > 8 && count("read_only") > 3, "{seen:#}");
+    is("opens_terminal", json!("ENOENT"));
     is("proc_writable", json!([]));
     is("fork_fails_with", json!("EAGAIN"));
     assert!(
@@ -101,4 +130,78 @@ async fn a_busy_program_gets_no_more_than_half_a_cpu() {
     // How much less than its quota the program gets depends on what else the machine does.
     assert!(share < 0.65, "{share} of a CPU: {}", answer.body);
     assert!(cpu > 0.0, "it was not measured: {}", answer.body);
+}
+
+/// One look at how much CPU time a container has used.
+#[derive(Clone, Copy)]
+struct Look {
+    asked: Instant,
+    told: Instant,
+    cpu: Duration,
+}
+
+impl Look {
+    fn at(account: &Path) -> Option<Self> {
+        let asked = Instant::now();
+        let cpu = docker::cpu_in(account)?;
+        Some(Self {
+            asked,
+            told: Instant::now(),
+            cpu,
+        })
+    }
+
+    /// Returns the CPUs that were in use between two looks, at least: the looks themselves take time.
+    fn cpus_since(&self, earlier: &Self) -> f64 {
+        let longest = self.told - earlier.asked;
+        self.cpu.saturating_sub(earlier.cpu).as_secs_f64() / longest.as_secs_f64()
+    }
+}
+
+/// The shortest time between two looks that are compared: many times what a look takes, and many of
+/// the kernel's ticks.
+const APART: Duration = Duration::from_millis(200);
+
+/// Looks at the job's container until it is gone. Returns the most CPUs that it had in use at once.
+async fn most_cpus_of_the_job(instance: &str) -> f64 {
+    let started = Instant::now();
+    let account = loop {
+        let jobs = docker::containers_of_jobs(instance).await;
+        if let Some(account) = jobs.first().and_then(|id| docker::cpu_account(id)) {
+            break account;
+        }
+        assert!(started.elapsed() < SOON, "there is no container");
+    };
+    let (mut looks, mut most) = (VecDeque::new(), 0.0_f64);
+    while let Some(look) = Look::at(&account) {
+        looks.push_back(look);
+        while let Some(earliest) = looks.front().filter(|it| look.asked > it.told + APART) {
+            most = most.max(look.cpus_since(earliest));
+            looks.pop_front();
+        }
+        assert!(started.elapsed() < SOON, "the container does not end");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    most
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_sit_in_the_kernel_never_use_two_cpus_at_once() {
+    let _machine = machine::alone().await;
+    // No pool: the job has the only container that is labelled with one.
+    let variables = [("WARREN_POLICY", "off"), ("WARREN_POOL_SIZE", "0")];
+    let warren = Warren::start("up", &variables)
+        .await
+        .expect("warren up starts");
+    let submission = program(
+        "python",
+        &corpus::source("python/burn_cpu_in_the_kernel.py"),
+    );
+    let instance = warren.instance();
+    let (answer, most) = tokio::join!(warren.submit(&submission), most_cpus_of_the_job(&instance));
+    let answer = answer.expect("an answer");
+    eprintln!("{most:.2} CPUs at most: {:.300}", answer.raw);
+    assert!(most > 0.0, "it was not seen: {:.300}", answer.raw);
+    // One CPU, and what the kernel's counting adds; without its one core it would be two.
+    assert!(most < 1.25, "{most} CPUs at once: {:.300}", answer.raw);
 }

@@ -1,5 +1,6 @@
-//! Containment: limits and posture from inside, hostile programs, runs that PID 1 cannot report.
+//! Containment: limits and posture from inside, hostile programs, jobs kept apart, last resort.
 
+mod apart;
 mod hostile;
 mod last_resort;
 mod limits;

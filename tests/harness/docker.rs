@@ -1,6 +1,8 @@
 //! Reads from the Docker Engine which containers and volumes a worker has.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bollard::Docker;
@@ -9,6 +11,9 @@ use bollard::query_parameters::ListContainersOptionsBuilder;
 
 use super::wait::SOON;
 
+/// The user ids that containers run as (`UIDS` of the worker's engine).
+pub const USERS: Range<u32> = 60_706..61_184;
+
 /// Returns a client of the engine that the tests run on.
 pub fn client() -> Docker {
     Docker::connect_with_defaults().expect("DOCKER_HOST can be used")
@@ -16,22 +21,87 @@ pub fn client() -> Docker {
 
 /// Returns every container that this worker made, in any state.
 pub async fn containers_of(instance: &str) -> Vec<ContainerSummary> {
+    containers_at(&client(), instance).await
+}
+
+/// Returns the ids of a worker's containers on another engine.
+pub async fn ids_at(client: &Docker, instance: &str) -> BTreeSet<String> {
+    let containers = containers_at(client, instance).await.into_iter();
+    containers.filter_map(|container| container.id).collect()
+}
+
+async fn containers_at(client: &Docker, instance: &str) -> Vec<ContainerSummary> {
     let label = format!("warren.instance={instance}");
     let filters = HashMap::from([("label".to_owned(), vec![label])]);
     let options = ListContainersOptionsBuilder::default()
         .all(true)
         .filters(&filters)
         .build();
-    client()
+    client
         .list_containers(Some(options))
         .await
         .expect("docker lists containers")
 }
 
+/// Returns the ids of those of them that were started for a job.
+pub async fn containers_of_jobs(instance: &str) -> Vec<String> {
+    let containers = containers_of(instance).await.into_iter();
+    let of_jobs = containers.filter(|container| {
+        let labels = container.labels.as_ref();
+        labels.is_some_and(|labels| labels.contains_key("warren.job"))
+    });
+    of_jobs.filter_map(|container| container.id).collect()
+}
+
+/// Returns the kernel's file with the CPU time of a container, once it has been started on this host.
+/// Docker's own statistics take longer than what is to be measured.
+pub fn cpu_account(id: &str) -> Option<PathBuf> {
+    let accounts = |directory: &Path| {
+        let files = ["cpuacct.usage", "cpu.stat"].map(|name| directory.join(name));
+        files.into_iter().find(|file| cpu_in(file).is_some())
+    };
+    let mut found = None;
+    let mut left = vec![(PathBuf::from("/sys/fs/cgroup"), 4)];
+    while let Some((directory, depth)) = left.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().contains(id) {
+                found = found.or_else(|| accounts(&path));
+            } else if depth > 0 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                left.push((path, depth - 1));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the CPU time in such a file: nanoseconds in cgroup v1, a line of microseconds in v2.
+pub fn cpu_in(account: &Path) -> Option<Duration> {
+    let text = std::fs::read_to_string(account).ok()?;
+    match text.trim().parse() {
+        Ok(nanoseconds) => Some(Duration::from_nanos(nanoseconds)),
+        Err(_) => {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix("usage_usec "))?;
+            line.trim().parse().ok().map(Duration::from_micros)
+        }
+    }
+}
+
+/// Returns the user that a container runs as.
+pub async fn user_of(client: &Docker, id: &str) -> u32 {
+    let container = client.inspect_container(id, None).await;
+    let config = container.expect("it exists").config;
+    let user = config.and_then(|config| config.user).unwrap_or_default();
+    let (user, group) = user.split_once(':').expect("user and group");
+    assert_eq!(user, group);
+    user.parse().expect("a number")
+}
+
 /// Returns their ids.
 pub async fn ids_of(instance: &str) -> BTreeSet<String> {
-    let containers = containers_of(instance).await.into_iter();
-    containers.filter_map(|container| container.id).collect()
+    ids_at(&client(), instance).await
 }
 
 /// Returns the marks in the names of everything that the engine leaves of this worker's containers
@@ -81,7 +151,7 @@ pub async fn kill(id: &str) {
     );
 }
 
-/// Returns the names of all volumes.
+/// Returns the names of all volumes but those of sandbox images, which outlive their containers.
 pub async fn volumes() -> Vec<String> {
     let volumes = client()
         .list_volumes(None::<bollard::query_parameters::ListVolumesOptions>)
@@ -92,6 +162,7 @@ pub async fn volumes() -> Vec<String> {
         .unwrap_or_default()
         .into_iter()
         .map(|v| v.name)
+        .filter(|name| !name.starts_with("warren-sandbox-"))
         .collect();
     names.sort();
     names

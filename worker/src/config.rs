@@ -8,6 +8,7 @@ use std::time::Duration;
 use warren_config::Env;
 use warren_languages::{LanguageName, Languages, PolicyMode};
 
+use crate::engine::core::CpuSet;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use crate::intake::{Access, Share};
 use crate::sandbox::PoolConfig;
@@ -32,6 +33,8 @@ pub struct Config {
     pub images: BTreeMap<LanguageName, BaseImage>,
     /// The Docker runtime that makes its containers; `None` for Docker's default.
     pub runtime: Option<RuntimeName>,
+    /// The CPUs that its containers run on; `None` for all that it and Docker may use.
+    pub cpus: Option<CpuSet>,
     /// The policy on submissions to its own HTTP.
     pub policy: PolicyMode,
     /// The grace period of a stop.
@@ -55,8 +58,8 @@ impl Config {
                 .map(|language| {
                     let variable = image_variable(language.name());
                     let reference = env
-                        .text(&variable)
-                        .unwrap_or_else(|| language.default_image().to_owned());
+                        .parse(&variable)
+                        .unwrap_or_else(|| language.default_image().clone());
                     (
                         language.name().clone(),
                         BaseImage {
@@ -67,6 +70,7 @@ impl Config {
                 })
                 .collect(),
             runtime: env.parse(RUNTIME_VARIABLE),
+            cpus: env.parse(CpuSet::VARIABLE),
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             drain: env.span_ms("WARREN_DRAIN_MS", DRAIN, 0..=60_000),
             access: Access::from_env(env),

@@ -32,6 +32,11 @@ pub enum Error {
         "Docker cannot enforce every limit of a container ({0}); enable what it names in the kernel, or choose another host"
     )]
     LimitsNotEnforced(String),
+    /// Every user id that containers may have is in use on this daemon.
+    #[error(
+        "all {0} users that containers run as are in use on this Docker; give its workers fewer slots, or wait"
+    )]
+    UsersTaken(u32),
     /// The chosen runtime is not one of the daemon's.
     #[error(
         "Docker has no runtime {runtime} (it has {known}); add it to `runtimes` in the daemon's daemon.json and restart the daemon, or name another in {variable}"

@@ -18,7 +18,7 @@ use crate::setup::Setup;
 use crate::workload::{Kind, Workload};
 
 /// The account that programs run as.
-const USER: &str = "64000:64000";
+const USER: &str = "61183:61183";
 /// The search path for interpreters in official images and distributions.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The places where coreutils may install `chroot`.

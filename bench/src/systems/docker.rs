@@ -15,7 +15,7 @@ use crate::setup::Setup;
 use crate::workload::{Kind, Workload};
 
 /// An account that exists in no image, as in Warren's containers.
-const USER: &str = "64000:64000";
+const USER: &str = "61183:61183";
 /// The label of a run's containers, to which this process's number is added.
 const LABEL: &str = "warren.bench";
 
@@ -222,7 +222,7 @@ mod tests {
             "--read-only",
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
-            "--user=64000:64000",
+            "--user=61183:61183",
             "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=16777216",
             "--mount=type=bind,src=/d,dst=/code,readonly",
         ] {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::image::InvalidImageReference;
 use super::name::{InvalidLanguageName, LanguageName};
 
 /// A language file that cannot be used. The message is complete: it includes those of its faults.
@@ -88,9 +89,9 @@ pub enum Problem {
     /// The command does not run the source file.
     #[error("command does not name the source file {0:?}; name it, or the program would not run")]
     CommandWithoutFile(String),
-    /// The image is empty or holds spaces.
-    #[error("image {0:?} must be the name of a container image, such as \"python:3.10-alpine\"")]
-    Image(String),
+    /// The image is no reference with a tag or a digest.
+    #[error("image {0}")]
+    Image(#[source] InvalidImageReference),
     /// There is an exception to parking, but no parking.
     #[error("park_unless is set and park is not; set park = true, or remove it")]
     ParkUnlessAlone,

@@ -86,9 +86,8 @@ fn language(
     {
         fault(Problem::CommandWithoutFile(stanza.file_name.clone()));
     }
-    if stanza.image.is_empty() || stanza.image.contains(|c: char| !c.is_ascii_graphic()) {
-        fault(Problem::Image(stanza.image.clone()));
-    }
+    let image = stanza.image.parse().map_err(Problem::Image);
+    let image = image.map_err(&mut fault).ok();
     let parking = Parking::parse(stanza.park, stanza.park_unless.as_deref())
         .map_err(&mut fault)
         .ok();
@@ -107,7 +106,7 @@ fn language(
         aliases,
         file_name: stanza.file_name,
         command: stanza.command,
-        default_image: stanza.image,
+        default_image: image?,
         canary: stanza.canary,
         parking,
         rules: Rules::new(syntax, rules),

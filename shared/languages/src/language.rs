@@ -1,5 +1,6 @@
 //! One language: names, command, image, parking and rules.
 
+use crate::image::ImageReference;
 use crate::name::LanguageName;
 use crate::parking::Parking;
 use crate::rules::Rules;
@@ -12,7 +13,7 @@ pub struct Language {
     pub(crate) aliases: Vec<LanguageName>,
     pub(crate) file_name: String,
     pub(crate) command: Vec<String>,
-    pub(crate) default_image: String,
+    pub(crate) default_image: ImageReference,
     pub(crate) canary: Option<String>,
     pub(crate) parking: Parking,
     pub(crate) rules: Rules,
@@ -39,7 +40,7 @@ impl Language {
 
     /// Returns the image of its containers, unless the operator chooses another.
     #[must_use]
-    pub fn default_image(&self) -> &str {
+    pub fn default_image(&self) -> &ImageReference {
         &self.default_image
     }
 

@@ -5,13 +5,14 @@
 //! through a program that builds a name while it runs (`globalThis['ev' + 'al']`).
 //!
 //! The modules form layers, and each imports from those below it alone: `catalogue` · `file` ·
-//! `language` · `rules` · `mask`, `parking`, `rule`, `uses` · `fault`, `lexer` · `escapes`, `name`,
-//! `policy`, `position`, `syntax`, `violation`.
+//! `language` · `rules` · `mask`, `parking`, `rule`, `uses` · `fault`, `lexer` · `escapes`, `image`,
+//! `name`, `policy`, `position`, `syntax`, `violation`.
 
 mod catalogue;
 mod escapes;
 mod fault;
 mod file;
+mod image;
 mod language;
 mod lexer;
 mod mask;
@@ -29,6 +30,7 @@ mod violation;
 
 pub use catalogue::Languages;
 pub use fault::{Fault, LanguagesError, Location, Problem};
+pub use image::{ImageReference, InvalidImageReference};
 pub use language::Language;
 pub use name::{InvalidLanguageName, LanguageName};
 pub use policy::{InvalidPolicy, PolicyMode};

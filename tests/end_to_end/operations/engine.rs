@@ -161,7 +161,7 @@ async fn ids(dockerd: &Dockerd) -> Vec<String> {
 }
 
 /// The base image of the language that loses it.
-const SNAKE: &str = "warren-test/snake";
+const SNAKE: &str = "warren-test/snake:1";
 
 /// Returns a language file with Python also under another name, on an image of its own.
 fn python_and_snake() -> String {
@@ -305,8 +305,8 @@ async fn a_language_that_cannot_run_is_reported_and_the_others_continue() {
 async fn a_worker_that_can_run_nothing_takes_no_jobs() {
     let _machine = machine::shared().await;
     let wrong = [
-        ("WARREN_IMAGE_JAVASCRIPT", "warren-test/no-such-image"),
-        ("WARREN_IMAGE_PYTHON", "warren-test/no-such-image"),
+        ("WARREN_IMAGE_JAVASCRIPT", "warren-test/no-such-image:none"),
+        ("WARREN_IMAGE_PYTHON", "warren-test/no-such-image:none"),
     ];
     let mut warren = Warren::spawn("up", &wrong).expect("it starts");
     warren.until_listening().await.expect("it listens");

@@ -254,7 +254,7 @@ async fn a_pool_that_cannot_be_filled_is_reported_and_retried_ever_less_often() 
     let _machine = machine::shared().await;
     let variables = [
         ("WARREN_POOL_SIZE", "1"),
-        ("WARREN_IMAGE_JAVASCRIPT", "warren-test/no-such-image"),
+        ("WARREN_IMAGE_JAVASCRIPT", "warren-test/no-such-image:none"),
     ];
     let mut warren = Warren::spawn("up", &variables).expect("it starts");
     warren.until_listening().await.expect("it listens");

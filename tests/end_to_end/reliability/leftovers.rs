@@ -200,7 +200,7 @@ fn processes_of_jobs() -> Vec<String> {
         .filter(|status| {
             let uids = status.lines().find_map(|line| line.strip_prefix("Uid:\t"));
             let real = uids.and_then(|uids| uids.split('\t').next()?.parse::<u32>().ok());
-            real.is_some_and(|uid| (64_000..65_000).contains(&uid))
+            real.is_some_and(|uid| docker::USERS.contains(&uid))
         })
         .collect()
 }

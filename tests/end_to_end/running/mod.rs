@@ -10,4 +10,5 @@ mod not_waiting;
 mod programs;
 mod requests;
 mod schemathesis;
+mod surroundings;
 mod test_cases;

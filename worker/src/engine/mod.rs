@@ -1,6 +1,7 @@
 //! The `Engine` seam: makes hardened containers. Kept small, so that a daemonless runtime can
 //! implement it later.
 
+pub mod core;
 pub mod docker;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use warren_languages::LanguageName;
 use warren_protocol::ids::JobId;
 use warren_protocol::limits::Limits;
 
+use self::core::Core;
 use crate::Result;
 
 /// An engine that makes hardened containers with the runner as PID 1, and removes lost ones.
@@ -92,6 +94,8 @@ pub struct Container {
     pub id: ContainerId,
     /// The base image it was made from, as configured.
     pub image: String,
+    /// The CPU that all its processes run on.
+    pub core: Core,
     /// The stream to PID 1.
     pub input: Pin<Box<dyn AsyncWrite + Send>>,
     /// The stream from PID 1, in pieces of any size.

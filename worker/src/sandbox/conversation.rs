@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 use warren_runner::wire::{self, Execute, FromRunner, Pace, Park, RunReport, ToRunner};
 
+use crate::engine::core::Core;
 use crate::engine::{Container, ContainerId, Handle, Life};
 use crate::{Error, Result};
 
@@ -199,6 +200,11 @@ impl Conversation {
     /// Returns the container's id.
     pub(crate) fn container(&self) -> &ContainerId {
         &self.container.id
+    }
+
+    /// Returns the CPU that the container runs on.
+    pub(crate) fn core(&self) -> &Core {
+        &self.container.core
     }
 
     /// Returns the hold on the container.

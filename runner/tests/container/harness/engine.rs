@@ -88,7 +88,10 @@ fn socket_path() -> String {
 }
 
 fn configuration(wanted: &Wanted<'_>) -> Value {
-    let mut tmpfs = json!({"/tmp": "rw,noexec,nosuid,nodev,size=16m,nr_inodes=4096,mode=1777"});
+    let mut tmpfs = json!({
+        "/tmp": "rw,noexec,nosuid,nodev,size=16m,nr_inodes=4096,mode=1777",
+        "/dev/shm": "rw,noexec,nosuid,nodev,size=4m,mode=1777",
+    });
     for path in wanted.writable {
         tmpfs[path] = json!("rw,noexec,nosuid,nodev,size=64m,mode=1777");
     }

@@ -57,6 +57,12 @@ pub(super) const WORKER: Group = Group {
         )
         .unset("the daemon's default")
         .example("crun"),
+        Variable::worker(
+            "WARREN_CPUS",
+            "CPUs that containers run on, each container on one of them, as a list of numbers",
+        )
+        .unset("all that the worker and Docker may use")
+        .example("2-7,10"),
         Variable::worker("DOCKER_HOST", "Address of the Docker Engine")
             .default("unix:///var/run/docker.sock"),
     ],

@@ -37,11 +37,16 @@ fn the_embedded_file_has_both_languages_of_the_contract() {
     let js = languages.get("javascript").unwrap();
     assert_eq!(js.command(), ["node", "main.js"]);
     assert_eq!(js.file_name(), "main.js");
-    assert_eq!(js.default_image(), "node:18-alpine");
+    assert!(js.default_image().as_str().starts_with("node:18-alpine"));
     let python = languages.get("python").unwrap();
     assert_eq!(python.command(), ["python3", "-u", "main.py"]);
     assert_eq!(python.file_name(), "main.py");
-    assert_eq!(python.default_image(), "python:3.10-alpine");
+    assert!(
+        python
+            .default_image()
+            .as_str()
+            .starts_with("python:3.10-alpine")
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bollard::query_parameters::{EventsOptionsBuilder, StatsOptionsBuilder};
 use futures_util::StreamExt;
 
 use super::client::Client;
-use crate::engine::{Consumed, Death, Life};
+use crate::engine::{Consumed, ContainerId, Death, Life};
 
 /// The longest time that the engine may take to describe a container: a healthy one needs some
 /// milliseconds.
@@ -22,8 +22,8 @@ const RECENT: Duration = Duration::from_secs(60);
 const KILLED: i64 = 128 + 9;
 
 /// Looks at a container. Returns `None` if the engine does not answer.
-pub(super) async fn look(client: &Client, name: &str) -> Option<Life> {
-    let call = client.docker().ok()?.inspect_container(name, None);
+pub(super) async fn look(client: &Client, id: &ContainerId) -> Option<Life> {
+    let call = client.docker().ok()?.inspect_container(id.as_str(), None);
     let container = client.call("inspect a container", LOOK, call).await;
     let state = container.ok()?.state?;
     if state.running == Some(true) {
@@ -32,7 +32,7 @@ pub(super) async fn look(client: &Client, name: &str) -> Option<Life> {
     // The engine says late, or not at all, that memory was the reason (containerd issues 8180, 8893
     // and 12372). So it is asked for the other reason, its own kills, which it knows at once.
     let asked = state.oom_killed != Some(true) && state.exit_code == Some(KILLED);
-    let by_engine = asked && has_killed(client, name).await?;
+    let by_engine = asked && has_killed(client, id).await?;
     Some(Life::Ended(death(&state, by_engine)))
 }
 
@@ -47,12 +47,12 @@ fn death(state: &ContainerState, by_engine: bool) -> Death {
 
 /// Returns whether somebody had the engine kill this container: a person, or the engine itself when it
 /// stops. Returns `None` if it does not answer.
-async fn has_killed(client: &Client, name: &str) -> Option<bool> {
+async fn has_killed(client: &Client, id: &ContainerId) -> Option<bool> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
     let stamp = |time: Duration| format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
     let filters = HashMap::from([
         ("type", vec!["container"]),
-        ("container", vec![name]),
+        ("container", vec![id.as_str()]),
         ("event", vec!["kill"]),
     ]);
     let options = EventsOptionsBuilder::default()
@@ -67,7 +67,7 @@ async fn has_killed(client: &Client, name: &str) -> Option<bool> {
 }
 
 /// Returns what a container has used since its start, as far as the engine knows in time.
-pub(super) async fn consumed(client: &Client, name: &str) -> Consumed {
+pub(super) async fn consumed(client: &Client, id: &ContainerId) -> Consumed {
     let Ok(docker) = client.docker() else {
         return Consumed::default();
     };
@@ -75,7 +75,7 @@ pub(super) async fn consumed(client: &Client, name: &str) -> Consumed {
         .stream(false)
         .one_shot(true)
         .build();
-    let mut stats = Box::pin(docker.stats(name, Some(options)));
+    let mut stats = Box::pin(docker.stats(id.as_str(), Some(options)));
     let Ok(Some(Ok(stats))) = tokio::time::timeout(CONSUMED, stats.next()).await else {
         return Consumed::default();
     };

@@ -104,6 +104,11 @@ pub(super) fn is_gone(error: &Error) -> bool {
     status(error) == Some(404)
 }
 
+/// Returns whether the engine says that a new container's name is in use (409).
+pub(super) fn is_taken(error: &Error) -> bool {
+    status(error) == Some(409)
+}
+
 /// Returns whether the engine says that the object is already being removed (409).
 pub(super) fn is_going(error: &Error) -> bool {
     status(error) == Some(409)

@@ -6,29 +6,43 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
+    RestartPolicy, RestartPolicyNameEnum,
 };
 use warren_protocol::limits::Limits;
 
-use super::runtime::RuntimeName;
+use super::daemon::RuntimeName;
 use super::seccomp;
+use crate::engine::core::Core;
 
 /// The runner's path in every sandbox image.
 pub const RUNNER: &str = "/.warren/runner";
 
-/// The one directory that a job can write: a tmpfs, also its working directory and home.
+/// The directory that a job can write: a tmpfs, also its working directory and home.
 pub const SCRATCH: &str = "/tmp";
+
+/// The other one that it can write, a small tmpfs: the C library keeps POSIX semaphores and shared
+/// memory there (shm_overview(7)), and without it Python's `multiprocessing` has no `Lock`, `Queue` or
+/// `Pool`.
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// The user ids that containers run as, each container as another one. The kernel counts pipe
 /// pages, pending signals and more by user, across containers. With one id for all, a hostile job
-/// could use up its neighbours' share. No account of a host or an image is likely to have one of
-/// these ids, so a program that breaks out has no account's rights.
-pub const UIDS: Range<u32> = 64_000..65_000;
+/// could use up its neighbours' share. systemd.io/UIDS-GIDS leaves these 478 to nobody: they lie
+/// between the users of portable home directories and those of services with `DynamicUser=`, so a
+/// program that breaks out has no account's rights. They are below 65536, which a daemon with
+/// `userns-remap` or without root can map.
+pub const UIDS: Range<u32> = 60_706..61_184;
 
 /// The most files and directories in the scratch directory. Empty ones take none of its bytes, but
 /// cost the kernel memory and PID 1 the time to remove them.
 const SCRATCH_FILES: u32 = 4_096;
+
+/// The size of `/dev/shm` in bytes. What is in it counts as the container's memory, as any tmpfs.
+const SHARED_MEMORY_BYTES: u32 = 4 << 20;
+
+/// The most files there: a `multiprocessing.Pool` needs five, each `Lock` one.
+const SHARED_MEMORY_FILES: u32 = 256;
 
 /// The score by which a container's processes are likelier to be killed than the host's own when the
 /// host runs out of memory.
@@ -37,14 +51,59 @@ const OOM_SCORE_ADJ: i64 = 500;
 /// The length of the CPU quota's period: the kernel's default, in microseconds.
 const CPU_PERIOD_US: i64 = 100_000;
 
+/// The container's weight where it competes for its CPU: an eighth of the kernel's default of 1024, so
+/// that the worker, the API and the broker win against a container that is in debt with its quota.
+const CPU_SHARES: i64 = 128;
+
+/// The paths that show or change the host, which no program needs: a file there is empty, a directory
+/// empty and read-only. The first lines are those of Docker 28 (oci/defaults.go), which an older daemon
+/// or another engine may lack.
+const MASKED: [&str; 20] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+    // Warren's own. Pseudoterminals and message queues are the machine's, and charged to nobody.
+    "/dev/mqueue",
+    "/dev/pts",
+    // The host's kernel and its load, by which neighbours could tell when others run.
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/kallsyms",
+    "/proc/modules",
+    "/proc/pressure",
+    "/proc/softirqs",
+];
+
+/// The paths that are read-only even for root: Docker's list (oci/defaults.go).
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
+
 /// The blueprint of a container.
 pub struct Blueprint<'a> {
     /// The sandbox image.
     pub image: &'a str,
+    /// The volume with the image's `/etc`.
+    pub etc: &'a str,
     /// The runtime that makes it; `None` for the daemon's default.
     pub runtime: Option<&'a RuntimeName>,
     /// The user id that its processes run as, one of [`UIDS`].
     pub uid: u32,
+    /// The one CPU that they run on.
+    pub core: &'a Core,
     /// The limits that its processes are held to.
     pub limits: &'a Limits,
     /// The time after which PID 1 ends itself, in whole seconds from its start.
@@ -58,8 +117,10 @@ pub struct Blueprint<'a> {
 pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
     let Blueprint {
         image,
+        etc,
         runtime,
         uid,
+        core,
         limits,
         max_life_s,
         labels,
@@ -87,6 +148,14 @@ pub fn harden(blueprint: Blueprint<'_>) -> ContainerCreateBody {
         network_disabled: Some(true),
         host_config: Some(HostConfig {
             runtime: runtime.map(ToString::to_string),
+            cpuset_cpus: Some(core.to_string()),
+            mounts: Some(vec![Mount {
+                typ: Some(MountType::VOLUME),
+                source: Some(etc.to_owned()),
+                target: Some("/etc".to_owned()),
+                read_only: Some(true),
+                ..Mount::default()
+            }]),
             ..host_config(limits)
         }),
         ..ContainerCreateBody::default()
@@ -104,19 +173,23 @@ fn host_config(limits: &Limits) -> HostConfig {
         oom_score_adj: Some(OOM_SCORE_ADJ),
         cpu_period: Some(CPU_PERIOD_US),
         cpu_quota: Some(CPU_PERIOD_US * i64::from(limits.cpu_percent) / 100),
+        cpu_shares: Some(CPU_SHARES),
         pids_limit: Some(i64::from(limits.pids)),
         ulimits: Some(vec![
             ulimit("nofile", u64::from(limits.open_files)),
             ulimit("core", 1),
         ]),
         readonly_rootfs: Some(true),
-        tmpfs: Some(HashMap::from([(
-            SCRATCH.to_owned(),
-            format!(
-                "rw,noexec,nosuid,nodev,size={},nr_inodes={SCRATCH_FILES},mode=1777",
-                limits.scratch.get()
+        tmpfs: Some(HashMap::from([
+            tmpfs(SCRATCH, limits.scratch.get(), SCRATCH_FILES),
+            tmpfs(
+                SHARED_MEMORY,
+                u64::from(SHARED_MEMORY_BYTES),
+                SHARED_MEMORY_FILES,
             ),
-        )])),
+        ])),
+        masked_paths: Some(MASKED.map(str::to_owned).to_vec()),
+        readonly_paths: Some(READ_ONLY.map(str::to_owned).to_vec()),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec![
             "no-new-privileges=true".to_owned(),
@@ -138,6 +211,12 @@ fn host_config(limits: &Limits) -> HostConfig {
     }
 }
 
+/// Returns a mount that anybody may write to and nobody may execute from.
+fn tmpfs(path: &str, bytes: u64, files: u32) -> (String, String) {
+    let options = format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes={files},mode=1777");
+    (path.to_owned(), options)
+}
+
 fn ulimit(name: &str, value: u64) -> ResourcesUlimits {
     let value = Some(signed(value));
     ResourcesUlimits {
@@ -154,25 +233,32 @@ fn signed(value: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::core::Cores;
 
     #[test]
     fn every_limit_of_the_contract_is_in_the_configuration() {
         let limits = Limits::default();
+        let cores = Cores::new(&"3".parse().unwrap(), 0);
+        let core = cores.to_park();
         let body = harden(Blueprint {
             image: "x",
+            etc: "x-etc",
             runtime: None,
-            uid: 64_321,
+            uid: 61_000,
+            core: &core,
             limits: &limits,
             max_life_s: 9,
             labels: HashMap::new(),
         });
-        assert_eq!(body.user.as_deref(), Some("64321:64321"));
+        assert_eq!(body.user.as_deref(), Some("61000:61000"));
         assert_eq!(body.network_disabled, Some(true));
         let host = body.host_config.unwrap();
         assert_eq!(host.memory, Some(256 * 1024 * 1024));
         assert_eq!(host.memory_swap, host.memory);
         assert_eq!(host.cpu_quota, Some(50_000));
         assert_eq!(host.cpu_period, Some(100_000));
+        assert_eq!(host.cpuset_cpus.as_deref(), Some("3"));
+        assert!(host.cpu_shares.is_some_and(|shares| shares < 512));
         assert_eq!(host.pids_limit, Some(50));
         assert_eq!(host.network_mode.as_deref(), Some("none"));
         assert_eq!(host.readonly_rootfs, Some(true));
@@ -183,12 +269,19 @@ mod tests {
         assert_eq!(security[1], format!("seccomp={}", seccomp::profile()));
         assert_eq!((security.len(), host.runtime), (2, None));
         assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("none"));
-        let scratch = &host.tmpfs.unwrap()["/tmp"];
-        for option in ["noexec", "nosuid", "nodev", "size=16777216"] {
-            assert!(
-                scratch.split(',').any(|o| o == option),
-                "{option} in {scratch}"
-            );
+        let mounts = host.tmpfs.unwrap();
+        assert_eq!(mounts.len(), 2);
+        for (path, size, files) in [
+            ("/tmp", "size=16777216", "nr_inodes=4096"),
+            ("/dev/shm", "size=4194304", "nr_inodes=256"),
+        ] {
+            for option in ["noexec", "nosuid", "nodev", size, files] {
+                let options = &mounts[path];
+                assert!(
+                    options.split(',').any(|o| o == option),
+                    "{option} in {options} of {path}"
+                );
+            }
         }
         let core = host
             .ulimits
@@ -197,6 +290,14 @@ mod tests {
             .find(|u| u.name.as_deref() == Some("core"))
             .unwrap();
         assert_eq!((core.soft, core.hard), (Some(1), Some(1)));
-        assert!(host.binds.is_none() && host.mounts.is_none() && host.devices.is_none());
+        assert!(host.binds.is_none() && host.devices.is_none());
+        let [etc] = &host.mounts.unwrap()[..] else {
+            panic!("more than one mount");
+        };
+        assert_eq!(etc.typ, Some(MountType::VOLUME));
+        assert_eq!(
+            (etc.read_only, etc.target.as_deref()),
+            (Some(true), Some("/etc"))
+        );
     }
 }

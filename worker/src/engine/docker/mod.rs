@@ -2,19 +2,19 @@
 
 mod autopsy;
 mod client;
+mod daemon;
 mod hardening;
 mod host;
 mod image;
 mod labels;
 mod reaper;
-mod runtime;
 mod seccomp;
 mod sweep;
 mod uids;
 
+pub use daemon::{RUNTIME_VARIABLE, RuntimeName};
 use hardening::{Blueprint, harden};
 pub use image::BaseImage;
-pub use runtime::{RuntimeName, VARIABLE as RUNTIME_VARIABLE};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,17 +24,19 @@ use bollard::container::LogOutput;
 use bollard::query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder};
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, future};
-use uuid::Uuid;
 use warren_languages::LanguageName;
 use warren_protocol::ids::InstanceId;
 
-use crate::engine::{Container, ContainerId, Engine, EngineHost, EngineReport, Launch, Swept};
+use crate::engine::core::{Core, CpuSet};
+use crate::engine::{
+    Container, ContainerId, Engine, EngineHost, EngineReport, Launch, Purpose, Swept,
+};
 use crate::{Error, Result};
-use client::Client;
-use image::Images;
+use client::{Client, is_taken};
+use daemon::{Choices, Daemon};
+use image::{Image, Images};
 use labels::Labels;
-use reaper::Reaper;
-use runtime::Runtime;
+use reaper::{Guard, Reaper};
 use uids::Uids;
 
 /// The longest time that a launch may take: a healthy engine needs a fifth of a second.
@@ -49,6 +51,8 @@ pub struct DockerConfig {
     pub images: BTreeMap<LanguageName, BaseImage>,
     /// The daemon's runtime that makes them; `None` for its default.
     pub runtime: Option<RuntimeName>,
+    /// The CPUs that they run on; `None` for all that worker and daemon may use.
+    pub cpus: Option<CpuSet>,
     /// The most containers that exist at a time, those being removed included.
     pub max_containers: usize,
 }
@@ -57,7 +61,7 @@ pub struct DockerConfig {
 pub struct DockerEngine {
     client: Client,
     images: Images,
-    runtime: Runtime,
+    daemon: Daemon,
     reaper: Arc<Reaper>,
     instance: InstanceId,
     uids: Uids,
@@ -73,43 +77,30 @@ impl DockerEngine {
         let client = Client::new()?;
         Ok(Self {
             images: Images::new(client.clone(), config.images),
-            runtime: Runtime::new(config.runtime),
-            reaper: Arc::new(Reaper::new(client.clone(), config.max_containers)),
+            daemon: Daemon::new(Choices {
+                runtime: config.runtime,
+                cpus: config.cpus,
+            }),
+            reaper: Arc::new(Reaper::new(
+                client.clone(),
+                config.instance.clone(),
+                config.max_containers.min(uids::count() as usize),
+            )),
             instance: config.instance,
-            uids: Uids::new(anywhere()),
+            uids: Uids::new(fastrand::u32(..)),
             client,
         })
     }
 
     async fn launch_in_steps(&self, launch: &Launch) -> Result<Container> {
         let image = self.images.ready_within(&launch.language, LAUNCH).await?;
-        let slot = self.reaper.slot(LAUNCH).await?;
-        let name = format!("warren-{}", Uuid::now_v7().simple());
-        let labels = Labels::new(&self.instance, launch);
-        let uid = self.uids.take();
-        let body = harden(Blueprint {
-            image: &image.derived,
-            runtime: self.runtime.chosen(),
-            uid: uid.number(),
-            limits: &launch.limits,
-            max_life_s: launch.max_life.as_secs().max(1),
-            labels: labels.into_map(),
-        });
-
-        // From here on a container of that name may exist, even if a call fails or this future is
-        // dropped. The guard removes it whatever happens.
-        let guard = self.reaper.guard(name.clone(), slot, uid);
-        let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        let created = self
-            .client
-            .call(
-                "create a container",
-                LAUNCH,
-                self.client.docker()?.create_container(Some(options), body),
-            )
-            .await
-            .inspect_err(|error| self.images.forget_if_gone(&launch.language, error))?;
-        refuse_unenforced(&created.warnings)?;
+        let daemon = self.daemon.found(&self.client).await?;
+        let core = match launch.purpose {
+            Purpose::Job(_) => daemon.cores.for_job(),
+            Purpose::Park => daemon.cores.to_park(),
+        };
+        let (guard, id) = self.create(launch, &image, &core).await?;
+        let name = id.as_str();
 
         let options = AttachContainerOptionsBuilder::default()
             .stdin(true)
@@ -122,41 +113,88 @@ impl DockerEngine {
             .call(
                 "attach to a container",
                 LAUNCH,
-                self.client.docker()?.attach_container(&name, Some(options)),
+                self.client.docker()?.attach_container(name, Some(options)),
             )
             .await?;
         self.client
             .call(
                 "start a container",
                 LAUNCH,
-                self.client.docker()?.start_container(&name, None),
+                self.client.docker()?.start_container(name, None),
             )
             .await?;
 
-        let id = ContainerId::new(created.id);
         let container = id.clone();
         let output = streams
             .output
             .filter_map(move |piece| future::ready(stdout(&container, piece)));
         Ok(Container {
             id,
-            image: image.base.clone(),
+            image: image.base.to_string(),
+            core,
             input: streams.input,
             output: Box::pin(output),
             handle: Box::new(guard),
         })
+    }
+
+    /// Creates the container, as a user that no other container of the daemon has.
+    async fn create(
+        &self,
+        launch: &Launch,
+        image: &Image,
+        core: &Core,
+    ) -> Result<(Guard, ContainerId)> {
+        for _ in 0..uids::count() {
+            let slot = self.reaper.slot(LAUNCH).await?;
+            let uid = self.uids.take().ok_or(Error::UsersTaken(uids::count()))?;
+            let name = uid.container_name();
+            let body = harden(Blueprint {
+                image: &image.name,
+                etc: &image.etc,
+                runtime: self.daemon.chosen_runtime(),
+                uid: uid.number(),
+                core,
+                limits: &launch.limits,
+                max_life_s: launch.max_life.as_secs().max(1),
+                labels: Labels::new(&self.instance, launch).into_map(),
+            });
+            // From here on a container of that name may exist, even if a call fails or this future
+            // is dropped. The guard removes it whatever happens, if it is this worker's.
+            let mut guard = self.reaper.guard(name.clone(), slot, uid);
+            let options = CreateContainerOptionsBuilder::default().name(&name).build();
+            let create = self.client.docker()?.create_container(Some(options), body);
+            match self.client.call("create a container", LAUNCH, create).await {
+                Ok(created) => {
+                    let id = ContainerId::new(created.id);
+                    guard.created(id.clone());
+                    refuse_unenforced(&created.warnings)?;
+                    return Ok((guard, id));
+                }
+                Err(error) if is_taken(&error) => {
+                    self.uids.jump(fastrand::u32(..));
+                    guard.give_up();
+                }
+                Err(error) => {
+                    self.images.forget_if_gone(&launch.language, &error);
+                    return Err(error);
+                }
+            }
+        }
+        Err(Error::UsersTaken(uids::count()))
     }
 }
 
 impl Engine for DockerEngine {
     fn prepare(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            let runtime = self.runtime.found(&self.client).await?;
-            tracing::info!(runtime, "Docker is there");
+            let daemon = self.daemon.found(&self.client).await?;
+            let (runtime, says) = (&daemon.runtime, &daemon.description);
+            tracing::info!(runtime, says, "Docker is there");
             let tried = future::join_all(self.images.languages().map(|language| async move {
                 let image = self.images.ready(language).await;
                 match &image {
-                    Ok(image) => tracing::info!(%language, image = image.base, "ready"),
+                    Ok(image) => tracing::info!(%language, image = %image.base, "ready"),
                     Err(error) => tracing::error!(%language, %error, "a language cannot be run"),
                 }
                 image
@@ -195,9 +233,9 @@ impl Engine for DockerEngine {
     fn check(&self) -> BoxFuture<'_, Result<EngineReport>> {
         Box::pin(async move {
             self.client.ping().await?;
-            let runtime = self.runtime.found(&self.client).await?;
+            let daemon = self.daemon.found(&self.client).await?;
             Ok(EngineReport {
-                description: format!("runtime {runtime}"),
+                description: daemon.description.clone(),
                 faults: self.images.look().await?,
             })
         })
@@ -218,12 +256,6 @@ impl Engine for DockerEngine {
     fn drain(&self, grace: Duration) -> BoxFuture<'_, usize> {
         Box::pin(self.reaper.drain(grace))
     }
-}
-
-/// Returns a random number, the user id to begin with.
-fn anywhere() -> u32 {
-    let [.., a, b, c, d] = Uuid::now_v7().into_bytes();
-    u32::from_le_bytes([a, b, c, d])
 }
 
 /// Passes the runner's frames on. Logs its diagnostics, which never hold user data.

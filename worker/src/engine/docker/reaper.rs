@@ -15,11 +15,13 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
+use warren_protocol::ids::InstanceId;
 
 use super::autopsy;
 use super::client::{Client, is_going, is_gone};
+use super::labels::Labels;
 use super::uids::Uid;
-use crate::engine::{Consumed, Handle, Life};
+use crate::engine::{Consumed, ContainerId, Handle, Life};
 use crate::{Error, Result};
 
 /// The longest time that PID 1 may take to end by itself once its streams are closed. Killing it
@@ -37,6 +39,7 @@ const SLOW_AFTER: u32 = 4;
 /// The remover of containers.
 pub(super) struct Reaper {
     client: Client,
+    instance: InstanceId,
     slots: Arc<Semaphore>,
     /// The containers that are in use or being removed, by name. The sweep leaves them alone.
     held: Mutex<HashMap<String, Hold>>,
@@ -46,9 +49,10 @@ pub(super) struct Reaper {
 
 impl Reaper {
     /// Makes a reaper. Must be called within the runtime that the removals run on.
-    pub(super) fn new(client: Client, max_containers: usize) -> Self {
+    pub(super) fn new(client: Client, instance: InstanceId, max_containers: usize) -> Self {
         Self {
             client,
+            instance,
             slots: Arc::new(Semaphore::new(max_containers)),
             held: Mutex::default(),
             removals: TaskTracker::new(),
@@ -65,7 +69,8 @@ impl Reaper {
         }
     }
 
-    /// Makes the guard that removes the container of that name, if there is one, when dropped.
+    /// Makes the guard that removes this worker's container of that name, if there is one, when
+    /// dropped.
     pub(super) fn guard(
         self: &Arc<Self>,
         name: String,
@@ -76,6 +81,7 @@ impl Reaper {
         Guard {
             reaper: Arc::clone(self),
             name,
+            id: None,
             held: Some((slot, uid)),
             condemned: AtomicBool::new(false),
         }
@@ -97,13 +103,13 @@ impl Reaper {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes a container that no guard holds.
-    pub(super) async fn remove(&self, name: &str) -> Result<()> {
+    /// Removes a container.
+    pub(super) async fn remove(&self, id: &str) -> Result<()> {
         let options = RemoveContainerOptionsBuilder::default()
             .force(true)
             .v(true)
             .build();
-        let call = self.client.docker()?.remove_container(name, Some(options));
+        let call = self.client.docker()?.remove_container(id, Some(options));
         match self.client.call("remove a container", REMOVE, call).await {
             Err(error) if is_gone(&error) => Ok(()),
             result => result,
@@ -111,18 +117,35 @@ impl Reaper {
     }
 
     /// Waits until the container has ended; returns immediately if it never began or is gone.
-    async fn ended(&self, name: &str) {
+    async fn ended(&self, id: &str) {
         let Ok(docker) = self.client.docker() else {
             return;
         };
-        let mut exit = std::pin::pin!(docker.wait_container(name, None::<WaitContainerOptions>));
+        let mut exit = std::pin::pin!(docker.wait_container(id, None::<WaitContainerOptions>));
         // Whatever the result, the removal uses force if needed.
         let _ = tokio::time::timeout(ENDS, exit.next()).await;
     }
 
+    /// Removes the container of that name if it is this worker's. Another worker may have taken the
+    /// name since.
+    async fn remove_own(&self, name: &str) -> Result<()> {
+        let call = self.client.docker()?.inspect_container(name, None);
+        let found = match self.client.call("inspect a container", REMOVE, call).await {
+            Err(error) if is_gone(&error) => return Ok(()),
+            found => found?,
+        };
+        let labels = found.config.and_then(|config| config.labels);
+        let labels = Labels::read(&labels.unwrap_or_default());
+        match found.id {
+            Some(id) if labels.instance == self.instance.as_str() => self.remove(&id).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Retries for as long as it takes: until a container is gone it takes up its permit, its user id
-    /// and its memory, whatever the engine says.
-    async fn remove_until_gone(&self, name: &str) {
+    /// and its memory, whatever the engine says. Without an id, its creation has failed as far as is
+    /// known.
+    async fn remove_until_gone(&self, name: &str, id: Option<&ContainerId>) {
         let mut pauses = ExponentialBuilder::default()
             .with_min_delay(FIRST_PAUSE)
             .with_max_delay(LAST_PAUSE)
@@ -130,7 +153,11 @@ impl Reaper {
             .with_jitter()
             .build();
         for attempt in 1_u32.. {
-            let Err(error) = self.remove(name).await else {
+            let removed = match id {
+                Some(id) => self.remove(id.as_str()).await,
+                None => self.remove_own(name).await,
+            };
+            let Err(error) = removed else {
                 break;
             };
             if !is_going(&error) || attempt >= SLOW_AFTER {
@@ -178,19 +205,42 @@ enum Hold {
 pub(super) struct Guard {
     reaper: Arc<Reaper>,
     name: String,
+    /// The engine's id for it, once it was created.
+    id: Option<ContainerId>,
     /// The permit and user id that the container takes up until it is gone.
     held: Option<(OwnedSemaphorePermit, Uid)>,
     /// Whether the container is to be killed without waiting for PID 1 to end by itself.
     condemned: AtomicBool,
 }
 
+impl Guard {
+    /// Records the container's id.
+    pub(super) fn created(&mut self, id: ContainerId) {
+        self.id = Some(id);
+    }
+
+    /// Gives up permit and user id: the container of that name is another worker's.
+    pub(super) fn give_up(mut self) {
+        self.reaper.held().remove(&self.name);
+        self.held = None;
+    }
+}
+
 impl Handle for Guard {
     fn look(&self) -> BoxFuture<'_, Option<Life>> {
-        Box::pin(autopsy::look(&self.reaper.client, &self.name))
+        Box::pin(async move {
+            let id = self.id.as_ref()?;
+            autopsy::look(&self.reaper.client, id).await
+        })
     }
 
     fn consumed(&self) -> BoxFuture<'_, Consumed> {
-        Box::pin(autopsy::consumed(&self.reaper.client, &self.name))
+        Box::pin(async move {
+            let Some(id) = &self.id else {
+                return Consumed::default();
+            };
+            autopsy::consumed(&self.reaper.client, id).await
+        })
     }
 
     fn condemn(&self) {
@@ -200,18 +250,23 @@ impl Handle for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let (reaper, name, held) = (
+        let Some(held) = self.held.take() else {
+            return;
+        };
+        let (reaper, name, id) = (
             Arc::clone(&self.reaper),
             std::mem::take(&mut self.name),
-            self.held.take(),
+            self.id.take(),
         );
         let condemned = *self.condemned.get_mut();
         self.reaper.removals.spawn_on(
             async move {
-                if !condemned {
-                    reaper.ended(&name).await;
+                if let Some(id) = &id
+                    && !condemned
+                {
+                    reaper.ended(id.as_str()).await;
                 }
-                reaper.remove_until_gone(&name).await;
+                reaper.remove_until_gone(&name, id.as_ref()).await;
                 drop(held);
             },
             &self.reaper.runtime,

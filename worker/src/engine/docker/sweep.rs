@@ -52,7 +52,11 @@ pub(super) async fn sweep(
         if !is_orphan(&container, instance, reaper.holds(name)) {
             continue;
         }
-        match reaper.remove(name).await {
+        // By its id: the name may be another container's by now.
+        let Some(id) = &container.id else {
+            continue;
+        };
+        match reaper.remove(id).await {
             Err(error) if is_going(&error) => {}
             Ok(()) => {
                 swept.removed += 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use warren_config::Env;
 
-/// The most parked containers of a language: each holds memory, and there are a thousand user ids for
+/// The most parked containers of a language: each holds memory, and there are 478 user ids for
 /// containers.
 const MAX_SIZE: u16 = 64;
 /// The default maximum age of a parked container: long enough that replacing it costs little, short

@@ -113,15 +113,15 @@ impl LanguagePool {
         pause
     }
 
-    /// Takes the oldest container that is alive, within its age, and will live for `needed`. Moves
-    /// unfit ones into `gone`.
+    /// Takes a container that is alive, within its age, and will live for `needed`: the one whose CPU
+    /// runs the fewest jobs, the oldest among equals. Moves unfit ones into `gone`.
     pub(super) fn take(
         &mut self,
         now: Instant,
         needed: Duration,
         gone: &mut Vec<Parked>,
     ) -> Option<Parked> {
-        while let Some(mut parked) = self.parked.pop_front() {
+        while let Some(mut parked) = self.pop_least_crowded() {
             let fresh = now < parked.until && now + needed <= parked.life_end;
             let mut no_waker = Context::from_waker(Waker::noop());
             if !fresh {
@@ -135,6 +135,12 @@ impl LanguagePool {
             gone.push(parked);
         }
         None
+    }
+
+    fn pop_least_crowded(&mut self) -> Option<Parked> {
+        let crowd = |place: &usize| self.parked[*place].conversation.core().jobs();
+        let place = (0..self.parked.len()).min_by_key(crowd)?;
+        self.parked.remove(place)
     }
 
     /// Takes the oldest container, if the pool is full. No counter counts it.

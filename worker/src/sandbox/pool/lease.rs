@@ -4,6 +4,7 @@ use warren_languages::Language;
 use warren_runner::wire::Start;
 
 use super::language_pool::{Interpreter, Parked};
+use crate::engine::core::Occupied;
 use crate::sandbox::conversation::Conversation;
 
 /// A container that one job has for itself. Dropping it removes the container immediately;
@@ -12,6 +13,8 @@ pub(crate) struct Lease {
     /// The conversation with PID 1 in it.
     pub(crate) conversation: Conversation,
     pub(super) origin: Origin,
+    #[expect(dead_code, reason = "held for its drop")]
+    occupied: Occupied,
 }
 
 /// The origin of a job's container.
@@ -26,9 +29,19 @@ pub(super) enum Origin {
 impl Lease {
     /// Leases a parked container.
     pub(super) fn of(parked: Parked) -> Self {
+        Self::new(parked.conversation, Origin::Parked(parked.interpreter))
+    }
+
+    /// Leases a container that was started for the job.
+    pub(super) fn cold(conversation: Conversation) -> Self {
+        Self::new(conversation, Origin::Cold)
+    }
+
+    fn new(conversation: Conversation, origin: Origin) -> Self {
         Self {
-            conversation: parked.conversation,
-            origin: Origin::Parked(parked.interpreter),
+            occupied: conversation.core().occupy(),
+            conversation,
+            origin,
         }
     }
 

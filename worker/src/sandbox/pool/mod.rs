@@ -127,10 +127,8 @@ impl Pool {
                 pool.counters.cold_starts += 1;
             });
         }
-        Ok(Lease {
-            conversation: start::cold(self.0.engine.as_ref(), job).await?,
-            origin: Origin::Cold,
-        })
+        let conversation = start::cold(self.0.engine.as_ref(), job).await?;
+        Ok(Lease::cold(conversation))
     }
 
     /// Takes a parked container that is alive, as far as the pool knows.

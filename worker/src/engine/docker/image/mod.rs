@@ -1,9 +1,10 @@
 //! The sandbox images that containers are made from.
 //!
-//! Each is a language's base image with the runner in it, user ids for it, and no setuid bits. It is
-//! made once for each base image and runner.
+//! Each is a language's base image with the runner in it, user ids for it, the world's time zones, a
+//! name for the loopback address, and no setuid bits. It is made once for each base image and runner.
 
 mod attempts;
+mod etc;
 mod prune;
 mod recipe;
 
@@ -15,18 +16,18 @@ use bollard::query_parameters::{BuildImageOptionsBuilder, CreateImageOptionsBuil
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future};
 use tokio::sync::{OnceCell, Semaphore};
-use warren_languages::LanguageName;
+use warren_languages::{ImageReference, LanguageName};
 
 use self::attempts::Attempts;
-use self::recipe::{context, derived_tag};
+use self::recipe::Recipe;
 use super::client::{Client, is_gone};
 use crate::{Error, Result};
 
 /// A base image and the variable that chose it.
 #[derive(Clone, Debug)]
 pub struct BaseImage {
-    /// The image's reference.
-    pub reference: String,
+    /// The image.
+    pub reference: ImageReference,
     /// The variable that chooses it, for messages.
     pub variable: String,
 }
@@ -41,10 +42,12 @@ const LOG_EVERY: Duration = Duration::from_secs(2);
 /// A sandbox image that is ready.
 #[derive(Debug)]
 pub(super) struct Image {
-    /// The base image's reference, as configured.
-    pub(super) base: String,
-    /// The derived image's id.
-    pub(super) derived: String,
+    /// The base image, as configured.
+    pub(super) base: ImageReference,
+    /// The derived image's name, which says what it was made of.
+    pub(super) name: String,
+    /// The volume with its containers' `/etc`.
+    pub(super) etc: String,
 }
 
 /// The languages' images, each made at its first use.
@@ -141,7 +144,7 @@ impl Images {
         };
         let cell = Arc::clone(&lock(&entry.ready));
         let wanted = match cell.get() {
-            Some(image) if self.id_of(&image.derived).await?.is_some() => false,
+            Some(image) if self.id_of(&image.name).await?.is_some() => false,
             Some(_) => {
                 self.forget(language);
                 true
@@ -165,7 +168,7 @@ impl Images {
     pub(super) async fn prune(&self) {
         let ready = self.entries.values().filter_map(|entry| {
             let cell = Arc::clone(&lock(&entry.ready));
-            cell.get().map(|image| image.derived.clone())
+            cell.get().map(|image| image.name.clone())
         });
         let current: BTreeSet<_> = ready.collect();
         prune::prune(&self.client, &current).await;
@@ -191,7 +194,7 @@ impl Images {
 
     async fn make(&self, entry: &Entry) -> Result<Arc<Image>> {
         let base = &entry.base;
-        let base_id = match self.id_of(&base.reference).await? {
+        let base_id = match self.id_of(base.reference.as_str()).await? {
             Some(id) => {
                 entry.pulls.succeeded();
                 id
@@ -199,20 +202,24 @@ impl Images {
             None => {
                 self.pull(entry).await?;
                 let missing = || Error::ImageMissing {
-                    image: base.reference.clone(),
+                    image: base.reference.to_string(),
                     reason: "it was pulled but does not exist".to_owned(),
                     variable: base.variable.clone(),
                 };
-                self.id_of(&base.reference).await?.ok_or_else(missing)?
+                self.id_of(base.reference.as_str())
+                    .await?
+                    .ok_or_else(missing)?
             }
         };
-        let tag = derived_tag(&base_id);
-        if self.id_of(&tag).await?.is_none() {
-            self.build(entry, &tag).await?;
+        let recipe = Recipe::new(&base_id).map_err(|error| build_fault(base, error.to_string()))?;
+        let name = recipe.name();
+        if self.id_of(&name).await?.is_none() {
+            self.build(entry, recipe, &name).await?;
         }
         Ok(Arc::new(Image {
             base: base.reference.clone(),
-            derived: tag,
+            etc: etc::provide(&self.client, &name).await?,
+            name,
         }))
     }
 
@@ -261,20 +268,15 @@ impl Images {
             })
     }
 
-    async fn build(&self, entry: &Entry, tag: &str) -> Result<()> {
+    async fn build(&self, entry: &Entry, recipe: Recipe, name: &str) -> Result<()> {
         let image = entry.base.reference.as_str();
-        let fault = |reason: String| Error::ImageBuild {
-            image: image.to_owned(),
-            reason,
-        };
-        let context = context(image).map_err(|error| fault(error.to_string()))?;
         let options = BuildImageOptionsBuilder::default()
-            .t(tag)
+            .t(name)
             .rm(true)
             .forcerm(true)
             .networkmode("none")
             .build();
-        let body = bollard::body_full(Bytes::from(context));
+        let body = bollard::body_full(Bytes::from(recipe.into_context()));
         let progress = self
             .client
             .docker()?
@@ -287,7 +289,15 @@ impl Images {
                 }
             });
         let building = follow(image, "build", BUILD, progress);
-        entry.builds.attempt(building).await.map_err(fault)
+        let built = entry.builds.attempt(building).await;
+        built.map_err(|reason| build_fault(&entry.base, reason))
+    }
+}
+
+fn build_fault(base: &BaseImage, reason: String) -> Error {
+    Error::ImageBuild {
+        image: base.reference.to_string(),
+        reason,
     }
 }
 

