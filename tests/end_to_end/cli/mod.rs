@@ -3,3 +3,4 @@
 mod bench;
 mod history;
 mod run;
+mod terminal;
