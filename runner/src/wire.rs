@@ -21,7 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The version of this format, sent first in every conversation.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The largest frame, in bytes: a job's inputs are under 1 MiB, a run's streams 64 KB each.
 pub const MAX_FRAME: usize = 4 * 1024 * 1024;
@@ -56,6 +56,8 @@ pub struct Command {
 pub struct Park {
     /// The command of the job to come, which must be the same.
     pub command: Command,
+    /// Variables that only the parked interpreter gets, by name and value.
+    pub environment: Vec<(String, String)>,
 }
 
 /// The choice of the interpreter for the first run.

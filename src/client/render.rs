@@ -31,7 +31,7 @@ impl Style {
     }
 }
 
-/// Formats one line with the verdict, which comes after the program's standard error.
+/// Formats one line with the verdict and one with the hint, if there is one. They come after the program's standard error.
 pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
     let mut text = String::new();
     // The verdict starts on a line of its own, also on a terminal that shows both streams.
@@ -53,6 +53,9 @@ pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
         text.push_str(", output cut");
     }
     text.push('\n');
+    if let Some(hint) = &response.hint {
+        let _ = writeln!(text, "  hint: {}", visible(hint));
+    }
     text
 }
 
@@ -199,6 +202,8 @@ mod tests {
             verdict(&response(failed), Style::Plain),
             "\n✗ runtime error (exit status 3) in 12 ms, 8.0 MiB\n"
         );
+        let slow = json!({"success": false, "status": "time_limit_exceeded", "signal": "SIGKILL", "hint": "Hold less."});
+        assert!(verdict(&response(slow), Style::Plain).ends_with("MiB\n  hint: Hold less.\n"));
         let killed = json!({"success": false, "status": "runtime_error", "exitCode": null, "signal": "SIGSEGV"});
         assert!(
             verdict(&response(killed), Style::Coloured)
@@ -210,7 +215,7 @@ mod tests {
     fn nothing_of_a_programs_reaches_the_styled_text_as_it_came() {
         let hostile = "\x1b[2K\u{9b}A\u{202e}\u{7f}";
         let killed = json!({"success": false, "status": "runtime_error", "exitCode": null,
-            "signal": hostile, "stdout": hostile, "stderr": hostile});
+            "signal": hostile, "hint": hostile, "stdout": hostile, "stderr": hostile});
         let first = json!({"line": 1, "expected": hostile, "actual": hostile});
         let case = json!({"passed": false, "status": "wrong_answer", "input": hostile,
             "expectedOutput": hostile, "actualOutput": hostile, "stderr": hostile,

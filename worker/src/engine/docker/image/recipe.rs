@@ -1,6 +1,8 @@
-//! The recipe of a sandbox image: adds the runner and its users, removes setuid bits.
+//! The recipe of a sandbox image: adds the runner, what it parks with, and its users, removes setuid bits.
 
 use std::ops::Range;
+
+use warren_runner::parked::{NODE_CLOCKS, NODE_CLOCKS_CODE};
 
 use super::super::hardening::{RUNNER, UIDS};
 
@@ -19,6 +21,7 @@ pub(super) fn derived_tag(base_id: &str) -> String {
     let mut hash = Fnv::default();
     hash.write(base_id.as_bytes());
     hash.write(RUNNER_BINARY);
+    hash.write(NODE_CLOCKS_CODE.as_bytes());
     hash.write(recipe("").as_bytes());
     format!("{REPOSITORY}:{:016x}", hash.0)
 }
@@ -31,6 +34,7 @@ fn recipe(base: &str) -> String {
          LABEL {LABEL}=1\n\
          USER 0\n\
          COPY runner {RUNNER}\n\
+         COPY node-clocks.js {NODE_CLOCKS}\n\
          RUN set -e; \
          find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
          uid={start}; while [ $uid -lt {end} ]; do \
@@ -49,6 +53,7 @@ pub(super) fn context(base: &str) -> std::io::Result<Vec<u8>> {
     for (name, mode, content) in [
         ("Dockerfile", 0o644, recipe.as_bytes()),
         ("runner", 0o555, RUNNER_BINARY),
+        ("node-clocks.js", 0o444, NODE_CLOCKS_CODE.as_bytes()),
     ] {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
