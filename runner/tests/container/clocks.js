@@ -51,7 +51,7 @@ worker.on('message', ([later, byBigint, origin, up, hooked]) => {
     must(took >= 299 && took < 300 + WAITED, 'a timer of ' + took);
     must(nodeTiming.loopStart > 0 && nodeTiming.loopStart < performance.now(), 'the loop');
     const { active, idle } = performance.eventLoopUtilization();
-    must(active >= 0 && active + idle <= performance.now(), 'the loop's use');
+    must(active >= 0 && active + idle <= performance.now(), 'eventLoopUtilization');
     console.log(wrong.length ? wrong.join('; ') : 'as if it had just started', begun);
   }, 300);
 });

@@ -16,7 +16,7 @@ use super::syntax::Syntax;
 /// The most names that are watched. Further names of a rule file count as never redefined.
 const MAX_NAMES: usize = 128;
 
-/// The most tokens before an alias that only group it: `((0, eval))`.
+/// The most tokens before an alias that only group it (`((0, eval))`), and the most after it.
 const MAX_GROUPING: usize = 8;
 
 /// A set of watched names.
@@ -167,8 +167,10 @@ impl<'a> Seen<'a> {
         if !self.syntax.is_global(&root.text) && !self.is_home(&root.text) {
             return false;
         }
-        while self.at(at + 1).is_some_and(|t| t.kind == Kind::GroupEnd) {
-            at += 1;
+        for _ in 0..MAX_GROUPING {
+            if self.at(at + 1).is_some_and(|t| t.kind == Kind::GroupEnd) {
+                at += 1;
+            }
         }
         let by_dot = self.is_punct(at + 1, ".") || self.is_punct(at + 1, "?.");
         let by_key = || self.at(at + 2).and_then(Token::value);
