@@ -1,4 +1,4 @@
-//! Text as a terminal may show it: control characters escaped, so that they are seen and not obeyed.
+//! Escapes control characters for terminals, which then show them and do not obey them.
 //!
 //! A program's output, and any text of a server, could otherwise set the window's title, write to
 //! the clipboard (OSC 52), or erase lines and print a verdict of its own in their place. Files and

@@ -3,10 +3,13 @@
 // A parked process may be minutes old when its program begins, but `performance.now()` and
 // `process.uptime()` count from the process's start. This file is preloaded (by NODE_OPTIONS) before
 // the interpreter waits. It sets the clocks when the program is about to be compiled, and leaves
-// nothing else behind. In Node.js 18 `performance.now()`, marks, measures and events all read
+// nothing else behind that a program looks at. In Node.js 18 `performance.now()`, marks, measures and events all read
 // `process.hrtime()`, so that they move with it. Worker threads have the clocks of their program.
 'use strict';
 
+// The modules that a program finds loaded are those of this moment.
+const { moduleLoadList } = process;
+const loaded = moduleLoadList.length;
 const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, keys } = Object;
 const { getEnvironmentData, setEnvironmentData } = require('worker_threads');
 const { performance } = globalThis;
@@ -72,7 +75,8 @@ const install = () => {
     replace(clock, 'now', (original) => () => original.call(performance) - age.ms);
   }
 
-  // What was reached before the program began counts as reached when it began; -1 is not reached.
+  // What was reached before the program began was reached, in the same order, within the first
+  // thousandth of a millisecond; -1 is not reached.
   const { nodeTiming } = performance;
   for (const name of keys(nodeTiming)) {
     const property = getOwnPropertyDescriptor(nodeTiming, name);
@@ -80,7 +84,8 @@ const install = () => {
     if (!get || name === 'duration' || name === 'idleTime') continue;
     const moved = like(get, () => {
       const at = get.call(nodeTiming);
-      return at < 0 ? at : Math.max(at - age.ms, 0);
+      if (at > age.ms) return at - age.ms;
+      return at < 0 ? at : at / age.ms / 1e3;
     });
     defineProperty(nodeTiming, name, { ...property, get: moved });
   }
@@ -103,8 +108,8 @@ const forget = () => {
   }
 };
 
-forget();
 const set = install();
+forget();
 const begin = () => set(performance.now(), process.uptime());
 // Only worker threads have this property.
 if (process.chdir.disabled) {
@@ -123,6 +128,7 @@ if (process.chdir.disabled) {
     enumerable: compile.enumerable,
     get() {
       defineProperty(prototype, '_compile', compile);
+      moduleLoadList.length = loaded;
       begin();
       return compile.value;
     },

@@ -1,4 +1,4 @@
-//! What the worker and PID 1 of a container share: the wire format, and what parked interpreters load.
+//! The wire format between the worker and PID 1, and the file that parked interpreters load.
 
 pub mod parked;
 pub mod wire;

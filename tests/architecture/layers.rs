@@ -19,6 +19,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["compose", "environment"],
             &["settings"],
             &["exit", "greeting", "roles"],
+            &["terminal"],
         ],
     ),
     (
@@ -69,7 +70,9 @@ const LAYERS: &[(&str, Layers)] = &[
             &["usage", "watch"],
             &["conversation", "launch", "reap"],
             &["args", "filter", "life", "scratch", "shield", "wait"],
-            &["capture", "cgroup", "ending", "error", "sys", "wire"],
+            &[
+                "capture", "cgroup", "ending", "error", "parked", "sys", "wire",
+            ],
         ],
     ),
     (
@@ -91,7 +94,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["file"],
             &["language"],
             &["rules"],
-            &["mask", "parking", "rule", "uses"],
+            &["mask", "parking", "rule", "scopes", "uses"],
             &["fault", "lexer"],
             &[
                 "escapes",

@@ -6,7 +6,7 @@ use super::lexer::lex;
 use super::mask::mask;
 use super::position::Positions;
 use super::rule::{Forbids, Rule};
-use super::scopes::Watched;
+use super::scopes::{self, Watched};
 use super::syntax::Syntax;
 use super::uses::{self, Use};
 use super::violation::Violation;
@@ -65,7 +65,7 @@ impl Rules {
     pub(super) fn check(&self, code: &str) -> Vec<Violation> {
         let tokens = lex(self.syntax, code);
         let mut found: Vec<(usize, usize)> = Vec::new();
-        let own = self.watched.own(self.syntax, code, &tokens);
+        let own = scopes::own(&self.watched, self.syntax, code, &tokens);
         uses::each(self.syntax, &tokens, &own, |offset, used| {
             found.extend(self.rule_on(&used).map(|rule| (offset, rule)));
         });

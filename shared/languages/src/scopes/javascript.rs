@@ -1,6 +1,12 @@
 //! The scopes of JavaScript: functions, blocks, heads of loops, and what an arrow points at.
 
-use super::{PROGRAM, Scopes, Seen, Set};
+use super::javascript_frames::{
+    ClosedParenthesis, Declares, Head, JavaScriptFrame, JavaScriptFrameKind, can_begin, can_end,
+    is_operator, place,
+};
+use super::names::Set;
+use super::seen::Seen;
+use super::tree::{PROGRAM, Scopes};
 use crate::lexer::{Kind, Token};
 
 /// Finds the scopes of a program.
@@ -8,7 +14,11 @@ pub(super) fn walk(seen: &Seen<'_>) -> Scopes {
     let mut walker = JavaScriptWalker {
         seen: *seen,
         scopes: Scopes::new(),
-        frames: vec![Frame::new(FrameKind::Brace, PROGRAM, PROGRAM)],
+        frames: vec![JavaScriptFrame::new(
+            JavaScriptFrameKind::Brace,
+            PROGRAM,
+            PROGRAM,
+        )],
         closed: None,
         own: Set::default(),
         importing: false,
@@ -19,89 +29,11 @@ pub(super) fn walk(seen: &Seen<'_>) -> Scopes {
     walker.scopes
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FrameKind {
-    Parenthesis(Head),
-    Square,
-    /// A block, a function's body or an object, which declares nothing.
-    Brace,
-    ClassBody,
-    /// The code in a template literal.
-    Template,
-    /// The value of an arrow function without braces.
-    ArrowValue,
-    /// The single statement of a loop.
-    LoopBody,
-}
-
-/// What a parenthesis is the head of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Head {
-    /// `if`, `while`, `switch`, `with`: it binds nothing.
-    Condition,
-    Loop,
-    /// `catch`: it binds what is caught.
-    Catch,
-    /// Parameters or arguments: what follows tells.
-    Other,
-}
-
-/// The scope that a declaration binds in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Declares {
-    Var,
-    Lexical,
-}
-
-/// An open bracket, or a part of the program that ends without one.
-#[derive(Debug)]
-struct Frame {
-    kind: FrameKind,
-    scope: usize,
-    /// The scope of the function around.
-    function: usize,
-    /// The names that it binds if it is a pattern or holds parameters.
-    pattern: Set,
-    /// The declaration that is being read.
-    declares: Option<Declares>,
-    /// Whether a declared name or pattern is expected.
-    expects: bool,
-    /// The declaration whose pattern this bracket is.
-    declared: Option<Declares>,
-    /// Whether a `class` waits for its `{`.
-    class: bool,
-}
-
-impl Frame {
-    fn new(kind: FrameKind, scope: usize, function: usize) -> Self {
-        Self {
-            kind,
-            scope,
-            function,
-            pattern: Set::default(),
-            declares: None,
-            expects: false,
-            declared: None,
-            class: false,
-        }
-    }
-}
-
-/// The last parenthesis that was closed.
-#[derive(Clone, Copy, Debug)]
-struct ClosedParenthesis {
-    /// The index of its `)`.
-    end: usize,
-    head: Head,
-    scope: usize,
-    pattern: Set,
-}
-
 struct JavaScriptWalker<'a> {
     seen: Seen<'a>,
     scopes: Scopes,
     /// Never empty: the first is the program.
-    frames: Vec<Frame>,
+    frames: Vec<JavaScriptFrame>,
     closed: Option<ClosedParenthesis>,
     /// The name of the function expression or class expression whose `(` or `{` comes next.
     own: Set,
@@ -126,10 +58,13 @@ impl<'a> JavaScriptWalker<'a> {
         self.begin_loop_body(i);
     }
 
-    fn frame(&mut self) -> &mut Frame {
+    fn frame(&mut self) -> &mut JavaScriptFrame {
         if self.frames.is_empty() {
-            self.frames
-                .push(Frame::new(FrameKind::Brace, PROGRAM, PROGRAM));
+            self.frames.push(JavaScriptFrame::new(
+                JavaScriptFrameKind::Brace,
+                PROGRAM,
+                PROGRAM,
+            ));
         }
         let last = self.frames.len() - 1;
         &mut self.frames[last]
@@ -137,26 +72,13 @@ impl<'a> JavaScriptWalker<'a> {
 
     /// Returns whether a line's end before this token has ended a statement.
     fn begins_statement(&self, i: usize, token: &Token<'_>) -> bool {
-        let begins = match token.kind {
-            Kind::Name => !matches!(&*token.text, "in" | "instanceof" | "of"),
-            Kind::Number | Kind::Definition => true,
-            Kind::Text => !token.opens_template(),
-            _ => false,
-        };
-        let Some(before) = self.seen.before(i).filter(|_| begins) else {
+        let Some(before) = self.seen.before(i).filter(|_| can_begin(token)) else {
             return false;
-        };
-        let ends = match before.kind {
-            Kind::Name => !is_operator(&before.text),
-            Kind::Number | Kind::Text | Kind::Regex => true,
-            Kind::Piece => before.text.ends_with('`'),
-            Kind::Punct | Kind::GroupEnd => [")", "]", "}"].iter().any(|end| before.is_punct(end)),
-            _ => false,
         };
         let head = self
             .closed
             .is_some_and(|closed| closed.end + 1 == i && closed.head != Head::Other);
-        ends && !head && self.fresh(i)
+        can_end(before) && !head && self.fresh(i)
     }
 
     /// Returns whether a line ends before this token.
@@ -168,12 +90,13 @@ impl<'a> JavaScriptWalker<'a> {
         space.is_none_or(|space| space.contains(['\n', '\r', '\u{2028}', '\u{2029}']))
     }
 
+    /// Leaves what ends without a bracket of its own.
+    fn end_values(&mut self) {
+        while self.frames.pop_if(|frame| frame.is_value()).is_some() {}
+    }
+
     fn end_statement(&mut self) {
-        while self
-            .frames
-            .pop_if(|frame| matches!(frame.kind, FrameKind::ArrowValue | FrameKind::LoopBody))
-            .is_some()
-        {}
+        self.end_values();
         self.frame().declares = None;
         self.importing = false;
     }
@@ -283,10 +206,10 @@ impl<'a> JavaScriptWalker<'a> {
 
     /// Returns whether a name that `=` follows is at the beginning of a statement.
     fn begins_assignment(&mut self, i: usize) -> bool {
-        let in_class = self.frame().kind == FrameKind::ClassBody;
+        let in_class = self.frame().kind == JavaScriptFrameKind::ClassBody;
         let in_brackets = matches!(
             self.frame().kind,
-            FrameKind::Parenthesis(_) | FrameKind::Square
+            JavaScriptFrameKind::Parenthesis(_) | JavaScriptFrameKind::Square
         );
         !in_class && !in_brackets && (self.seen.follows(i, &[";", "}", ")"]) || self.fresh(i))
     }
@@ -296,7 +219,7 @@ impl<'a> JavaScriptWalker<'a> {
             "(" => self.open_parenthesis(i),
             "[" => {
                 let scope = self.scopes_open();
-                self.push(FrameKind::Square, scope, expects);
+                self.push(JavaScriptFrameKind::Square, scope, expects);
             }
             "{" => self.open_brace(i, expects),
             ")" | "]" | "}" => self.close(i, &token.text),
@@ -305,7 +228,7 @@ impl<'a> JavaScriptWalker<'a> {
             "," => {
                 while self
                     .frames
-                    .pop_if(|frame| frame.kind == FrameKind::ArrowValue)
+                    .pop_if(|frame| frame.kind == JavaScriptFrameKind::ArrowValue)
                     .is_some()
                 {}
                 let frame = self.frame();
@@ -320,9 +243,9 @@ impl<'a> JavaScriptWalker<'a> {
         self.scopes.open(around)
     }
 
-    fn push(&mut self, kind: FrameKind, scope: usize, expects: bool) {
+    fn push(&mut self, kind: JavaScriptFrameKind, scope: usize, expects: bool) {
         let (function, declares) = (self.frame().function, self.frame().declares);
-        let mut frame = Frame::new(kind, scope, function);
+        let mut frame = JavaScriptFrame::new(kind, scope, function);
         frame.declared = declares.filter(|_| expects);
         self.frames.push(frame);
     }
@@ -341,7 +264,7 @@ impl<'a> JavaScriptWalker<'a> {
             let own = std::mem::take(&mut self.own);
             self.scopes.bind(scope, own);
         }
-        self.push(FrameKind::Parenthesis(head), scope, false);
+        self.push(JavaScriptFrameKind::Parenthesis(head), scope, false);
     }
 
     fn open_brace(&mut self, i: usize, expects: bool) {
@@ -361,9 +284,9 @@ impl<'a> JavaScriptWalker<'a> {
         if is_class {
             let own = std::mem::take(&mut self.own);
             self.scopes.bind(scope, own);
-            return self.push(FrameKind::ClassBody, scope, false);
+            return self.push(JavaScriptFrameKind::ClassBody, scope, false);
         }
-        self.push(FrameKind::Brace, scope, expects);
+        self.push(JavaScriptFrameKind::Brace, scope, expects);
         if arrow || head == Some(Head::Other) {
             self.frame().function = scope;
         }
@@ -386,7 +309,7 @@ impl<'a> JavaScriptWalker<'a> {
         if let Some(closed) = closed {
             self.scopes.bind(closed.scope, names);
         }
-        self.push(FrameKind::ArrowValue, scope, false);
+        self.push(JavaScriptFrameKind::ArrowValue, scope, false);
         self.frame().function = scope;
     }
 
@@ -396,28 +319,24 @@ impl<'a> JavaScriptWalker<'a> {
             .closed
             .filter(|closed| closed.end == i && closed.head == Head::Loop);
         if let Some(closed) = closed.filter(|_| !self.seen.is_punct(i + 1, "{")) {
-            self.push(FrameKind::LoopBody, closed.scope, false);
+            self.push(JavaScriptFrameKind::LoopBody, closed.scope, false);
         }
     }
 
     fn close(&mut self, i: usize, bracket: &str) {
-        while self
-            .frames
-            .pop_if(|frame| matches!(frame.kind, FrameKind::ArrowValue | FrameKind::LoopBody))
-            .is_some()
-        {}
+        self.end_values();
         if self.frames.len() == 1 {
             return;
         }
         let fits = self.frames.pop_if(|frame| match frame.kind {
-            FrameKind::Parenthesis(_) => bracket == ")",
-            FrameKind::Square => bracket == "]",
-            FrameKind::Brace | FrameKind::ClassBody => bracket == "}",
+            JavaScriptFrameKind::Parenthesis(_) => bracket == ")",
+            JavaScriptFrameKind::Square => bracket == "]",
+            JavaScriptFrameKind::Brace | JavaScriptFrameKind::ClassBody => bracket == "}",
             _ => false,
         });
         let Some(frame) = fits else { return };
         match frame.kind {
-            FrameKind::Parenthesis(head) => {
+            JavaScriptFrameKind::Parenthesis(head) => {
                 self.closed = Some(ClosedParenthesis {
                     end: i,
                     head,
@@ -425,13 +344,15 @@ impl<'a> JavaScriptWalker<'a> {
                     pattern: frame.pattern,
                 });
             }
-            FrameKind::Square | FrameKind::Brace => self.closed_pattern(i, &frame),
+            JavaScriptFrameKind::Square | JavaScriptFrameKind::Brace => {
+                self.closed_pattern(i, &frame);
+            }
             _ => {}
         }
     }
 
     /// Binds the names of a pattern that is declared, or passes them on to the pattern around it.
-    fn closed_pattern(&mut self, i: usize, frame: &Frame) {
+    fn closed_pattern(&mut self, i: usize, frame: &JavaScriptFrame) {
         let (scope, function) = (self.frame().scope, self.frame().function);
         let of_global = self.seen.assigns(i + 1)
             && self
@@ -452,57 +373,13 @@ impl<'a> JavaScriptWalker<'a> {
     /// Enters or leaves the code in a template literal.
     fn piece(&mut self, token: &Token<'_>) {
         if token.text.starts_with('}') {
-            while self
-                .frames
-                .pop_if(|frame| matches!(frame.kind, FrameKind::ArrowValue | FrameKind::LoopBody))
-                .is_some()
-            {}
+            self.end_values();
             self.frames
-                .pop_if(|frame| frame.kind == FrameKind::Template);
+                .pop_if(|frame| frame.kind == JavaScriptFrameKind::Template);
         }
         if token.text.ends_with("${") {
             let scope = self.scopes_open();
-            self.push(FrameKind::Template, scope, false);
+            self.push(JavaScriptFrameKind::Template, scope, false);
         }
     }
-}
-
-fn place(declares: Option<Declares>, scope: usize, function: usize) -> usize {
-    match declares {
-        Some(Declares::Var) => function,
-        _ => scope,
-    }
-}
-
-/// Returns whether a word is followed by an operand or a statement of its own.
-fn is_operator(word: &str) -> bool {
-    matches!(
-        word,
-        "return"
-            | "throw"
-            | "typeof"
-            | "void"
-            | "delete"
-            | "new"
-            | "in"
-            | "of"
-            | "instanceof"
-            | "case"
-            | "default"
-            | "extends"
-            | "await"
-            | "yield"
-            | "else"
-            | "do"
-            | "export"
-            | "async"
-            | "let"
-            | "const"
-            | "var"
-            | "function"
-            | "class"
-            | "get"
-            | "set"
-            | "static"
-    )
 }

@@ -1,16 +1,12 @@
 //! The scopes of Python: functions, classes, lambdas and comprehensions.
 
-use super::{PROGRAM, Scopes, Seen, Set};
+use super::names::Set;
+use super::python_frames::{
+    Block, Extent, Form, HEADS, PythonFrame, PythonFrameKind, Statement, column_after,
+};
+use super::seen::Seen;
+use super::tree::{PROGRAM, Scopes};
 use crate::lexer::{Kind, Token};
-
-/// The words that begin a statement whose `:` ends its head.
-const HEADS: &[&str] = &[
-    "if", "elif", "else", "for", "while", "with", "try", "except", "finally", "match", "case",
-    "class", "def", "async",
-];
-
-/// The columns from one tab stop to the next, as Python counts indentation.
-const TAB: usize = 8;
 
 /// Finds the scopes of a program.
 pub(super) fn walk(seen: &Seen<'_>) -> Scopes {
@@ -28,95 +24,11 @@ pub(super) fn walk(seen: &Seen<'_>) -> Scopes {
     walker.scopes
 }
 
-/// The extent of a function or class.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extent {
-    /// Its `:` is still to come.
-    Head,
-    /// The rest of its line.
-    Line,
-    /// All lines that are indented deeper than its head.
-    Lines,
-}
-
-/// A function or class that is not over.
-#[derive(Debug)]
-struct Block {
-    scope: usize,
-    extent: Extent,
-    /// The column of its head.
-    indent: usize,
-    /// Whether the next `(` holds its parameters.
-    takes_parameters: bool,
-    globals: Set,
-}
-
-/// An open bracket or lambda within a logical line.
-#[derive(Debug)]
-struct Frame {
-    kind: FrameKind,
-    scope: usize,
-    /// The scope that `:=` and parameters bind in here: a lambda's, a function's, or the block's.
-    binds: usize,
-    /// The scope that names are bound in up to `in`, or up to the bracket's end.
-    target: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FrameKind {
-    /// `(`, `[` or `{`; each is a scope, for it may turn out to be a comprehension.
-    Bracket(char),
-    /// The `(` of a function's parameters.
-    Parameters,
-    /// A lambda before its `:`.
-    LambdaHead,
-    /// A lambda's value.
-    LambdaBody,
-    /// The code in an f-string.
-    Field,
-}
-
-/// A statement's kind, as far as it says what names in it mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Plain,
-    Global,
-    Nonlocal,
-    Import,
-    /// `from x import …`; true if those are other things than the builtins.
-    ImportFrom(bool),
-    /// The pattern of a `case`.
-    Pattern,
-}
-
-/// The statement that is being read.
-#[derive(Debug)]
-struct Statement {
-    form: Form,
-    /// The first token of it, or of what is behind its last `=`.
-    start: usize,
-    /// Whether an annotation has begun.
-    annotated: bool,
-    /// The scope that names are bound in up to `in`.
-    target: Option<usize>,
-}
-
-impl Statement {
-    fn at(start: usize) -> Self {
-        Self {
-            form: Form::Plain,
-            start,
-            annotated: false,
-            target: None,
-        }
-    }
-}
-
 struct PythonWalker<'a> {
     seen: Seen<'a>,
     scopes: Scopes,
     blocks: Vec<Block>,
-    frames: Vec<Frame>,
+    frames: Vec<PythonFrame>,
     statement: Statement,
     /// The column of this logical line; `None` before its first token.
     indent: Option<usize>,
@@ -153,11 +65,7 @@ impl<'a> PythonWalker<'a> {
     fn line_start(&mut self, i: usize, token: &Token<'_>) {
         let from = self.seen.before(i).map_or(0, |before| before.end);
         let space = self.seen.code.get(from..token.start).unwrap_or_default();
-        let indent = space.chars().fold(0, |column, c| match c {
-            '\t' => (column / TAB + 1) * TAB,
-            '\x0c' | '\u{feff}' => 0,
-            _ => column + 1,
-        });
+        let indent = column_after(space);
         while self.blocks.pop_if(|block| block.indent >= indent).is_some() {}
         self.indent = Some(indent);
     }
@@ -214,7 +122,7 @@ impl<'a> PythonWalker<'a> {
         match &*token.text {
             "lambda" => {
                 let scope = self.scopes.open(self.scope());
-                return self.push_head(FrameKind::LambdaHead, scope);
+                return self.push_head(PythonFrameKind::LambdaHead, scope);
             }
             "for" => {
                 // Of a statement, or of a comprehension: then the bracket is its scope.
@@ -247,7 +155,9 @@ impl<'a> PythonWalker<'a> {
         let after = |word: &str| seen.before(i).is_some_and(|before| before.is_name(word));
         let begins = seen.follows(i, &["(", ",", "*"]) || after("lambda");
         match (self.statement.form, frame) {
-            (_, Some((FrameKind::Parameters | FrameKind::LambdaHead, scope))) if begins => {
+            (_, Some((PythonFrameKind::Parameters | PythonFrameKind::LambdaHead, scope)))
+                if begins =>
+            {
                 let default = seen.assigns(i + 1).then_some(i + 2);
                 if !default.is_some_and(|value| seen.is_alias(value, &token.text)) {
                     self.scopes.bind(scope, set);
@@ -321,7 +231,7 @@ impl<'a> PythonWalker<'a> {
         if let Some(block) = block.filter(|_| bracket == "(" && self.frames.is_empty()) {
             block.takes_parameters = false;
             let scope = block.scope;
-            return self.push_head(FrameKind::Parameters, scope);
+            return self.push_head(PythonFrameKind::Parameters, scope);
         }
         let indexes = self.seen.follows(i, &[")", "]", "}"]) || is_after(Kind::Text);
         let target = if before.is_some_and(|token| token.is_name("as")) {
@@ -330,7 +240,7 @@ impl<'a> PythonWalker<'a> {
             self.target().filter(|_| !indexes && bracket != "{")
         };
         let scope = self.scopes.open(self.scope());
-        let kind = FrameKind::Bracket(bracket.chars().next().unwrap_or('('));
+        let kind = PythonFrameKind::Bracket(bracket.chars().next().unwrap_or('('));
         // What is called or indexed is no target, nor is what is in its brackets.
         let names = is_after(Kind::Name)
             && !before.is_some_and(|t| matches!(&*t.text, "as" | "for" | "in"));
@@ -340,19 +250,19 @@ impl<'a> PythonWalker<'a> {
     fn close(&mut self, bracket: &str) {
         self.end_lambdas();
         self.frames.pop_if(|frame| match frame.kind {
-            FrameKind::Bracket('(') | FrameKind::Parameters => bracket == ")",
-            FrameKind::Bracket('[') => bracket == "]",
-            FrameKind::Bracket(_) => bracket == "}",
-            FrameKind::LambdaHead => true,
-            FrameKind::LambdaBody | FrameKind::Field => false,
+            PythonFrameKind::Bracket('(') | PythonFrameKind::Parameters => bracket == ")",
+            PythonFrameKind::Bracket('[') => bracket == "]",
+            PythonFrameKind::Bracket(_) => bracket == "}",
+            PythonFrameKind::LambdaHead => true,
+            PythonFrameKind::LambdaBody | PythonFrameKind::Field => false,
         });
     }
 
     fn colon(&mut self, i: usize) {
         if let Some(frame) = self.frames.last_mut()
-            && frame.kind == FrameKind::LambdaHead
+            && frame.kind == PythonFrameKind::LambdaHead
         {
-            frame.kind = FrameKind::LambdaBody;
+            frame.kind = PythonFrameKind::LambdaBody;
             frame.scope = frame.binds;
             return;
         }
@@ -381,11 +291,12 @@ impl<'a> PythonWalker<'a> {
     fn piece(&mut self, token: &Token<'_>) {
         if token.text.starts_with('}') {
             self.end_lambdas();
-            self.frames.pop_if(|frame| frame.kind == FrameKind::Field);
+            self.frames
+                .pop_if(|frame| frame.kind == PythonFrameKind::Field);
         }
         if token.text.ends_with('{') {
             let scope = self.scope();
-            self.push(FrameKind::Field, scope, None);
+            self.push(PythonFrameKind::Field, scope, None);
         }
     }
 
@@ -439,14 +350,14 @@ impl<'a> PythonWalker<'a> {
     fn end_lambdas(&mut self) {
         while self
             .frames
-            .pop_if(|frame| frame.kind == FrameKind::LambdaBody)
+            .pop_if(|frame| frame.kind == PythonFrameKind::LambdaBody)
             .is_some()
         {}
     }
 
-    fn push(&mut self, kind: FrameKind, scope: usize, target: Option<usize>) {
+    fn push(&mut self, kind: PythonFrameKind, scope: usize, target: Option<usize>) {
         let binds = self.binds();
-        self.frames.push(Frame {
+        self.frames.push(PythonFrame {
             kind,
             scope,
             binds,
@@ -455,9 +366,9 @@ impl<'a> PythonWalker<'a> {
     }
 
     /// Enters the parameters of a function whose scope that is. Their defaults are outside of it.
-    fn push_head(&mut self, kind: FrameKind, scope: usize) {
+    fn push_head(&mut self, kind: PythonFrameKind, scope: usize) {
         let around = self.scopes.parent(scope);
-        self.frames.push(Frame {
+        self.frames.push(PythonFrame {
             kind,
             scope: around,
             binds: scope,

@@ -3,6 +3,7 @@
 mod file;
 mod hostile;
 mod javascript;
+mod own_forms;
 mod own_names;
 mod parking;
 mod pattern;
