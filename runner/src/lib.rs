@@ -1,4 +1,4 @@
-//! The wire format between the worker and PID 1, and the file that parked interpreters load.
+//! The wire format between worker and PID 1, and a file for parked interpreters.
 
 pub mod parked;
 pub mod wire;

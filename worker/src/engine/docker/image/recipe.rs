@@ -1,4 +1,4 @@
-//! The recipe of a sandbox image: adds the runner, its files and users, removes setuid bits.
+//! The recipe of a sandbox image: adds runner, files and users, removes setuid bits.
 
 use std::ops::Range;
 
