@@ -89,11 +89,6 @@ async fn ordinary_programs_are_answered_with_what_they_printed() {
             ok("6 5 ended,gone 42\n2 1 2 12\n"),
         ),
         (
-            "javascript/searches_for_100_ms.js",
-            None,
-            ok("true true true\n"),
-        ),
-        (
             "python/exit_status_7.py",
             None,
             json!({"success": false, "status": "runtime_error", "exitCode": 7, "stdout": "leaving\n"}),
