@@ -40,7 +40,8 @@ pub enum Command {
     /// Run a worker (port 5001); needs RABBITMQ_URL and Docker. Start as many as you like
     #[command(after_help = environment::HINT, after_long_help = environment::help(Reader::Worker))]
     Worker,
-    /// Submit a file to a Warren server and print its output
+    /// Submit a file to a Warren server and print its output (on a terminal with control characters
+    /// escaped, into a file or pipe as it is)
     Run(RunArguments),
     /// Show the result of a job and its output
     Result(ResultArguments),

@@ -1,5 +1,9 @@
 //! Exit statuses, and error reports on standard error.
 
+use std::io::stderr;
+
+use crate::terminal::text_for;
+
 /// The exit status if Warren itself failed to carry out a command (1 is a program's failure).
 pub const EXIT_TROUBLE: u8 = 2;
 /// The exit status of `warren doctor` if the host weakens the sandbox, and jobs are run all the same.
@@ -20,5 +24,7 @@ pub const EXIT_TERMINATED: i32 = 143;
     reason = "standard error is where a command reports its errors"
 )]
 pub fn complain(error: &anyhow::Error) {
-    eprintln!("warren: {error:#}");
+    // An error may quote what a server sent.
+    let text = format!("warren: {error:#}");
+    eprintln!("{}", text_for(&stderr(), &text));
 }

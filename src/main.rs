@@ -11,6 +11,7 @@ mod key;
 mod roles;
 mod serve;
 mod settings;
+mod terminal;
 
 use std::process::ExitCode;
 

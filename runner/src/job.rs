@@ -32,7 +32,8 @@ pub(crate) fn serve(sandbox: &mut Sandbox, conversation: &mut Conversation) -> R
     let (parked, message) = match first {
         ToRunner::Park(park) => {
             check(&park.command)?;
-            let parked = Parked::start(park.command, sandbox, &mut scratch, conversation)?;
+            check_environment(&park.environment)?;
+            let parked = Parked::start(park, sandbox, &mut scratch, conversation)?;
             conversation.send(&FromRunner::Parked, life)?;
             (Some(parked), conversation.receive(life)?)
         }
@@ -140,4 +141,18 @@ fn check(command: &Command) -> Result<(), Error> {
         return Err(Error::BadJob("its command is empty or holds a NUL"));
     }
     Ok(())
+}
+
+/// Checks the variables of a parked interpreter, as [`check`] does its command.
+fn check_environment(environment: &[(String, String)]) -> Result<(), Error> {
+    let usable = |(name, value): &(String, String)| {
+        !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
+    };
+    if environment.iter().all(usable) {
+        Ok(())
+    } else {
+        Err(Error::BadJob(
+            "a variable's name is empty or holds a '=' or a NUL",
+        ))
+    }
 }

@@ -67,11 +67,16 @@ impl Launcher {
     }
 
     /// Starts a program. Returns as soon as the kernel has replaced the new process's image by it.
-    /// Its output pipes are as wide as the command asks, if the kernel grants that.
+    /// Its output pipes are as wide as the command asks, if the kernel grants that. `environment` is
+    /// added to the variables that every program gets.
     ///
     /// # Errors
     /// [`Error::Start`] if it cannot be executed.
-    pub(crate) fn start(&mut self, command: &wire::Command) -> Result<Launched, Error> {
+    pub(crate) fn start(
+        &mut self,
+        command: &wire::Command,
+        environment: &[(String, String)],
+    ) -> Result<Launched, Error> {
         let (program, args) = command
             .args
             .split_first()
@@ -85,6 +90,7 @@ impl Launcher {
             .env("HOME", scratch::PATH)
             .env("TMPDIR", scratch::PATH)
             .env("LANG", "C.UTF-8")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

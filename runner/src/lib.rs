@@ -1,3 +1,4 @@
-//! The wire format between the worker and PID 1 of a container.
+//! The wire format between worker and PID 1, and a file for parked interpreters.
 
+pub mod parked;
 pub mod wire;

@@ -1,14 +1,15 @@
 //! Parks an interpreter: starts it ahead of its program, so that it waits pre-warmed.
 //!
 //! The interpreter's source file is a FIFO, where it waits like any process that opens one. No line
-//! of Warren's runs in it, and the FIFO's name is removed long before its program runs.
+//! of Warren's runs in it but what sets its clocks ([`warren_runner::parked`]), and the FIFO's name is
+//! removed long before its program runs.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, write};
-use warren_runner::wire::Command;
+use warren_runner::wire::{Command, Park};
 
 use crate::conversation::Conversation;
 use crate::error::{Doing, Error};
@@ -49,16 +50,20 @@ impl Parked {
     /// # Errors
     /// [`Error::NotParked`], [`Error::Start`], [`Error::WorkerGone`] or a failed system call.
     pub(crate) fn start(
-        command: Command,
+        park: Park,
         sandbox: &mut Sandbox,
         scratch: &mut Scratch,
         conversation: &mut Conversation,
     ) -> Result<Self, Error> {
+        let Park {
+            command,
+            environment,
+        } = park;
         let give_up = sandbox.life.end().min(Instant::now() + START_UP);
         scratch.empty(give_up)?;
         scratch.make_fifo(&command.file_name)?;
         let before = sandbox.meter.read();
-        let launched = sandbox.launcher.start(&command)?;
+        let launched = sandbox.launcher.start(&command, &environment)?;
         let fifo = wait_at_fifo(
             launched.pid,
             &command,

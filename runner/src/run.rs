@@ -56,7 +56,7 @@ impl<'a> Started<'a> {
         scratch.reclaim(budget_end)?;
         scratch.write(&execute.command.file_name, &execute.code)?;
         let before = sandbox.meter.read();
-        let launched = sandbox.launcher.start(&execute.command)?;
+        let launched = sandbox.launcher.start(&execute.command, &[])?;
         Ok(Self {
             clock: Instant::now(),
             watch: Watch::new(launched, input, execute.output_kept),

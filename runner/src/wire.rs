@@ -61,6 +61,8 @@ pub struct Command {
 pub struct Park {
     /// The command of the job to come, which must be the same.
     pub command: Command,
+    /// Variables that only the parked interpreter gets, by name and value.
+    pub environment: Vec<(String, String)>,
 }
 
 /// The choice of the interpreter for the first run.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use super::output;
 use crate::cli::HealthArguments;
 
 /// The longest wait for the answer.
@@ -17,7 +18,6 @@ const MAX_ANSWER: u64 = 10 << 20;
 ///
 /// # Errors
 /// The address does not answer.
-#[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
     let answer = warren_outbound::command_builder(ANSWER)?
         .build()?
@@ -31,7 +31,7 @@ pub fn health(arguments: &HealthArguments) -> anyhow::Result<ExitCode> {
         .take(MAX_ANSWER)
         .read_to_string(&mut body)
         .context("cannot read its answer")?;
-    println!("{body}");
+    output::to_stdout(format!("{body}\n").as_bytes())?;
     Ok(if status.is_success() {
         ExitCode::SUCCESS
     } else {

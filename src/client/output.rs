@@ -4,12 +4,15 @@ use std::io::{self, Write, stderr, stdout};
 
 use warren_protocol::time::EpochMillis;
 
+use crate::terminal::{bytes_for, text_for};
+
+/// Writes bytes; on a terminal, with what it would obey escaped.
 pub fn to_stdout(bytes: &[u8]) -> io::Result<()> {
-    stdout().write_all(bytes)?;
+    stdout().write_all(&bytes_for(&stdout(), bytes))?;
     stdout().flush()
 }
 
-/// Writes an answer unchanged, on a line of its own.
+/// Writes an answer, unchanged but for a terminal, on a line of its own.
 pub fn raw(bytes: &[u8]) -> io::Result<()> {
     to_stdout(bytes)?;
     if bytes.ends_with(b"\n") {
@@ -19,7 +22,13 @@ pub fn raw(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Writes text; on a terminal, with what it would obey escaped.
 pub fn to_stderr(text: &str) -> io::Result<()> {
+    stderr().write_all(text_for(&stderr(), text).as_bytes())
+}
+
+/// Writes text of Warren's own, which may be coloured. Nothing of a program's is in it as it came.
+pub fn styled_to_stderr(text: &str) -> io::Result<()> {
     stderr().write_all(text.as_bytes())
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
+use crate::terminal::visible;
+
 const TICK: Duration = Duration::from_millis(100);
 
 /// A spinner, which disappears when dropped.
@@ -21,7 +23,7 @@ impl Progress {
     }
 
     pub fn state(&self, state: String) {
-        self.0.set_message(state);
+        self.0.set_message(visible(&state).into_owned());
     }
 }
 

@@ -8,6 +8,8 @@ use serde_json::Value;
 use warren_protocol::contract::{ExecuteResponse, TestResult};
 use warren_protocol::outcome::Status;
 
+use crate::terminal::visible;
+
 /// A style of text: with colours or without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -29,9 +31,9 @@ impl Style {
     }
 }
 
-/// Formats the program's standard error, then one line with the verdict.
+/// Formats one line with the verdict and one with the hint, if there is one. They come after the program's standard error.
 pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
-    let mut text = response.stderr.clone();
+    let mut text = String::new();
     // The verdict starts on a line of its own, also on a terminal that shows both streams.
     let streams_end = if text.is_empty() {
         &response.stdout
@@ -51,12 +53,15 @@ pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
         text.push_str(", output cut");
     }
     text.push('\n');
+    if let Some(hint) = &response.hint {
+        let _ = writeln!(text, "  hint: {}", visible(hint));
+    }
     text
 }
 
 fn describe(response: &ExecuteResponse) -> String {
     let how = match (&response.signal, response.exit_code) {
-        (Some(signal), _) => format!("killed by {signal}"),
+        (Some(signal), _) => format!("killed by {}", visible(signal)),
         (None, Some(code)) => format!("exit status {code}"),
         (None, None) => "no exit status".to_owned(),
     };
@@ -190,18 +195,34 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_explained_after_the_programs_own_output() {
+    fn a_failure_is_explained_on_a_line_of_its_own() {
         let failed =
             json!({"success": false, "status": "runtime_error", "exitCode": 3, "stderr": "oh"});
         assert_eq!(
             verdict(&response(failed), Style::Plain),
-            "oh\n✗ runtime error (exit status 3) in 12 ms, 8.0 MiB\n"
+            "\n✗ runtime error (exit status 3) in 12 ms, 8.0 MiB\n"
         );
+        let slow = json!({"success": false, "status": "time_limit_exceeded", "signal": "SIGKILL", "hint": "Hold less."});
+        assert!(verdict(&response(slow), Style::Plain).ends_with("MiB\n  hint: Hold less.\n"));
         let killed = json!({"success": false, "status": "runtime_error", "exitCode": null, "signal": "SIGSEGV"});
         assert!(
             verdict(&response(killed), Style::Coloured)
                 .starts_with("\x1b[31m✗ runtime error (killed by SIGSEGV)\x1b[0m")
         );
+    }
+
+    #[test]
+    fn nothing_of_a_programs_reaches_the_styled_text_as_it_came() {
+        let hostile = "\x1b[2K\u{9b}A\u{202e}\u{7f}";
+        let killed = json!({"success": false, "status": "runtime_error", "exitCode": null,
+            "signal": hostile, "hint": hostile, "stdout": hostile, "stderr": hostile});
+        let first = json!({"line": 1, "expected": hostile, "actual": hostile});
+        let case = json!({"passed": false, "status": "wrong_answer", "input": hostile,
+            "expectedOutput": hostile, "actualOutput": hostile, "stderr": hostile,
+            "durationMs": 12.0, "truncated": false, "firstDifference": first});
+        let results: Vec<TestResult> = serde_json::from_value(json!([case])).unwrap();
+        let text = verdict(&response(killed), Style::Plain) + &cases(&results, Style::Plain);
+        assert_eq!(visible(&text), text);
     }
 
     #[test]

@@ -43,8 +43,9 @@ pub fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
 pub fn verdict(response: &ExecuteResponse) -> anyhow::Result<ExitCode> {
     let style = render::Style::of_stderr();
     output::to_stdout(response.stdout.as_bytes())?;
-    output::to_stderr(&render::verdict(response, style))?;
-    output::to_stderr(&render::cases(&response.test_results, style))?;
+    output::to_stderr(&response.stderr)?;
+    output::styled_to_stderr(&render::verdict(response, style))?;
+    output::styled_to_stderr(&render::cases(&response.test_results, style))?;
     Ok(if response.success {
         ExitCode::SUCCESS
     } else {

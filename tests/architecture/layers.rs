@@ -19,6 +19,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["compose", "environment"],
             &["settings"],
             &["exit", "greeting", "roles"],
+            &["terminal"],
         ],
     ),
     (
@@ -77,6 +78,7 @@ const LAYERS: &[(&str, Layers)] = &[
                 "ending",
                 "error",
                 "in_flight",
+                "parked",
                 "sys",
                 "wire",
             ],
@@ -101,7 +103,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["file"],
             &["language"],
             &["rules"],
-            &["mask", "parking", "rule", "uses"],
+            &["mask", "parking", "rule", "scopes", "uses"],
             &["fault", "lexer"],
             &[
                 "escapes",

@@ -192,6 +192,15 @@ impl Labelled {
                 );
             }
         }
+        let hint = answer.body["hint"].as_str();
+        let part = self.text("hint has");
+        must(
+            match (hint, &part) {
+                (Some(hint), Some(part)) => hint.contains(part),
+                (hint, part) => hint.is_none() && part.is_none(),
+            },
+            format!("the hint is not one that has {part:?}"),
+        );
         let least = self.number("memory above").map_or(1 << 20, |mib| mib << 20);
         must(
             body["memoryBytes"]

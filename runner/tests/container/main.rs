@@ -7,6 +7,7 @@
     reason = "in tests a panic is how a test fails"
 )]
 
+mod clocks;
 mod confinement;
 mod differential;
 mod endings;

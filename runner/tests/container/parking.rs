@@ -230,6 +230,7 @@ fn a_command_that_does_not_wait_for_its_source_cannot_be_parked() {
                 file_name: "main.py".to_owned(),
                 pipe_size: 65536,
             },
+            environment: Vec::new(),
         }));
         let FromRunner::Failed { reason } = container.next() else {
             panic!("{command:?} was parked");

@@ -98,6 +98,14 @@ pub enum Problem {
     /// The exception to parking does not parse or is too large.
     #[error("park_unless is not a usable regular expression: {0}")]
     ParkUnless(Box<regex::Error>),
+    /// There are variables for parking, but no parking.
+    #[error("park_env is set and park is not; set park = true, or remove it")]
+    ParkEnvAlone,
+    /// A variable for parking cannot be one.
+    #[error(
+        "park_env has the variable {0:?}, which cannot be set; its name must not be empty nor hold '=', nor its value a NUL"
+    )]
+    ParkEnv(String),
     /// The syntax is unknown.
     #[error("there is no syntax {0:?}; use \"javascript\", \"python\" or \"none\"")]
     Syntax(String),

@@ -1,6 +1,6 @@
 //! The language file: reads its TOML and makes languages of it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Deserialize;
 
@@ -33,6 +33,8 @@ struct LanguageStanza {
     #[serde(default)]
     park: bool,
     park_unless: Option<String>,
+    #[serde(default)]
+    park_env: BTreeMap<String, String>,
     #[serde(default)]
     forbidden: Vec<RuleStanza>,
 }
@@ -91,6 +93,9 @@ fn language(
     let parking = Parking::parse(stanza.park, stanza.park_unless.as_deref())
         .map_err(&mut fault)
         .ok();
+    let park_env = park_env(stanza.park, stanza.park_env)
+        .map_err(&mut fault)
+        .ok();
     let syntax = match stanza.syntax.parse() {
         Ok(syntax) => syntax,
         Err(()) => {
@@ -100,7 +105,7 @@ fn language(
     };
     let rules = rules(&stanza.name, stanza.forbidden, syntax, faults);
     let (name, aliases) = names?;
-    let parking = parking?;
+    let (parking, park_env) = (parking?, park_env?);
     Some(Language {
         name,
         aliases,
@@ -109,8 +114,26 @@ fn language(
         default_image: image?,
         canary: stanza.canary,
         parking,
+        park_env,
         rules: Rules::new(syntax, rules),
     })
+}
+
+/// Reads the variables of parked interpreters.
+fn park_env(
+    park: bool,
+    variables: BTreeMap<String, String>,
+) -> Result<Vec<(String, String)>, Problem> {
+    if !park && !variables.is_empty() {
+        return Err(Problem::ParkEnvAlone);
+    }
+    let usable = |(name, value): (&String, &String)| {
+        !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
+    };
+    match variables.iter().find(|variable| !usable(*variable)) {
+        Some((name, _)) => Err(Problem::ParkEnv(name.clone())),
+        None => Ok(variables.into_iter().collect()),
+    }
 }
 
 /// Reads the name and the aliases, none of which may be in use already.

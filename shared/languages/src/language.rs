@@ -16,6 +16,7 @@ pub struct Language {
     pub(crate) default_image: ImageReference,
     pub(crate) canary: Option<String>,
     pub(crate) parking: Parking,
+    pub(crate) park_env: Vec<(String, String)>,
     pub(crate) rules: Rules,
 }
 
@@ -54,6 +55,12 @@ impl Language {
     #[must_use]
     pub fn parks(&self) -> bool {
         self.parking.is_possible()
+    }
+
+    /// Returns the variables that only a parked interpreter gets, by name and value.
+    #[must_use]
+    pub fn park_env(&self) -> &[(String, String)] {
+        &self.park_env
     }
 
     /// Returns true if a parked interpreter can read this program.

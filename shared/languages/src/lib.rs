@@ -5,8 +5,8 @@
 //! through a program that builds a name while it runs (`globalThis['ev' + 'al']`).
 //!
 //! The modules form layers, and each imports from those below it alone: `catalogue` · `file` ·
-//! `language` · `rules` · `mask`, `parking`, `rule`, `uses` · `fault`, `lexer` · `escapes`, `image`,
-//! `name`, `policy`, `position`, `syntax`, `violation`.
+//! `language` · `rules` · `mask`, `parking`, `rule`, `scopes`, `uses` · `fault`, `lexer` ·
+//! `escapes`, `image`, `name`, `policy`, `position`, `syntax`, `violation`.
 
 mod catalogue;
 mod escapes;
@@ -22,6 +22,7 @@ mod policy;
 mod position;
 mod rule;
 mod rules;
+mod scopes;
 mod syntax;
 #[cfg(test)]
 mod tests;

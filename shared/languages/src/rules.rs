@@ -6,6 +6,7 @@ use super::lexer::lex;
 use super::mask::mask;
 use super::position::Positions;
 use super::rule::{Forbids, Rule};
+use super::scopes::{self, Watched};
 use super::syntax::Syntax;
 use super::uses::{self, Use};
 use super::violation::Violation;
@@ -22,6 +23,8 @@ pub(super) struct Rules {
     modules: HashMap<String, usize>,
     calls: HashMap<String, usize>,
     members: HashMap<String, Vec<(String, usize)>>,
+    /// The names that a program may define itself.
+    watched: Watched,
 }
 
 impl Rules {
@@ -41,7 +44,14 @@ impl Rules {
                 Forbids::Pattern(_) => {}
             }
         }
+        let names = rules.iter().filter_map(|rule| match &rule.forbids {
+            Forbids::Call(name) => Some(&**name),
+            Forbids::Member { object, .. } => Some(&**object),
+            Forbids::Module(_) | Forbids::Pattern(_) => None,
+        });
+        let watched = Watched::new(uses::loaders(syntax).iter().copied().chain(names));
         Self {
+            watched,
             syntax,
             rules,
             modules,
@@ -55,7 +65,8 @@ impl Rules {
     pub(super) fn check(&self, code: &str) -> Vec<Violation> {
         let tokens = lex(self.syntax, code);
         let mut found: Vec<(usize, usize)> = Vec::new();
-        uses::each(self.syntax, &tokens, |offset, used| {
+        let own = scopes::own(&self.watched, self.syntax, code, &tokens);
+        uses::each(self.syntax, &tokens, &own, |offset, used| {
             found.extend(self.rule_on(&used).map(|rule| (offset, rule)));
         });
         let mut masked = None;

@@ -27,6 +27,15 @@ impl FromStr for Syntax {
 }
 
 impl Syntax {
+    /// Returns true for the name of the object that holds the global names.
+    pub(super) fn is_global(self, name: &str) -> bool {
+        match self {
+            Self::Javascript => matches!(name, "globalThis" | "global" | "window"),
+            Self::Python => matches!(name, "builtins" | "__builtins__"),
+            Self::None => false,
+        }
+    }
+
     /// Returns the root of a module's name: `fs` of `node:fs/promises`.
     pub(super) fn module_root(self, name: &str) -> &str {
         let (name, separator) = match self {

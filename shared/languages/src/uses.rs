@@ -30,8 +30,14 @@ struct Path<'a> {
     end: usize,
 }
 
-/// Reports every use in a program, with the offset at which it begins.
-pub(super) fn each(syntax: Syntax, tokens: &[Token<'_>], mut report: impl FnMut(usize, Use<'_>)) {
+/// Reports every use in a program, with the offset at which it begins. `own` lists the tokens, in
+/// ascending order, where a name is the program's own and so no use of what a rule means.
+pub(super) fn each(
+    syntax: Syntax,
+    tokens: &[Token<'_>],
+    own: &[usize],
+    mut report: impl FnMut(usize, Use<'_>),
+) {
     let mut i = 0;
     while let Some(token) = tokens.get(i) {
         let after_dot = i > 0 && is_link(&tokens[i - 1]);
@@ -40,6 +46,7 @@ pub(super) fn each(syntax: Syntax, tokens: &[Token<'_>], mut report: impl FnMut(
             Kind::Name => match syntax {
                 Syntax::Python if token.is_name("import") => imported(tokens, i + 1, &mut report),
                 Syntax::Python if token.is_name("from") => from(tokens, i + 1, &mut report),
+                _ if own.binary_search(&i).is_ok() => i + 1,
                 _ => path(syntax, tokens, i, &mut report),
             },
             Kind::Text if syntax == Syntax::Javascript => {
@@ -117,7 +124,7 @@ impl<'a> Path<'a> {
 
     fn push(&mut self, syntax: Syntax, link: Cow<'a, str>) {
         if let [only] = &self.links[..]
-            && is_global(syntax, only)
+            && syntax.is_global(only)
         {
             self.links.clear();
         }
@@ -233,12 +240,12 @@ fn is_link(token: &Token<'_>) -> bool {
     token.is_punct(".") || token.is_punct("?.")
 }
 
-/// Returns true for the name of the object that holds the global names.
-fn is_global(syntax: Syntax, name: &str) -> bool {
+/// Returns the names that the loaders of modules begin with.
+pub(super) fn loaders(syntax: Syntax) -> &'static [&'static str] {
     match syntax {
-        Syntax::Javascript => matches!(name, "globalThis" | "global" | "window"),
-        Syntax::Python => matches!(name, "builtins" | "__builtins__"),
-        Syntax::None => false,
+        Syntax::Javascript => &["require", "module", "process"],
+        Syntax::Python => &["import_module", "importlib"],
+        Syntax::None => &[],
     }
 }
 

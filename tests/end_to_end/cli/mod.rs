@@ -4,3 +4,4 @@ mod bench;
 mod doctor;
 mod history;
 mod run;
+mod terminal;

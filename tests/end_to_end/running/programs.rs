@@ -79,6 +79,16 @@ async fn ordinary_programs_are_answered_with_what_they_printed() {
             ok("grüße, 世界 🐇\nf09f9880\n"),
         ),
         (
+            "python/own_names.py",
+            None,
+            ok("7 7 gave up 6\n[2, '2'] 4.0\n"),
+        ),
+        (
+            "javascript/own_names.js",
+            None,
+            ok("6 5 ended,gone 42\n2 1 2 12\n"),
+        ),
+        (
             "python/exit_status_7.py",
             None,
             json!({"success": false, "status": "runtime_error", "exitCode": 7, "stdout": "leaving\n"}),

@@ -1,11 +1,13 @@
 //! A container with the runner as PID 1.
 
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use warren_runner::parked::NODE_CLOCKS;
 use warren_runner::wire::{
     FromRunner, HEAD, RunReport, ToRunner, VERSION, body_len, decode, encode,
 };
@@ -50,6 +52,7 @@ impl Container {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("warren-runner-test-{}-{number}", std::process::id());
         let runner = static_runner().display();
+        let clocks = Path::new(env!("CARGO_MANIFEST_DIR")).join("parked/node-clocks.js");
         let wanted = Wanted {
             name: &name,
             image: &image.name(),
@@ -58,7 +61,10 @@ impl Container {
                 "--max-life",
                 &max_life.as_secs().to_string(),
             ],
-            binds: &[format!("{runner}:/.warren/runner:ro")],
+            binds: &[
+                format!("{runner}:/.warren/runner:ro"),
+                format!("{}:{NODE_CLOCKS}:ro", clocks.display()),
+            ],
             writable: &[],
             deviation,
         };

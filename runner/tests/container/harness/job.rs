@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use warren_runner::parked::NODE_CLOCKS;
 use warren_runner::wire::{Command, Execute, Pace, Park, Start};
 
 /// A job with the contract's limits, except those of time: a busy machine has to finish it. Tests
@@ -73,6 +74,10 @@ impl Job {
     pub(crate) fn park(&self) -> Park {
         Park {
             command: self.execute.command.clone(),
+            environment: match self.execute.command.file_name.as_str() {
+                "main.js" => vec![("NODE_OPTIONS".into(), format!("--require={NODE_CLOCKS}"))],
+                _ => Vec::new(),
+            },
         }
     }
 

@@ -3,6 +3,8 @@
 mod file;
 mod hostile;
 mod javascript;
+mod own_forms;
+mod own_names;
 mod parking;
 mod pattern;
 mod properties;

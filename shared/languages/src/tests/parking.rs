@@ -120,6 +120,23 @@ fn unusable_park_settings_are_reported() {
         alone.contains("park_unless is set and park is not"),
         "{alone}"
     );
+    for (settings, complaint) in [
+        ("park_env = { A = '1' }", "park_env is set and park is not"),
+        (
+            "park = true\npark_env = { 'A=B' = '1' }",
+            "\"A=B\", which cannot be set",
+        ),
+        (
+            "park = true\npark_env = { A = \"\\u0000\" }",
+            "\"A\", which cannot be set",
+        ),
+    ] {
+        let error = stanza(settings).unwrap_err().to_string();
+        assert!(error.contains(complaint), "{error}");
+    }
+    let lua = stanza("park = true\npark_env = { LUA_INIT = '@/a.lua' }").unwrap();
+    let environment = [("LUA_INIT".to_owned(), "@/a.lua".to_owned())];
+    assert_eq!(lua.get("lua").unwrap().park_env(), environment);
     let broken = stanza("park = true\npark_unless = '('").unwrap_err();
     assert!(
         broken

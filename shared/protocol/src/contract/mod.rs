@@ -3,6 +3,7 @@
 //! The API and the worker's own HTTP server both speak it.
 
 mod batch;
+mod hint;
 mod media_type;
 mod request;
 mod response;

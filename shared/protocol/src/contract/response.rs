@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::hint::hint;
 use crate::ids::{InstanceId, JobId};
 use crate::outcome::{CaseResult, Difference, EngineName, Outcome, Run, Status, Timings};
 use crate::submission::{Submission, TestCase, Visibility};
@@ -43,6 +44,9 @@ pub struct ExecuteResponse {
     /// if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub texts_left_out: bool,
+    /// What may explain the verdict: a run whose time was over held much of its memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// One result for each test case; absent without test cases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub test_results: Vec<TestResult>,
@@ -139,6 +143,7 @@ impl ExecuteResponse {
             memory_bytes: 0,
             truncated: false,
             texts_left_out: false,
+            hint: None,
             test_results,
             timings: outcome.timings.into(),
             worker: outcome.worker,
@@ -148,6 +153,7 @@ impl ExecuteResponse {
         let Some(run) = run else { return base };
         Self {
             truncated: is_truncated(&run),
+            hint: hint(&run),
             stdout: run.stdout.text,
             stderr: run.stderr.text,
             exit_code: run.exit_code,

