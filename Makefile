@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-mutations soak-cgroup2 docs-config pin-images
+.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-mutations soak-cgroup2 docs-config pin-images .env
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Warnings are errors in continuous integration, which sets CI, and nowhere else: a newer compiler
@@ -24,7 +24,7 @@ build: ## build the release binary
 	@scripts/provision build
 	@scripts/phase build scripts/cargo-build --release --locked
 
-.env: ## write docker-compose's environment, with a random password
+.env: ## write or complete docker-compose's environment, with random passwords
 	@scripts/make-env
 
 ##@ Develop

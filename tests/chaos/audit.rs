@@ -122,7 +122,8 @@ impl Audit {
                 }
                 Some(Record::Failed(code)) if code == "worker_crashed" => {
                     sum.unattended_crashed.push(one.job.clone());
-                    None
+                    // No program of a run kills its worker.
+                    Some("reported as worker_crashed".to_owned())
                 }
                 other => {
                     let what = format!("accepted unattended, and its record is {other:?}");

@@ -117,7 +117,7 @@ impl Faults {
             Fault::Cut => self.cut(random).await,
             Fault::Silence => self.silence(random).await,
             Fault::Delay => self.delay(random).await,
-            Fault::DeleteReplyQueue => self.delete_queue("warren.replies.", random).await,
+            Fault::DeleteReplyQueue => self.delete_queue("warren.reply.", random).await,
             Fault::DeleteJobQueue => self.delete_queue("warren.jobs.interactive", random).await,
             Fault::CloseConnection => self.close_connection(random).await,
             Fault::KillApi => self.kill_api(random).await,

@@ -68,6 +68,7 @@ impl Plan {
             jobs: number("WARREN_CHAOS_JOBS", plan.jobs)?,
             span: Duration::from_secs(number("WARREN_CHAOS_SPAN_S", plan.span.as_secs())?),
             rate: number("WARREN_CHAOS_RATE", plan.rate)?,
+            unattended_every: number("WARREN_CHAOS_UNATTENDED_EVERY", plan.unattended_every)?,
             kills: number("WARREN_CHAOS_KILLS", plan.kills)?,
             restarts: number("WARREN_CHAOS_RESTARTS", plan.restarts)?,
             cuts: number("WARREN_CHAOS_CUTS", plan.cuts)?,

@@ -24,7 +24,7 @@ use reqwest::blocking::Client;
 use serde_json::{Value, json};
 
 use stack::Stack;
-use tools::{compose, config, succeed, text};
+use tools::{REQUIRED, compose, config, succeed, text};
 
 /// Time limit until API and workers are healthy, once the broker is.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(180);
@@ -53,6 +53,33 @@ fn two_workers_share_the_jobs_in_hardened_containers() {
         COUNTED_WITHIN,
         || get(&stack.management("queues/%2f/warren.jobs"))["consumers"] == json!(WORKERS),
     );
+
+    // Each has its own user, whose rights end at what it does.
+    let connections = get(&stack.management("connections"));
+    let users = connections.as_array().into_iter().flatten();
+    let users = users.map(|one| {
+        let name = one["user_provided_name"].as_str().unwrap_or_default();
+        let role = name.trim_start_matches("warren ").split('-').next();
+        (role.unwrap_or_default().to_owned(), one["user"].clone())
+    });
+    let expected = [
+        ("api".to_owned(), json!("warren-api")),
+        ("worker".to_owned(), json!("warren-worker")),
+    ];
+    let mut seen = Vec::new();
+    for pair in users {
+        if !seen.contains(&pair) {
+            seen.push(pair);
+        }
+    }
+    seen.sort_by_key(|(role, _)| role.clone());
+    assert_eq!(seen, expected);
+    let rights = get(&stack.management("permissions"));
+    let shipped: Value =
+        serde_json::from_str(include_str!("../../rabbitmq/definitions.json")).unwrap();
+    for expected in shipped["permissions"].as_array().unwrap() {
+        assert!(rights.as_array().unwrap().contains(expected), "{rights}");
+    }
 
     let workers = workers_that_answer(stack.api_port);
     assert_eq!(
@@ -114,10 +141,10 @@ fn the_observability_profile_is_hardened_and_reaches_its_sources() {
 fn missing_credentials_are_reported() {
     // Used instead of the .env that may lie in the project's root.
     let empty = tempfile::NamedTempFile::new().unwrap();
-    for missing in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
+    for missing in REQUIRED {
         let mut command = compose();
         command.arg("--env-file").arg(empty.path()).arg("config");
-        for name in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
+        for name in REQUIRED {
             command.env(name, "1").env_remove(missing);
         }
         let output = command.output().unwrap();

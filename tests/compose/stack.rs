@@ -22,6 +22,8 @@ pub(crate) struct Stack {
     project: String,
     image: String,
     password: String,
+    api_password: String,
+    worker_password: String,
     /// Its `.env`.
     env_file: NamedTempFile,
     pub(crate) api_port: u16,
@@ -36,6 +38,8 @@ impl Stack {
         let stack = Self {
             image: format!("{project}:latest"),
             password: random_password(),
+            api_password: random_password(),
+            worker_password: random_password(),
             env_file: env_file(SHOWN.map(|(_, name, value)| (name, value))),
             api_port: free_port(),
             ui_port: free_port(),
@@ -94,6 +98,8 @@ impl Stack {
         command
             .env("RABBITMQ_USER", RABBITMQ_USER)
             .env("RABBITMQ_PASSWORD", &self.password)
+            .env("RABBITMQ_API_PASSWORD", &self.api_password)
+            .env("RABBITMQ_WORKER_PASSWORD", &self.worker_password)
             .env("DOCKER_GID", socket_group())
             .env("WARREN_TEST_IMAGE", &self.image)
             .env("WARREN_BIND", "127.0.0.1")

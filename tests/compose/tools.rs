@@ -30,6 +30,15 @@ pub(crate) fn compose() -> Command {
     command
 }
 
+/// The variables without which docker-compose does not start.
+pub(crate) const REQUIRED: [&str; 5] = [
+    "RABBITMQ_USER",
+    "RABBITMQ_PASSWORD",
+    "RABBITMQ_API_PASSWORD",
+    "RABBITMQ_WORKER_PASSWORD",
+    "DOCKER_GID",
+];
+
 /// Returns the services as docker-compose understands the file, with this `.env` and these
 /// arguments.
 pub(crate) fn config(env_file: &Path, arguments: &[&str]) -> Value {
@@ -43,7 +52,7 @@ pub(crate) fn config(env_file: &Path, arguments: &[&str]) -> Value {
     for variable in variables::all() {
         command.env_remove(variable.name);
     }
-    for name in ["RABBITMQ_USER", "RABBITMQ_PASSWORD", "DOCKER_GID"] {
+    for name in REQUIRED {
         command.env(name, "1");
     }
     let text = succeed(&mut command);

@@ -238,38 +238,104 @@ impl Vhost {
 
     /// Returns the broker's names of the connections whose own name has `part` in it.
     pub async fn connections(&self, part: &str) -> anyhow::Result<Vec<String>> {
-        let all = self
-            .management
-            .get(&format!("/vhosts/{}/connections", self.name))
-            .await?;
-        let all = all.as_array().cloned().unwrap_or_default();
-        let named = |connection: &Value| {
-            connection["user_provided_name"]
-                .as_str()
-                .is_some_and(|name| name.contains(part))
-        };
-        let names = all.iter().filter(|connection| named(connection));
+        let named = self.named_connections(|name| name.contains(part)).await?;
+        let names = named.iter();
         Ok(names
             .filter_map(|connection| connection["name"].as_str().map(str::to_owned))
             .collect())
     }
+
+    /// Returns the bytes that the broker has received, as far as it has counted, on the connections
+    /// whose own name begins with `owner` and ends with `purpose`.
+    pub async fn received(&self, owner: &str, purpose: &str) -> anyhow::Result<u64> {
+        let ending = format!(" {purpose}");
+        let theirs = |name: &str| {
+            let rest = name.strip_prefix(owner);
+            let rest = rest.and_then(|rest| rest.strip_suffix(&ending));
+            rest.is_some_and(|instance| !instance.contains(' '))
+        };
+        let counted = self.named_connections(theirs).await?;
+        let bytes = counted.iter().filter_map(|one| one["recv_oct"].as_u64());
+        Ok(bytes.sum())
+    }
+
+    async fn named_connections(&self, is: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Value>> {
+        let all = self
+            .management
+            .get(&format!("/vhosts/{}/connections", self.name))
+            .await?;
+        let mut all = all.as_array().cloned().unwrap_or_default();
+        all.retain(|connection| connection["user_provided_name"].as_str().is_some_and(&is));
+        Ok(all)
+    }
+
+    /// Declares what the definitions of one virtual host have.
+    pub async fn import(&self, definitions: Value) -> anyhow::Result<()> {
+        let path = format!("/definitions/{}", self.name);
+        self.management.post(&path, definitions).await.map(drop)
+    }
+
+    /// Creates a user with these rights on this virtual host alone. Returns the user.
+    pub async fn user(&self, rights: &Value) -> anyhow::Result<User> {
+        let user = User {
+            management: self.management.clone(),
+            name: format!("warren-test-{}", warren_protocol::ids::JobId::new()),
+            password: warren_protocol::ids::JobId::new().to_string(),
+            vhost: self.name.clone(),
+        };
+        let body = json!({ "password": user.password, "tags": "" });
+        let path = format!("/users/{}", user.name);
+        self.management.put(&path, body).await?;
+        let rights = json!({
+            "configure": rights["configure"], "write": rights["write"], "read": rights["read"],
+        });
+        let path = format!("/permissions/{}/{}", self.name, user.name);
+        self.management.put(&path, rights).await?;
+        Ok(user)
+    }
+}
+
+/// A user of the broker, on one virtual host. Dropping it removes it.
+pub struct User {
+    management: Management,
+    name: String,
+    password: String,
+    vhost: String,
+}
+
+impl User {
+    /// Returns the AMQP address of the virtual host with the user's credentials.
+    pub fn amqp_url(&self) -> String {
+        let mut uri = self.management.amqp.clone();
+        uri.vhost.clone_from(&self.vhost);
+        uri.authority.userinfo.username.clone_from(&self.name);
+        uri.authority.userinfo.password.clone_from(&self.password);
+        uri.to_string()
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        remove(self.management.clone(), format!("/users/{}", self.name));
+    }
 }
 
 impl Drop for Vhost {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a test's output is where this is looked for"
-    )]
     fn drop(&mut self) {
-        let path = format!("/vhosts/{}", self.name);
-        let management = self.management.clone();
-        let remove = move || management.call_blocking("DELETE", &path, None);
-        let removed = std::thread::spawn(remove).join();
-        if !matches!(removed, Ok(Ok(_))) {
-            eprintln!(
-                "virtual host {} could not be removed from RabbitMQ",
-                self.name
-            );
-        }
+        remove(self.management.clone(), format!("/vhosts/{}", self.name));
+    }
+}
+
+/// Removes what a test created.
+#[expect(
+    clippy::print_stderr,
+    reason = "a test's output is where this is looked for"
+)]
+fn remove(management: Management, path: String) {
+    let what = path.clone();
+    let removing = move || management.call_blocking("DELETE", &path, None);
+    let removed = std::thread::spawn(removing).join();
+    if !matches!(removed, Ok(Ok(_))) {
+        eprintln!("{what} could not be removed from RabbitMQ");
     }
 }

@@ -17,7 +17,7 @@ use warren_queue::WorkerQueue;
 use crate::condition::{Canary, Health, Monitor, Presence, SelfTest};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::intake::{Context, JobIntake, Settler, UnattendedScheduler, router};
+use crate::intake::{Context, JobIntake, Replies, Settler, UnattendedScheduler, router};
 use crate::metrics::{Gauges, Metrics};
 use crate::readiness::Readiness;
 use crate::run::Executor;
@@ -138,11 +138,13 @@ impl Worker {
         let mut monitor = tokio::spawn(monitor.run(stop.clone()));
         let (pool, keeping) = (self.pool, stop.clone());
         let mut refiller = tokio::spawn(async move { pool.keep(keeping).await });
+        let replies = Replies::new(self.slots.count());
         let intake = JobIntake {
             settler: Settler {
                 executor: self.executor,
                 queue: Arc::clone(&self.queue),
                 hand_back_now: grace_over.clone(),
+                replies: replies.clone(),
             },
             queue: self.queue,
             scheduler: UnattendedScheduler::new(self.slots.clone(), self.config.unattended_share),
@@ -175,6 +177,7 @@ impl Worker {
                 drop((&mut intake).await);
             }
             running.wait().await;
+            replies.all_sent().await;
             close.cancel();
             if !http.is_finished() {
                 drop((&mut http).await);
@@ -185,11 +188,20 @@ impl Worker {
         };
         let mut drained = Drained::InOrder;
         if timeout(time_for_jobs(grace), in_flight).await.is_err() {
-            drained = Drained::OutOfTime;
-            tracing::warn!(
-                left = running.len(),
-                "jobs still run at the end of the grace period; handing them back to the queue"
-            );
+            if running.is_empty() && replies.waiting() > 0 {
+                // Not out of time: no job was cut short, and nothing here could be done better. The
+                // queue still has these jobs, and delivers them again.
+                tracing::warn!(
+                    left = replies.waiting(),
+                    "replies cannot be published, since the queue is away; their jobs are run again once it is back"
+                );
+            } else {
+                drained = Drained::OutOfTime;
+                tracing::warn!(
+                    left = running.len(),
+                    "jobs still run at the end of the grace period; handing them back to the queue"
+                );
+            }
             grace_over.cancel();
             close.cancel();
             drop(timeout_at(by, running.wait()).await);

@@ -6,12 +6,17 @@ use crate::ids::JobId;
 use crate::job::Job;
 use crate::outcome::Outcome;
 
-/// The maximum number of attempts at a job.
+/// The maximum number of attempts at a job that a caller waits for.
 ///
 /// When a worker dies, every job that it held is *suspect*, because any of them may have killed it.
 /// A suspect is tried once more, alone. If its worker dies again, the job was the cause: it is
-/// dead-lettered and answered with [`FailureCode::WorkerCrashed`]. A job that is handed back has not used an attempt.
+/// dead-lettered and answered with [`FailureCode::WorkerCrashed`]. A job that is handed back, or
+/// whose worker lost no more than its connection, has not used an attempt.
 pub const MAX_TRIES: u32 = 2;
+/// The maximum number of attempts at a job that nobody waits for: the first beside others, the rest
+/// alone. More than [`MAX_TRIES`], because a worker may die of something else at each of them (a new
+/// version, a machine that is switched off), and there is time.
+pub const MAX_UNATTENDED_TRIES: u32 = 5;
 
 /// A worker's answer to one job, matched to its waiter by `job_id`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +50,7 @@ impl Reply {
     pub fn worker_crashed(job: Job) -> Self {
         let failure = JobFailure {
             code: FailureCode::WorkerCrashed,
-            message: format!(
-                "The job was lost {MAX_TRIES} times, together with its worker or its worker's connection, so it will not be retried. If the code cannot be the cause, send the request again; if you operate this service, see the workers' logs."
-            ),
+            message: "Every worker that took the job was lost, the last one while the job ran alone, so it will not be retried. If the code cannot be the cause, send the request again; if you operate this service, see the workers' logs.".to_owned(),
         };
         Self::new(job.id, Err(failure)).about(job)
     }

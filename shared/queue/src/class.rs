@@ -4,6 +4,8 @@
 
 use std::num::NonZeroU16;
 
+use warren_protocol::reply::{MAX_TRIES, MAX_UNATTENDED_TRIES};
+
 /// The most jobs of one class that wait; one more is refused
 /// ([`SubmitError::Full`](crate::SubmitError::Full)).
 pub const MAX_QUEUED_JOBS: u32 = 10_000;
@@ -24,6 +26,15 @@ pub enum JobClass {
 impl JobClass {
     /// Both.
     pub(crate) const ALL: [Self; 2] = [Self::Interactive, Self::Unattended];
+
+    /// Returns the maximum number of attempts at a job of this class.
+    #[must_use]
+    pub const fn max_tries(self) -> u32 {
+        match self {
+            Self::Interactive => MAX_TRIES,
+            Self::Unattended => MAX_UNATTENDED_TRIES,
+        }
+    }
 }
 
 /// The number of lanes in which unattended jobs wait, so that no flood is ahead of all others. Each lane costs a queue, a channel of each worker, and the jobs

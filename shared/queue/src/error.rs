@@ -1,5 +1,8 @@
 //! The queue's errors: jobs that are not queued, and a queue that fails.
 
+use lapin::ErrorKind;
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+
 /// The reason that a job was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
@@ -64,6 +67,17 @@ pub enum QueueError {
         #[source]
         source: Box<lapin::Error>,
     },
+    /// The broker has no such exchange or queue, and this user may not declare it.
+    #[error(
+        "RabbitMQ has no {name}, and the user of RABBITMQ_URL may not declare it; import rabbitmq/definitions.json"
+    )]
+    Undeclared {
+        /// The name of the exchange or queue.
+        name: &'static str,
+        /// The library's error.
+        #[source]
+        source: Box<lapin::Error>,
+    },
     /// The broker did not answer in time.
     #[error("RabbitMQ did not answer in time: {context}")]
     TimedOut {
@@ -79,11 +93,38 @@ pub enum QueueError {
 }
 
 impl QueueError {
+    /// Creates the error of looking for an exchange or queue.
+    pub(crate) fn undeclared(name: &'static str, source: lapin::Error) -> Self {
+        match refusal(&source) {
+            Some(AMQPSoftError::NOTFOUND) => Self::Undeclared {
+                name,
+                source: Box::new(source),
+            },
+            _ => Self::while_doing("look for an exchange or a queue")(source),
+        }
+    }
+
+    /// Returns whether the broker denied the operation to this user.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::Amqp { source, .. } if refusal(source) == Some(AMQPSoftError::ACCESSREFUSED))
+    }
+
     /// Returns a function for `map_err` that wraps the library's error with the operation.
     pub(crate) fn while_doing(context: &'static str) -> impl FnOnce(lapin::Error) -> Self {
         move |source| Self::Amqp {
             context,
             source: Box::new(source),
         }
+    }
+}
+
+/// Returns the reason for which the broker closed a channel.
+fn refusal(error: &lapin::Error) -> Option<AMQPSoftError> {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => match error.kind() {
+            AMQPErrorKind::Soft(reason) => Some(reason.clone()),
+            AMQPErrorKind::Hard(_) => None,
+        },
+        _ => None,
     }
 }

@@ -35,7 +35,7 @@ pub use error::{QueueError, SubmitError};
 pub use link::{QueueLink, QueueStatus, STATUS_TIMEOUT};
 pub use memory::MemoryQueue;
 pub use pending::{PendingReply, WaitError};
-pub use rabbit::{RabbitApi, RabbitConfig, RabbitWorker};
+pub use rabbit::{Patience, RabbitApi, RabbitConfig, RabbitWorker};
 pub use room_turns::RoomTurns;
 pub use suspect_token::{Fetch, Offer, SuspectToken};
 pub use unclaimed::{Fate, Unclaimed};

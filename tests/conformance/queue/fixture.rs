@@ -16,9 +16,9 @@ use warren_protocol::reply::{FailureCode, JobFailure, Reply};
 use warren_protocol::time::Deadline;
 use warren_queue::rabbit::topology::{INTERACTIVE_JOBS, JOBS};
 use warren_queue::{
-    ApiQueue, Deliveries, Delivery, MemoryQueue, Offer, PendingReply, Prefetch, QueueError,
-    QueueLink, QueueStatus, RabbitApi, RabbitConfig, RabbitWorker, SubmitError, SuspectToken,
-    WorkerQueue,
+    ApiQueue, Deliveries, Delivery, JobClass, MemoryQueue, Offer, Patience, PendingReply, Prefetch,
+    QueueError, QueueLink, QueueStatus, RabbitApi, RabbitConfig, RabbitWorker, SubmitError,
+    SuspectToken, WorkerQueue,
 };
 
 use crate::harness::rabbitmq::{Management, Vhost};
@@ -39,8 +39,20 @@ pub trait Fixture: Sized + Send + Sync + 'static {
     fn api(&self) -> anyhow::Result<Arc<dyn ApiQueue>>;
     /// Creates a worker, which takes no jobs yet.
     fn worker(&self) -> anyhow::Result<Worker>;
-    /// Ends the worker's connection as if it had died.
+    /// Ends the worker's connections. The worker lives, and connects again.
     fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>>;
+    /// Ends the worker's connections as if it had died: it is not heard of again.
+    fn kill<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>> {
+        Box::pin(async move {
+            self.sever(worker).await?;
+            worker.queue.close(Duration::ZERO).await;
+            Ok(())
+        })
+    }
+    /// Returns how often a job of the suite's class may be lost.
+    fn tries() -> u32 {
+        JobClass::Interactive.max_tries()
+    }
 }
 
 /// A worker's handle of the queue.
@@ -224,10 +236,21 @@ pub fn api_on(url: &str) -> anyhow::Result<Arc<dyn ApiQueue>> {
     Ok(Arc::new(RabbitApi::new(config, &CancellationToken::new())))
 }
 
+/// The patience of workers with others that died: what never comes is not waited for.
+const HASTE: Patience = Patience {
+    attended: Duration::from_millis(200),
+    unattended: Duration::from_millis(200),
+};
+
 /// Creates a worker on the broker at `url`.
 pub fn worker_on(url: &str) -> anyhow::Result<Worker> {
+    patient_worker_on(url, HASTE)
+}
+
+/// Creates a worker that waits so long for others that lost their connections.
+pub fn patient_worker_on(url: &str, patience: Patience) -> anyhow::Result<Worker> {
     let instance = InstanceId::new("worker");
-    let config = RabbitConfig::new(url, instance.clone())?;
+    let config = RabbitConfig::new(url, instance.clone())?.with_patience(patience);
     Ok(Worker::new(
         RabbitWorker::new(config, &CancellationToken::new()),
         instance,

@@ -1,7 +1,5 @@
 //! A worker that dies while it holds a job.
 
-use warren_protocol::reply::MAX_TRIES;
-
 use super::fixture::{Fixture, answer, given_up, job, reply_to, submit, until};
 
 pub async fn a_dead_workers_job_goes_to_another<F: Fixture>() -> anyhow::Result<()> {
@@ -29,7 +27,7 @@ pub async fn a_job_that_killed_every_worker_is_answered<F: Fixture>() -> anyhow:
     let last = fixture.worker()?;
     let (poison, normal) = (job()?, job()?);
     let mut pending = None;
-    for tried in 0..MAX_TRIES {
+    for tried in 0..F::tries() {
         let worker = fixture.worker()?;
         let mut jobs = worker.take_jobs(1).await?;
         if tried == 0 {
@@ -38,7 +36,7 @@ pub async fn a_job_that_killed_every_worker_is_answered<F: Fixture>() -> anyhow:
         let held = jobs.next().await?;
         assert_eq!((&held.job, held.redelivered), (&poison, tried > 0));
         worker.stop.cancel();
-        fixture.sever(&worker).await?;
+        fixture.kill(&worker).await?;
         drop(held);
     }
     let mut jobs = last.take_jobs(1).await?;

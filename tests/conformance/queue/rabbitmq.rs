@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use warren_protocol::reply::MAX_TRIES;
 use warren_protocol::time::Deadline;
 use warren_queue::rabbit::topology::{self, DEAD_JOBS, INTERACTIVE_JOBS, JOBS, SUSPECTS, TURNS};
 use warren_queue::{ApiQueue, QueueError, WaitError};
@@ -74,22 +73,29 @@ async fn an_unattended_poison_job_is_dead_lettered() -> anyhow::Result<()> {
     poison_is_put_aside(&fixture, &fixture.0.0).await
 }
 
-async fn poison_is_put_aside(fixture: &impl Fixture, vhost: &Vhost) -> anyhow::Result<()> {
-    let (api, worker) = (fixture.api()?, fixture.worker()?);
-    let mut jobs = worker.take_jobs(1).await?;
-    let poison = job()?;
-    let wait = submit(&api, &poison).await?;
-    for _ in 0..MAX_TRIES {
+async fn poison_is_put_aside<F: Fixture>(fixture: &F, vhost: &Vhost) -> anyhow::Result<()> {
+    let api = fixture.api()?;
+    let (poison, mut wait) = (job()?, None);
+    for _ in 0..F::tries() {
+        let worker = fixture.worker()?;
+        let mut jobs = worker.take_jobs(1).await?;
+        if wait.is_none() {
+            wait = Some(submit(&api, &poison).await?);
+        }
         // The worker does not give it back: its connection ends, as when its process dies.
         let _held = jobs.next().await?;
-        fixture.sever(&worker).await?;
+        fixture.kill(&worker).await?;
     }
-    given_up(wait, &poison, &mut jobs).await?;
+    let last = fixture.worker()?;
+    let mut jobs = last.take_jobs(1).await?;
+    if let Some(wait) = wait {
+        given_up(wait, &poison, &mut jobs).await?;
+    }
     let dead = vhost.take(DEAD_JOBS).await?;
     let properties = &dead["properties"];
     assert_eq!(properties["correlation_id"], poison.id.to_string());
     assert_eq!(properties["headers"]["warren-reason"], "worker_crashed");
-    assert_eq!(properties["headers"]["warren-tries"], MAX_TRIES);
+    assert_eq!(properties["headers"]["warren-tries"], F::tries());
     works(&api, &mut jobs).await
 }
 

@@ -108,12 +108,13 @@ async fn a_broker_may_start_late_stop_and_return() -> anyhow::Result<()> {
         let reply = reply_to(&delivery.job, "done");
         delivery.reply(reply).await?;
     }
-    delivered.sort_by_key(|(id, redelivered)| (!redelivered, *id));
-    // A worker with a prefetch of three had three of them.
+    delivered.sort();
+    // A worker with a prefetch of three had three of them, and its reader one. The reader dropped that
+    // one. The worker may still have had the other two, and known them when they came back.
     let [first, second, third, waited] = kept.map(|job| job.id);
-    let again = [(first, true), (second, true), (third, true)];
-    assert_eq!(delivered[..3], again);
-    assert_eq!(delivered[3], (waited, false));
+    let ids = delivered.iter().map(|(id, _)| *id);
+    assert_eq!(ids.collect::<Vec<_>>(), [first, second, third, waited]);
+    assert!(delivered[0].1 && !delivered[3].1, "{delivered:?}");
     holds_exactly(3, &api, &mut jobs).await?;
     let mut come = 0;
     while come < 2 {

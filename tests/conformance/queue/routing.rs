@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use tokio_util::sync::CancellationToken;
-use warren_protocol::reply::MAX_TRIES;
 use warren_protocol::time::Deadline;
 use warren_queue::{QueueError, SubmitError, WaitError};
 
@@ -106,7 +105,7 @@ pub async fn a_job_that_every_worker_drops_is_put_aside<F: Fixture>() -> anyhow:
     let mut jobs = worker.take_jobs(1).await?;
     let (poison, normal) = (job()?, job()?);
     let waiting = submit(&api, &poison).await?;
-    for _ in 0..MAX_TRIES {
+    for _ in 0..F::tries() {
         let delivery = jobs.next().await?;
         assert_eq!(delivery.job, poison);
         drop(delivery);
@@ -237,13 +236,13 @@ pub async fn handing_a_job_back_does_not_count_as_a_try<F: Fixture>() -> anyhow:
     let sent = job()?;
     let pending = submit(&api, &sent).await?;
     until(&worker.queue, "it is connected both ways", |_| true).await?;
-    for given_back in 0..3 * MAX_TRIES {
+    for given_back in 0..3 * F::tries() {
         let delivery = jobs.next().await?;
         assert_eq!(delivery.job, sent);
         assert_eq!(delivery.redelivered, given_back > 0);
         delivery.requeue().await?;
     }
-    for _lost in 1..MAX_TRIES {
+    for _lost in 1..F::tries() {
         drop(jobs.next().await?);
     }
     let delivery = jobs.next().await?;
@@ -259,7 +258,7 @@ pub async fn handing_back_does_not_forget_earlier_losses<F: Fixture>() -> anyhow
     let sent = job()?;
     let pending = submit(&api, &sent).await?;
     until(&worker.queue, "it is connected both ways", |_| true).await?;
-    for _lost in 0..MAX_TRIES {
+    for _lost in 0..F::tries() {
         jobs.next().await?.requeue().await?;
         drop(jobs.next().await?);
     }

@@ -4,7 +4,6 @@
 
 use std::collections::HashSet;
 
-use warren_protocol::reply::MAX_TRIES;
 use warren_queue::rabbit::topology::{DEAD_JOBS, SUSPECTS, TURNS};
 use warren_queue::{Delivery, QueueStatus};
 
@@ -27,11 +26,11 @@ async fn done(delivery: Delivery) -> anyhow::Result<()> {
 }
 
 /// Starts workers, one after the other, that hold what they can and are lost; the last one stays.
-async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Result<()> {
-    const ROUNDS: u32 = 2 * MAX_TRIES;
+async fn however_often_workers_are_lost<F: Fixture>(fixture: &F) -> anyhow::Result<()> {
+    let rounds = 2 * F::tries();
     let api = fixture.api()?;
     let mut waits = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let worker = fixture.worker()?;
         let mut jobs = worker.take_jobs(HELD).await?;
         until(&api, "the worker is there", |now| now.consumers == 1).await?;
@@ -58,7 +57,7 @@ async fn however_often_workers_are_lost(fixture: &impl Fixture) -> anyhow::Resul
             (None, Some(token))
         };
         worker.stop.cancel();
-        fixture.sever(&worker).await?;
+        fixture.kill(&worker).await?;
         until(&api, "the worker is gone", |now| now.consumers == 0).await?;
     }
     let last = fixture.worker()?;
@@ -88,12 +87,12 @@ async fn unattended_jobs_of_lost_workers_are_run_as_well() -> anyhow::Result<()>
 
 /// Runs a poison job among others. It kills every worker that runs it, and with the first one the
 /// jobs beside it are lost.
-async fn only_the_cause_is_given_up(fixture: &impl Fixture, vhost: &Vhost) -> anyhow::Result<()> {
+async fn only_the_cause_is_given_up<F: Fixture>(fixture: &F, vhost: &Vhost) -> anyhow::Result<()> {
     let api = fixture.api()?;
     let poison = job()?;
     let (mut neighbours, mut wait) = (Vec::new(), None);
     let mut tries = 0;
-    while tries < MAX_TRIES {
+    while tries < F::tries() {
         let worker = fixture.worker()?;
         let mut jobs = worker.take_jobs(HELD).await?;
         if tries == 0 {
@@ -115,7 +114,7 @@ async fn only_the_cause_is_given_up(fixture: &impl Fixture, vhost: &Vhost) -> an
                     }
                 }
                 worker.stop.cancel();
-                fixture.sever(&worker).await?;
+                fixture.kill(&worker).await?;
                 drop((delivery, held));
                 break;
             }
@@ -133,7 +132,7 @@ async fn only_the_cause_is_given_up(fixture: &impl Fixture, vhost: &Vhost) -> an
         tokio::select! {
             delivery = jobs.next() => {
                 let delivery = delivery?;
-                assert_ne!(delivery.job, poison, "a third try");
+                assert_ne!(delivery.job, poison, "one try too many");
                 done(delivery).await?;
             }
             Some(reply) = waits.join_next() => {

@@ -33,8 +33,8 @@ fn the_shipped_definitions_are_what_the_code_declares() -> anyhow::Result<()> {
     let declared = normal(&definitions::definitions("/"));
     assert_eq!(
         declared.len(),
-        42,
-        "four exchanges, nineteen queues, nineteen bindings"
+        44,
+        "six exchanges, nineteen queues, nineteen bindings"
     );
     assert_eq!(normal(&shipped), declared);
     Ok(())
@@ -65,7 +65,7 @@ async fn a_broker_has_what_the_code_declares() -> anyhow::Result<()> {
         let replies = queues.iter().find(|queue| {
             queue["name"]
                 .as_str()
-                .is_some_and(|name| name.starts_with(topology::REPLIES_PREFIX))
+                .is_some_and(|name| name.starts_with(topology::REPLY_QUEUE_PREFIX))
         });
         match replies {
             Some(queue) => break queue.clone(),

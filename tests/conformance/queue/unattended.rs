@@ -16,7 +16,7 @@ use warren_protocol::presence::WorkerStatus;
 use warren_protocol::reply::Reply;
 use warren_protocol::time::Deadline;
 use warren_queue::{
-    ApiQueue, Callback, CallbackDelivery, Deliveries, PendingReply, Prefetch, QueueError,
+    ApiQueue, Callback, CallbackDelivery, Deliveries, JobClass, PendingReply, Prefetch, QueueError,
     QueueLink, QueueStatus, SubmitError, Unclaimed, WorkerQueue,
 };
 
@@ -50,6 +50,10 @@ impl<F: Fixture> Fixture for Unattended<F> {
 
     fn sever<'a>(&'a self, worker: &'a Worker) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(self.0.sever(worker))
+    }
+
+    fn tries() -> u32 {
+        JobClass::Unattended.max_tries()
     }
 }
 

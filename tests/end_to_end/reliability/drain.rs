@@ -1,8 +1,14 @@
 //! Stops Warren while it works.
 
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use warren_protocol::ids::InstanceId;
+use warren_protocol::job::Job;
+use warren_protocol::limits::Limits;
+use warren_protocol::time::Deadline;
+use warren_queue::{ApiQueue, RabbitApi, RabbitConfig};
 
-use crate::harness::broker::free_ports;
+use crate::harness::broker::{Broker, free_ports};
 use crate::harness::http::{self, Answer, program};
 use crate::harness::rabbitmq::Vhost;
 use crate::harness::wait::{SOON, until};
@@ -117,6 +123,56 @@ async fn a_worker_that_drains_reports_it_until_its_last_job_is_answered() {
     let told = (answer.status, answer.text("stdout"));
     assert_eq!(told, (200, "done\n"), "{}", answer.body);
     assert_eq!(worker.wait().expect("it ends").code(), Some(0));
+}
+
+/// Nothing can be done about a broker that is gone. What the worker could not publish is run again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_lacks_only_its_broker_ends_in_order() {
+    let _machine = machine::shared().await;
+    let mut broker = Broker::run().await.expect("a broker starts");
+    let url = broker.amqp_url();
+    let variables = [("RABBITMQ_URL", url.as_str()), ("WARREN_DRAIN_MS", "15000")];
+    let start = async || {
+        let worker = Warren::start("worker", &variables).await;
+        worker.expect("a worker starts")
+    };
+    let mut worker = start().await;
+    let config = RabbitConfig::new(&url, InstanceId::new("api")).expect("an address");
+    let api = RabbitApi::new(config, &CancellationToken::new());
+    let submission = json!({
+        "language": "python", "code": "import time\ntime.sleep(1)\nprint('done')",
+        "input": null, "test_cases": [],
+    });
+    let job = Job::new(
+        "tests".parse().expect("a room"),
+        serde_json::from_value(submission).expect("a submission"),
+        Limits::default(),
+        Deadline::after(SOON),
+    );
+    until(SOON, "the job to be accepted", async || {
+        api.submit_unattended(&job).await.is_ok()
+    })
+    .await;
+    worker.until_a_job_runs().await;
+    broker.kill();
+    worker.terminate();
+    let ended = worker.wait().expect("it ends");
+    assert_eq!(ended.code(), Some(0), "{}", worker.log());
+    let log = worker.log();
+    assert!(log.contains("replies cannot be published"), "{log}");
+
+    broker.start().await.expect("the broker starts again");
+    let next = start().await;
+    let mut recorded = api
+        .unclaimed(CancellationToken::new())
+        .await
+        .expect("a feed");
+    let reply = tokio::time::timeout(SOON, recorded.recv()).await;
+    let recorded = reply.expect("a reply").expect("the feed goes on");
+    assert_eq!(recorded.reply.job_id, job.id, "{}", next.log());
+    let outcome = recorded.reply.result.as_ref().expect("a verdict");
+    assert_eq!(outcome.status().as_str(), "completed", "{outcome:?}");
+    recorded.acknowledge();
 }
 
 /// The number of times that a job may be late which has to be begun twice within its caller's five

@@ -9,6 +9,6 @@ mod unattended;
 pub use access::Access;
 pub(crate) use http::{Context, router};
 pub(crate) use job_intake::JobIntake;
-pub(crate) use settle::Settler;
+pub(crate) use settle::{Replies, Settler};
 pub use unattended::Share;
 pub(crate) use unattended::UnattendedScheduler;

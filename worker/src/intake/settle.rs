@@ -1,8 +1,13 @@
 //! Sees a delivered job through to its settled delivery: answered or handed back.
 
+use std::num::NonZeroU16;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 use warren_protocol::event::{Happened, JobEvent, PUBLISHED_AFTER};
 use warren_protocol::job::Job;
@@ -13,6 +18,10 @@ use warren_queue::{Delivery, JobClass, WorkerQueue};
 use crate::metrics::RetryCause;
 use crate::run::Executor;
 
+/// The time after which a slot is free although the reply of its job is not confirmed. The broker's
+/// confirmation takes milliseconds, so the connection is lost by then.
+const SLOT_KEPT_FOR: Duration = Duration::from_secs(3);
+
 /// Runs delivered jobs and settles their deliveries. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Settler {
@@ -20,16 +29,46 @@ pub(crate) struct Settler {
     pub(crate) queue: Arc<dyn WorkerQueue>,
     /// Hands back what still runs, once it is cancelled.
     pub(crate) hand_back_now: CancellationToken,
+    pub(crate) replies: Replies,
+}
+
+/// The replies that wait for their confirmation. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Replies {
+    tasks: TaskTracker,
+    /// Room for those whose slots are free again.
+    room: Arc<Semaphore>,
+}
+
+impl Replies {
+    /// Creates a hold for the replies of a worker with so many slots: as many again may wait.
+    pub(crate) fn new(slots: NonZeroU16) -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            room: Arc::new(Semaphore::new(slots.get().into())),
+        }
+    }
+
+    /// Waits until every reply is confirmed or given up, and no further one is expected.
+    pub(crate) async fn all_sent(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Returns how many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.tasks.len()
+    }
 }
 
 impl Settler {
-    /// Runs the job and settles its delivery; then frees `slot`.
-    pub(crate) async fn run<S>(&self, delivery: Delivery, slot: S) {
+    /// Runs the job on `slot`, and has its delivery settled in the background. The slot is free once
+    /// the reply is confirmed, or is held with others for a connection that was lost.
+    pub(crate) async fn run<S: Send + 'static>(&self, delivery: Delivery, slot: S) {
         let job = &delivery.job;
         let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
         warren_telemetry::join(&span, job.traceparent.as_deref());
-        self.settle(delivery).instrument(span).await;
-        drop(slot);
+        self.settle(delivery, slot).instrument(span).await;
     }
 
     /// Gives the job back to the queue, for another worker.
@@ -44,7 +83,7 @@ impl Settler {
         }
     }
 
-    async fn settle(&self, delivery: Delivery) {
+    async fn settle<S: Send + 'static>(&self, delivery: Delivery, slot: S) {
         let cancelled = delivery.cancelled();
         let result = tokio::select! {
             // In this order: a job that is not begun must not be announced.
@@ -56,8 +95,35 @@ impl Settler {
         log(&result);
         let job = &delivery.job;
         let reply = Reply::new(job.id, result).about(job.clone());
-        let replying = tracing::info_span!("reply", job.id = %job.id);
-        if let Err(error) = delivery.reply(reply).instrument(replying).await {
+        // A task of its own: what was run is not lost with whatever waits for the run.
+        let replying = self.clone().reply(delivery, reply, slot);
+        let replying = replying.instrument(Span::current());
+        self.replies.tasks.spawn(replying);
+    }
+
+    /// Sends the reply until it is confirmed, over as many connections as that takes.
+    async fn reply<S>(self, delivery: Delivery, reply: Reply, slot: S) {
+        let span = tracing::info_span!("reply", job.id = %reply.job_id);
+        let mut sending = pin!(delivery.reply(reply).instrument(span));
+        let mut slot = Some(slot);
+        let waits_long = async {
+            tokio::time::sleep(SLOT_KEPT_FOR).await;
+            // While there is no room the slot stays taken, so replies cannot pile up.
+            self.replies.room.acquire().await
+        };
+        let sent = tokio::select! {
+            biased;
+            sent = &mut sending => sent,
+            room = waits_long => {
+                tracing::warn!("the reply waits for a connection to the queue; keeping it");
+                drop(slot.take());
+                let sent = sending.await;
+                drop(room);
+                sent
+            }
+        };
+        drop(slot);
+        if let Err(error) = sent {
             self.executor.metrics().count_retry(RetryCause::Unconfirmed);
             tracing::warn!(%error, "the reply was not confirmed; the job may be delivered again");
         }

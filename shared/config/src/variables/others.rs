@@ -7,12 +7,21 @@ use crate::variable::Variable;
 pub(super) const COMPOSE: Group = Group {
     title: "docker-compose",
     variables: &[
-        Variable::compose("RABBITMQ_USER", "RabbitMQ's user, also for its management UI")
+        Variable::compose("RABBITMQ_USER", "RabbitMQ's user for people, in its management UI; made at the broker's first start")
             .required()
             .example("warren"),
+        Variable::compose("RABBITMQ_PASSWORD", "That user's password")
+            .required()
+            .secret(),
         Variable::compose(
-            "RABBITMQ_PASSWORD",
-            "That user's password: letters and digits, because it becomes part of an address",
+            "RABBITMQ_API_PASSWORD",
+            "Password of RabbitMQ's user warren-api: letters and digits, because it becomes part of an address",
+        )
+        .required()
+        .secret(),
+        Variable::compose(
+            "RABBITMQ_WORKER_PASSWORD",
+            "Password of RabbitMQ's user warren-worker, likewise",
         )
         .required()
         .secret(),

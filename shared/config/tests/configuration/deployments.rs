@@ -25,15 +25,11 @@ const fn except(name: &'static str, role: Reader, reason: &'static str) -> Excep
 }
 
 const COMPOSE: [Exception; 8] = [
-    except(
-        "RABBITMQ_URL",
-        Reader::Api,
-        "made of RABBITMQ_USER and RABBITMQ_PASSWORD",
-    ),
+    except("RABBITMQ_URL", Reader::Api, "made of RABBITMQ_API_PASSWORD"),
     except(
         "RABBITMQ_URL",
         Reader::Worker,
-        "made of RABBITMQ_USER and RABBITMQ_PASSWORD",
+        "made of RABBITMQ_WORKER_PASSWORD",
     ),
     except("MONGODB_URI", Reader::Api, "the stack's own database"),
     except(

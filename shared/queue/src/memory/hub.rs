@@ -13,7 +13,6 @@ use crate::waiters::Waiters;
 use crate::worker_registry::WorkerRegistry;
 use crate::{JobClass, QueueStatus, RoomTurns, SubmitError};
 use warren_protocol::job::Job;
-use warren_protocol::reply::MAX_TRIES;
 use warren_protocol::reply::Reply;
 
 /// One handle of the queue.
@@ -265,7 +264,7 @@ impl Hub {
         if how == Return::Lost {
             queued.tries += 1;
         }
-        if queued.tries >= MAX_TRIES {
+        if queued.tries >= queued.class.max_tries() {
             drop(state);
             tracing::error!(
                 job.id = %queued.job.id, tries = queued.tries,

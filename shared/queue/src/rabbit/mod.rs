@@ -5,7 +5,6 @@
 //! whole. A small pool of connections serves durable messages. A module imports only from those
 //! before it: `wire`, `link`, `publish`, `broadcast`, and last the two sides, which do not know
 //! each other.
-//! `link`, `publish`, `broadcast`, and last the two sides, which do not know each other.
 
 mod api;
 mod broadcast;
@@ -15,6 +14,6 @@ mod wire;
 mod worker;
 
 pub use api::RabbitApi;
-pub use link::config::RabbitConfig;
+pub use link::config::{Patience, RabbitConfig};
 pub use wire::{definitions, lanes, topology};
 pub use worker::RabbitWorker;

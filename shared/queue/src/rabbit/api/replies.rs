@@ -20,10 +20,11 @@ use crate::rabbit::broadcast::presence;
 use crate::rabbit::link::connection::Connected;
 use crate::rabbit::link::subscription::consume;
 use crate::rabbit::link::supervisor::{Built, Unit};
-use crate::rabbit::publish::Replier;
+use crate::rabbit::publish::{REPLY_TIMEOUT, Replier};
 use crate::rabbit::wire::message::{correlation, decode};
+use crate::rabbit::wire::own_queues::REPLY_QUEUE;
 use crate::rabbit::wire::settlement::{Settlement, settle};
-use crate::rabbit::wire::topology::{REPLIES_PREFIX, REPLY_QUEUE};
+use crate::rabbit::wire::topology::{REPLIES, REPLY_QUEUE_PREFIX};
 use crate::waiters::{Epoch, Waiters};
 use crate::worker_registry::WorkerRegistry;
 use warren_protocol::ids::InstanceId;
@@ -66,7 +67,7 @@ impl Unit for ReplyConsumer {
         Box::pin(async move {
             // Every connection has a queue of another name: the broker may take half a minute to see
             // that the last connection is gone, and until then its queue's name is locked.
-            let name = format!("{REPLIES_PREFIX}.{}.{number}", self.instance);
+            let name = format!("{REPLY_QUEUE_PREFIX}{}.{number}", self.instance);
             let channel = connected.lasting_channel().await?;
             REPLY_QUEUE.declare(&channel, &name).await?;
             let tag = self.instance.as_str();
@@ -147,7 +148,7 @@ impl Dispatcher {
     async fn run(&self, mut consumer: Consumer) -> QueueError {
         loop {
             let delivered = match consumer.next().await {
-                None => return QueueError::ConsumerCancelled(REPLIES_PREFIX),
+                None => return QueueError::ConsumerCancelled(REPLIES),
                 Some(Err(error)) => return QueueError::while_doing("consume replies")(error),
                 Some(Ok(delivered)) => delivered,
             };
@@ -181,7 +182,7 @@ impl Dispatcher {
 
 /// Publishes an unclaimed reply to the durable results, since this queue dies with its connection.
 async fn keep(reply: Reply, acker: Acker, replier: Replier) {
-    let how = match replier.send(None, &reply).await {
+    let how = match replier.send(None, &reply, REPLY_TIMEOUT).await {
         Ok(()) => Settlement::Ack,
         Err(error) => {
             tracing::warn!(job.id = %reply.job_id, %error, "failed to publish an unclaimed reply; retrying");

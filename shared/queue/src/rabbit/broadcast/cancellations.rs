@@ -16,8 +16,9 @@ use crate::rabbit::publish::{Message, Published, Publisher};
 use crate::rabbit::wire::message::{
     Cancellation, cancellation_properties, correlation, decode, encode,
 };
+use crate::rabbit::wire::own_queues::CANCELLATION_QUEUE;
 use crate::rabbit::wire::settlement::{Settlement, settle};
-use crate::rabbit::wire::topology::{CANCELLATION_QUEUE, CANCELLATIONS};
+use crate::rabbit::wire::topology::CANCELLATIONS;
 use crate::{CANCEL_TIMEOUT, QueueError};
 use warren_protocol::ids::{InstanceId, JobId};
 use warren_protocol::time::Deadline;

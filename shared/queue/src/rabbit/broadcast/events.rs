@@ -7,7 +7,8 @@ use crate::event_bus::EventBus;
 use crate::rabbit::link::connection::Connected;
 use crate::rabbit::link::supervisor::Link;
 use crate::rabbit::publish::Publisher;
-use crate::rabbit::wire::topology::{EVENT_QUEUE, EVENTS};
+use crate::rabbit::wire::own_queues::EVENT_QUEUE;
+use crate::rabbit::wire::topology::EVENTS;
 
 /// The exchange of job events.
 pub(crate) const FANOUT: Fanout = Fanout {

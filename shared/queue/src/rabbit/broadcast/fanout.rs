@@ -16,7 +16,7 @@ use crate::rabbit::link::connection::Connected;
 use crate::rabbit::link::supervisor::Link;
 use crate::rabbit::publish::{Message, Publisher};
 use crate::rabbit::wire::message::encode;
-use crate::rabbit::wire::topology::OwnQueue;
+use crate::rabbit::wire::own_queues::OwnQueue;
 
 /// The time for which the broker keeps a message for an API that does not take it, in milliseconds.
 const EXPIRATION_MS: &str = "5000";

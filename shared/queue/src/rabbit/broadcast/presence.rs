@@ -8,7 +8,8 @@ use super::fanout::Fanout;
 use crate::rabbit::link::connection::Connected;
 use crate::rabbit::link::supervisor::Link;
 use crate::rabbit::publish::Publisher;
-use crate::rabbit::wire::topology::{PRESENCE, PRESENCE_QUEUE};
+use crate::rabbit::wire::own_queues::PRESENCE_QUEUE;
+use crate::rabbit::wire::topology::PRESENCE;
 use crate::worker_registry::WorkerRegistry;
 
 /// The longest that an announcement may take. The next one is due then.

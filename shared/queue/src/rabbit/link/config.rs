@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use lapin::types::LongString;
 use lapin::uri::AMQPUri;
 
-use crate::QueueError;
+use crate::{JobClass, QueueError};
 use warren_protocol::ids::InstanceId;
 
 /// Seconds between heartbeats, unless the URL has others. A peer that is silent for twice as long is
@@ -16,12 +19,41 @@ const HEARTBEAT: u16 = 10;
 /// The most connections in the pool for durable messages, unless configured otherwise.
 const POOLED: NonZeroUsize = NonZeroUsize::new(4).expect("it is not zero");
 
+/// The time for which a worker that does not claim its job may yet live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a job that a caller waits for. Short, since the caller is to learn of the loss; a
+    /// connection that was cut is back in a fraction of it.
+    pub attended: Duration,
+    /// For a job that nobody waits for. It covers the longest pause between two attempts to connect
+    /// (4 s) and the building of a connection on a busy machine, several times over.
+    pub unattended: Duration,
+}
+
+impl Patience {
+    /// The default of every worker.
+    pub(crate) const DEFAULT: Self = Self {
+        attended: Duration::from_secs(1),
+        unattended: Duration::from_secs(15),
+    };
+
+    pub(crate) fn of(self, class: JobClass) -> Duration {
+        match class {
+            JobClass::Interactive => self.attended,
+            JobClass::Unattended => self.unattended,
+        }
+    }
+}
+
 /// A checked broker address and the name of this process.
 #[derive(Clone)]
 pub struct RabbitConfig {
     uri: AMQPUri,
     instance: InstanceId,
     pooled: Option<NonZeroUsize>,
+    patience: Patience,
+    /// Whether the broker has denied the declaration of the topology to this user.
+    denied: Arc<AtomicBool>,
 }
 
 impl RabbitConfig {
@@ -50,6 +82,8 @@ impl RabbitConfig {
             uri,
             instance,
             pooled: Some(POOLED),
+            patience: Patience::DEFAULT,
+            denied: Arc::default(),
         })
     }
 
@@ -62,6 +96,12 @@ impl RabbitConfig {
         }
     }
 
+    /// Waits as long as that before a worker that does not claim its suspect counts as dead.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Returns the address, with its defaults filled in. It may hold a password.
     #[must_use]
     pub fn uri(&self) -> &AMQPUri {
@@ -71,6 +111,20 @@ impl RabbitConfig {
     /// Returns the most connections in the pool for durable messages; `None` if there is no pool.
     pub(crate) fn pooled(&self) -> Option<NonZeroUsize> {
         self.pooled
+    }
+
+    /// Returns whether the user may declare the topology, as far as is known.
+    pub(crate) fn may_declare(&self) -> bool {
+        !self.denied.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the user may not.
+    pub(crate) fn forbid_declaring(&self) {
+        self.denied.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
     }
 
     pub(crate) fn instance(&self) -> &InstanceId {

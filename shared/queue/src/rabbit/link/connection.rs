@@ -49,7 +49,7 @@ struct Broken {
 }
 
 impl Connected {
-    /// Connects and declares the topology. The caller bounds the wait and cuts `fuse` after it.
+    /// Connects and declares the topology, as far as the user may. The caller bounds the wait and cuts `fuse` after it.
     pub(crate) async fn open(
         config: &RabbitConfig,
         purpose: &str,
@@ -64,11 +64,7 @@ impl Connected {
                 context: "connecting",
             })?
             .map_err(QueueError::while_doing("connect"))?;
-        let control = connection
-            .create_channel()
-            .await
-            .map_err(QueueError::while_doing("open a channel"))?;
-        topology::declare(&control).await?;
+        let control = declared(&connection, config).await?;
         Ok(Self {
             connection,
             control,
@@ -223,6 +219,26 @@ impl Connected {
         }
         self.fuse.cut();
     }
+}
+
+/// Declares the topology, or checks that it is there if the user may not declare it. Returns a
+/// channel.
+async fn declared(connection: &Connection, config: &RabbitConfig) -> Result<Channel, QueueError> {
+    let open = async || {
+        let channel = connection.create_channel().await;
+        channel.map_err(QueueError::while_doing("open a channel"))
+    };
+    if config.may_declare() {
+        let channel = open().await?;
+        match topology::declare(&channel).await {
+            // The broker logs each denial, so it is asked once.
+            Err(error) if error.is_denied() => config.forbid_declaring(),
+            declared => return declared.map(|()| channel),
+        }
+    }
+    let channel = open().await?;
+    topology::check(&channel).await?;
+    Ok(channel)
 }
 
 /// Asks for the state of a queue. It must exist: otherwise the channel is lost.

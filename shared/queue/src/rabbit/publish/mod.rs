@@ -7,7 +7,7 @@ mod shared_connection;
 
 pub(crate) use pool::PooledPublisher;
 pub(crate) use publisher::{Message, PublishError, Published, Publisher, QueueMessage};
-pub(crate) use replier::Replier;
+pub(crate) use replier::{REPLY_TIMEOUT, Replier};
 
 use super::link::config::RabbitConfig;
 use super::link::life::Life;

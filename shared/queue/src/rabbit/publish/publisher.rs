@@ -333,7 +333,7 @@ async fn probe(connected: &Connected) -> QueueError {
             continue;
         }
         let published = channel.basic_publish(
-            "".into(),
+            EXCHANGE.into(),
             PROBE_KEY.into(),
             BasicPublishOptions::default(),
             &[],

@@ -10,16 +10,19 @@ use super::Publishers;
 use super::publisher::{Message, PublishError, Published, Publisher, QueueMessage};
 use crate::QueueError;
 use crate::rabbit::wire::message::{
-    Journey, dead_job_properties, encode, job_properties, reply_properties, token_properties,
+    Journey, dead_job_properties, encode, job_properties, reply_properties, spare_token_properties,
+    token_properties,
 };
-use crate::rabbit::wire::topology::{DEAD_JOBS, EXCHANGE, RESULTS, SUSPECTS, TURNS, queue_of};
+use crate::rabbit::wire::topology::{
+    DEAD_JOBS, EXCHANGE, RESULTS, SUSPECTS, TURNS, exchange_of, queue_of,
+};
 use crate::rabbit::wire::tries::Tries;
 use warren_protocol::ids::JobId;
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 
 /// How long sending a reply is retried, over as many connections as that takes.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the broker may take to confirm one attempt.
 const CONFIRM_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long handing a job back waits for a connection to publish on.
@@ -32,11 +35,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Replier(pub(crate) Publishers);
 
 impl Replier {
-    /// Sends `reply` to the queue `reply_to`, or if that is gone, to [`RESULTS`].
+    /// Sends `reply` to the queue `reply_to`, or if that is gone, to [`RESULTS`]. Each of the two is
+    /// tried for as long as `patience`.
     pub(crate) async fn send(
         &self,
         reply_to: Option<&str>,
         reply: &Reply,
+        patience: Duration,
     ) -> Result<(), QueueError> {
         let body = encode(reply).map_err(|error| {
             tracing::error!(job.id = %reply.job_id, %error, "failed to write a reply as JSON");
@@ -44,15 +49,20 @@ impl Replier {
         })?;
         let job = reply.job_id;
         if let Some(reply_to) = reply_to {
-            // The default exchange routes by queue name.
-            match self.persist("", reply_to, job, &body).await? {
+            match self
+                .persist(exchange_of(reply_to), reply_to, job, &body, patience)
+                .await?
+            {
                 Published::Confirmed => return Ok(()),
                 Published::Returned | Published::Refused => {
                     tracing::info!(job.id = %job, "the reply is no longer awaited; publishing it to be recorded");
                 }
             }
         }
-        match self.persist(EXCHANGE, RESULTS, job, &body).await? {
+        match self
+            .persist(EXCHANGE, RESULTS, job, &body, patience)
+            .await?
+        {
             Published::Confirmed => Ok(()),
             Published::Returned | Published::Refused => Err(QueueError::Refused(RESULTS)),
         }
@@ -78,6 +88,11 @@ impl Replier {
             Err(QueueError::Refused(_)) => Ok(()),
             done => done,
         }
+    }
+
+    /// Queues one more token, for a suspect that has lost its own.
+    pub(crate) async fn another_token(&self) -> Result<(), QueueError> {
+        self.publish(TURNS, spare_token_properties(), &[]).await
     }
 
     /// Queues a suspect once more, whose token is still there.
@@ -148,8 +163,9 @@ impl Replier {
         routing_key: &str,
         job: JobId,
         body: &[u8],
+        patience: Duration,
     ) -> Result<Published, QueueError> {
-        let deadline = Instant::now() + REPLY_TIMEOUT;
+        let deadline = Instant::now() + patience;
         loop {
             let publisher = timeout_at(deadline, self.0.interactive.soon())
                 .await

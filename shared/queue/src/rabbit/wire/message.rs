@@ -170,6 +170,13 @@ pub(crate) fn token_properties(job: &Job, class: JobClass) -> BasicProperties {
     waiting(job, "warren.turn", class)
 }
 
+/// Returns the properties of a token that belongs to no suspect in particular.
+pub(crate) fn spare_token_properties() -> BasicProperties {
+    BasicProperties::default()
+        .with_delivery_mode(Mode::Persistent as u8)
+        .with_type("warren.turn".into())
+}
+
 /// Returns the properties with which a job of `class` waits. The broker drops an interactive job at
 /// its deadline, which its caller knows; an unattended one must be answered all the same, by a
 /// worker.

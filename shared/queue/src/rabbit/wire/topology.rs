@@ -8,7 +8,6 @@ use lapin::{Channel, ExchangeKind};
 
 use super::lanes::{LANES, lane_of};
 use crate::{JobClass, MAX_QUEUED_CALLBACKS, MAX_QUEUED_JOBS, QueueError};
-use warren_protocol::event::MAX_EVENTS_BEHIND;
 use warren_protocol::job::Job;
 use warren_protocol::limits::ByteSize;
 
@@ -18,6 +17,8 @@ pub const EXCHANGE: &str = "warren";
 pub const CANCELLATIONS: &str = "warren.cancellations";
 /// The exchange on which workers announce themselves to all APIs.
 pub const PRESENCE: &str = "warren.presence";
+/// The exchange on which workers claim suspects whose messages they lost, at all workers.
+pub const CLAIMS: &str = "warren.claims";
 /// The exchange of job events, from workers and APIs to all APIs.
 pub const EVENTS: &str = "warren.events";
 /// The first of the [`LANES`] in which unattended jobs wait for a worker.
@@ -45,8 +46,21 @@ pub const CALLBACK_RETRIES: [(&str, i64); 5] = [
     ("warren.callbacks.retry.4", 600_000),
     ("warren.callbacks.retry.5", 3_600_000),
 ];
-/// The prefix of the reply queues' names.
-pub const REPLIES_PREFIX: &str = "warren.replies";
+/// The exchange of replies: each goes to the reply queue that its routing key names. Workers may
+/// publish here, so they need no right to the default exchange, which leads to every queue.
+pub const REPLIES: &str = "warren.replies";
+/// The beginning of the names of the reply queues that are bound to [`REPLIES`].
+pub const REPLY_QUEUE_PREFIX: &str = "warren.reply.";
+
+/// Returns the exchange that leads to a reply queue. APIs before 0.2 bind theirs to none, and name
+/// them otherwise: the default exchange leads there, as to any queue by its name.
+pub(crate) fn exchange_of(reply_queue: &str) -> &'static str {
+    if reply_queue.starts_with(REPLY_QUEUE_PREFIX) {
+        REPLIES
+    } else {
+        ""
+    }
+}
 
 /// The largest message: `max_message_size` in `rabbitmq/rabbitmq.conf`. A larger one would cost the
 /// whole connection, and with it everything else on it.
@@ -91,11 +105,13 @@ pub(crate) enum Argument {
 
 /// A durable exchange: the direct one, or one that copies to whichever process has bound a queue
 /// of its own.
-pub(crate) const EXCHANGES: [(&str, Routing); 4] = [
+pub(crate) const EXCHANGES: [(&str, Routing); 6] = [
     (EXCHANGE, Routing::Direct),
     (CANCELLATIONS, Routing::Fanout),
     (PRESENCE, Routing::Fanout),
     (EVENTS, Routing::Fanout),
+    (CLAIMS, Routing::Fanout),
+    (REPLIES, Routing::Direct),
 ];
 
 #[derive(Clone, Copy)]
@@ -255,86 +271,29 @@ pub(crate) fn queues() -> impl Iterator<Item = Queue> {
     FIXED_QUEUES.into_iter().chain(retries)
 }
 
-/// A queue that exists as long as its connection.
-pub(crate) struct OwnQueue {
-    /// The exchange whose copies it receives; `None` if messages are published to it by its name.
-    exchange: Option<&'static str>,
-    arguments: &'static [(&'static str, Argument)],
-    /// The operation that fails if it cannot be declared.
-    declaring: &'static str,
-}
-
-/// The reply queue. It refuses what it cannot hold; the reply then goes to [`RESULTS`].
-pub(crate) const REPLY_QUEUE: OwnQueue = OwnQueue {
-    exchange: None,
-    arguments: &[
-        ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
-        ("x-overflow", Argument::Text("reject-publish")),
-    ],
-    declaring: "declare the reply queue",
-};
-
-/// The queue of cancellations. It drops the oldest, whose jobs are the next to expire.
-pub(crate) const CANCELLATION_QUEUE: OwnQueue = OwnQueue {
-    exchange: Some(CANCELLATIONS),
-    arguments: &[
-        ("x-max-length", Argument::Number(MAX_QUEUED_JOBS as i64)),
-        ("x-overflow", Argument::Text("drop-head")),
-    ],
-    declaring: "declare the queue of cancellations",
-};
-
-/// The queue of announcements. They are soon repeated: the newest matter, and not many.
-pub(crate) const PRESENCE_QUEUE: OwnQueue = OwnQueue {
-    exchange: Some(PRESENCE),
-    arguments: &[
-        ("x-max-length", Argument::Number(1024)),
-        ("x-overflow", Argument::Text("drop-head")),
-    ],
-    declaring: "declare the presence queue",
-};
-
-/// The queue of job events, which are also in the store: the newest matter.
-pub(crate) const EVENT_QUEUE: OwnQueue = OwnQueue {
-    exchange: Some(EVENTS),
-    arguments: &[
-        ("x-max-length", Argument::Number(MAX_EVENTS_BEHIND as i64)),
-        ("x-overflow", Argument::Text("drop-head")),
-    ],
-    declaring: "declare the queue of job events",
-};
-
-impl OwnQueue {
-    /// Declares the queue under `name`, and binds it.
-    pub(crate) async fn declare(&self, channel: &Channel, name: &str) -> Result<(), QueueError> {
-        self.try_declare(channel, name)
+/// Checks that the exchanges and the queues are there, for a user who may not declare them.
+pub(crate) async fn check(channel: &Channel) -> Result<(), QueueError> {
+    for (name, routing) in EXCHANGES {
+        let options = ExchangeDeclareOptions {
+            passive: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        channel
+            .exchange_declare(name.into(), routing.kind(), options, FieldTable::default())
             .await
-            .map_err(QueueError::while_doing(self.declaring))
+            .map_err(|source| QueueError::undeclared(name, source))?;
     }
-
-    async fn try_declare(&self, channel: &Channel, name: &str) -> Result<(), lapin::Error> {
+    for queue in queues() {
         let options = QueueDeclareOptions {
-            exclusive: true,
-            auto_delete: true,
+            passive: true,
             ..QueueDeclareOptions::default()
         };
         channel
-            .queue_declare(name.into(), options, table(self.arguments))
-            .await?;
-        let Some(exchange) = self.exchange else {
-            return Ok(());
-        };
-        let options = QueueBindOptions::default();
-        channel
-            .queue_bind(
-                name.into(),
-                exchange.into(),
-                "".into(),
-                options,
-                FieldTable::default(),
-            )
+            .queue_declare(queue.name.into(), options, FieldTable::default())
             .await
+            .map_err(|source| QueueError::undeclared(queue.name, source))?;
     }
+    Ok(())
 }
 
 /// Declares the exchanges, the queues and their bindings.
@@ -378,7 +337,7 @@ pub(crate) async fn declare(channel: &Channel) -> Result<(), QueueError> {
     Ok(())
 }
 
-fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
+pub(super) fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
     let mut table = FieldTable::default();
     for (name, value) in arguments {
         let value = match value {

@@ -7,28 +7,33 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
 
-use warren_protocol::reply::MAX_TRIES;
+use crate::JobClass;
 
 /// The header with the tries before the message was published.
 const TRIES: &str = "warren-tries";
 /// A quorum queue's own count, of one message.
 const RETURNS: &str = "x-delivery-count";
 
-/// The number of workers that had a job and lost it.
+/// The number of tries that a job has used up: the one beside others, and each alone of which its
+/// worker died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tries(u32);
 
-/// Returns whether earlier holders of the message were lost with it. Only the first of them can
-/// have run it, since a message that comes back is moved on or given up by its next holder.
+/// Returns whether earlier holders of the message lost it. Only the first of them can have run it,
+/// since a message that comes back is moved on or given up by its next holder.
 pub(crate) fn came_back(delivered: &Delivery) -> bool {
     delivered.redelivered || number(&delivered.properties, RETURNS).is_some_and(|count| count > 0)
 }
 
 impl Tries {
-    /// Returns the tries before `delivered`.
+    /// Returns the tries before the message of `delivered` was published.
     pub(crate) fn before(delivered: &Delivery) -> Self {
-        let Self(noted) = Self::noted(&delivered.properties).unwrap_or(Self(0));
-        Self(noted.saturating_add(u32::from(came_back(delivered))))
+        Self::noted(&delivered.properties).unwrap_or(Self(0))
+    }
+
+    /// Returns these and one more.
+    pub(crate) fn one_more(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 
     /// Reads the tries that the publisher of the message knew of; `None` if that was the job's
@@ -42,9 +47,9 @@ impl Tries {
         headers.insert(TRIES.into(), AMQPValue::LongLongInt(i64::from(self.0)));
     }
 
-    /// Returns whether there may be no further try.
-    pub(crate) fn used_up(self) -> bool {
-        self.0 >= MAX_TRIES
+    /// Returns whether there may be no further try of a job of `class`.
+    pub(crate) fn used_up(self, class: JobClass) -> bool {
+        self.0 >= class.max_tries()
     }
 }
 

@@ -5,15 +5,20 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::future::try_join_all;
 use lapin::Channel;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warren_protocol::ids::InstanceId;
 
-use super::delivery::{AmqpDelivery, Source};
+use super::colleagues::Colleagues;
+use super::delivery::AmqpDelivery;
+use super::doubt::MAX_DOUBTS;
 use super::failed::{Disposition, FailedDelivery};
+use super::held_jobs::{Carried, Company};
 use super::isolation::{Suspects, TokenConsumer};
 use crate::cancellations::Cancellations;
 use crate::rabbit::broadcast::cancellations::CancellationListener;
+use crate::rabbit::link::config::Patience;
 use crate::rabbit::link::connection::Connected;
 use crate::rabbit::link::subscription::{SingleSubscription, Subscription, cancel, consume};
 use crate::rabbit::link::supervisor::{Built, Unit};
@@ -21,6 +26,7 @@ use crate::rabbit::publish::Replier;
 use crate::rabbit::wire::held::HeldMessage;
 use crate::rabbit::wire::lanes::LANES;
 use crate::rabbit::wire::message::job_in;
+use crate::rabbit::wire::settlement::{Settlement, settle};
 use crate::rabbit::wire::topology::{INTERACTIVE_JOBS, class_in};
 use crate::rabbit::wire::tries::{Tries, came_back};
 use crate::{Delivery, JobClass, Offer, Prefetch, QueueError};
@@ -34,6 +40,8 @@ pub(crate) struct JobConsumers {
     pub(crate) subscriber: SingleSubscription<Offer, Prefetch>,
     pub(crate) cancellations: Arc<Cancellations>,
     pub(crate) replier: Replier,
+    pub(crate) colleagues: Arc<Colleagues>,
+    pub(crate) patience: Patience,
 }
 
 impl Unit for JobConsumers {
@@ -65,6 +73,9 @@ impl Unit for JobConsumers {
                     channel: connected.lasting_channel().await?,
                     replier: self.replier.clone(),
                     cancellations: Arc::clone(&self.cancellations),
+                    colleagues: Arc::clone(&self.colleagues),
+                    patience: self.patience,
+                    doubts: Arc::new(Semaphore::new(MAX_DOUBTS)),
                 },
                 tag: self.instance.as_str().to_owned(),
             };
@@ -87,11 +98,13 @@ impl Unit for JobConsumers {
                 let lost = stop.run_until_cancelled(consuming).await;
                 lost.unwrap_or(QueueError::Closed)
             };
+            let (colleagues, listening) = (Arc::clone(&self.colleagues), Arc::clone(connected));
             let work = async move {
                 tokio::select! {
                     biased;
                     lost = taking => lost,
                     lost = listener.run() => lost,
+                    never = colleagues.listen(&listening, number) => never,
                 }
             };
             Ok(Built {
@@ -111,6 +124,7 @@ impl JobConsumers {
             tag: self.instance.as_str().to_owned(),
             cancellations: Arc::clone(&self.cancellations),
             replier: self.replier.clone(),
+            colleagues: Arc::clone(&self.colleagues),
             subscriptions: 0,
             disposals: TaskTracker::new(),
         }
@@ -125,6 +139,7 @@ struct Pump {
     tag: String,
     cancellations: Arc<Cancellations>,
     replier: Replier,
+    colleagues: Arc<Colleagues>,
     subscriptions: u64,
     disposals: TaskTracker,
 }
@@ -173,15 +188,31 @@ impl Pump {
         let Some(job) = job_in(&delivered, self.queue).await? else {
             return Ok(None);
         };
+        let came_back = came_back(&delivered);
+        let redelivered = came_back || Tries::noted(&delivered.properties).is_some();
+        if redelivered && self.colleagues.claims.answered(job.id) {
+            settle(&delivered.acker, Settlement::Ack).await?;
+            return Ok(None);
+        }
         let tries = Tries::before(&delivered);
+        let carried = Carried {
+            message: HeldMessage::new(delivered.acker),
+            token: None,
+            reply_to: delivered.properties.reply_to().clone(),
+        };
+        // Its run goes on here, or its reply waits for a connection: that settles this message.
+        let Some(carried) = self.colleagues.held.adopt(job.id, carried) else {
+            tracing::info!(job.id = %job.id, "a job came back to the worker that still has it");
+            return Ok(None);
+        };
         // A job whose deadline has passed is left to the reader of the stream, which puts it aside.
-        if !job.deadline.has_passed() && came_back(&delivered) {
+        if !job.deadline.has_passed() && came_back {
             let failed = FailedDelivery {
                 job,
                 class: self.class,
-                reply_to: delivered.properties.reply_to().clone(),
-                tries,
-                message: HeldMessage::new(delivered.acker),
+                reply_to: carried.reply_to,
+                tries: tries.one_more(),
+                message: carried.message,
                 token: None,
                 disposition: Disposition::Suspect,
             };
@@ -189,10 +220,9 @@ impl Pump {
             self.disposals.spawn(failed.dispose(self.replier.clone()));
             return Ok(None);
         }
-        let redelivered = delivered.redelivered || Tries::noted(&delivered.properties).is_some();
-        let source = Source::Jobs(self.class);
-        let replier = self.replier.clone();
-        let settle = AmqpDelivery::new(job.id, source, tries, delivered, replier);
+        let held = self.colleagues.held.hold(job.id, Company::Others, carried);
+        let (replier, colleagues) = (self.replier.clone(), Arc::clone(&self.colleagues));
+        let settle = AmqpDelivery::new(held, self.class, tries, replier, colleagues);
         let hold = self.cancellations.hold(job.id);
         Ok(Some(Delivery::new(
             job,

@@ -1,119 +1,107 @@
 //! A job as the broker delivered it, and its settlement.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use lapin::types::ShortString;
-use warren_protocol::ids::JobId;
+use tokio::runtime::Handle;
 use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 
+use super::colleagues::Colleagues;
 use super::failed::{Disposition, FailedDelivery};
-use super::token::HeldToken;
-use crate::rabbit::publish::Replier;
-use crate::rabbit::wire::held::HeldMessage;
+use super::held_jobs::{Carried, Company, JobInHand};
+use crate::rabbit::broadcast::claims::Word;
+use crate::rabbit::publish::{REPLY_TIMEOUT, Replier};
 use crate::rabbit::wire::message::{Journey, Origin};
 use crate::rabbit::wire::settlement::Settlement;
 use crate::rabbit::wire::tries::Tries;
 use crate::{JobClass, QueueError, Settle};
 
-/// The queue that a job was taken from.
-pub(crate) enum Source {
-    /// The queue of its class.
-    Jobs(JobClass),
-    /// The queue of suspects.
-    Suspects {
-        /// The job's own class.
-        class: JobClass,
-        /// The token by which it was taken.
-        token: HeldToken,
-    },
-}
-
-impl Source {
-    fn class(&self) -> JobClass {
-        match self {
-            Self::Jobs(class) | Self::Suspects { class, .. } => *class,
-        }
-    }
-}
+/// The longest that the reply to a job that was run waits for a connection. Longer than a broker
+/// takes to be replaced; the worker bounds how many replies wait.
+const REPLY_KEPT_FOR: Duration = Duration::from_secs(600);
 
 /// A job as it was delivered. If it is dropped unsettled, at whatever point, it goes back to its
 /// queue.
 pub(crate) struct AmqpDelivery {
-    job: JobId,
+    held: JobInHand,
     class: JobClass,
-    token: Option<HeldToken>,
-    message: Option<HeldMessage>,
-    reply_to: Option<ShortString>,
     tries: Tries,
     replier: Replier,
+    colleagues: Arc<Colleagues>,
+    // It may be dropped outside of the runtime.
+    runtime: Handle,
 }
 
 impl AmqpDelivery {
-    /// Creates the delivery of the job in `delivered`, which had `tries` before. Must be called
-    /// within the runtime.
+    /// Creates the delivery of a held job, which had `tries` before. Must be called within the
+    /// runtime.
     pub(crate) fn new(
-        job: JobId,
-        source: Source,
+        held: JobInHand,
+        class: JobClass,
         tries: Tries,
-        delivered: lapin::message::Delivery,
         replier: Replier,
+        colleagues: Arc<Colleagues>,
     ) -> Self {
-        let class = source.class();
         Self {
-            job,
+            held,
             class,
-            token: match source {
-                Source::Jobs(_) => None,
-                Source::Suspects { token, .. } => Some(token),
-            },
-            reply_to: delivered.properties.reply_to().clone(),
-            message: Some(HeldMessage::new(delivered.acker)),
             tries,
             replier,
+            colleagues,
+            runtime: Handle::current(),
         }
     }
 
-    fn reply_to(&self) -> Option<&str> {
-        self.reply_to.as_ref().map(ShortString::as_str)
+    /// Sends the reply within `patience`, then acknowledges the job.
+    async fn answer(self, reply: Reply, patience: Duration) -> Result<(), QueueError> {
+        let reply_to = self.held.reply_to();
+        let reply_to = reply_to.as_ref().map(ShortString::as_str);
+        self.replier.send(reply_to, &reply, patience).await?;
+        let job = self.held.id();
+        if let Err(error) = self.finish().await {
+            tracing::warn!(
+                job.id = %job, %error,
+                "cannot acknowledge an answered job; the worker that gets it next knows of the answer"
+            );
+            // Before this job is let go, so that it is not run here either.
+            self.colleagues.tell(job, Word::Answered);
+        }
+        Ok(())
     }
 
     /// Acknowledges the job, then ends its token.
-    async fn finish(&mut self) -> Result<(), QueueError> {
-        let settled = match self.message.take() {
-            Some(message) => message.settle(Settlement::Ack).await,
-            None => Ok(()),
+    async fn finish(&self) -> Result<(), QueueError> {
+        let Some(Carried { message, token, .. }) = self.held.take() else {
+            return Ok(());
         };
-        if let Some(token) = self.token.take() {
+        let settled = message.settle(Settlement::Ack).await;
+        if let Some(token) = token {
             token.end().await;
         }
         settled
     }
+}
 
-    /// Sends the job back, then its token.
-    fn go_back(&mut self) -> impl Future<Output = Result<(), QueueError>> + Send + use<> {
-        let (message, token) = (self.message.take(), self.token.take());
-        async move {
-            let settled = match message {
-                Some(message) => message.settle(Settlement::Requeue).await,
-                None => Ok(()),
-            };
-            if let Some(token) = token {
-                token.go_back().await;
-            }
-            settled
-        }
+/// Sends a job back, then its token.
+async fn go_back(carried: Carried) -> Result<(), QueueError> {
+    let settled = carried.message.settle(Settlement::Requeue).await;
+    if let Some(token) = carried.token {
+        token.go_back().await;
     }
+    settled
 }
 
 impl Drop for AmqpDelivery {
     fn drop(&mut self) {
-        let Some(message) = &self.message else {
+        let Some(carried) = self.held.take() else {
             return;
         };
-        let runtime = message.runtime().clone();
-        let (job, going_back) = (self.job, self.go_back());
-        runtime.spawn(async move {
-            if let Err(error) = going_back.await {
+        let job = self.held.id();
+        self.runtime.spawn(async move {
+            if let Err(error) = go_back(carried).await {
                 tracing::debug!(job.id = %job, %error, "a job was lost with its connection; it is delivered again");
             }
         });
@@ -122,51 +110,52 @@ impl Drop for AmqpDelivery {
 
 impl Settle for AmqpDelivery {
     fn is_ours(&self) -> bool {
-        self.message.as_ref().is_some_and(HeldMessage::is_ours)
+        self.held.is_ours()
     }
 
-    fn reply(mut self: Box<Self>, reply: Reply) -> BoxFuture<'static, Result<(), QueueError>> {
-        Box::pin(async move {
-            self.replier.send(self.reply_to(), &reply).await?;
-            if let Err(error) = self.finish().await {
-                tracing::warn!(
-                    job.id = %self.job, %error,
-                    "cannot acknowledge an answered job; it is delivered again"
-                );
-            }
-            Ok(())
-        })
+    fn reply(self: Box<Self>, reply: Reply) -> BoxFuture<'static, Result<(), QueueError>> {
+        Box::pin(self.answer(reply, REPLY_KEPT_FOR))
     }
 
     // As a new message, since every return of the old one counts as a try. If it cannot be
     // published, the old one is returned all the same: better a counted return than none.
-    fn requeue<'a>(mut self: Box<Self>, job: &'a Job) -> BoxFuture<'a, Result<(), QueueError>> {
+    fn requeue<'a>(self: Box<Self>, job: &'a Job) -> BoxFuture<'a, Result<(), QueueError>> {
         Box::pin(async move {
             if !self.is_ours() {
+                if self.held.company() == Company::Alone {
+                    self.colleagues.tell(job.id, Word::LetGo);
+                }
                 return Err(QueueError::Disconnected);
             }
+            let reply_to = self.held.reply_to();
             let journey = Journey {
                 class: self.class,
-                reply_to: self.reply_to(),
+                reply_to: reply_to.as_ref().map(ShortString::as_str),
                 origin: Origin::Returned(self.tries),
             };
-            let handed_back = match self.token {
-                None => self.replier.hand_back(job, journey).await,
-                Some(_) => self.replier.suspect_again(job, journey).await,
+            let handed_back = match self.held.company() {
+                Company::Others => self.replier.hand_back(job, journey).await,
+                Company::Alone => self.replier.suspect_again(job, journey).await,
+            };
+            let Some(mut carried) = self.held.take() else {
+                return Ok(());
             };
             match handed_back {
                 Ok(()) => {
                     // The new message needs the token.
-                    let token = self.token.take();
-                    let finished = self.finish().await;
+                    let token = carried.token.take();
+                    let finished = carried.message.settle(Settlement::Ack).await;
                     if let Some(token) = token {
                         token.go_back().await;
                     }
                     finished
                 }
                 Err(error) => {
-                    tracing::warn!(job.id = %self.job, %error, "cannot hand a job back as new; it goes back as if it had been lost");
-                    self.go_back().await
+                    tracing::warn!(job.id = %job.id, %error, "cannot hand a job back as new; it goes back as if it had been lost");
+                    if self.held.company() == Company::Alone {
+                        self.colleagues.tell(job.id, Word::LetGo);
+                    }
+                    go_back(carried).await
                 }
             }
         })
@@ -177,31 +166,27 @@ impl Settle for AmqpDelivery {
     }
 
     fn reply_in_background(self: Box<Self>, reply: Reply) {
-        let Some(message) = &self.message else {
-            return;
-        };
-        let (job, runtime) = (self.job, message.runtime().clone());
+        let (job, runtime) = (self.held.id(), self.runtime.clone());
         // Bounded by the prefetch.
         runtime.spawn(async move {
-            if let Err(error) = self.reply(reply).await {
+            if let Err(error) = self.answer(reply, REPLY_TIMEOUT).await {
                 tracing::warn!(job.id = %job, %error, "failed to answer a job; it goes back");
             }
         });
     }
 
-    fn expire(mut self: Box<Self>, job: Job) {
-        if let Some(message) = self.message.take() {
-            let runtime = message.runtime().clone();
+    fn expire(self: Box<Self>, job: Job) {
+        if let Some(carried) = self.held.take() {
             let failed = FailedDelivery {
                 job,
                 class: self.class,
-                reply_to: self.reply_to.take(),
+                reply_to: carried.reply_to,
                 tries: self.tries,
-                message,
-                token: self.token.take(),
+                message: carried.message,
+                token: carried.token,
                 disposition: Disposition::Expire,
             };
-            runtime.spawn(failed.dispose(self.replier.clone()));
+            self.runtime.spawn(failed.dispose(self.replier.clone()));
         }
     }
 }

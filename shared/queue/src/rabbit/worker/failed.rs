@@ -12,7 +12,7 @@ use warren_protocol::job::Job;
 use warren_protocol::reply::Reply;
 
 use super::token::HeldToken;
-use crate::rabbit::publish::Replier;
+use crate::rabbit::publish::{REPLY_TIMEOUT, Replier};
 use crate::rabbit::wire::held::HeldMessage;
 use crate::rabbit::wire::message::{Journey, Origin};
 use crate::rabbit::wire::settlement::Settlement;
@@ -91,14 +91,16 @@ impl FailedDelivery {
         replier.suspect(&self.job, journey).await?;
         tracing::info!(
             job.id = %self.job.id,
-            "a job was lost with its worker; moved to {SUSPECTS} to be run alone"
+            "a job was lost with its worker or its worker's connection; moved to {SUSPECTS} to be run alone"
         );
         Ok(Settlement::Ack)
     }
 
     async fn give_up(&self, replier: &Replier) -> Result<Settlement, QueueError> {
         let answer = Reply::worker_crashed(self.job.clone());
-        replier.send(self.reply_to(), &answer).await?;
+        replier
+            .send(self.reply_to(), &answer, REPLY_TIMEOUT)
+            .await?;
         replier
             .put_aside(&self.job, self.tries, WORKER_CRASHED)
             .await?;
@@ -116,7 +118,9 @@ impl FailedDelivery {
             JobClass::Interactive => Ok(Settlement::Reject),
             JobClass::Unattended => {
                 let answer = Reply::deadline_passed(self.job.clone());
-                replier.send(self.reply_to(), &answer).await?;
+                replier
+                    .send(self.reply_to(), &answer, REPLY_TIMEOUT)
+                    .await?;
                 Ok(Settlement::Ack)
             }
         }

@@ -10,12 +10,17 @@ use futures_util::future::BoxFuture;
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
 use lapin::options::BasicGetOptions;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::delivery::{AmqpDelivery, Source};
+use super::colleagues::Colleagues;
+use super::delivery::AmqpDelivery;
+use super::doubt::Doubt;
 use super::failed::{Disposition, FailedDelivery};
+use super::held_jobs::{Carried, Company};
 use super::token::{AfterSuspect, HeldToken};
 use crate::cancellations::Cancellations;
+use crate::rabbit::link::config::Patience;
 use crate::rabbit::link::connection::{Connected, ask_for};
 use crate::rabbit::link::subscription::{Subscription, cancel, consume};
 use crate::rabbit::publish::Replier;
@@ -23,13 +28,17 @@ use crate::rabbit::wire::held::HeldMessage;
 use crate::rabbit::wire::message::{class_of, job_in};
 use crate::rabbit::wire::settlement::{Settlement, settle};
 use crate::rabbit::wire::topology::{SUSPECTS, TURNS};
-use crate::rabbit::wire::tries::Tries;
+use crate::rabbit::wire::tries::{Tries, came_back};
 use crate::{Delivery, Fetch, Offer, Prefetch, QueueError, SuspectToken};
 
 /// The number of tokens that a worker holds.
 const AT_ONCE: u16 = 1;
 /// The longest that the broker may take to report or hand out what waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// The interval at which each worker looks for suspects without a token.
+const LOOK_FOR_LOST: Duration = Duration::from_secs(2);
+/// The purpose of consuming, for errors.
+const PURPOSE: &str = "consume suspects' tokens";
 /// The pause before a suspect is looked for again. A redelivered token may arrive before its
 /// suspect, which is redelivered by another channel.
 const BEHIND: Duration = Duration::from_millis(100);
@@ -48,11 +57,25 @@ impl TokenConsumer {
     ) -> Result<(), QueueError> {
         let channel = &self.suspects.channel;
         let mut consumer = consume(channel, TURNS, &self.tag, AT_ONCE).await?;
-        while let Some(delivered) = subscription
-            .next_of(&mut consumer, TURNS, "consume suspects' tokens")
-            .await?
-        {
-            if let Some(token) = self.receive(delivered).await? {
+        let mut look = interval(LOOK_FOR_LOST);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let delivered = tokio::select! {
+                biased;
+                delivered = subscription.next_of(&mut consumer, TURNS, PURPOSE) => delivered?,
+                _ = look.tick() => {
+                    self.suspects.replace_lost_token().await?;
+                    continue;
+                }
+            };
+            let Some(delivered) = delivered else { break };
+            // At most so many suspects that came back stay here.
+            let doubts = Arc::clone(&self.suspects.doubts).acquire_owned();
+            let Some(Ok(room)) = subscription.stop.run_until_cancelled(doubts).await else {
+                settle(&delivered.acker, Settlement::Requeue).await?;
+                break;
+            };
+            if let Some(token) = self.receive(delivered, room).await? {
                 // A token that is not taken goes back by being dropped.
                 drop(subscription.sender.send(Offer::Suspect(token)).await);
             }
@@ -68,6 +91,7 @@ impl TokenConsumer {
     async fn receive(
         &self,
         delivered: lapin::message::Delivery,
+        room: OwnedSemaphorePermit,
     ) -> Result<Option<SuspectToken>, QueueError> {
         let token = HeldToken::new(delivered.acker);
         let mut waiting = self.suspects.waiting().await?;
@@ -80,7 +104,11 @@ impl TokenConsumer {
             return Ok(None);
         }
         let suspects = self.suspects.clone();
-        let taken = TakenToken { token, suspects };
+        let taken = TakenToken {
+            token,
+            room,
+            suspects,
+        };
         Ok(Some(SuspectToken::new(Box::new(taken))))
     }
 }
@@ -92,17 +120,37 @@ pub(crate) struct Suspects {
     pub(crate) channel: Channel,
     pub(crate) replier: Replier,
     pub(crate) cancellations: Arc<Cancellations>,
+    pub(crate) colleagues: Arc<Colleagues>,
+    pub(crate) patience: Patience,
+    /// Room for the suspects about which this worker is in doubt.
+    pub(crate) doubts: Arc<Semaphore>,
 }
 
 impl Suspects {
     async fn waiting(&self) -> Result<u32, QueueError> {
-        let queue = timeout(ANSWER_TIMEOUT, ask_for(&self.channel, SUSPECTS))
+        self.waiting_in(SUSPECTS).await
+    }
+
+    async fn waiting_in(&self, queue: &str) -> Result<u32, QueueError> {
+        let queue = timeout(ANSWER_TIMEOUT, ask_for(&self.channel, queue))
             .await
             .map_err(|_elapsed| QueueError::TimedOut {
                 context: "asking for the number of suspects",
             })?
             .map_err(QueueError::while_doing("ask for the number of suspects"))?;
         Ok(queue.message_count())
+    }
+
+    /// Queues a token if suspects wait and no token does. A suspect has none if it went back after
+    /// its token had ended. A token too many costs one question to the broker.
+    async fn replace_lost_token(&self) -> Result<(), QueueError> {
+        if self.waiting().await? == 0 || self.waiting_in(TURNS).await? > 0 {
+            return Ok(());
+        }
+        if let Err(error) = self.replier.another_token().await {
+            tracing::debug!(%error, "cannot queue a token for a suspect; trying again soon");
+        }
+        Ok(())
     }
 
     async fn next(&self) -> Result<Option<BasicGetMessage>, QueueError> {
@@ -120,7 +168,11 @@ impl Suspects {
     }
 
     /// Fetches the next suspect to run. Disposes, in the background, of one that must not run.
-    async fn fetch(self, mut token: HeldToken) -> Result<Option<Delivery>, QueueError> {
+    async fn fetch(
+        self,
+        mut token: HeldToken,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Option<Delivery>, QueueError> {
         while let Some(got) = self.next().await? {
             let BasicGetMessage {
                 delivery: delivered,
@@ -134,16 +186,51 @@ impl Suspects {
             let Some(job) = job_in(&delivered, SUSPECTS).await? else {
                 continue;
             };
+            if self.colleagues.claims.answered(job.id) {
+                settle(&delivered.acker, Settlement::Ack).await?;
+                continue;
+            }
             let class = class_of(&delivered.properties);
             let tries = Tries::before(&delivered);
+            let came_back = came_back(&delivered);
+            let carried = Carried {
+                message: HeldMessage::new(delivered.acker),
+                token: Some(token),
+                reply_to: delivered.properties.reply_to().clone(),
+            };
+            let Some(carried) = self.colleagues.held.adopt(job.id, carried) else {
+                return Ok(None);
+            };
+            if came_back {
+                let Carried {
+                    message,
+                    token,
+                    reply_to,
+                } = carried;
+                // Before the doubt, which may last: other suspects need not wait for it.
+                if let Some(token) = token {
+                    token.end().await;
+                }
+                let doubt = Doubt {
+                    job,
+                    class,
+                    reply_to,
+                    tries,
+                    message,
+                    patience: self.patience,
+                    room,
+                };
+                tokio::spawn(doubt.resolve(self.colleagues, self.replier));
+                return Ok(None);
+            }
             let disposition = if job.deadline.has_passed() {
                 Some(Disposition::Expire)
             } else {
-                tries.used_up().then_some(Disposition::GiveUp)
+                tries.used_up(class).then_some(Disposition::GiveUp)
             };
             let Some(disposition) = disposition else {
-                let source = Source::Suspects { class, token };
-                let settle = AmqpDelivery::new(job.id, source, tries, delivered, self.replier);
+                let held = self.colleagues.held.hold(job.id, Company::Alone, carried);
+                let settle = AmqpDelivery::new(held, class, tries, self.replier, self.colleagues);
                 let hold = self.cancellations.hold(job.id);
                 let settle = Box::new(settle);
                 return Ok(Some(Delivery::new(job, class, true, hold, settle)));
@@ -151,10 +238,10 @@ impl Suspects {
             let failed = FailedDelivery {
                 job,
                 class,
-                reply_to: delivered.properties.reply_to().clone(),
+                reply_to: carried.reply_to,
                 tries,
-                message: HeldMessage::new(delivered.acker),
-                token: Some(token),
+                message: carried.message,
+                token: carried.token,
                 disposition,
             };
             // The worker need not stay alone for that.
@@ -169,6 +256,7 @@ impl Suspects {
 
 struct TakenToken {
     token: HeldToken,
+    room: OwnedSemaphorePermit,
     suspects: Suspects,
 }
 
@@ -179,10 +267,14 @@ impl Fetch for TakenToken {
 
     fn fetch(self: Box<Self>) -> BoxFuture<'static, Result<Option<Delivery>, QueueError>> {
         Box::pin(async move {
-            let Self { token, suspects } = *self;
+            let Self {
+                token,
+                room,
+                suspects,
+            } = *self;
             // A separate task, since a fetched suspect must be settled even if the caller goes
             // away.
-            match tokio::spawn(suspects.fetch(token)).await {
+            match tokio::spawn(suspects.fetch(token, room)).await {
                 Ok(fetched) => fetched,
                 Err(_panicked) => Err(QueueError::Closed),
             }

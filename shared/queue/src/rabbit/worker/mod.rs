@@ -1,8 +1,12 @@
 //! The worker's side of the queue on RabbitMQ.
 
+mod claims;
+mod colleagues;
 mod consumers;
 mod delivery;
+mod doubt;
 mod failed;
+mod held_jobs;
 mod isolation;
 mod token;
 
@@ -14,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 use warren_protocol::event::JobEvent;
 use warren_protocol::presence::WorkerStatus;
 
+use self::claims::Claims;
+use self::colleagues::Colleagues;
 use self::consumers::JobConsumers;
 use super::broadcast::{events, presence};
 use super::link::config::RabbitConfig;
@@ -43,11 +49,22 @@ impl RabbitWorker {
         let life = Life::until(stop);
         let publishers = Publishers::start(&config, &life);
         let subscriber = SingleSubscription::new(After::Another);
+        let colleagues = Arc::new(Colleagues {
+            worker: config.instance().clone(),
+            publisher: publishers.interactive.clone(),
+            claims: Claims::default(),
+            held: Arc::default(),
+            tasks: life.tasks.clone(),
+        });
+        let claiming = Arc::clone(&colleagues).claim_orphans(life.stop.clone());
+        life.tasks.spawn(claiming);
         let consumers = JobConsumers {
             instance: config.instance().clone(),
             subscriber: subscriber.clone(),
             cancellations: Arc::default(),
             replier: Replier(publishers.clone()),
+            colleagues,
+            patience: config.patience(),
         };
         let consumer = supervise(consumers, config, life.stop.clone(), &life.consuming);
         Self {
