@@ -49,7 +49,9 @@ impl Served {
 }
 
 fn head(length: usize) -> String {
-    format!("POST {EXECUTE} HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n")
+    format!(
+        "POST {EXECUTE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n"
+    )
 }
 
 fn whole(body: &str) -> String {
@@ -154,7 +156,7 @@ async fn a_body_over_the_cap_is_answered_and_not_just_cut_off() {
     // Without a length, in chunks, for as long as the server takes them.
     let mut peer = served.connect().await;
     let head = format!(
-        "POST {EXECUTE} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+        "POST {EXECUTE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
     );
     peer.write_all(head.as_bytes()).await.unwrap();
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 use warren_languages::{Language, Languages};
-use warren_protocol::clip::clip;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::job::Job;
 use warren_protocol::outcome::{EngineName, Outcome, Timings};
@@ -203,7 +202,7 @@ impl Executor {
         };
         self.pool.dismiss(lease);
         let (main, cases) = ran.judge.finish()?;
-        let mut outcome = Outcome {
+        Ok(Outcome {
             main,
             cases,
             timings,
@@ -211,9 +210,7 @@ impl Executor {
             worker: self.instance.clone(),
             image,
             engine: EngineName::Docker,
-        };
-        clip(&mut outcome);
-        Ok(outcome)
+        })
     }
 }
 
