@@ -1,7 +1,8 @@
 //! Keys by which requests are counted.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
+use warren_http::Peer;
 use warren_protocol::ids::RoomId;
 
 use crate::access::caller::{Caller, KeyName, Subject};
@@ -11,7 +12,7 @@ use crate::access::caller::{Caller, KeyName, Subject};
 pub(super) enum Who {
     Key(KeyName),
     User(Subject),
-    Address(IpAddr),
+    Address(Peer),
     Room(RoomId),
     /// All clients that come while there is no space to count them separately.
     Others,
@@ -23,18 +24,7 @@ impl Who {
         match caller {
             Caller::Key(name) => Self::Key(name.clone()),
             Caller::User(subject) => Self::User(subject.clone()),
-            Caller::Anonymous => Self::Address(network(address)),
-        }
-    }
-}
-
-/// Returns the address's network: whoever has one IPv6 address has its whole /64.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            Caller::Anonymous => Self::Address(address.into()),
         }
     }
 }
