@@ -8,6 +8,7 @@
 //! name that site as `Host`.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -45,10 +46,35 @@ pub struct ForeignPages {
 /// the public DNS may be anybody's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts {
-    /// The names that are configured, in lower case.
-    pub named: Vec<String>,
+    /// The names that are configured.
+    pub named: HostNames,
     /// Whether the server can be reached from this machine alone, and so by no other address.
     pub only_loopback: bool,
+}
+
+/// Names of hosts, in lower case; separated by commas, where they are configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostNames(Vec<String>);
+
+impl HostNames {
+    /// The variable that names the hosts of API and worker.
+    pub const VARIABLE: &'static str = "WARREN_HOSTS";
+}
+
+impl FromStr for HostNames {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let names = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+        let names = names.map(|one| {
+            let host = one.parse::<Authority>().ok();
+            let is_name = host.is_some_and(|host| host.host() == one) && !one.starts_with('[');
+            is_name.then(|| one.to_ascii_lowercase()).ok_or_else(|| {
+                format!("{one:?} is not the name of a host, like code.example.com (without scheme and port)")
+            })
+        });
+        names.collect::<Result<_, _>>().map(Self)
+    }
 }
 
 impl Hosts {
@@ -56,7 +82,7 @@ impl Hosts {
     fn have(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if self.named.iter().any(|named| named == bare) {
+        if self.named.0.iter().any(|named| named == bare) {
             return true;
         }
         if let Ok(address) = bare.parse::<IpAddr>() {
@@ -163,7 +189,7 @@ mod tests {
         ForeignPages {
             origins: vec![HeaderValue::from_static("https://play.example.com")],
             hosts: Some(Hosts {
-                named: vec!["code.example.com".to_owned()],
+                named: "Code.example.com, ".parse().unwrap(),
                 only_loopback,
             }),
             probes: &["/livez"],
@@ -218,6 +244,21 @@ mod tests {
         let open = ForeignPages::default();
         let other = [("host", "anything.example")];
         assert_eq!(refused(&open, Method::POST, "/", &other), 0);
+    }
+
+    #[test]
+    fn hosts_are_configured_by_their_names_alone() {
+        for bad in [
+            "https://code.example.com",
+            "code.example.com:80",
+            "a b",
+            "*",
+            "[::1]",
+            "u@h",
+        ] {
+            let refused = bad.parse::<HostNames>();
+            assert_eq!(refused.is_err(), bad != "*", "{bad}");
+        }
     }
 
     #[test]

@@ -148,25 +148,19 @@ impl Places {
         if !has_share && taken.seats.len() < self.0.most {
             return Step::Taken(self.sit(&mut taken, peer));
         }
-        let of_whom = |seat: &&Arc<Seat>| !has_share || seat.peer == peer;
-        let seats = || taken.seats.values().filter(of_whom);
-        if seats().any(|seat| seat.end.is_cancelled()) {
+        let of_whom = |seat: &Seat| !has_share || seat.peer == peer;
+        if self.0.end_idlest(&taken, of_whom) || !has_share {
             return Step::Wait;
         }
-        let idle = seats().filter_map(|seat| Some((seat.idle_since()?, seat)));
-        match idle.min_by_key(|(since, _)| *since) {
-            Some((_, seat)) => {
-                seat.end.cancel();
-                self.0.counts.0.idle.fetch_add(1, Ordering::Relaxed);
-                Step::Wait
-            }
-            // It does not wait, because others wait behind it.
-            None if has_share => {
-                self.0.counts.0.refused.fetch_add(1, Ordering::Relaxed);
-                Step::Refused
-            }
-            None => Step::Wait,
-        }
+        // It does not wait, because others wait behind it.
+        self.0.counts.0.refused.fetch_add(1, Ordering::Relaxed);
+        Step::Refused
+    }
+
+    /// Ends the connection that has been longest without a request. For a process that is short of
+    /// descriptors before it is short of places.
+    pub(crate) fn end_idlest(&self) {
+        self.0.end_idlest(&self.0.taken(), |_seat| true);
     }
 
     fn sit(&self, taken: &mut Taken, peer: Peer) -> Place {
@@ -192,6 +186,22 @@ impl Places {
 }
 
 impl Inner {
+    /// Ends the connection of these that has been longest without a request; one at a time. Returns
+    /// whether there is one.
+    fn end_idlest(&self, taken: &Taken, of_whom: impl Fn(&Seat) -> bool) -> bool {
+        let seats = || taken.seats.values().filter(|seat| of_whom(seat));
+        if seats().any(|seat| seat.end.is_cancelled()) {
+            return true;
+        }
+        let idle = seats().filter_map(|seat| Some((seat.idle_since()?, seat)));
+        let Some((_since, seat)) = idle.min_by_key(|(since, _)| *since) else {
+            return false;
+        };
+        seat.end.cancel();
+        self.counts.0.idle.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
     fn share(&self) -> usize {
         self.most.div_ceil(PEERS_AT_LEAST)
     }

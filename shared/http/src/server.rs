@@ -191,6 +191,7 @@ async fn next(
                 Err(error) if is_of_peer(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections; retrying");
+                    places.end_idlest();
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
