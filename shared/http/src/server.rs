@@ -184,7 +184,7 @@ async fn next(
                     match places.take(peer.ip().into(), share).await {
                         Some(place) => return (stream, peer, place),
                         None => {
-                            tracing::debug!(%peer, "refused a connection: its peer has as many as it may")
+                            tracing::debug!(%peer, "refused a connection: its peer has as many as it may");
                         }
                     }
                 }
