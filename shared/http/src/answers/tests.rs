@@ -23,7 +23,7 @@ async fn never() -> Result<Read<String>, Problem> {
 }
 
 async fn answer(answers: &Answers, number: u8, len: usize) -> Result<Bytes, Problem> {
-    let again = async move || Ok(text(len));
+    let again = || async move { Ok(text(len)) };
     let around = Around::default();
     answers
         .of_record(peer(number), around, text(len), again)
@@ -76,10 +76,11 @@ async fn a_record_without_a_place_is_dropped_and_read_again() {
         answer(&answers, 1, LARGE).await.unwrap(),
     ];
     let reads = AtomicUsize::new(0);
-    let again = async || {
-        reads.fetch_add(1, Ordering::Relaxed);
+    let (counted, from) = (&reads, &answers);
+    let again = move || async move {
+        counted.fetch_add(1, Ordering::Relaxed);
         Ok(Read {
-            turn: Some(answers.turn().await?),
+            turn: Some(from.turn().await?),
             ..text(LARGE)
         })
     };
