@@ -1,4 +1,4 @@
-//! Tests of what one peer may take of the server: connections, and time to take an answer.
+//! Tests of the bounds on one peer: its connections, and its pace.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

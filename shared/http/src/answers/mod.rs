@@ -42,9 +42,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// The bounds on large answers of one server. Cheap to clone.
 #[derive(Clone)]
-pub struct Answers(Arc<Inner>);
+pub struct Answers(Arc<Semaphores>);
 
-struct Inner {
+struct Semaphores {
     reading: Arc<Semaphore>,
     sending: Arc<Semaphore>,
     peers: Mutex<HashMap<Peer, Weak<Semaphore>>>,
@@ -71,7 +71,7 @@ pub struct Around<'a> {
 }
 
 /// A place for the bytes of one answer.
-struct Place {
+struct AnswerPlace {
     bytes: usize,
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
@@ -80,7 +80,7 @@ struct Place {
 /// The bytes of an answer with their place. Both go when the last of them is sent.
 struct Placed {
     bytes: Vec<u8>,
-    _place: Option<Place>,
+    _place: Option<AnswerPlace>,
 }
 
 impl AsRef<[u8]> for Placed {
@@ -91,7 +91,7 @@ impl AsRef<[u8]> for Placed {
 
 impl Default for Answers {
     fn default() -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(Semaphores {
             reading: Arc::new(Semaphore::new(READERS)),
             sending: Arc::new(Semaphore::new(SENDING.as_len())),
             peers: Mutex::default(),
@@ -133,7 +133,9 @@ impl Answers {
             if len <= SMALL.as_len() {
                 return written(&read.value, len, around, None);
             }
-            let enough = place.take().filter(|place: &Place| place.bytes >= len);
+            let enough = place
+                .take()
+                .filter(|place: &AnswerPlace| place.bytes >= len);
             if let Some(place) = enough.or_else(|| self.try_place(peer, len)) {
                 return written(&read.value, len, around, Some(place));
             }
@@ -169,18 +171,18 @@ impl Answers {
         SENDING.as_len() - self.0.sending.available_permits()
     }
 
-    fn try_place(&self, peer: Peer, bytes: usize) -> Option<Place> {
+    fn try_place(&self, peer: Peer, bytes: usize) -> Option<AnswerPlace> {
         let count = permits(bytes);
         let own = self.share_of(peer).try_acquire_many_owned(count).ok()?;
         let all = Arc::clone(&self.0.sending).try_acquire_many_owned(count);
-        Some(Place {
+        Some(AnswerPlace {
             bytes,
             _own: own,
             _all: all.ok()?,
         })
     }
 
-    async fn place(&self, peer: Peer, bytes: usize, by: Instant) -> Result<Place, Problem> {
+    async fn place(&self, peer: Peer, bytes: usize, by: Instant) -> Result<AnswerPlace, Problem> {
         let count = permits(bytes);
         // The peer's own first: it must not hold up others while it waits for itself.
         let own = timeout_at(by, self.share_of(peer).acquire_many_owned(count)).await;
@@ -188,7 +190,7 @@ impl Answers {
         let all = Arc::clone(&self.0.sending).acquire_many_owned(count);
         let all = timeout_at(by, all).await;
         let all = all.map_err(|_elapsed| full())?.map_err(|_closed| full())?;
-        Ok(Place {
+        Ok(AnswerPlace {
             bytes,
             _own: own,
             _all: all,
@@ -265,7 +267,7 @@ fn written(
     value: &impl Serialize,
     len: usize,
     around: Around<'_>,
-    place: Option<Place>,
+    place: Option<AnswerPlace>,
 ) -> Result<Bytes, Problem> {
     let mut bytes = Vec::with_capacity(len);
     bytes.extend_from_slice(around.before.as_bytes());
