@@ -191,6 +191,11 @@ mod tests {
                 prop_assert!(sent(&short) + sent(&next.to_string()) > share);
             }
         }
+    }
+
+    proptest! {
+        // Each looks at tens of megabytes.
+        #![proptest_config(ProptestConfig::with_cases(8))]
 
         #[test]
         fn cutting_as_runs_come_keeps_as_much_as_cutting_at_the_end(lens in prop::collection::vec(0_usize..65_536, 1..50)) {
