@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use warren_http::{Bounds, Drained};
+use warren_http::{Answers, Bounds, ConnectionCounts, Drained, ForeignPages, Hosts, Proxies};
 use warren_languages::Languages;
 use warren_protocol::ids::InstanceId;
 use warren_queue::ApiQueue;
 
 use crate::access::middleware::Access;
+use crate::access::rate::TrustedProxies;
 use crate::callbacks::{Callbacks, Posting};
 use crate::config::Config;
 use crate::error::Result;
@@ -25,8 +26,8 @@ use crate::execution::unattended::UnattendedJobs;
 use crate::health::Health;
 use crate::history::watch::{Watch, publish_ends};
 use crate::history::{CallbackSink, HistoryReader, Recorder};
-use crate::metrics::{Metrics, RequestCounters};
-use crate::router::router;
+use crate::metrics::{Kind, Metrics, Readings, RequestCounters};
+use crate::router::{PROBES, router};
 use crate::state::{AppState, RequestPermits};
 use crate::store::Store;
 
@@ -43,6 +44,8 @@ pub struct Api {
     recorder: Arc<Recorder>,
     store: Arc<dyn Store>,
     drain_grace: Duration,
+    proxies: TrustedProxies,
+    connections: ConnectionCounts,
     /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
     // Ends the streams of unclaimed replies and of callbacks, at the latest when this is dropped.
@@ -83,6 +86,7 @@ impl Api {
         tokio::spawn(hearing);
         let ended = recorder.written();
         tokio::spawn(publish_ends(ended, Arc::clone(&queue), listening.clone()));
+        let answers = Answers::default();
         let in_flight = Arc::new(InFlight::new(config.max_in_flight));
         let admission = Admission::new(Arc::clone(&queue));
         let health = Arc::new(Health::new(
@@ -101,10 +105,24 @@ impl Api {
         dispatch.register(&metrics);
         callbacks.register(&metrics);
         health.register(&metrics);
+        let held = answers.clone();
+        let help = "Bytes of large answers that are being sent";
+        metrics.register_gauge("answers_sending_bytes", help, move || Some(held.sending()));
+        let connections = ConnectionCounts::default();
+        register_connections(&metrics, connections.clone());
         let stops = draining.clone();
         metrics.register_gauge("draining", "1 once this API stops", move || {
             Some(stops.is_cancelled())
         });
+        let foreign = ForeignPages {
+            origins: config.origins.header_values(),
+            hosts: (!config.auth.is_on()).then(|| Hosts {
+                named: config.hosts,
+                only_loopback: config.address.ip().is_loopback(),
+            }),
+            probes: &PROBES,
+        };
+        let proxies = config.rate.proxies.clone();
         let state = Arc::new(AppState {
             wait: config.wait,
             permits: RequestPermits::default(),
@@ -118,6 +136,7 @@ impl Api {
                 admission,
                 dispatch,
                 recorder: Arc::clone(&recorder),
+                answers: answers.clone(),
             },
             unattended: UnattendedJobs {
                 queue: Arc::clone(&queue),
@@ -128,10 +147,12 @@ impl Api {
             idempotency: Idempotency {
                 store: Arc::clone(&store),
                 recorder: Arc::clone(&recorder),
+                answers: answers.clone(),
             },
             history: Arc::new(HistoryReader {
                 recorder: Arc::clone(&recorder),
                 watch: Arc::clone(&watch),
+                answers,
                 draining: draining.clone(),
                 environment: config.environment,
             }),
@@ -145,7 +166,9 @@ impl Api {
             draining: draining.clone(),
         });
         Ok(Self {
-            router: router(state, &config.origins),
+            router: router(state, &config.origins, foreign),
+            proxies,
+            connections,
             queue,
             recorder,
             store,
@@ -169,6 +192,8 @@ impl Api {
         let posting = self.post_callbacks().await?;
         let bounds = Bounds {
             grace: self.drain_grace,
+            proxies: Proxies::new(move |address| self.proxies.is_trusted(address)),
+            counts: self.connections,
             ..Bounds::default()
         };
         let (stopped, draining) = (stop.clone(), self.draining);
@@ -202,4 +227,14 @@ impl Api {
         tokio::spawn(Arc::clone(&self.recorder).record_unclaimed(replies));
         Ok(())
     }
+}
+
+fn register_connections(metrics: &Metrics, counts: ConnectionCounts) {
+    metrics.register_collector(Readings {
+        name: "connections_not_kept",
+        help: "Connections that were refused or ended, by reason",
+        kind: Kind::Counter,
+        label: "reason",
+        read: move || counts.read().to_vec(),
+    });
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mongodb::options::ConnectionString;
 use warren_config::Env;
-use warren_http::{DRAIN_GRACE, MAX_WAIT, MIN_WAIT};
+use warren_http::{DRAIN_GRACE, HostNames, MAX_WAIT, MIN_WAIT};
 use warren_languages::PolicyMode;
 use warren_protocol::limits::ByteSize;
 use warren_protocol::time::millis;
@@ -45,6 +45,9 @@ pub struct Config {
     pub address: SocketAddr,
     /// The web origins that may call from a browser (`CLIENT_URL`); none: no CORS headers.
     pub origins: Origins,
+    /// The names by which callers may call while they need not authenticate (`WARREN_HOSTS`), besides
+    /// this machine's own.
+    pub hosts: HostNames,
     /// Whether errors show their causes (`NODE_ENV`; production unless set).
     pub environment: Environment,
     /// The store that records executions (`MONGODB_URI`, else `WARREN_DATA_DIR`).
@@ -101,6 +104,7 @@ impl Config {
                 .unwrap_or_default()
                 .0,
             origins: env.parse("CLIENT_URL").unwrap_or_default(),
+            hosts: env.parse(HostNames::VARIABLE).unwrap_or_default(),
             environment: env.parse("NODE_ENV").unwrap_or(Environment::Production),
             store: store(env),
             retention: Retention::days(env.number(
@@ -244,6 +248,7 @@ mod tests {
         let mut env = Env::from([
             ("WARREN_API_ADDR", "localhost"),
             ("CLIENT_URL", "*"),
+            ("WARREN_HOSTS", "http://code.example.com"),
             ("NODE_ENV", "staging"),
             ("MONGODB_URI", "postgres://me:hunter2@db"),
             ("WARREN_RETENTION_DAYS", "0"),
@@ -261,6 +266,7 @@ mod tests {
             [
                 "WARREN_API_ADDR",
                 "CLIENT_URL",
+                "WARREN_HOSTS",
                 "NODE_ENV",
                 "MONGODB_URI",
                 "WARREN_RETENTION_DAYS",

@@ -20,7 +20,7 @@ use tower_http::trace::TraceLayer;
 use tracing::{Level, Span};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use warren_http::with_default_responses;
+use warren_http::{ForeignPages, refuse_foreign_pages, with_default_responses};
 use warren_protocol::time::millis;
 
 use crate::access::auth::API_KEY_HEADER;
@@ -41,13 +41,13 @@ const LIVEZ: &str = "/livez";
 const READYZ: &str = "/readyz";
 const METRICS: &str = "/metrics";
 /// Paths that are requested every few seconds for as long as the process runs.
-const PROBES: [&str; 4] = [HEALTH, LIVEZ, READYZ, METRICS];
+pub(crate) const PROBES: [&str; 4] = [HEALTH, LIVEZ, READYZ, METRICS];
 const ADVICE: &str = "Run code with POST /api/rooms/{roomId}/execute; GET /api/docs says how, and what else there is.";
 /// How long a browser may remember what CORS allows.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
 /// Builds the whole API.
-pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
+pub(crate) fn router(state: Arc<AppState>, origins: &Origins, foreign: ForeignPages) -> Router {
     let (routes, gathered) = described().split_for_parts();
     let description = Arc::new(Description::new(
         gathered,
@@ -59,7 +59,7 @@ pub(crate) fn router(state: Arc<AppState>, origins: &Origins) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state.access), guard))
         .with_state(Arc::clone(&state));
     // Outermost, so that it counts the answers of all other layers.
-    wrapped(routes, origins).layer(from_fn_with_state(state.requests.clone(), count))
+    wrapped(routes, origins, foreign).layer(from_fn_with_state(state.requests.clone(), count))
 }
 
 /// Returns every route with its description: paths and methods are those of the handlers'
@@ -80,7 +80,7 @@ fn described() -> OpenApiRouter<Arc<AppState>> {
 }
 
 /// Wraps routes in the layers of the API; the last layer is the outermost.
-pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
+pub(crate) fn wrapped(routes: Router, origins: &Origins, foreign: ForeignPages) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(span)
         .on_request(())
@@ -92,6 +92,8 @@ pub(crate) fn wrapped(routes: Router, origins: &Origins) -> Router {
     });
     let header = SetResponseHeaderLayer::if_not_present;
     with_default_responses(routes, ADVICE)
+        .layer(from_fn_with_state(Arc::new(foreign), refuse_foreign_pages))
+        // Around it, so that it answers preflights, and pages that may call can read a refusal.
         .layer(cors(origins))
         .layer(header(CACHE_CONTROL, HeaderValue::from_static("no-store")))
         .layer(header(

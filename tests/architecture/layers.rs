@@ -91,9 +91,12 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "shared/http",
         &[
-            &["default_responses"],
+            &["default_responses", "foreign"],
             &["body"],
-            &["api_error", "budget", "probes", "server"],
+            &["answers", "api_error", "budget", "probes", "server"],
+            &["pace"],
+            &["places"],
+            &["peer"],
         ],
     ),
     (

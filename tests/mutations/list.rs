@@ -103,7 +103,10 @@ pub fn mutations(root: &Path) -> Result<Vec<Mutation>, String> {
             }
         }
     }
-    let names: BTreeSet<&str> = found.iter().map(|mutation| mutation.name.as_str()).collect();
+    let names: BTreeSet<&str> = found
+        .iter()
+        .map(|mutation| mutation.name.as_str())
+        .collect();
     if names.len() != found.len() {
         faults.push("two mutations have one name".to_owned());
     }
@@ -124,23 +127,42 @@ fn taken_out(root: &Path, wall: &Wall, lines: &Lines) -> Result<Vec<Mutation>, S
     let pattern = Regex::new(&lines.pattern).map_err(|error| error.to_string())?;
     let all: Vec<&str> = text.split_inclusive('\n').collect();
     let begin = all.iter().position(|line| line.starts_with(&lines.from));
-    let begin = begin.ok_or_else(|| format!("{}: no line starts with {:?}", lines.file, lines.from))?;
-    let length = all[begin + 1..].iter().position(|line| line.starts_with(&lines.to));
-    let length = length.ok_or_else(|| format!("{}: no line starts with {:?}", lines.file, lines.to))?;
+    let begin =
+        begin.ok_or_else(|| format!("{}: no line starts with {:?}", lines.file, lines.from))?;
+    let length = all[begin + 1..]
+        .iter()
+        .position(|line| line.starts_with(&lines.to));
+    let length =
+        length.ok_or_else(|| format!("{}: no line starts with {:?}", lines.file, lines.to))?;
     for except in &lines.except {
         let section = &all[begin..=begin + length];
-        let count = section.iter().filter(|line| line.contains(&except.line)).count();
+        let count = section
+            .iter()
+            .filter(|line| line.contains(&except.line))
+            .count();
         if count != 1 || except.because.is_empty() {
-            return Err(format!("{}: {count} lines hold {:?}, or no reason is given", lines.file, except.line));
+            return Err(format!(
+                "{}: {count} lines hold {:?}, or no reason is given",
+                lines.file, except.line
+            ));
         }
     }
     let is_one = |line: &str| {
-        pattern.is_match(line.trim_end()) && !lines.except.iter().any(|except| line.contains(&except.line))
+        pattern.is_match(line.trim_end())
+            && !lines
+                .except
+                .iter()
+                .any(|except| line.contains(&except.line))
     };
     let numbers = (begin..=begin + length).filter(|number| is_one(all[*number]));
     let found: Vec<Mutation> = numbers
         .map(|number| Mutation {
-            name: format!("{}: {} (line {})", wall.name, all[number].trim(), number + 1),
+            name: format!(
+                "{}: {} (line {})",
+                wall.name,
+                all[number].trim(),
+                number + 1
+            ),
             file: lines.file.clone(),
             text: [&all[..number], &all[number + 1..]].concat().concat(),
             tests: wall.tests.clone(),
@@ -156,10 +178,23 @@ fn replaced(root: &Path, wall: &Wall, change: &Change) -> Result<Mutation, Strin
     let text = read(root, &change.file)?;
     let count = text.matches(&change.find).count();
     if count != 1 {
-        return Err(format!("{}: holds {:?} {count} times", change.file, change.find));
+        return Err(format!(
+            "{}: holds {:?} {count} times",
+            change.file, change.find
+        ));
     }
-    let found = change.find.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    let instead = change.replace.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let found = change
+        .find
+        .lines()
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" ");
+    let instead = change
+        .replace
+        .lines()
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join(" ");
     Ok(Mutation {
         name: format!("{}: {found} -> {instead}", wall.name),
         file: change.file.clone(),

@@ -35,7 +35,9 @@ fn run(wanted: &[String]) -> Result<Vec<String>, String> {
     let started = Instant::now();
     let tree = Tree::copy()?;
     let mut all = list::mutations(tree.path())?;
-    all.retain(|one| wanted.is_empty() || wanted.iter().any(|part| one.name.contains(part.as_str())));
+    all.retain(|one| {
+        wanted.is_empty() || wanted.iter().any(|part| one.name.contains(part.as_str()))
+    });
     println!("{} mutations", all.len());
     baseline(&tree, &all)?;
     let mut faults = Vec::new();
@@ -47,7 +49,13 @@ fn run(wanted: &[String]) -> Result<Vec<String>, String> {
             Err(format!("not run within {} s", LIMIT.as_secs()))
         };
         let word = if result.is_ok() { "caught" } else { "SURVIVED" };
-        println!("{:4}/{} {word:8} {:4} s  {}", number + 1, all.len(), begun.elapsed().as_secs(), mutation.name);
+        println!(
+            "{:4}/{} {word:8} {:4} s  {}",
+            number + 1,
+            all.len(),
+            begun.elapsed().as_secs(),
+            mutation.name
+        );
         if let Err(reason) = result {
             faults.push(format!("{}: {reason}", mutation.name));
         }
@@ -64,7 +72,9 @@ fn baseline(tree: &Tree, all: &[Mutation]) -> Result<(), String> {
         match tree.test(command)? {
             Verdict::Green => {}
             Verdict::Red => return Err(format!("cargo test {command} fails without any mutation")),
-            Verdict::Unclear(why) => return Err(format!("cargo test {command} does not run: {why}")),
+            Verdict::Unclear(why) => {
+                return Err(format!("cargo test {command} does not run: {why}"));
+            }
         }
     }
     Ok(())
@@ -77,7 +87,9 @@ fn caught(tree: &Tree, mutation: &Mutation) -> Result<Result<(), String>, String
         match tree.test(command)? {
             Verdict::Red => return Ok(Ok(())),
             Verdict::Green => {}
-            Verdict::Unclear(why) => return Ok(Err(format!("cargo test {command} does not run: {why}"))),
+            Verdict::Unclear(why) => {
+                return Ok(Err(format!("cargo test {command} does not run: {why}")));
+            }
         }
     }
     Ok(Err("no test failed".to_owned()))

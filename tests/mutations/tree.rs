@@ -27,8 +27,13 @@ impl Tree {
     pub fn copy() -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let path = root.join("target/mutations/tree");
-        let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root).output();
-        let listed = listed.map_err(|error| format!("cannot run git: {error}"))?.stdout;
+        let listed = Command::new("git")
+            .args(["ls-files", "-z"])
+            .current_dir(root)
+            .output();
+        let listed = listed
+            .map_err(|error| format!("cannot run git: {error}"))?
+            .stdout;
         let listed = String::from_utf8(listed).map_err(|error| error.to_string())?;
         for file in listed.split_terminator('\0').chain([".env"]) {
             let (from, to) = (root.join(file), path.join(file));
@@ -72,7 +77,13 @@ impl Tree {
         let said = String::from_utf8_lossy(&said);
         let ran = |word: &str| said.lines().any(|line| line.starts_with(word));
         Ok(match output.status.code() {
-            Some(0) if said.lines().any(|line| line.starts_with("running ") && !line.contains(" 0 ")) => Verdict::Green,
+            Some(0)
+                if said
+                    .lines()
+                    .any(|line| line.starts_with("running ") && !line.contains(" 0 ")) =>
+            {
+                Verdict::Green
+            }
             Some(0) => Verdict::Unclear("no test has that name".to_owned()),
             _ if ran("test result: FAILED") => Verdict::Red,
             code => Verdict::Unclear(format!("{code:?}: {}", tail(&said))),
@@ -89,12 +100,18 @@ pub struct Changed {
 impl Drop for Changed {
     fn drop(&mut self) {
         if let Err(error) = fs::write(&self.path, &self.original) {
-            eprintln!("cannot restore {}: {error}; the next run copies it again", self.path.display());
+            eprintln!(
+                "cannot restore {}: {error}; the next run copies it again",
+                self.path.display()
+            );
         }
     }
 }
 
 fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     lines[lines.len().saturating_sub(12)..].join(" | ")
 }

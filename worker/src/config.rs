@@ -6,6 +6,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use warren_config::Env;
+use warren_http::HostNames;
 use warren_languages::{LanguageName, Languages, PolicyMode};
 
 use crate::engine::core::CpuSet;
@@ -41,6 +42,8 @@ pub struct Config {
     pub drain: Duration,
     /// The rule for who may send submissions to its own HTTP.
     pub access: Access,
+    /// The names by which they may call it without a secret, besides this machine's own.
+    pub hosts: HostNames,
 }
 
 impl Config {
@@ -74,6 +77,7 @@ impl Config {
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             drain: env.span_ms("WARREN_DRAIN_MS", DRAIN, 0..=60_000),
             access: Access::from_env(env),
+            hosts: env.parse(HostNames::VARIABLE).unwrap_or_default(),
         }
     }
 

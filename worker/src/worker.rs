@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use warren_http::{Bounds, Drained, serve};
+use warren_http::{Answers, Bounds, Drained, ForeignPages, Hosts, serve};
 use warren_languages::Languages;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::limits::Limits;
@@ -17,7 +17,7 @@ use warren_queue::WorkerQueue;
 use crate::condition::{Canary, Health, Monitor, Presence, SelfTest};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::intake::{Context, JobIntake, Replies, Settler, UnattendedScheduler, router};
+use crate::intake::{Context, JobIntake, PROBES, Replies, Settler, UnattendedScheduler, router};
 use crate::metrics::{Gauges, Metrics};
 use crate::readiness::Readiness;
 use crate::run::Executor;
@@ -78,6 +78,15 @@ impl Worker {
             slots: slots.clone(),
             languages,
             policy: config.policy,
+            foreign: Arc::new(ForeignPages {
+                origins: Vec::new(),
+                hosts: (!config.access.asks_for_secret()).then(|| Hosts {
+                    named: config.hosts.clone(),
+                    only_loopback: config.address.ip().is_loopback(),
+                }),
+                probes: &PROBES,
+            }),
+            answers: Answers::default(),
             access: config.access.clone(),
             limits: Limits::default(),
             metrics,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use axum::extract::FromRequestParts;
 use axum::http::Extensions;
 use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
+use warren_http::Peer;
 use warren_protocol::ids::CallerTag;
 
 /// Who sends a request. Put into the request's extensions by whatever checks credentials; nobody
@@ -30,7 +31,7 @@ impl Caller {
     /// of the network of its address. The same at every API.
     pub(crate) fn tag(&self, address: IpAddr) -> CallerTag {
         let name = match self {
-            Self::Anonymous => format!("{:?}", network(address)),
+            Self::Anonymous => format!("{:?}", Peer::from(address)),
             // `Debug` tells all keys and users apart, since it is derived.
             known => format!("{known:?}"),
         };
@@ -43,17 +44,6 @@ impl Caller {
 /// Returns the tag that the middleware has put into a request's extensions.
 pub(crate) fn counted_as(extensions: &Extensions) -> CallerTag {
     extensions.get().copied().unwrap_or_default()
-}
-
-/// Returns the address's network: whoever has one IPv6 address has its whole /64.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

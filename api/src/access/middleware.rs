@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
-use warren_http::{BODY_TIME, body};
+use warren_http::{BODY_TIME, Peer, body};
 use warren_protocol::ids::RoomId;
 
 use crate::access::auth::{Auth, AuthConfig, Denied, Identity};
@@ -89,6 +89,7 @@ impl Access {
             return Err(response);
         }
         parts.extensions.insert(identity.caller.tag(address));
+        parts.extensions.insert(Peer::from(address));
         parts.extensions.insert(identity.caller);
         parts.extensions.insert(identity.rooms);
         parts.extensions.insert(meter.clone());

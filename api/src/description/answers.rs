@@ -51,7 +51,7 @@ impl IntoResponses for BadRequest {
             ),
             error(
                 415,
-                "`unsupported_media_type`: the body is not sent as JSON.",
+                "`unsupported_media_type`: the body is not sent as JSON, or without a Content-Type.",
             ),
         ])
     }
@@ -66,7 +66,7 @@ impl IntoResponses for NoRoom {
             with_header(
                 error(
                     503,
-                    "More jobs than can be done in time (`overloaded`, `queue_full`), no workers, no broker, or no containers (`no_workers`, `queue_unavailable`, `sandbox_unavailable`).",
+                    "More jobs than can be done in time (`overloaded`, `queue_full`), no workers, no broker, or no containers (`no_workers`, `queue_unavailable`, `sandbox_unavailable`); too many large answers (`answers_full`).",
                 ),
                 (
                     "Retry-After",
@@ -117,9 +117,9 @@ impl IntoResponses for HistoryUnavailable {
 
 fn history_unavailable(waits: bool) -> (String, RefOr<Response>) {
     let about = if waits {
-        "`store_unavailable`: the history cannot be read now; `too_many_waiting`: as many wait as may."
+        "`store_unavailable`: the history cannot be read now; `too_many_waiting`: as many wait as may; `answers_full`: too many large answers are being sent."
     } else {
-        "`store_unavailable`: the history cannot be read now."
+        "`store_unavailable`: the history cannot be read now; `answers_full`: too many large answers are being sent."
     };
     let retry_after = whole_number("In how many seconds to ask again.");
     with_header(error(503, about), ("Retry-After", retry_after))

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 use tokio::time::timeout_at;
-use warren_http::{ApiError, Budget};
-use warren_protocol::contract::ExecuteResponse;
-use warren_protocol::ids::CallerTag;
+use warren_http::{Answers, ApiError, Budget, Peer, json_answer};
+use warren_protocol::contract::{ExecuteResponse, Problem};
+use warren_protocol::ids::{CallerTag, JobId};
 use warren_protocol::job::Job;
 use warren_protocol::reply::JobFailure;
 use warren_queue::SubmitError;
@@ -27,6 +27,8 @@ pub(crate) struct AttendedJobs {
     pub(crate) admission: Arc<Admission>,
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) recorder: Arc<Recorder>,
+    /// The bounds on what is answered.
+    pub(crate) answers: Answers,
 }
 
 impl AttendedJobs {
@@ -49,7 +51,12 @@ impl AttendedJobs {
     }
 
     /// Runs the job, and returns the answer to its caller.
-    pub(crate) async fn answer(&self, job: &Job, budget: Budget) -> (Response, Acceptance) {
+    pub(crate) async fn answer(
+        &self,
+        job: &Job,
+        budget: Budget,
+        peer: Peer,
+    ) -> (Response, Acceptance) {
         // Checked again when the job exists, because many may have come in together.
         let caller = job.caller.unwrap_or_default();
         let admitted = match self.admission.admit(caller, &job.room, budget.job_left()) {
@@ -58,7 +65,14 @@ impl AttendedJobs {
             Err(refused) => return (overloaded(refused.retry_after), Acceptance::CertainlyNot),
         };
         match self.run(job, budget, admitted).await {
-            Ok(answer) => (Json(answer).into_response(), Acceptance::Taken),
+            Ok(answer) => {
+                let by = budget.answer_by();
+                let answer = self.answers.of(peer, &answer, by).await;
+                let answer = answer
+                    .map(json_answer)
+                    .map_err(|full| to_be_read(job.id, full));
+                (answer.into_response(), Acceptance::Taken)
+            }
             Err((error, acceptance)) => (error.into_response(), acceptance),
         }
     }
@@ -121,4 +135,11 @@ impl AttendedJobs {
     fn record(&self, job: &Job, end: End) {
         let _written = self.recorder.record(Execution::of(job, end));
     }
+}
+
+/// Adds to an answer without a place where the result is: the job has run.
+pub(crate) fn to_be_read(job: JobId, full: Problem) -> ApiError {
+    let url = format!("/api/executions/{job}");
+    full.with_details(json!({ "jobId": job, "resultUrl": url }))
+        .into()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use warren_http::Answers;
 use warren_protocol::contract::Problem;
 use warren_protocol::ids::JobId;
 use warren_telemetry::Environment;
@@ -22,6 +23,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub(crate) struct HistoryReader {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) watch: Arc<Watch>,
+    /// The bounds on what is read and answered.
+    pub(crate) answers: Answers,
     /// Cancelled once this API stops.
     pub(crate) draining: CancellationToken,
     /// Whether errors show their causes.
@@ -31,13 +34,14 @@ pub(crate) struct HistoryReader {
 impl HistoryReader {
     /// Returns an execution as it is now.
     pub(crate) async fn see(&self, rooms: &Rooms, id: JobId) -> Result<Seen, Problem> {
+        let turn = self.answers.turn().await?;
         match self.recorder.find(id).await {
             // An execution in a room that the caller may not use is answered like one that does not
             // exist.
-            Ok(Some(execution)) if rooms.cover_that_of(&execution) => Ok(Seen {
-                runs: self.watch.runs(id),
-                execution,
-            }),
+            Ok(Some(execution)) if rooms.cover_that_of(&execution) => {
+                let runs = self.watch.runs(id);
+                Ok(Seen::new(execution, runs, turn))
+            }
             Ok(_) => Err(unknown(id)),
             Err(error) => Err(self.unavailable(&error)),
         }

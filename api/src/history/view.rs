@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
+use warren_http::{Read, Turn};
 use warren_languages::LanguageName;
 use warren_protocol::contract::ExecuteResponse;
 use warren_protocol::ids::{JobId, RoomId};
@@ -80,10 +81,45 @@ impl Stage {
 /// A recorded execution, and whether a worker is known to run it.
 pub(crate) struct Seen {
     pub(crate) execution: Execution,
-    pub(super) runs: bool,
+    runs: bool,
+    /// The turn in which it was read, for as long as it may be large: until it has ended there are no
+    /// outputs.
+    turn: Option<Turn>,
 }
 
 impl Seen {
+    pub(super) fn new(execution: Execution, runs: bool, turn: Turn) -> Self {
+        let turn = execution.is_settled().then_some(turn);
+        Self {
+            execution,
+            runs,
+            turn,
+        }
+    }
+
+    /// Returns what a caller reads of it.
+    pub(crate) fn read(self) -> Read<ExecutionResponse> {
+        let state = self.stage();
+        Read {
+            value: ExecutionResponse {
+                state,
+                ..self.execution.into()
+            },
+            turn: self.turn,
+        }
+    }
+
+    /// Returns what the caller of its job reads, if it ran.
+    pub(crate) fn result(self) -> Read<Option<Box<ExecuteResponse>>> {
+        Read {
+            value: match self.execution.end {
+                End::Ran(result) => Some(result),
+                End::Failed(_) | End::Pending => None,
+            },
+            turn: self.turn,
+        }
+    }
+
     /// Returns how far it is.
     pub(crate) fn stage(&self) -> Stage {
         if self.has_ended() {
@@ -103,11 +139,7 @@ impl Seen {
 
 impl From<Seen> for ExecutionResponse {
     fn from(seen: Seen) -> Self {
-        let state = seen.stage();
-        Self {
-            state,
-            ..seen.execution.into()
-        }
+        seen.read().value
     }
 }
 

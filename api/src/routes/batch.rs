@@ -7,17 +7,17 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 use utoipa::ToSchema;
-use warren_http::{ApiError, Budget, body};
+use warren_http::{ApiError, Budget, LONGEST_WAIT, Peer, body, json_answer};
 use warren_protocol::contract::{BatchRequest, Problem, Refusal};
 use warren_protocol::limits::MAX_BATCH_BODY;
 
@@ -82,6 +82,7 @@ pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
     room: Result<Path<String>, PathRejection>,
     meter: Meter,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
@@ -98,7 +99,7 @@ pub(crate) async fn post(
         meter.charge(others)?;
     }
     let caller = counted_as(&parts.extensions);
-    Ok(submit(&state, caller, requests, headers, budget.answer_by()).await)
+    submit(&state, caller, requests, headers, peer, budget.answer_by()).await
 }
 
 /// Reads and validates the whole batch.
@@ -123,8 +124,9 @@ async fn submit(
     caller: CallerTag,
     requests: Vec<ValidatedRequest>,
     headers: &HeaderMap,
+    peer: Peer,
     by: Instant,
-) -> Response {
+) -> Result<Response, ApiError> {
     let jobs = requests
         .into_iter()
         .map(|request| state.unattended.job(caller, request, headers));
@@ -144,14 +146,18 @@ async fn submit(
     let accepted = submitted.iter().filter(|taken| taken.is_ok()).count();
     match submitted.iter().find_map(|taken| taken.as_ref().err()) {
         // A batch of which nothing was accepted is refused like a single submission.
-        Some(problem) if accepted == 0 => ApiError::from(problem.clone()).into_response(),
+        Some(problem) if accepted == 0 => Err(problem.clone().into()),
         _ => {
             let answer = BatchAnswer {
                 accepted,
                 refused: submitted.len() - accepted,
                 jobs: submitted.into_iter().map(Taken::from).collect(),
             };
-            (StatusCode::ACCEPTED, Json(answer)).into_response()
+            let by = Instant::now() + LONGEST_WAIT;
+            let bytes = state.history.answers.of(peer, &answer, by).await?;
+            let mut answer = json_answer(bytes);
+            *answer.status_mut() = StatusCode::ACCEPTED;
+            Ok(answer)
         }
     }
 }

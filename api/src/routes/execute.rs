@@ -5,15 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use tokio::time::Instant;
-use warren_http::{ApiError, Budget, body};
+use warren_http::{ApiError, Around, Budget, Peer, body, json_answer};
 use warren_protocol::contract::{ExecuteRequest, ExecuteResponse};
 use warren_protocol::ids::{CallerTag, JobId, RoomId};
 
@@ -80,6 +80,7 @@ const PERMIT_IN: Duration = Duration::from_secs(1);
 pub(crate) async fn post(
     State(state): State<Arc<AppState>>,
     room: Result<Path<String>, PathRejection>,
+    Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Result<Response, ApiError> {
     let budget = Budget::start(state.wait);
@@ -89,6 +90,7 @@ pub(crate) async fn post(
         state: &state,
         caller,
         tag: counted_as(&parts.extensions),
+        peer,
         room: room_name(room),
         headers: &parts.headers,
         budget,
@@ -102,7 +104,7 @@ pub(crate) async fn post(
             let call = call.within(wait);
             let by = call.budget.answer_by();
             let answer = call.unattended(body).await?;
-            result_within(&state, answer, by).await
+            result_within(&state, peer, answer, by).await
         }
     };
     Ok(preference.applied_to(answer.into_response()))
@@ -113,6 +115,7 @@ struct Call<'a> {
     state: &'a AppState,
     caller: Caller,
     tag: CallerTag,
+    peer: Peer,
     room: String,
     headers: &'a HeaderMap,
     budget: Budget,
@@ -129,7 +132,7 @@ impl Call<'_> {
 
     /// Returns the answer to a caller who waits.
     async fn attended(self, body: Body) -> Result<Answer, ApiError> {
-        let (state, budget, tag) = (self.state, self.budget, self.tag);
+        let (state, budget, tag, peer) = (self.state, self.budget, self.tag, self.peer);
         let permit = state.attended.in_flight.enter(tag, &self.room);
         let (is_in, left) = (permit.is_some(), budget.job_left());
         if let Some(refused) = state.attended.refusal(is_in, tag, &self.room, left) {
@@ -143,12 +146,12 @@ impl Call<'_> {
         let held = match state.idempotency.begin(keyed, &job, by).await? {
             FirstOrReplay::First(held) => held,
             FirstOrReplay::Replay(earlier) => {
-                let answer = state.idempotency.replay(earlier, by).await;
+                let answer = state.idempotency.replay(earlier, peer, by).await;
                 return Ok(Answer::Other(naming(earlier, answer)));
             }
         };
         tracing::Span::current().record("job.id", tracing::field::display(job.id));
-        let (answer, acceptance) = state.attended.answer(&job, budget).await;
+        let (answer, acceptance) = state.attended.answer(&job, budget, peer).await;
         settle(held, acceptance).await;
         Ok(Answer::Other(naming(job.id, answer)))
     }
@@ -206,7 +209,7 @@ enum Answer {
 }
 
 /// Returns the result of a job that was taken, if it arrives by then; else the answer as it is.
-async fn result_within(state: &AppState, answer: Answer, by: Instant) -> Answer {
+async fn result_within(state: &AppState, peer: Peer, answer: Answer, by: Instant) -> Answer {
     let job = match &answer {
         Answer::Taken(ticket) | Answer::Again(ticket) => ticket.job_id,
         Answer::Other(_) => return answer,
@@ -215,10 +218,21 @@ async fn result_within(state: &AppState, answer: Answer, by: Instant) -> Answer 
     let Ok(mut follower) = Follower::new(Arc::clone(&state.history), Rooms::All, job) else {
         return answer;
     };
-    let result = match follower.end(by).await.map(|seen| seen.execution.end) {
-        Ok(End::Ran(result)) => Json(result).into_response(),
-        Ok(End::Failed(failure)) => ApiError::from(failure_problem(job, &failure)).into_response(),
-        Ok(End::Pending) | Err(_) => return answer,
+    let Ok(seen) = follower.end(by).await else {
+        return answer;
+    };
+    let result = match &seen.execution.end {
+        End::Ran(_) => {
+            let follower = &follower;
+            let again = move || async move { Ok(follower.look().await?.result()) };
+            let (answers, around) = (&state.history.answers, Around::default());
+            match answers.of_record(peer, around, seen.result(), again).await {
+                Ok(bytes) => json_answer(bytes),
+                Err(_full) => return answer,
+            }
+        }
+        End::Failed(failure) => ApiError::from(failure_problem(job, failure)).into_response(),
+        End::Pending => return answer,
     };
     let result = naming(job, result);
     Answer::Other(match answer {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
 use serde_json::json;
 use tokio::time::Instant;
-use warren_http::ApiError;
+use warren_http::{ApiError, Around, Peer, json_answer};
 use warren_protocol::contract::Problem;
 use warren_protocol::ids::JobId;
 
@@ -41,20 +42,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) async fn get(
     State(state): State<Arc<AppState>>,
     rooms: Rooms,
+    Extension(peer): Extension<Peer>,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
-) -> Result<Json<ExecutionResponse>, ApiError> {
+) -> Result<Response, ApiError> {
     let id = job_id(id)?;
     let wait = wait(query.as_deref())?;
     let seen = if wait.is_zero() {
         state.history.see(&rooms, id).await?
     } else {
         let until = Instant::now() + wait;
-        Follower::new(Arc::clone(&state.history), rooms, id)?
+        Follower::new(Arc::clone(&state.history), rooms.clone(), id)?
             .end(until)
             .await?
     };
-    Ok(Json(seen.into()))
+    let (history, rooms) = (&state.history, &rooms);
+    let again = move || async move { Ok(history.see(rooms, id).await?.read()) };
+    let (answers, around) = (&history.answers, Around::default());
+    let bytes = answers.of_record(peer, around, seen.read(), again).await?;
+    Ok(json_answer(bytes))
 }
 
 /// Reads the id in a path.

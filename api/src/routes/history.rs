@@ -4,13 +4,15 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::Json;
+use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
+use tokio::time::Instant;
 use utoipa::ToSchema;
-use warren_http::ApiError;
+use warren_http::{ApiError, LONGEST_WAIT, Peer, json_answer};
 use warren_languages::LanguageName;
 use warren_protocol::contract::{Problem, Refusal};
 use warren_protocol::ids::{JobId, RoomId};
@@ -78,14 +80,16 @@ pub(crate) struct SummaryResponse {
 pub(crate) async fn get(
     State(state): State<Arc<AppState>>,
     room: Result<Path<String>, PathRejection>,
+    Extension(peer): Extension<Peer>,
     RawQuery(query): RawQuery,
-) -> Result<Json<HistoryResponse>, ApiError> {
+) -> Result<Response, ApiError> {
     let room: RoomId = room_name(room).parse().map_err(Refusal::InvalidRoom)?;
     let listing = parse(room, query.as_deref().unwrap_or_default())?;
-    match state.store.list(&listing).await {
-        Ok(page) => Ok(Json(page.into())),
-        Err(error) => Err(state.history.unavailable(&error).into()),
-    }
+    let page = state.store.list(&listing).await;
+    let page = page.map_err(|error| state.history.unavailable(&error))?;
+    let (page, by) = (HistoryResponse::from(page), Instant::now() + LONGEST_WAIT);
+    let bytes = state.history.answers.of(peer, &page, by).await?;
+    Ok(json_answer(bytes))
 }
 
 impl From<Page> for HistoryResponse {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use warren_languages::LanguageName;
 use warren_protocol::callback::CallbackUrl;
+use warren_protocol::clip::{cut, json_len};
 use warren_protocol::contract::{ExecuteResponse, TestResult};
 use warren_protocol::ids::{CallerTag, JobId, RoomId};
 use warren_protocol::job::Job;
@@ -13,8 +14,11 @@ use warren_protocol::time::EpochMillis;
 
 use super::status::{ExecutionStatus, PENDING};
 
-/// The most program text (outputs, inputs, expected outputs) that is recorded of one execution.
-/// A MongoDB document holds 16 MiB, and an answer may be larger.
+/// The most program text (outputs, inputs, expected outputs) that is recorded of one execution, as
+/// JSON. An answer to a caller who waited is smaller ([`MAX_REPORTED`]); one of a batch may not be.
+/// It bounds what a reader has the API hold, and a MongoDB document holds 16 MiB.
+///
+/// [`MAX_REPORTED`]: warren_protocol::clip::MAX_REPORTED
 pub const MAX_RECORDED_TEXT: ByteSize = ByteSize::mib(4);
 
 /// The record of one job.
@@ -256,7 +260,7 @@ impl Execution {
     /// Returns how many bytes its texts take.
     pub(crate) fn text_len(&self) -> usize {
         let text = match &self.end {
-            End::Ran(response) => text_len(response),
+            End::Ran(response) => text_len(response, str::len),
             End::Failed(failure) => failure.message.len(),
             End::Pending => 0,
         };
@@ -272,7 +276,8 @@ impl Execution {
     }
 }
 
-fn text_len(response: &ExecuteResponse) -> usize {
+/// Returns the length of all texts of an answer, each measured by `len`.
+fn text_len(response: &ExecuteResponse, len: impl Fn(&str) -> usize) -> usize {
     let cases = response.test_results.iter().map(|case| {
         let lines = case.first_difference.iter();
         let lines = lines.flat_map(|d| d.expected.iter().chain(&d.actual));
@@ -284,16 +289,16 @@ fn text_len(response: &ExecuteResponse) -> usize {
         ]
         .into_iter()
         .chain(lines)
-        .map(String::len)
+        .map(|text| len(text))
         .sum::<usize>()
     });
-    response.stdout.len() + response.stderr.len() + cases.sum::<usize>()
+    len(&response.stdout) + len(&response.stderr) + cases.sum::<usize>()
 }
 
-/// Returns the answer with its texts cut if together they exceed `limit`: each to an equal share,
-/// and marked `truncated`.
+/// Returns the answer with its texts cut if together they exceed `limit` in JSON: each to an equal
+/// share, and marked `truncated`.
 fn clipped(mut response: ExecuteResponse, limit: ByteSize) -> ExecuteResponse {
-    if text_len(&response) <= limit.as_len() {
+    if text_len(&response, json_len) <= limit.as_len() {
         return response;
     }
     let share = limit.as_len() / (2 + 6 * response.test_results.len());
@@ -320,13 +325,4 @@ fn case_texts(case: &mut TestResult) -> [&mut String; 4] {
         &mut case.actual_output,
         &mut case.stderr,
     ]
-}
-
-fn cut(text: &mut String, len: usize) -> bool {
-    let over = text.len() > len;
-    if over {
-        let end = (0..=len).rev().find(|end| text.is_char_boundary(*end));
-        text.truncate(end.unwrap_or(0));
-    }
-    over
 }

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use serde_json::Value;
 use tokio::time::Instant;
+use warren_http::ForeignPages;
 use warren_protocol::reply::FailureCode;
 use warren_queue::{MemoryQueue, QueueLink};
 use warren_telemetry::Environment;
@@ -128,7 +129,7 @@ async fn a_panic_is_answered() {
         panic!("with words that may quote the caller's code")
     }
     let routes = Router::new().route("/broken", get(broken));
-    let router = wrapped(routes, &Origins::default());
+    let router = wrapped(routes, &Origins::default(), ForeignPages::default());
     let get = request(axum::http::Method::GET, "/broken").body(axum::body::Body::empty());
     let answer = send(&router, get.unwrap()).await;
     answer.error(500, "internal_error");

@@ -80,6 +80,7 @@ async fn the_job_carries_what_was_asked_for() {
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let before = EpochMillis::now();
     let request = request(Method::POST, EXECUTE)
+        .header("content-type", "application/json")
         .header("traceparent", trace)
         .body(Body::from(r#"{"language":"JS","code":"1","input":"in"}"#))
         .unwrap();

@@ -26,6 +26,7 @@ mod log;
 mod main_job;
 mod metrics;
 mod not_waiting;
+mod peers;
 mod rates;
 mod refusals;
 mod server;

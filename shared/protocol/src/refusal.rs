@@ -49,6 +49,11 @@ pub enum Refusal {
         /// The media type it was sent with.
         given: String,
     },
+    /// The body is sent without a media type.
+    #[error(
+        "There is no Content-Type. Send the body as JSON with the header \"Content-Type: application/json\"."
+    )]
+    NoMediaType,
     /// The body is over its cap.
     #[error("The body is larger than {} bytes. Send less code, input or test cases.", limit.get())]
     BodyTooLarge {
@@ -159,7 +164,7 @@ impl Refusal {
             Self::InvalidJson { .. } => "invalid_json",
             Self::InvalidField { .. } => "invalid_field",
             Self::UnknownField { .. } => "unknown_field",
-            Self::NotJson { .. } => "unsupported_media_type",
+            Self::NotJson { .. } | Self::NoMediaType => "unsupported_media_type",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::InvalidBatch { .. } => "invalid_batch",
             Self::InvalidRoom(_) => "invalid_room",
@@ -183,7 +188,7 @@ impl Refusal {
             Self::CodeTooLarge { .. } | Self::FieldTooLarge { .. } | Self::BodyTooLarge { .. } => {
                 413
             }
-            Self::NotJson { .. } => 415,
+            Self::NotJson { .. } | Self::NoMediaType => 415,
             _ => 400,
         }
     }
@@ -214,6 +219,7 @@ impl Refusal {
             Self::InvalidCallbackUrl { .. } | Self::CallbacksOff { .. } => {
                 json!({ "field": "callbackUrl" })
             }
+            Self::NoMediaType => json!({ "contentType": null }),
             Self::EmptyCode | Self::InvalidRoom(_) => Value::Null,
         }
     }

@@ -7,3 +7,4 @@ mod fallback;
 mod leftovers;
 mod overload;
 mod poison;
+mod slow_readers;

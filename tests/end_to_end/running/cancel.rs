@@ -63,7 +63,7 @@ impl Caller {
     async fn submit(&mut self, path: &str, submission: &Value) {
         let body = submission.to_string();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
         self.send(&(head + &body)).await;

@@ -47,6 +47,11 @@ impl Access {
         }
     }
 
+    /// Returns whether callers present a secret, which a foreign page in a browser does not have.
+    pub(crate) fn asks_for_secret(&self) -> bool {
+        matches!(self, Self::Secret(_))
+    }
+
     /// Admits a submission.
     ///
     /// # Errors

@@ -1,15 +1,21 @@
 //! The worker's own HTTP: `POST /execute` past the queue, health, probes and metrics.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use tokio::time::Instant;
 use tracing::Instrument;
-use warren_http::{ApiError, Budget, MAX_WAIT, alive, body, readiness, with_default_responses};
+use warren_http::{
+    Answers, ApiError, Budget, ForeignPages, LONGEST_WAIT, MAX_WAIT, alive, body, json_answer,
+    readiness, refuse_foreign_pages, with_default_responses,
+};
 use warren_languages::{Languages, PolicyMode};
 use warren_protocol::contract::{ExecuteRequest, ExecuteResponse, Problem};
 use warren_protocol::health;
@@ -30,6 +36,9 @@ use crate::slots::Slots;
 /// The longest wait for a slot: after that, the caller is better off elsewhere.
 const SLOT_WAIT: Duration = Duration::from_millis(500);
 
+/// The paths that are asked for by whatever name.
+pub(crate) const PROBES: [&str; 4] = ["/health", "/livez", "/readyz", "/metrics"];
+
 /// The advice for a caller that wants the result posted.
 const NO_CALLBACKS: &str = "Leave callbackUrl out, or submit through the API.";
 
@@ -45,6 +54,10 @@ pub(crate) struct Context {
     pub(crate) policy: PolicyMode,
     /// The rule for who may send submissions here.
     pub(crate) access: Access,
+    /// The rules for requests that browsers send.
+    pub(crate) foreign: Arc<ForeignPages>,
+    /// The bounds on what is answered.
+    pub(crate) answers: Answers,
     /// The limits of a run.
     pub(crate) limits: Limits,
     /// The worker's metrics.
@@ -55,6 +68,7 @@ pub(crate) struct Context {
 
 /// Makes the router.
 pub(crate) fn router(context: Arc<Context>) -> Router {
+    let foreign = Arc::clone(&context.foreign);
     let routes = Router::new()
         .route("/execute", post(execute))
         .route("/health", get(health_report))
@@ -66,12 +80,14 @@ pub(crate) fn router(context: Arc<Context>) -> Router {
         routes,
         "A worker has POST /execute and GET /health, /livez, /readyz and /metrics.",
     )
+    .layer(from_fn_with_state(foreign, refuse_foreign_pages))
 }
 
 async fn execute(
     State(context): State<Arc<Context>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
-) -> Result<Json<ExecuteResponse>, ApiError> {
+) -> Result<Response, ApiError> {
     let budget = Budget::start(MAX_WAIT);
     let (parts, body) = request.into_parts();
     let admitted = context.access.admit(&parts.headers);
@@ -102,7 +118,11 @@ async fn execute(
         .execute(&job, JobClass::Interactive)
         .instrument(span);
     match tokio::time::timeout(budget.left(), run).await {
-        Ok(Ok(outcome)) => Ok(Json(ExecuteResponse::new(job.id, &job.submission, outcome))),
+        Ok(Ok(outcome)) => {
+            let answer = ExecuteResponse::new(job.id, &job.submission, outcome);
+            let (peer, by) = (peer.ip().into(), Instant::now() + LONGEST_WAIT);
+            Ok(json_answer(context.answers.of(peer, &answer, by).await?))
+        }
         Ok(Err(failure)) => Err(problem(failure).into()),
         Err(_elapsed) => Err(timed_out().into()),
     }

@@ -7,7 +7,7 @@ mod settle;
 mod unattended;
 
 pub use access::Access;
-pub(crate) use http::{Context, router};
+pub(crate) use http::{Context, PROBES, router};
 pub(crate) use job_intake::JobIntake;
 pub(crate) use settle::{Replies, Settler};
 pub use unattended::Share;

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 use warren_languages::{Language, Languages};
-use warren_protocol::clip::clip;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::job::Job;
 use warren_protocol::outcome::{EngineName, Outcome, Timings};
@@ -217,7 +216,7 @@ impl Executor {
             Finish::LastResort => drop(lease),
         }
         let (main, cases) = ran.judge.finish()?;
-        let mut outcome = Outcome {
+        Ok(Outcome {
             main,
             cases,
             timings,
@@ -225,9 +224,7 @@ impl Executor {
             worker: self.instance.clone(),
             image,
             engine: EngineName::Docker,
-        };
-        clip(&mut outcome);
-        Ok(outcome)
+        })
     }
 }
 

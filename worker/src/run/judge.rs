@@ -1,5 +1,6 @@
 //! The verdicts on a job, run by run as PID 1 reports them.
 
+use warren_protocol::clip::clip_runs;
 use warren_protocol::compare::Compare;
 use warren_protocol::compare::first_difference;
 use warren_protocol::outcome::{Captured, CaseResult, Run, Status};
@@ -52,10 +53,23 @@ impl<'a> Judge<'a> {
         } else {
             self.next_is_case(reported)
         };
+        self.clip();
         match (self.submission.on_failure(), status) {
             (OnFailure::GoOn, _) | (OnFailure::Stop, Status::Completed) => Next::Run,
             (OnFailure::Stop, _) => Next::Stop,
         }
+    }
+
+    /// Cuts what is held to what may be reported, as runs come: fifty cases of two streams of 64 KiB
+    /// are many megabytes for each slot.
+    fn clip(&mut self) {
+        let main = match &mut self.main {
+            Main::Ran(run) => Some(run),
+            Main::Unasked | Main::Awaited | Main::NotRun => None,
+        };
+        let cases = self.cases.iter_mut();
+        let cases = cases.filter_map(|case| case.run.as_mut());
+        clip_runs(main.into_iter().chain(cases));
     }
 
     fn next_is_main(&mut self, reported: Reported) -> Status {
@@ -137,6 +151,7 @@ mod tests {
 
     use serde_json::{Value, json};
     use warren_languages::{Languages, PolicyMode};
+    use warren_protocol::clip::MAX_REPORTED;
     use warren_protocol::contract::ExecuteRequest;
 
     use super::*;
@@ -212,6 +227,25 @@ mod tests {
             judge.next(printed("1\n2", 0));
             assert_eq!(statuses(judge), (None, vec![status]));
         }
+    }
+
+    #[test]
+    fn texts_are_cut_as_they_come_and_judged_whole() {
+        // 50 x 64 KiB that are six times as much in JSON: the cases pass, and little of them is held.
+        let text = "\u{1}".repeat(64 * 1024);
+        let case = json!({"expectedOutput": text});
+        let given = submission(json!({"testCases": vec![case; 50]}));
+        let mut judge = Judge::new(&given);
+        for _ in 0..50 {
+            judge.next(printed(&text, 0));
+            let runs = judge.cases.iter().filter_map(|case| case.run.as_ref());
+            let held: usize = runs.map(|run| run.stdout.text.capacity() * 6).sum();
+            assert!(held <= MAX_REPORTED.as_len() + 64, "{held}");
+        }
+        let (_main, cases) = judge.finish().unwrap();
+        assert!(cases.iter().all(CaseResult::passed));
+        let cut = |case: &CaseResult| case.run.as_ref().is_some_and(|run| run.stdout.truncated);
+        assert!(cut(&cases[0]), "and marked");
     }
 
     #[test]

@@ -23,14 +23,16 @@ impl TrustedProxies {
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let mut client = peer.map_or(unknown, |peer| peer.ip().to_canonical());
         let lines = headers.get_all(FORWARDED_FOR).iter();
-        let lines = lines.map(|line| line.to_str().unwrap_or_default());
-        let lines: Vec<_> = lines.collect();
-        let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
+        // As bytes, because a proxy appends to whatever its client sent: one byte that is no text must
+        // not make the proxy's own entry unreadable.
+        let hops = lines
+            .rev()
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         for hop in hops.take(MAX_HOPS) {
-            if !self.has(client) {
+            if !self.is_trusted(client) {
                 break;
             }
-            match address(hop.trim()) {
+            match address(hop) {
                 Some(address) => client = address,
                 None => break,
             }
@@ -38,16 +40,20 @@ impl TrustedProxies {
         client
     }
 
-    fn has(&self, address: IpAddr) -> bool {
+    /// Returns whether the peer at this address is such a proxy.
+    pub(crate) fn is_trusted(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// Parses an address. Some proxies append the port.
-fn address(text: &str) -> Option<IpAddr> {
-    let bare = text.trim_start_matches('[').trim_end_matches(']');
-    let address: Option<IpAddr> = bare.parse().ok();
-    let address = address.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+/// Parses one entry. Some proxies append the port, or set an IPv6 address in brackets.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry.trim_ascii()).ok()?;
+    let inside = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let bare: Option<IpAddr> = inside.unwrap_or(text).parse().ok();
+    let address = bare.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
     address.map(|address| address.to_canonical())
 }
 
@@ -69,13 +75,19 @@ impl FromStr for TrustedProxies {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn client(trusted: &str, peer: &str, lines: &[&str]) -> String {
+    fn client<T: AsRef<[u8]>>(trusted: &str, peer: &str, lines: &[T]) -> String {
         let proxies: TrustedProxies = trusted.parse().unwrap();
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(FORWARDED_FOR, line.parse().unwrap());
+            headers.append(
+                FORWARDED_FOR,
+                HeaderValue::from_bytes(line.as_ref()).unwrap(),
+            );
         }
         let peer = SocketAddr::new(peer.parse().unwrap(), 1);
         proxies.client(Some(peer), &headers).to_string()
@@ -108,10 +120,43 @@ mod tests {
             ),
             (NEAR, "10.0.0.1", &["192.0.2.1:4711"], "192.0.2.1"),
             (NEAR, "10.0.0.1", &["[2001:db8::9]:4711"], "2001:db8::9"),
+            (NEAR, "10.0.0.1", &["[2001:db8::9]"], "2001:db8::9"),
+            (NEAR, "10.0.0.1", &["1.1.1.1", "", "192.0.2.1"], "192.0.2.1"),
+            (NEAR, "10.0.0.1", &[",,192.0.2.1"], "192.0.2.1"),
+            // What a trusted proxy itself has left unreadable says nothing, and nor does what a client
+            // has put before it.
             (NEAR, "10.0.0.1", &["1.1.1.1, nonsense"], "10.0.0.1"),
             (NEAR, "10.0.0.1", &["1.1.1.1, "], "10.0.0.1"),
+            (NEAR, "10.0.0.1", &["1.1.1.1", ""], "10.0.0.1"),
+            (NEAR, "10.0.0.1", &["1.1.1.1, [[2001:db8::9]]"], "10.0.0.1"),
         ] {
             assert_eq!(client(trusted, peer, lines), expected, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_sends_bytes_that_are_no_text_is_not_taken_for_the_proxy() {
+        let line = b"\xff, 192.0.2.1";
+        assert_eq!(client("10.0.0.0/8", "10.0.0.1", &[line]), "192.0.2.1");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_sends_the_proxys_own_entry_counts(
+            sent in prop::collection::vec(prop::collection::vec(0x20_u8..=0xff, 0..40), 0..4),
+            appends: bool,
+            number: u32,
+        ) {
+            let sent = sent.into_iter().map(|line| line.into_iter().filter(|byte| *byte != 0x7f));
+            let mut lines: Vec<Vec<u8>> = sent.map(Iterator::collect).collect();
+            // Public, so that no proxy is expected behind it.
+            let seen = IpAddr::V4(Ipv4Addr::from_bits(number | 0xc000_0000));
+            // A proxy appends to the last line (nginx) or adds a line (HAProxy).
+            match lines.last_mut().filter(|_| appends) {
+                Some(line) => line.extend(format!(", {seen}").bytes()),
+                None => lines.push(seen.to_string().into()),
+            }
+            prop_assert_eq!(client("10.0.0.0/8", "10.0.0.1", &lines), seen.to_string());
         }
     }
 

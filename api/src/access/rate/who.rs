@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 
+use warren_http::Peer;
 use warren_protocol::ids::RoomId;
 
-use crate::access::caller::{Caller, KeyName, Subject, network};
+use crate::access::caller::{Caller, KeyName, Subject};
 
 /// A party whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Who {
     Key(KeyName),
     User(Subject),
-    Address(IpAddr),
+    Address(Peer),
     Room(RoomId),
     /// All clients that come while there is no space to count them separately.
     Others,
@@ -23,7 +24,7 @@ impl Who {
         match caller {
             Caller::Key(name) => Self::Key(name.clone()),
             Caller::User(subject) => Self::User(subject.clone()),
-            Caller::Anonymous => Self::Address(network(address)),
+            Caller::Anonymous => Self::Address(address.into()),
         }
     }
 }

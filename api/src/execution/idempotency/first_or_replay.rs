@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
+use warren_http::Answers;
 use warren_protocol::contract::Problem;
 use warren_protocol::ids::JobId;
 use warren_protocol::job::Job;
@@ -63,6 +64,8 @@ impl HeldKey {
 pub(crate) struct Idempotency {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) recorder: Arc<Recorder>,
+    /// The bounds on what is read and answered.
+    pub(crate) answers: Answers,
 }
 
 impl Idempotency {

@@ -53,6 +53,13 @@ pub(super) const PROCESS: Group = Group {
         )
         .default("127.0.0.1:5001"),
         Variable::both(
+            "WARREN_HOSTS",
+            "Names by which API and worker may be called while callers need no credential, \
+             comma-separated; against web pages that have their own name point here",
+        )
+        .unset("addresses, localhost and names without a dot")
+        .example("code.example.com"),
+        Variable::both(
             "NODE_ENV",
             "development (readable logs, detailed errors) or production (JSON logs, no internals)",
         )

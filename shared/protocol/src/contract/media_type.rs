@@ -2,14 +2,16 @@
 
 use crate::refusal::Refusal;
 
-/// Accepts `application/json` and its relatives (`application/problem+json`), with any parameters,
-/// and a missing media type, because such a caller is trusted to send JSON.
+/// Accepts `application/json` and its relatives (`application/problem+json`), with any parameters. A
+/// missing media type is refused, because a page of any site may have a browser post a body without
+/// one, and would so run code on the machine of whoever looks at it. For a body of these types the
+/// browser asks the server first (Fetch standard, *CORS-safelisted request-header*).
 ///
 /// # Errors
-/// [`Refusal::NotJson`].
+/// [`Refusal::NotJson`], [`Refusal::NoMediaType`].
 pub fn expect_json(content_type: Option<&str>) -> Result<(), Refusal> {
     let Some(given) = content_type else {
-        return Ok(());
+        return Err(Refusal::NoMediaType);
     };
     let given = given.trim().to_ascii_lowercase();
     let essence = given.split(';').next().unwrap_or_default().trim();
@@ -28,13 +30,13 @@ mod tests {
     #[test]
     fn json_is_recognised_by_its_media_type() {
         for good in [
-            None,
             Some("application/json"),
             Some("Application/JSON; charset=utf-8"),
             Some("application/problem+json"),
         ] {
             assert!(expect_json(good).is_ok(), "{good:?}");
         }
+        assert_eq!(expect_json(None), Err(Refusal::NoMediaType));
         for bad in ["text/plain", "text/json", "application/jsonp", "", "json"] {
             assert!(expect_json(Some(bad)).is_err(), "{bad}");
         }
