@@ -4,6 +4,7 @@
 //! kernel, files of its own process that it could write, and whatever an image brings along. Each is
 //! closed by something else, too; Landlock is never the only layer, since a kernel may have none.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use ::landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
+use rustix::fs::{Mode, OFlags};
 
 use crate::error::Error;
 use crate::sys;
@@ -46,6 +48,10 @@ const READ: [&str; 14] = [
 
 /// Shared memory: a directory of the program's own, like the scratch directory.
 const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Written by a process of its own: any may make itself dearer to the memory killer, down to the score
+/// of PID 1. If the killer then takes PID 1, that is the verdict (the worker's `last_resort`).
+const OWN: &CStr = c"/proc/self/oom_score_adj";
 
 /// The devices that are of use without a terminal.
 const DEVICES: [&str; 6] = [
@@ -86,10 +92,13 @@ impl Landlock {
     /// Applies it to the calling process irrevocably, through exec and fork. Safe between fork and
     /// exec.
     pub(crate) fn apply(&self) -> io::Result<()> {
-        match &self.ruleset {
-            Some(ruleset) => sys::restrict_self(ruleset.as_fd()),
-            None => Ok(()),
-        }
+        let Some(ruleset) = &self.ruleset else {
+            return Ok(());
+        };
+        // The rule stays in the ruleset, where it does nothing once this process is gone.
+        let own = rustix::fs::open(OWN, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        sys::allow_writing(ruleset.as_fd(), own.as_fd())?;
+        sys::restrict_self(ruleset.as_fd())
     }
 }
 

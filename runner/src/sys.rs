@@ -112,6 +112,48 @@ pub(crate) fn restrict_self(ruleset: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// Allows a Landlock ruleset's processes to write to one file. Safe between fork and exec.
+pub(crate) fn allow_writing(ruleset: BorrowedFd<'_>, file: BorrowedFd<'_>) -> io::Result<()> {
+    /// `LANDLOCK_RULE_PATH_BENEATH` of `linux/landlock.h`.
+    const BENEATH: libc::c_int = 1;
+    /// `LANDLOCK_ACCESS_FS_WRITE_FILE`.
+    const WRITE: u64 = 1 << 1;
+    /// `LANDLOCK_ACCESS_FS_TRUNCATE`, which version 3 brought.
+    const TRUNCATE: u64 = 1 << 14;
+    /// The kernel's `struct landlock_path_beneath_attr`.
+    #[repr(C, packed)]
+    struct Beneath {
+        access: u64,
+        file: libc::c_int,
+    }
+    let mut result = -1;
+    for access in [WRITE | TRUNCATE, WRITE] {
+        let rule = Beneath {
+            access,
+            file: file.as_raw_fd(),
+        };
+        // SAFETY: the kernel only reads the rule, which lives until the call returns, and both
+        // descriptors are open.
+        result = unsafe {
+            libc::syscall(
+                libc::SYS_landlock_add_rule,
+                ruleset.as_raw_fd(),
+                BENEATH,
+                &raw const rule,
+                0_u32,
+            )
+        };
+        if result == 0 {
+            break;
+        }
+    }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Gives every signal its default action, also those that the C library reserves for its threads and
 /// refuses to set: the engine's parent may have ignored them, and a program would inherit that.
 pub(crate) fn default_all_signals() {

@@ -31,11 +31,12 @@ impl Style {
     }
 }
 
-/// Formats one line with the verdict and one with the hint, if there is one. They come after the program's standard error.
+/// Formats one line with the verdict and one with the hint, if there is one. They come after the
+/// program's standard error.
 pub fn verdict(response: &ExecuteResponse, style: Style) -> String {
     let mut text = String::new();
     // The verdict starts on a line of its own, also on a terminal that shows both streams.
-    let streams_end = if text.is_empty() {
+    let streams_end = if response.stderr.is_empty() {
         &response.stdout
     } else {
         &response.stderr

@@ -16,13 +16,14 @@ async fn a_container_left_behind_is_seen_with_all_that_belongs_to_it() {
     let _machine = machine::alone().await;
     let engine = docker::client();
     let worker = "worker-that-never-was";
+    let user = docker::USERS.end - 1;
     let image = images::variables().remove("WARREN_IMAGE_PYTHON");
     let before = Before::take().await.expect("the machine can be looked at");
     let container = ContainerCreateBody {
         image: Some(image.unwrap_or_else(|| "python:3.10-alpine".to_owned())),
         // It ends by itself, in case this test does not finish.
         cmd: Some(vec!["sleep".to_owned(), "60".to_owned()]),
-        user: Some("64900:64900".to_owned()),
+        user: Some(format!("{user}:{user}")),
         labels: Some(HashMap::from([(
             "warren.instance".to_owned(),
             worker.to_owned(),

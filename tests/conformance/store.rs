@@ -17,6 +17,7 @@ use warren_api::store::{
     CodeKeeping, End, Execution, MAX_RECORDED_TEXT, MongoStore, Retention, SqliteStore, Store,
     StoreError,
 };
+use warren_protocol::clip::json_len;
 use warren_protocol::ids::JobId;
 use warren_protocol::reply::Reply;
 
@@ -257,8 +258,9 @@ async fn the_largest_execution_is_recorded(store: Opener) {
     let End::Ran(response) = found.end else {
         panic!("it ran");
     };
-    assert!(response.truncated && response.stdout.len() > 100_000);
-    assert!(response.stdout.len() < MAX_RECORDED_TEXT.as_len());
+    let kept = json_len(&response.stdout);
+    assert!(response.truncated && kept > 100_000, "{kept}");
+    assert!(kept < MAX_RECORDED_TEXT.as_len(), "{kept}");
     assert_eq!(response.test_results[1].expected_output, "2");
 }
 

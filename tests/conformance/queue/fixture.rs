@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warren_protocol::ids::InstanceId;
-use warren_protocol::job::Job;
+use warren_protocol::job::{Job, Standing};
 use warren_protocol::limits::Limits;
 use warren_protocol::reply::{FailureCode, JobFailure, Reply};
 use warren_protocol::time::Deadline;
@@ -267,13 +267,15 @@ pub fn job_for(patience: Duration) -> anyhow::Result<Job> {
     let submission = serde_json::from_value(json!({
         "language": "python", "code": "print(6 * 7)", "input": null, "test_cases": [],
     }))?;
-    Ok(Job::new(
-        // Its lane is the queue that the suite is about: `JOBS`.
+    let mut job = Job::new(
         "callers".parse()?,
         submission,
         Limits::default(),
         Deadline::after(patience),
-    ))
+    );
+    // With this and the room's name its lane is the queue that the suite is about: `JOBS`.
+    job.standing = Standing::LightCaller;
+    Ok(job)
 }
 
 /// Creates a reply to `job` that can be distinguished from others.

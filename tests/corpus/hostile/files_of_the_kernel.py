@@ -18,7 +18,7 @@ for path in ("/sys", "/sys/fs/cgroup", "/sys/class/net", "/root", "/home", "/var
         done.append(f"{path}: {os.listdir(path)}")
     except OSError:
         pass
-for path in ("oom_score_adj", "oom_adj", "comm", "coredump_filter", "clear_refs", "timerslack_ns", "setgroups", "uid_map", "gid_map", "projid_map", "loginuid", "attr/current", "attr/exec", "sched", "autogroup", "make-it-fail", "mem", "ns/net"):
+for path in ("oom_adj", "comm", "coredump_filter", "clear_refs", "timerslack_ns", "setgroups", "uid_map", "gid_map", "projid_map", "loginuid", "attr/current", "attr/exec", "sched", "autogroup", "make-it-fail", "mem", "ns/net"):
     for base in ("/proc/self", "/proc/thread-self"):
         try:
             os.close(os.open(f"{base}/{path}", os.O_WRONLY))

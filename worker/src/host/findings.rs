@@ -237,11 +237,11 @@ fn kernel_version(seen: &Seen<'_>) -> Judgement {
 
 fn landlock(seen: &Seen<'_>) -> Judgement {
     match seen.host("landlock") {
-        "absent" => (
+        "absent" | "1" => (
             Severity::Degraded,
-            "the kernel has no Landlock, which keeps programs from files that they have no use for"
+            "the kernel has no usable Landlock, which keeps programs from files that they have no use for"
                 .to_owned(),
-            "choose a kernel from 5.13 on, built with it, and add landlock to lsm= on its command line",
+            "choose a kernel from 5.19 on, built with it, and add landlock to lsm= on its command line",
         ),
         version => (
             Severity::Ok,

@@ -61,7 +61,7 @@ const REFUSED_CALLS: [&str; 36] = [
 ];
 
 /// Arguments that no program may pass on.
-const REFUSED_ARGUMENTS: [&str; 13] = [
+const REFUSED_ARGUMENTS: [&str; 20] = [
     "clone newcgroup",
     "clone newipc",
     "clone newnet",
@@ -69,10 +69,17 @@ const REFUSED_ARGUMENTS: [&str; 13] = [
     "clone newpid",
     "clone newuser",
     "clone newuts",
+    "ioctl tiocsetd",
+    "mmap hugetlb",
     "prctl sched_core",
     "prctl set_seccomp",
     "prlimit of other, setting",
     "setpriority other",
+    "setsockopt attach_bpf",
+    "setsockopt attach_filter",
+    "setsockopt attach_reuseport_cbpf",
+    "setsockopt attach_reuseport_ebpf",
+    "setsockopt tcp ulp",
     "socket netlink",
     "socket packet",
 ];
