@@ -6,7 +6,7 @@ use super::conditions::{has_flag, is, is_given, none_of, one_of, rule};
 use super::tables::Rules;
 
 /// The namespaces that `clone` could make.
-const NAMESPACES: [i32; 7] = [
+const NAMESPACES: &[i32] = &[
     libc::CLONE_NEWNS,
     libc::CLONE_NEWCGROUP,
     libc::CLONE_NEWUTS,
@@ -80,8 +80,8 @@ pub(super) fn locks() -> Result<Rules, BackendError> {
 pub(super) fn forbidden() -> Result<Rules, BackendError> {
     let mut rules = Rules::new();
     let namespaces = NAMESPACES
-        .into_iter()
-        .map(|flag| rule(vec![has_flag(0, flag)?]));
+        .iter()
+        .map(|flag| rule(vec![has_flag(0, *flag)?]));
     rules.insert(libc::SYS_clone, namespaces.collect::<Result<_, _>>()?);
     rules.insert(libc::SYS_prctl, vec![rule(none_of(0, &PRCTL)?)?]);
     rules.insert(libc::SYS_ioctl, vec![rule(none_of(1, &IOCTL)?)?]);

@@ -58,7 +58,7 @@ const CPU_SHARES: i64 = 128;
 /// The paths that show or change the host, which no program needs: a file there is empty, a directory
 /// empty and read-only. The first lines are those of Docker 28 (oci/defaults.go), which an older daemon
 /// or another engine may lack.
-const MASKED: [&str; 20] = [
+const MASKED: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -84,7 +84,7 @@ const MASKED: [&str; 20] = [
 ];
 
 /// The paths that are read-only even for root: Docker's list (oci/defaults.go).
-const READ_ONLY: [&str; 5] = [
+const READ_ONLY: &[&str] = &[
     "/proc/bus",
     "/proc/fs",
     "/proc/irq",
@@ -188,8 +188,8 @@ fn host_config(limits: &Limits) -> HostConfig {
                 SHARED_MEMORY_FILES,
             ),
         ])),
-        masked_paths: Some(MASKED.map(str::to_owned).to_vec()),
-        readonly_paths: Some(READ_ONLY.map(str::to_owned).to_vec()),
+        masked_paths: Some(owned(MASKED)),
+        readonly_paths: Some(owned(READ_ONLY)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec![
             "no-new-privileges=true".to_owned(),
@@ -215,6 +215,10 @@ fn host_config(limits: &Limits) -> HostConfig {
 fn tmpfs(path: &str, bytes: u64, files: u32) -> (String, String) {
     let options = format!("rw,noexec,nosuid,nodev,size={bytes},nr_inodes={files},mode=1777");
     (path.to_owned(), options)
+}
+
+fn owned(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(ToString::to_string).collect()
 }
 
 fn ulimit(name: &str, value: u64) -> ResourcesUlimits {
