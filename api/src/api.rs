@@ -232,9 +232,9 @@ impl Api {
 fn register_connections(metrics: &Metrics, counts: ConnectionCounts) {
     metrics.register_collector(Readings {
         name: "connections_not_kept",
-        help: "Connections that were refused or ended, by reason",
+        help: "Connections that were refused or ended, and why",
         kind: Kind::Counter,
-        label: "reason",
+        label: "why",
         read: move || counts.read().to_vec(),
     });
 }

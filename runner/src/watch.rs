@@ -1,6 +1,5 @@
 //! Watches one program: feeds its input, reads its output, and stops it at a bound.
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -95,6 +94,13 @@ impl<'a> Watch<'a> {
                 gathering.min(bounds.deadline)
             };
             let events = self.wait(until, listen, reaper, conversation)?;
+            if !events.of_locks.is_empty() && !events.of_locks.contains(PollFlags::IN) {
+                // Nobody is left who could make such a call. The last process is ending, and its memory
+                // is not given back yet: the kernel's memory killer no longer sees it, and takes PID 1
+                // if that needs another page now. So it does nothing but wait.
+                self.locks = None;
+                continue;
+            }
             if events.of_worker {
                 conversation.pull()?;
             }
@@ -124,8 +130,6 @@ impl<'a> Watch<'a> {
     fn answer(&mut self, events: PollFlags) {
         let answered = match &mut self.locks {
             Some(locks) if events.contains(PollFlags::IN) => locks.answer(),
-            // Nobody is left who could make one.
-            Some(_) if !events.is_empty() => Err(io::ErrorKind::BrokenPipe.into()),
             _ => Ok(()),
         };
         if answered.is_err() {

@@ -1,5 +1,6 @@
 # verdict: time_limit_exceeded
 # judge: worker
+# then: not_run
 # within: 4000
 # Since Linux 6.18 the quota is kept on the way back from a system call, so one long call is not stopped by
 # it. PID 1, which shares the quota, is out of it until the debt is paid: its time limit comes late.

@@ -85,6 +85,11 @@ pub(super) const DEVELOPMENT: Group = Group {
             "1 makes the test of documents write docs/CONFIGURATION.md and .env.example",
         )
         .unset("the test compares them"),
+        Variable::development(
+            "WARREN_WRITE_GOLDEN",
+            "1 makes the tests of a sandbox's posture write their golden files",
+        )
+        .unset("the tests compare them"),
         Variable::development("WARREN_TEST_RABBITMQ_URL", "Broker that the tests use")
             .unset("the local one, as user guest")
             .secret(),

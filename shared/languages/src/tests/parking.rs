@@ -108,7 +108,7 @@ fn a_parked_interpreter_can_read_any_other_python() {
 fn unusable_park_settings_are_reported() {
     let stanza = |parking: &str| {
         let text = format!(
-            "[[language]]\nname = \"lua\"\nfile_name = \"main.lua\"\ncommand = [\"lua\", \"main.lua\"]\nimage = \"lua\"\nsyntax = \"none\"\n{parking}"
+            "[[language]]\nname = \"lua\"\nfile_name = \"main.lua\"\ncommand = [\"lua\", \"main.lua\"]\nimage = \"lua:5.4\"\nsyntax = \"none\"\n{parking}"
         );
         Languages::from_toml(&text)
     };
@@ -134,8 +134,8 @@ fn unusable_park_settings_are_reported() {
         let error = stanza(settings).unwrap_err().to_string();
         assert!(error.contains(complaint), "{error}");
     }
-    let lua = stanza("park = true\npark_env = { LUA_INIT = '@/a.lua' }").unwrap();
-    let environment = [("LUA_INIT".to_owned(), "@/a.lua".to_owned())];
+    let lua = stanza("park = true\npark_env = { LUAINIT = '@/a.lua' }").unwrap();
+    let environment = [("LUAINIT".to_owned(), "@/a.lua".to_owned())];
     assert_eq!(lua.get("lua").unwrap().park_env(), environment);
     let broken = stanza("park = true\npark_unless = '('").unwrap_err();
     assert!(

@@ -4,7 +4,7 @@ use crate::Languages;
 
 fn check(syntax: &str, pattern: &str, code: &str) -> Vec<(usize, usize)> {
     let file = format!(
-        "[[language]]\nname = \"x\"\nfile_name = \"x\"\ncommand = [\"x\", \"x\"]\nimage = \"x\"\n\
+        "[[language]]\nname = \"x\"\nfile_name = \"x\"\ncommand = [\"x\", \"x\"]\nimage = \"x:1\"\n\
          syntax = \"{syntax}\"\n[[language.forbidden]]\nid = \"x\"\nmessage = \"x\"\npattern = '''{pattern}'''"
     );
     let languages = Languages::from_toml(&file).unwrap();
