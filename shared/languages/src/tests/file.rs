@@ -131,7 +131,11 @@ fn each_fault_is_reported_with_its_place_and_its_remedy() {
             "[\"lua\"]",
             "command does not name the source file \"main.lua\"",
         ),
-        ("\"lua:5.4\"", "\"\"", "image \"\" must be a container image with its tag or digest"),
+        (
+            "\"lua:5.4\"",
+            "\"\"",
+            "image \"\" must be a container image with its tag or digest",
+        ),
         (
             "\"lua:5.4\"",
             "\"lua 5.4\"",

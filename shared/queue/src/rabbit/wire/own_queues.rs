@@ -18,7 +18,7 @@ pub(crate) struct OwnQueue {
     declaring: &'static str,
 }
 
-/// The reply queue. It refuses what it cannot hold; the reply then goes to [`RESULTS`].
+/// The reply queue. It refuses what it cannot hold; the reply then goes to [`RESULTS`](super::topology::RESULTS).
 pub(crate) const REPLY_QUEUE: OwnQueue = OwnQueue {
     exchange: REPLIES,
     arguments: &[
