@@ -5,5 +5,4 @@ mod hostile;
 mod last_resort;
 mod limits;
 mod posture;
-mod profile;
 mod self_test;
