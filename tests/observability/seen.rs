@@ -40,6 +40,14 @@ async fn a_job_has_one_trace_and_dashboards_name_existing_metrics() {
         Warren::start("api", &variables)
     );
     let (worker, api) = (worker.expect("a worker"), api.expect("an API"));
+    // The API may have started first, and learns of the worker a moment later.
+    let ready = format!("{}/readyz", api.api.as_ref().expect("an API"));
+    until(SOON, "an API that knows of the worker", async || {
+        http::get(ready.clone())
+            .await
+            .is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
 
     let asked = api.execute_url();
     let answer = tokio::task::spawn_blocking(move || {
