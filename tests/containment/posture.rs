@@ -27,8 +27,8 @@ use crate::harness::{docker, images, machine};
 const WRITE: &str = "WARREN_WRITE_GOLDEN";
 
 /// Facts that depend on the host, and are no part of any golden file: the limits that the engine leaves
-/// as they are, and those of controllers that few kernels have.
-const OF_THE_HOST: [&str; 14] = [
+/// as they are, those of controllers that few kernels have, and masks of what a kernel may lack.
+const OF_THE_HOST: [&str; 16] = [
     "cgroup version",
     "limit of address space",
     "limit of cpu time",
@@ -40,6 +40,8 @@ const OF_THE_HOST: [&str; 14] = [
     "limit of realtime timeout",
     "limit of resident set",
     "limit of stack size",
+    "mount /proc/config.gz",
+    "mount /proc/modules",
     "v1 huge pages of 2 MB",
     "v1 real-time",
     "v2 huge pages of 2 MB",
@@ -150,6 +152,8 @@ fn portable(facts: Facts) -> Facts {
     let facts = kept.map(|(key, value)| {
         let value = match key.as_str() {
             "Uid" | "Gid" | "Groups" | "init Uid" | "init Gid" | "init Groups" => whose(&value),
+            // A link to `/proc/kcore`, where the kernel has one.
+            "device links" => value.trim_start_matches("core ").to_owned(),
             _ if value.is_empty() => "-".to_owned(),
             _ => value,
         };
