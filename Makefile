@@ -124,6 +124,6 @@ soak-mutations: ## takes out each hardening in turn, and a test must fail (hours
 	@scripts/phase provision scripts/provision test
 	@scripts/phase soak-mutations cargo test --locked --test mutations -- $(ARGS)
 
-soak-cgroup2: ## posture and limits on an emulated machine with cgroup v2 (QEMU; a quarter of an hour)
+soak-cgroup2: ## the posture, limits included, on an emulated machine with cgroup v2 (QEMU; ten minutes)
 	@scripts/phase provision scripts/provision cgroup2
 	@scripts/phase soak-cgroup2 scripts/cgroup2/tests
