@@ -1,14 +1,13 @@
 //! Jobs are apart: each has a container for itself, and each container a user.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
-use crate::harness::dockerd::Dockerd;
+use crate::harness::dockerd::{Dockerd, python_alone};
 use crate::harness::http::program;
 use crate::harness::{docker, machine, warren::Warren};
 
@@ -87,13 +86,12 @@ async fn workers_on_one_daemon_pass_over_each_others_users() {
     for some in others.chunks(8) {
         join_all(some.iter().map(|user| hold(&client, &image, *user))).await;
     }
-    let languages = dockerd.path("languages.toml");
-    fs::write(&languages, python_alone()).expect("a file");
+    let languages = dockerd.write_languages(python_alone());
     let host = dockerd.host();
     let variables = [
         ("DOCKER_HOST", host.as_str()),
         ("WARREN_IMAGE_PYTHON", image.as_str()),
-        ("WARREN_LANGUAGES", languages.to_str().expect("a path")),
+        ("WARREN_LANGUAGES", languages.as_str()),
         ("WARREN_POLICY", "off"),
         ("WARREN_POOL_SIZE", "4"),
         ("WARREN_SLOTS", "1"),
@@ -138,11 +136,4 @@ async fn hold(client: &bollard::Docker, image: &str, user: u32) {
 
 fn name(user: u32) -> String {
     format!("warren-user-{user}")
-}
-
-/// Returns the stanza of Python alone from the language file.
-fn python_alone() -> String {
-    let languages = include_str!("../../shared/languages.toml");
-    let at = languages.find("[[language]]\nname = \"python\"");
-    languages[at.expect("a stanza of Python")..].to_owned()
 }

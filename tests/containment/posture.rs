@@ -10,7 +10,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
@@ -20,8 +19,9 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use crate::harness::doctor::doctor;
 use crate::harness::meddler::Meddler;
-use crate::harness::{docker, images, machine};
+use crate::harness::{docker, machine};
 
 /// The variable that has the golden files written instead of compared.
 const WRITE: &str = "WARREN_WRITE_GOLDEN";
@@ -172,18 +172,8 @@ fn whose(ids: &str) -> String {
 }
 
 /// Examines through this engine with `warren doctor --json`.
-async fn examined(host: Option<String>) -> Value {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-    command
-        .args(["doctor", "--json"])
-        .current_dir(std::env::temp_dir())
-        .env_clear()
-        .envs(std::env::var("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)))
-        .envs(images::variables())
-        .envs(host.map(|host| ("DOCKER_HOST", host)))
-        .stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || command.output()).await;
-    let output = output.expect("no panic").expect("warren doctor starts");
+async fn examined(host: Option<&str>) -> Value {
+    let output = doctor(host, &["--json"]).await;
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
@@ -300,7 +290,7 @@ async fn a_sandbox_of_each_language_has_the_posture_of_its_golden_file() {
 async fn each_layer_refuses_alone_what_its_golden_file_says() {
     let _machine = machine::shared().await;
     let meddler = Meddler::start(unconfined).expect("a proxy");
-    let of_filter = surface(posture(&examined(Some(meddler.host())).await, "python"));
+    let of_filter = surface(posture(&examined(Some(&meddler.host())).await, "python"));
 
     let asked = meddler.asked();
     let mut none = asked.clone();

@@ -12,6 +12,15 @@ use tempfile::TempDir;
 use super::images;
 use super::wait::SOON;
 
+const LANGUAGES: &str = include_str!("../../shared/languages.toml");
+
+/// Returns the stanza of Python alone from the language file.
+pub fn python_alone() -> &'static str {
+    let stanza = "[[language]]\nname = \"python\"";
+    let at = LANGUAGES.find(stanza).expect("a stanza of Python");
+    &LANGUAGES[at..]
+}
+
 /// An engine on a socket of its own, with its data in a temporary directory and without networks.
 /// Dropping it ends it; the end of its log is shown when the test failed.
 pub struct Dockerd {
@@ -45,6 +54,13 @@ impl Dockerd {
     /// Returns the value of `DOCKER_HOST` for its users.
     pub fn host(&self) -> String {
         format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    /// Writes a language file beside its data, and returns the file's path.
+    pub fn write_languages(&self, text: &str) -> String {
+        let path = self.path("languages.toml");
+        fs::write(&path, text).expect("a file");
+        path.to_str().expect("a path of text").to_owned()
     }
 
     /// Returns a client of it.

@@ -4,6 +4,7 @@ pub mod broker;
 pub mod corpus;
 pub mod docker;
 pub mod dockerd;
+pub mod doctor;
 pub mod http;
 pub mod images;
 pub mod load;

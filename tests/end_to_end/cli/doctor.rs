@@ -1,29 +1,12 @@
 //! `warren doctor`, as a person and a script use it.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::harness::doctor::doctor;
+use crate::harness::machine;
 use crate::harness::meddler::Meddler;
-use crate::harness::{images, machine};
-
-async fn doctor(host: Option<&str>, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
-    command
-        .arg("doctor")
-        .args(arguments)
-        .current_dir(std::env::temp_dir())
-        .env_clear()
-        .envs(std::env::var("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)))
-        .envs(images::variables())
-        .envs(host.map(|host| ("DOCKER_HOST", host)))
-        .stdin(Stdio::null());
-    let running = tokio::task::spawn_blocking(move || command.output());
-    running
-        .await
-        .expect("no panic")
-        .expect("warren doctor starts")
-}
 
 fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("text")

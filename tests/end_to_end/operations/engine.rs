@@ -2,29 +2,19 @@
 //!
 //! The worker reports them, takes no jobs, and resumes by itself.
 
-use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveImageOptionsBuilder};
 use serde_json::Value;
 
-use crate::harness::dockerd::Dockerd;
+use crate::harness::dockerd::{Dockerd, python_alone};
 use crate::harness::http::{self, Answer, program};
 use crate::harness::wait::{SOON, until};
 use crate::harness::{machine, warren::Warren};
 
 /// The time within which every request is answered, whatever the machine and its engine do.
 const PROMISED: Duration = Duration::from_millis(5_500);
-
-const LANGUAGES: &str = include_str!("../../../shared/languages.toml");
-
-/// Returns the stanza of Python alone from the language file.
-fn python_alone() -> &'static str {
-    let stanza = "[[language]]\nname = \"python\"";
-    let at = LANGUAGES.find(stanza).expect("a stanza of Python");
-    &LANGUAGES[at..]
-}
 
 struct Probes<'a>(&'a Warren);
 
@@ -75,13 +65,12 @@ fn assert_printed(answer: &Answer, what: &str) {
 async fn a_wedged_or_restarted_dockerd_is_reported_and_survived() {
     let _machine = machine::alone().await;
     let (mut dockerd, image) = Dockerd::with_python().await.expect("an engine of our own");
-    let languages = dockerd.path("languages.toml");
-    fs::write(&languages, python_alone()).expect("a file");
+    let languages = dockerd.write_languages(python_alone());
     let host = dockerd.host();
     let variables = [
         ("DOCKER_HOST", host.as_str()),
         ("WARREN_IMAGE_PYTHON", image.as_str()),
-        ("WARREN_LANGUAGES", languages.to_str().expect("a path")),
+        ("WARREN_LANGUAGES", languages.as_str()),
         ("WARREN_SLOTS", "2"),
     ];
     let warren = Warren::start("up", &variables)
@@ -211,14 +200,13 @@ async fn a_deleted_image_is_made_again_or_its_language_reported() {
     let _machine = machine::alone().await;
     let (dockerd, image) = Dockerd::with_python().await.expect("an engine of our own");
     make_snake(&dockerd, &image);
-    let languages = dockerd.path("languages.toml");
-    fs::write(&languages, python_and_snake()).expect("a file");
+    let languages = dockerd.write_languages(&python_and_snake());
     let host = dockerd.host();
     let variables = [
         ("DOCKER_HOST", host.as_str()),
         ("WARREN_IMAGE_PYTHON", image.as_str()),
         ("WARREN_IMAGE_SNAKE", SNAKE),
-        ("WARREN_LANGUAGES", languages.to_str().expect("a path")),
+        ("WARREN_LANGUAGES", languages.as_str()),
         ("WARREN_SLOTS", "2"),
         ("WARREN_POOL_SIZE", "1"),
     ];
