@@ -15,6 +15,7 @@ use ::landlock::{
 };
 use rustix::fs::{Mode, OFlags};
 
+use crate::devices::DEVICES;
 use crate::error::Error;
 use crate::sys;
 
@@ -52,16 +53,6 @@ const SHARED_MEMORY: &str = "/dev/shm";
 /// Written by a process of its own: any may make itself dearer to the memory killer, down to the score
 /// of PID 1. If the killer then takes PID 1, that is the verdict (the worker's `last_resort`).
 const OWN: &CStr = c"/proc/self/oom_score_adj";
-
-/// The devices that are of use without a terminal.
-const DEVICES: [&str; 6] = [
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/tty",
-];
 
 /// A ruleset, built once and applied to every program.
 #[derive(Clone)]

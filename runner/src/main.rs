@@ -22,6 +22,7 @@ mod args;
 mod capture;
 mod cgroup;
 mod conversation;
+mod devices;
 mod ending;
 mod error;
 mod filter;

@@ -10,24 +10,17 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, op
 use rustix::io::fcntl_dupfd_cloexec;
 use rustix::process::{DumpableBehavior, getpid, set_dumpable_behavior};
 
+use crate::devices::DEVICES;
 use crate::error::{Doing, Error};
 use crate::sys;
 
 /// The lowest number of the runner's own descriptors. Those below are left to programs' streams.
 const LOWEST_OWN_FD: i32 = 10;
 
-/// What a container has in `/dev` that every user may write, and so set the times of to the present.
-const TOUCHABLE: [&str; 9] = [
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/tty",
-    "/dev/ptmx",
-    "/dev/mqueue",
-    "/dev/shm",
-];
+/// What else a container may have in `/dev` that every user may write, and so set the times of to the
+/// present.
+const ALSO_TOUCHABLE: [&str; 3] = ["/dev/ptmx", "/dev/mqueue", "/dev/shm"];
+
 /// The present, as a time that a user may set without owning the file.
 const TIME_NOW: Timespec = Timespec {
     tv_sec: 0,
@@ -89,7 +82,7 @@ pub(crate) fn wipe_device_times() {
         last_access: TIME_NOW,
         last_modification: TIME_NOW,
     };
-    for path in TOUCHABLE {
+    for path in DEVICES.into_iter().chain(ALSO_TOUCHABLE) {
         // Not every container has every one, and only some let this user touch them.
         let _ = utimensat(CWD, path, &now, AtFlags::empty());
     }

@@ -75,6 +75,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &[
                 "capture",
                 "cgroup",
+                "devices",
                 "ending",
                 "error",
                 "in_flight",

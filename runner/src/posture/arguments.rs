@@ -1,6 +1,6 @@
-//! Tries the arguments by which a filter tells calls apart.
+//! The arguments of calls that filters tell apart, each tried.
 //!
-//! Where a call takes a descriptor it is given none, so that what gets through reaches no object.
+//! A call that takes a descriptor is given none, so that what gets through reaches no object.
 
 use super::descriptors::{self, NONE, Try};
 use super::facts::FactSheet;
