@@ -1,6 +1,6 @@
 //! The outcome of a job: a verdict for each run, and for the whole.
 //!
-//! Whatever the user's program did, an outcome is an answer and not an error of Warren's.
+//! An outcome is an answer and not an error of Warren's, whatever the user's program did.
 
 use std::time::Duration;
 

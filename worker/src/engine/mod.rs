@@ -20,6 +20,9 @@ use warren_protocol::limits::Limits;
 use self::core::Core;
 use crate::Result;
 
+/// The runner's path in every sandbox, whatever the engine.
+pub(crate) const RUNNER: &str = "/.warren/runner";
+
 /// An engine that makes hardened containers with the runner as PID 1, and removes lost ones.
 pub trait Engine: Send + Sync + 'static {
     /// Prepares what launches need, such as images. Returns once it has tried everything. A language

@@ -13,15 +13,12 @@ use warren_languages::Language;
 use warren_protocol::limits::Limits;
 use warren_runner::wire::{Command, Ending, Execute, Exit, Pace, RunReport, Start};
 
-use crate::engine::{Engine, Launch, Purpose};
+use crate::engine::{Engine, Launch, Purpose, RUNNER};
 use crate::sandbox::{Conversation, Next};
 use crate::{Error, Result};
 
 pub use expectation::Fault;
 pub use facts::Posture;
-
-/// The runner's path in every sandbox image, whatever the engine.
-const RUNNER: &str = "/.warren/runner";
 
 /// The longest time that it may take to read one, from the container's start. It takes a tenth of
 /// a second of CPU.

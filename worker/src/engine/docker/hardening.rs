@@ -13,10 +13,8 @@ use warren_protocol::limits::Limits;
 
 use super::daemon::RuntimeName;
 use super::seccomp;
+use crate::engine::RUNNER;
 use crate::engine::core::Core;
-
-/// The runner's path in every sandbox image.
-pub const RUNNER: &str = "/.warren/runner";
 
 /// The directory that a job can write: a tmpfs, also its working directory and home.
 pub const SCRATCH: &str = "/tmp";

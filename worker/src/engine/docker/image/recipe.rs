@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 use warren_runner::parked::{NODE_CLOCKS, NODE_CLOCKS_CODE};
 
-use super::super::hardening::{RUNNER, UIDS};
+use super::super::hardening::UIDS;
+use crate::engine::RUNNER;
 
 /// The static runner, built by `build.rs`.
 const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
