@@ -3,6 +3,7 @@
 # Nothing of it is installed on this machine but QEMU and the tools that make its disk.
 
 GUEST=$CACHE/cgroup2 # vmlinuz, initrd and rootfs.tar
+# In the order in which they are loaded.
 GUEST_MODULES='virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay'
 
 guest_ok() {
@@ -34,6 +35,7 @@ guest_kernel() {
         for module in $GUEST_MODULES; do
             cp "$(find kernel/lib/modules -name "$module.ko")" root/modules/
         done
+        echo "$GUEST_MODULES" >root/modules/order
         cp "$ROOT/scripts/cgroup2/initrd" root/init
         (cd root && find . | cpio --quiet -o -H newc | gzip -1) >"$GUEST/initrd.new"
         cp kernel/boot/vmlinuz-* "$GUEST/vmlinuz"
