@@ -11,10 +11,16 @@ use tokio::time::timeout;
 use super::http::Answer;
 use super::wait::SOON;
 
-/// Posts `body` to `path` at `address` (host and port), over a connection of its own.
-pub async fn post(address: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
+/// Posts `body` to `path` at `address` (host and port), with an API key or without, over a connection
+/// of its own.
+pub async fn post(
+    address: &str,
+    path: &str,
+    key: Option<&str>,
+    body: &str,
+) -> anyhow::Result<Answer> {
     let asked = Instant::now();
-    let raw = timeout(SOON, exchange(address, path, body))
+    let raw = timeout(SOON, exchange(address, path, key, body))
         .await
         .context("no answer")??;
     let took = asked.elapsed();
@@ -37,10 +43,18 @@ pub async fn post(address: &str, path: &str, body: &str) -> anyhow::Result<Answe
     })
 }
 
-async fn exchange(address: &str, path: &str, body: &str) -> anyhow::Result<String> {
+async fn exchange(
+    address: &str,
+    path: &str,
+    key: Option<&str>,
+    body: &str,
+) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
+    let key = key.map_or_else(String::new, |key| {
+        format!("authorization: Bearer {key}\r\n")
+    });
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: application/json\r\n{key}content-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await?;

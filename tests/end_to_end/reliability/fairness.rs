@@ -3,7 +3,9 @@
 //! Unattended jobs do not delay those of callers, and one room's do not delay another's.
 
 mod batch;
+mod caller;
 mod crowd;
+mod keys;
 mod rooms;
 mod sent;
 mod starts;
@@ -12,8 +14,8 @@ use std::time::Duration;
 
 use crate::harness::rabbitmq::Vhost;
 use crate::harness::{machine, warren::Warren};
+use caller::Caller;
 use crowd::Crowd;
-use rooms::Caller;
 use starts::Starts;
 use warren_queue::rabbit::lanes::LANES;
 

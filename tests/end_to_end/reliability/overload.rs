@@ -154,7 +154,7 @@ impl Target {
     fn ask(&self, number: usize) -> impl Future<Output = anyhow::Result<Answer>> + Send + 'static {
         let program = self.programs[number % self.programs.len()].clone();
         let (address, path) = (self.address.clone(), self.path.clone());
-        async move { load::post(&address, &path, &program).await }
+        async move { load::post(&address, &path, None, &program).await }
     }
 
     /// Measures jobs per second, with enough callers to keep the slots taken.

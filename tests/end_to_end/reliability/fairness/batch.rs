@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use super::rooms::Caller;
+use super::caller::Caller;
 use super::sent::{completed, send};
 use crate::harness::rabbitmq::Vhost;
 use crate::harness::{machine, warren::Warren};

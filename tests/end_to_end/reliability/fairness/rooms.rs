@@ -1,22 +1,26 @@
-//! A flood of one room beside another room's jobs.
+//! A flood beside another caller's jobs, which are answered nevertheless.
 //!
-//! One room sends far more than can be done; the other's jobs are answered nevertheless.
+//! The flood is one room's, or one caller's in very many rooms: it has no more of the worker then.
 
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::harness::http::{self, Answer, program};
+use super::caller::Caller;
+use super::keys::Keys;
+use crate::harness::http::{self, Answer};
 use crate::harness::rabbitmq::Vhost;
 use crate::harness::wait::{SOON, until};
-use crate::harness::{load, machine, warren::Warren};
+use crate::harness::{machine, warren::Warren};
 
-/// The number of jobs that the one room sends at once.
+/// The number of jobs that a flood sends at once.
 const FLOOD: usize = 1_000;
 /// The number of those that are sent again once they are answered, or when a refusal says so, so
 /// that the flood does not end.
 const PERSISTENT: usize = 100;
-/// The other room's jobs, one after the other.
+/// The rooms of a caller who sends from many. Turns by room alone would give it all but one of 256.
+const ROOMS: usize = 255;
+/// The other caller's jobs, one after the other.
 const SINGLE: usize = 8;
 /// The pause between two of them.
 const GAP: Duration = Duration::from_millis(100);
@@ -24,33 +28,73 @@ const GAP: Duration = Duration::from_millis(100);
 const WITHIN: Duration = Duration::from_secs(1);
 /// The worker's slots.
 const SLOTS: usize = 4;
-/// The number of the flood's jobs that may begin between the sending and the start of another
-/// room's job: those that are with the queue, and two that arrive between the checks.
+/// The number of the flood's jobs that may begin between the sending and the start of the other
+/// caller's job: those that are with the queue, and two that arrive between the checks.
 const BEFORE: usize = SLOTS + 1 + 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
     let _machine = machine::alone().await;
-    let vhost = Vhost::fresh().await;
-    let url = vhost.amqp_url();
-    let broker = [("RABBITMQ_URL", url.as_str())];
-    let slots = SLOTS.to_string();
-    let sized = [broker[0], ("WARREN_SLOTS", slots.as_str())];
-    let worker = Warren::start("worker", &sized).await.expect("a worker");
-    let api = Warren::start("api", &broker).await.expect("the API");
-    worker.until_pool_is_full().await;
+    let site = Site::start(&[]).await;
+    let flood = |_number| Caller::of(&site.api, "flood");
+    beside(&site, flood, &Caller::of(&site.api, "single")).await;
+}
 
-    let url = api.api.clone().expect("an API");
-    until(SOON, "the API to hear of the worker", async || {
-        let told = http::get(format!("{url}/metrics")).await;
-        told.is_ok_and(|told| told.raw.contains("warren_api_workers{state=\"ready\"} 1"))
-    })
-    .await;
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_one_caller_in_255_rooms_does_not_delay_another_callers_job() {
+    let _machine = machine::alone().await;
+    let keys = Keys::new(&["flood", "single"]);
+    let site = Site::start(&[("WARREN_API_KEYS_FILE", keys.file())]).await;
+    let flood = |number: usize| {
+        let room = format!("flood-{}", number % ROOMS);
+        Caller::of(&site.api, &room).with_key(&keys[0])
+    };
+    let single = Caller::of(&site.api, "single").with_key(&keys[1]);
+    beside(&site, flood, &single).await;
+}
 
+/// A worker, and an API that knows of it.
+struct Site {
+    worker: Warren,
+    api: Warren,
+    _vhost: Vhost,
+}
+
+impl Site {
+    /// Starts both, the API with these variables, and waits until the pool is full.
+    async fn start(of_api: &[(&str, &str)]) -> Self {
+        let vhost = Vhost::fresh().await;
+        let url = vhost.amqp_url();
+        let broker = [("RABBITMQ_URL", url.as_str())];
+        let slots = SLOTS.to_string();
+        let sized = [broker[0], ("WARREN_SLOTS", slots.as_str())];
+        let worker = Warren::start("worker", &sized).await.expect("a worker");
+        let variables = [&broker, of_api].concat();
+        let api = Warren::start("api", &variables).await.expect("the API");
+        worker.until_pool_is_full().await;
+
+        let url = api.api.clone().expect("an API");
+        until(SOON, "the API to hear of the worker", async || {
+            let health = http::get(format!("{url}/api/health")).await;
+            health.is_ok_and(|health| health.health_without_host() == "ok")
+        })
+        .await;
+        Self {
+            worker,
+            api,
+            _vhost: vhost,
+        }
+    }
+}
+
+/// Sends a flood, each job as the caller that `flood` makes for its number, and sees that the jobs of
+/// `single` have their turns beside it.
+async fn beside(site: &Site, flood: impl Fn(usize) -> Caller, single: &Caller) {
+    let (worker, caller_of) = (&site.worker, flood);
     let mut flood = JoinSet::new();
     for number in 0..FLOOD {
         let again = number < PERSISTENT;
-        flood.spawn(one_of_many(Caller::of(&api, "flood"), again));
+        flood.spawn(one_of_many(caller_of(number), again));
     }
     // The flood has arrived once one of its callers was refused.
     let mut answers = Vec::new();
@@ -63,7 +107,6 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
                 .expect("no panic"),
         );
     }
-    let single = Caller::of(&api, "single");
     // This caller's connection is behind a thousand others, so its answer shows that the API has
     // seen them all. A machine that takes long for these may have no time left for it at first.
     let mut first = single.ask().await;
@@ -105,8 +148,8 @@ async fn a_flood_of_one_room_does_not_delay_another_rooms_job() {
         assert!(answer.status == 200 || is_refused || is_late, "{answer:?}");
     }
     let served = answers.iter().filter(|answer| answer.status == 200).count();
-    println!(
-        "fairness: beside a room that sends {FLOOD} jobs at once ({served} answered, {} refused) another room's take {:.0?} and {times:.0?}, with {before:?} of that room's begun before each",
+    eprintln!(
+        "fairness: beside {FLOOD} jobs sent at once ({served} answered, {} refused) another caller's take {:.0?} and {times:.0?}, with {before:?} of the flood's begun before each",
         answers.len() - served,
         first.took
     );
@@ -139,28 +182,3 @@ async fn one_of_many(caller: Caller, again: bool) -> Vec<Answer> {
 
 /// The time for which they ask again.
 const ENOUGH: Duration = Duration::from_secs(60);
-
-/// A caller of one room.
-pub struct Caller {
-    address: String,
-    path: String,
-}
-
-impl Caller {
-    /// Creates a caller of that room.
-    pub fn of(api: &Warren, room: &str) -> Self {
-        let url = api.api.as_ref().expect("an API");
-        let address = url.strip_prefix("http://").expect("an address");
-        Self {
-            address: address.to_owned(),
-            path: format!("/api/rooms/{room}/execute"),
-        }
-    }
-
-    /// Sends a trivial job.
-    pub async fn ask(&self) -> Answer {
-        let hello = program("python", "print('hello')").to_string();
-        let answer = load::post(&self.address, &self.path, &hello).await;
-        answer.expect("an answer")
-    }
-}
