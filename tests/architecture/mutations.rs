@@ -13,5 +13,6 @@ fn every_mutation_finds_its_hardening() {
         let file = std::fs::read_to_string(root().join(&one.file)).expect("it was read before");
         assert_ne!(file, one.text, "{} changes nothing", one.name);
         assert!(!one.tests.is_empty(), "{} has no test", one.name);
+        assert!(one.name.starts_with(&one.wall), "{}", one.name);
     }
 }
