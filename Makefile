@@ -120,7 +120,7 @@ soak-fairness: ## callers beside 10,000 jobs that nobody waits for
 	@scripts/phase provision scripts/provision test
 	@WARREN_SOAK_FAIRNESS=10000 scripts/phase soak-fairness scripts/cargo-test-some --test warren end_to_end::reliability::fairness -- --nocapture
 
-soak-mutations: ## takes out each hardening in turn, and a test must fail (hours; ARGS='parts of names': only those)
+soak-mutations: ## takes out each hardening in turn, and a test must fail (hours; ARGS: parts of names, --list, --continue)
 	@scripts/phase provision scripts/provision test
 	@scripts/phase soak-mutations cargo test --locked --test mutations -- $(ARGS)
 

@@ -2,12 +2,13 @@
 # An emulated machine with cgroup v2: QEMU, Debian's cloud kernel, and a root with Docker Engine.
 # Nothing of it is installed on this machine but QEMU and the tools that make its disk.
 
-GUEST=$CACHE/cgroup2 # vmlinuz, initrd and rootfs.tar
+GUEST=$CACHE/cgroup2 # vmlinuz, rootfs.tar and what the initrd is made of at each run
 # In the order in which they are loaded.
 GUEST_MODULES='virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay'
 
 guest_ok() {
-    have qemu-system-x86_64 && have mke2fs && [ -f "$GUEST/vmlinuz" ] && [ -f "$GUEST/initrd" ] && [ -f "$GUEST/rootfs.tar" ]
+    have qemu-system-x86_64 && have mke2fs && have cpio && [ -f "$GUEST/vmlinuz" ] && [ -f "$GUEST/rootfs.tar" ] &&
+        [ "$(cat "$GUEST/initrd.d/modules/order" 2>/dev/null)" = "$GUEST_MODULES" ]
 }
 guest_packages() { printf '%s\n' qemu-system-x86 e2fsprogs busybox-static mmdebstrap cpio; }
 guest_missing() {
@@ -15,8 +16,8 @@ guest_missing() {
 }
 guest_install() {
     mkdir -p "$GUEST"
-    step "Debian's cloud kernel and its initrd" guest_kernel
-    step "a root with Docker Engine for the guest (about 30 s)" guest_rootfs
+    step "Debian's cloud kernel for the guest" guest_kernel
+    [ -f "$GUEST/rootfs.tar" ] || step "a root with Docker Engine for the guest (about 30 s)" guest_rootfs
 }
 
 # The kernel out of its package alone: installing it would change how this machine boots.
@@ -36,14 +37,20 @@ guest_kernel() {
             cp "$(find kernel/lib/modules -name "$module.ko")" root/modules/
         done
         echo "$GUEST_MODULES" >root/modules/order
-        cp "$ROOT/scripts/cgroup2/initrd" root/init
-        (cd root && find . | cpio --quiet -o -H newc | gzip -1) >"$GUEST/initrd.new"
         cp kernel/boot/vmlinuz-* "$GUEST/vmlinuz"
-        mv "$GUEST/initrd.new" "$GUEST/initrd"
+        rm -rf "$GUEST/initrd.d"
+        mv root "$GUEST/initrd.d"
     )
     local status=$?
     rm -rf "$dir"
     return $status
+}
+
+# guest_initrd FILE: made anew at each run, since its program is this tree's.
+guest_initrd() {
+    cp -r "$GUEST/initrd.d" "$1.d"
+    cp "$ROOT/scripts/cgroup2/initrd" "$1.d/init"
+    (cd "$1.d" && find . | cpio --quiet -o -H newc | gzip -1) >"$1"
 }
 
 guest_rootfs() {

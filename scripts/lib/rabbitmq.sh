@@ -23,13 +23,14 @@ rabbitmq_install() {
         cat "$ROOT/rabbitmq/rabbitmq.conf"
         printf '%s\n' 'management.tcp.ip = 127.0.0.1' 'prometheus.tcp.ip = 127.0.0.1'
     } >"$RABBIT_DIR/rabbitmq.conf"
-    cp "$ROOT/rabbitmq/enabled_plugins" "$RABBIT_DIR/enabled_plugins"
+    cp "$ROOT/rabbitmq/advanced.config" "$ROOT/rabbitmq/enabled_plugins" "$RABBIT_DIR/"
     chown -R rabbitmq:rabbitmq "$RABBIT_DIR"
     if ! listening 5672; then
         # The name: this machine's own need not resolve to loopback.
         start rabbitmq env \
             RABBITMQ_NODENAME=rabbit@localhost \
             RABBITMQ_CONFIG_FILE="$RABBIT_DIR/rabbitmq.conf" \
+            RABBITMQ_ADVANCED_CONFIG_FILE="$RABBIT_DIR/advanced.config" \
             RABBITMQ_ENABLED_PLUGINS_FILE="$RABBIT_DIR/enabled_plugins" \
             RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 \
             ERL_EPMD_ADDRESS=127.0.0.1 \

@@ -15,6 +15,7 @@ use super::wait::SOON;
 
 /// The configuration that `rabbitmq/` ships, in force here as well.
 const SHIPPED_CONFIGURATION: &str = include_str!("../../rabbitmq/rabbitmq.conf");
+const SHIPPED_ADVANCED: &str = include_str!("../../rabbitmq/advanced.config");
 
 /// A broker on loopback ports of its own, with its data in a temporary directory. Dropping it
 /// kills it; its log is shown when the test failed.
@@ -49,6 +50,7 @@ impl Broker {
             shipped.collect::<Vec<_>>().join("\n")
         );
         fs::write(broker.path("rabbitmq.conf"), configuration)?;
+        fs::write(broker.path("advanced.config"), SHIPPED_ADVANCED)?;
         fs::write(broker.path("enabled_plugins"), "[rabbitmq_management].\n")?;
         Ok(broker)
     }
@@ -175,6 +177,7 @@ impl Broker {
             .env("RABBITMQ_MNESIA_BASE", self.path("data"))
             .env("RABBITMQ_LOG_BASE", self.path("logs"))
             .env("RABBITMQ_CONFIG_FILE", self.path("rabbitmq.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", self.path("advanced.config"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", self.path("enabled_plugins"))
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env(

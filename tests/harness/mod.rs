@@ -1,5 +1,6 @@
 //! The harness of the system tests: real services, Warren's processes, and a client.
 
+pub mod bare;
 pub mod broker;
 pub mod corpus;
 pub mod docker;

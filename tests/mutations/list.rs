@@ -12,11 +12,15 @@ use serde::Deserialize;
 pub struct Wall {
     /// Its name, a noun phrase.
     pub name: String,
-    /// Arguments of `cargo test`: one of these commands must fail.
+    /// The commands of which one must fail, the cheapest first; `tree.rs` has their form.
+    #[serde(default)]
     pub tests: Vec<String>,
     /// Hardenings that are lists of lines, each of which is taken out.
     #[serde(default)]
     pub lines: Vec<Lines>,
+    /// Hardenings that are what a list lacks, each of which is put in.
+    #[serde(default)]
+    pub additions: Vec<Additions>,
     /// Hardenings that are replaced by something weaker.
     #[serde(default)]
     pub changes: Vec<Change>,
@@ -37,6 +41,9 @@ pub struct Lines {
     /// Matched lines that stay, each with the reason.
     #[serde(default)]
     pub except: Vec<Except>,
+    /// The commands, where they are not the wall's.
+    #[serde(default)]
+    pub tests: Vec<String>,
 }
 
 /// A line that is no hardening of its own.
@@ -47,6 +54,23 @@ pub struct Except {
     pub line: String,
     /// The reason why nothing can notice its loss.
     pub because: String,
+}
+
+/// Texts that a list must not hold: each is put in, alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Additions {
+    /// The file, from the repository's root.
+    pub file: String,
+    /// The text after which each is put; the file holds it once.
+    pub after: String,
+    /// The text that is put there; `{}` stands for the entry.
+    pub form: String,
+    /// The entries.
+    pub each: Vec<String>,
+    /// The commands, where they are not the wall's.
+    #[serde(default)]
+    pub tests: Vec<String>,
 }
 
 /// A text that is replaced by a weaker one.
@@ -60,6 +84,9 @@ pub struct Change {
     /// The weaker text. Empty: the hardening is gone.
     #[serde(default)]
     pub replace: String,
+    /// The commands, where they are not the wall's.
+    #[serde(default)]
+    pub tests: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +100,8 @@ struct Document {
 pub struct Mutation {
     /// The wall's name, and the hardening as a person finds it in the file.
     pub name: String,
+    /// The wall's name.
+    pub wall: String,
     /// The file, from the repository's root.
     pub file: String,
     /// The file's whole text after the mutation.
@@ -92,6 +121,12 @@ pub fn mutations(root: &Path) -> Result<Vec<Mutation>, String> {
     for wall in &document.wall {
         for lines in &wall.lines {
             match taken_out(root, wall, lines) {
+                Ok(mutations) => found.extend(mutations),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        for additions in &wall.additions {
+            match put_in(root, wall, additions) {
                 Ok(mutations) => found.extend(mutations),
                 Err(fault) => faults.push(fault),
             }
@@ -163,9 +198,10 @@ fn taken_out(root: &Path, wall: &Wall, lines: &Lines) -> Result<Vec<Mutation>, S
                 all[number].trim(),
                 number + 1
             ),
+            wall: wall.name.clone(),
             file: lines.file.clone(),
             text: [&all[..number], &all[number + 1..]].concat().concat(),
-            tests: wall.tests.clone(),
+            tests: tests_of(wall, &lines.tests),
         })
         .collect();
     if found.is_empty() {
@@ -174,31 +210,54 @@ fn taken_out(root: &Path, wall: &Wall, lines: &Lines) -> Result<Vec<Mutation>, S
     Ok(found)
 }
 
-fn replaced(root: &Path, wall: &Wall, change: &Change) -> Result<Mutation, String> {
-    let text = read(root, &change.file)?;
-    let count = text.matches(&change.find).count();
-    if count != 1 {
-        return Err(format!(
-            "{}: holds {:?} {count} times",
-            change.file, change.find
-        ));
+/// Returns the commands of an entry: its own, or the wall's.
+fn tests_of(wall: &Wall, own: &[String]) -> Vec<String> {
+    if own.is_empty() { &wall.tests } else { own }.to_vec()
+}
+
+/// Reads a file that holds the text once.
+fn read_with(root: &Path, file: &str, find: &str) -> Result<String, String> {
+    let text = read(root, file)?;
+    match text.matches(find).count() {
+        1 => Ok(text),
+        count => Err(format!("{file}: holds {find:?} {count} times")),
     }
-    let found = change
-        .find
-        .lines()
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ");
-    let instead = change
-        .replace
-        .lines()
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ");
+}
+
+/// Makes a mutation of each entry that is put in.
+fn put_in(root: &Path, wall: &Wall, additions: &Additions) -> Result<Vec<Mutation>, String> {
+    let text = read_with(root, &additions.file, &additions.after)?;
+    let mutations = additions.each.iter().map(|entry| {
+        let added = additions.form.replace("{}", entry);
+        let instead = format!("{}{added}", additions.after);
+        Mutation {
+            name: format!(
+                "{}: {} and also {entry}",
+                wall.name,
+                shown(&additions.after)
+            ),
+            wall: wall.name.clone(),
+            file: additions.file.clone(),
+            text: text.replacen(&additions.after, &instead, 1),
+            tests: tests_of(wall, &additions.tests),
+        }
+    });
+    Ok(mutations.collect())
+}
+
+fn replaced(root: &Path, wall: &Wall, change: &Change) -> Result<Mutation, String> {
+    let text = read_with(root, &change.file, &change.find)?;
+    let (found, instead) = (shown(&change.find), shown(&change.replace));
     Ok(Mutation {
         name: format!("{}: {found} -> {instead}", wall.name),
+        wall: wall.name.clone(),
         file: change.file.clone(),
         text: text.replacen(&change.find, &change.replace, 1),
-        tests: wall.tests.clone(),
+        tests: tests_of(wall, &change.tests),
     })
+}
+
+/// Returns a text as one line.
+fn shown(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }

@@ -1,23 +1,66 @@
 //! Takes out each hardening in turn, and demands that a test fails for it.
 //!
-//! `make soak-mutations` runs it; arguments are parts of the names of those to run. It works in a copy
-//! of the tree, so nothing here changes while it runs, and it can be stopped at any time.
+//! `make soak-mutations` runs it; arguments are parts of the names of those to run, `--list` only names
+//! them, `--continue` leaves out what the last run has shown. It works in a copy of the tree, so nothing
+//! here changes while it runs, and it can be stopped at any time.
 
 mod list;
+mod results;
+mod totals;
 mod tree;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use list::Mutation;
+use results::{Begin, Results, Shown};
+use totals::Totals;
 use tree::{Tree, Verdict};
 
 /// The bound on the whole run. What was not run by then counts as a failure.
 const LIMIT: Duration = Duration::from_hours(5);
 
+/// What the arguments ask for.
+struct Wanted {
+    begin: Begin,
+    is_list: bool,
+    /// Parts of names; none stands for all.
+    parts: Vec<String>,
+}
+
+impl Wanted {
+    fn of(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut wanted = Self {
+            begin: Begin::Anew,
+            is_list: false,
+            parts: Vec::new(),
+        };
+        for argument in arguments {
+            match argument.as_str() {
+                "--continue" => wanted.begin = Begin::WhereItWasLeft,
+                "--list" => wanted.is_list = true,
+                option if option.starts_with('-') => {
+                    return Err(format!("{option} is no option: --list, --continue"));
+                }
+                _ => wanted.parts.push(argument),
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Returns the mutations that are asked for.
+    fn of_list(&self, root: &Path) -> Result<Vec<Mutation>, String> {
+        let mut all = list::mutations(root)?;
+        all.retain(|one| {
+            self.parts.is_empty() || self.parts.iter().any(|part| one.name.contains(part))
+        });
+        Ok(all)
+    }
+}
+
 fn main() -> ExitCode {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    match run(&wanted) {
+    match Wanted::of(std::env::args().skip(1)).and_then(|wanted| run(&wanted)) {
         Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
         Ok(faults) => {
             eprintln!("\nnot caught:\n  {}", faults.join("\n  "));
@@ -30,66 +73,89 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the mutations whose names hold one of `wanted`, or all. Returns those that no test noticed.
-fn run(wanted: &[String]) -> Result<Vec<String>, String> {
+/// Runs the mutations that are asked for. Returns those that no test noticed.
+fn run(wanted: &Wanted) -> Result<Vec<String>, String> {
+    if wanted.is_list {
+        for one in wanted.of_list(Path::new(env!("CARGO_MANIFEST_DIR")))? {
+            println!("{}\n    {}", one.name, one.tests.join("\n    "));
+        }
+        return Ok(Vec::new());
+    }
     let started = Instant::now();
     let tree = Tree::copy()?;
-    let mut all = list::mutations(tree.path())?;
-    all.retain(|one| {
-        wanted.is_empty() || wanted.iter().any(|part| one.name.contains(part.as_str()))
-    });
-    println!("{} mutations", all.len());
-    baseline(&tree, &all)?;
-    let mut faults = Vec::new();
-    for (number, mutation) in all.iter().enumerate() {
+    let all = wanted.of_list(tree.path())?;
+    let mut results = Results::open(&tree.results(), tree.fingerprint(), wanted.begin)?;
+    let left = |one: &&Mutation| !results.have(Shown::Caught(&one.name));
+    let left: Vec<&Mutation> = all.iter().filter(left).collect();
+    println!(
+        "{} mutations, {} of them caught before",
+        all.len(),
+        all.len() - left.len()
+    );
+    baseline(&tree, &left, &mut results)?;
+    println!(
+        "     every test passes without one: {} s",
+        started.elapsed().as_secs()
+    );
+    let (mut faults, mut totals) = (Vec::new(), Totals::default());
+    for (number, mutation) in left.iter().enumerate() {
         let begun = Instant::now();
         let result = if started.elapsed() < LIMIT {
             caught(&tree, mutation)?
         } else {
             Err(format!("not run within {} s", LIMIT.as_secs()))
         };
-        let word = if result.is_ok() { "caught" } else { "SURVIVED" };
+        totals.add(&mutation.wall, result.is_ok(), begun.elapsed());
+        let (word, by) = match &result {
+            Ok(by) => ("caught", format!("  ({by})")),
+            Err(_) => ("SURVIVED", String::new()),
+        };
         println!(
-            "{:4}/{} {word:8} {:4} s  {}",
+            "{:4}/{} {word:8} {:4} s  {}{by}",
             number + 1,
-            all.len(),
+            left.len(),
             begun.elapsed().as_secs(),
             mutation.name
         );
-        if let Err(reason) = result {
-            faults.push(format!("{}: {reason}", mutation.name));
+        match result {
+            Ok(_) => results.add(Shown::Caught(&mutation.name))?,
+            Err(reason) => faults.push(format!("{}: {reason}", mutation.name)),
         }
     }
+    println!("\n{totals}in all {} s", started.elapsed().as_secs());
     Ok(faults)
 }
 
 /// Runs every command on the unchanged tree: only a test that passes there can notice anything.
-fn baseline(tree: &Tree, all: &[Mutation]) -> Result<(), String> {
-    let mut commands: Vec<&String> = all.iter().flat_map(|one| &one.tests).collect();
+fn baseline(tree: &Tree, left: &[&Mutation], results: &mut Results) -> Result<(), String> {
+    let mut commands: Vec<&String> = left.iter().flat_map(|one| &one.tests).collect();
     commands.sort();
     commands.dedup();
+    if commands.iter().any(|command| tree::is_with_warren(command)) {
+        tree.keep_tests()?;
+    }
     for command in commands {
+        if results.have(Shown::Green(command)) {
+            continue;
+        }
         match tree.test(command)? {
-            Verdict::Green => {}
-            Verdict::Red => return Err(format!("cargo test {command} fails without any mutation")),
-            Verdict::Unclear(why) => {
-                return Err(format!("cargo test {command} does not run: {why}"));
-            }
+            Verdict::Green => results.add(Shown::Green(command))?,
+            Verdict::Red => return Err(format!("{command} fails without any mutation")),
+            Verdict::Unclear(why) => return Err(format!("{command} does not run: {why}")),
         }
     }
     Ok(())
 }
 
-/// Applies the mutation, runs its tests until one fails, and takes it back.
-fn caught(tree: &Tree, mutation: &Mutation) -> Result<Result<(), String>, String> {
+/// Applies the mutation, runs its tests until one fails, and takes it back. Returns the command that
+/// failed; an error, if none did.
+fn caught<'a>(tree: &Tree, mutation: &'a Mutation) -> Result<Result<&'a str, String>, String> {
     let _changed = tree.change(&mutation.file, &mutation.text)?;
     for command in &mutation.tests {
         match tree.test(command)? {
-            Verdict::Red => return Ok(Ok(())),
+            Verdict::Red => return Ok(Ok(command)),
             Verdict::Green => {}
-            Verdict::Unclear(why) => {
-                return Ok(Err(format!("cargo test {command} does not run: {why}")));
-            }
+            Verdict::Unclear(why) => return Ok(Err(format!("{command} does not run: {why}"))),
         }
     }
     Ok(Err("no test failed".to_owned()))

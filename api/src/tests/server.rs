@@ -224,6 +224,29 @@ async fn a_slow_head_and_an_idle_connection_are_cut() {
 }
 
 #[tokio::test]
+async fn a_head_over_its_bound_is_not_read() {
+    let served = Served::new(Router::new(), Bounds::default()).await;
+    for (padding, is_too_long) in [(32 << 10, false), (80 << 10, true)] {
+        let mut peer = served.connect().await;
+        let padding = "x".repeat(padding);
+        let head =
+            format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: {padding}\r\n\r\n");
+        // What the server leaves unread resets the connection, at the end of the answer or before.
+        let _ = peer.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        let end = timeout(PATIENCE, peer.read_to_end(&mut answer)).await;
+        let is_whole = end.expect("the server closes the connection").is_ok();
+        let is_routed = is_whole && answer.starts_with(b"HTTP/1.1 404 ");
+        assert_eq!(
+            is_routed,
+            !is_too_long,
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_drain_answers_what_is_in_flight_and_takes_no_more() {
     let bench = Bench::new().await;
     bench

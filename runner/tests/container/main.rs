@@ -18,5 +18,6 @@ mod limits;
 mod ordinary;
 mod pace;
 mod parking;
+mod posture;
 mod protocol;
 mod verdicts;

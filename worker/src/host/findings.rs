@@ -27,19 +27,28 @@ pub const NAMES: [&str; 16] = [
     "user-namespaces",
 ];
 
-/// The least limit of compiled filters, in bytes: a container's take some 50 KB, for a thousand.
+/// The least limit of compiled filters, in bytes: a container's take some 50 KB, for a thousand. Past it
+/// the kernel compiles no more for whoever is not root (Documentation/admin-guide/sysctl/net.rst), and
+/// the runtime cannot load a container's filter: "errno 524" (moby 45498, amazon-eks-ami 1179).
 const LEAST_JIT: u64 = 64 << 20;
 
-/// The oldest kernel that is still maintained (kernel.org, *Longterm release kernels*).
+/// The oldest kernel that is still maintained (kernel.org/releases.html, *Longterm release kernels*): 5.10
+/// and 5.15 until December 2026, then 6.1.
 const OLDEST_KERNEL: [u32; 2] = [5, 10];
 
 /// The first runc without CVE-2025-31133, -52565 and -52881: breaking out by a race at the start
-/// (github.com/opencontainers/runc/security/advisories/GHSA-9493-h29p-rfm2). Also in 1.3.3.
+/// (runc's advisories GHSA-9493-h29p-rfm2, GHSA-qw9x-cqr3-wc7r and GHSA-cgrx-mc8f-2prm, and its
+/// CHANGELOG). Also without CVE-2024-21626, which 1.1.12 closes. CVE-2026-41579 (1.3.6, 1.4.3) needs a
+/// hostile image, so it does not count here.
 const SAFE_RUNC: [u32; 3] = [1, 2, 8];
+/// The same of the branch 1.3.
 const SAFE_RUNC_1_3: [u32; 3] = [1, 3, 3];
+/// The versions before the first safe one of the branch 1.4, which is its third candidate.
+const UNSAFE_RUNC_1_4: [&str; 2] = ["1.4.0-rc.1", "1.4.0-rc.2"];
 
-/// The oldest Docker with fixes of its authors (moby, `BRANCHES-AND-TAGS.md`).
-const OLDEST_DOCKER: [u32; 1] = [25];
+/// The oldest Docker with fixes of its authors (moby, `project/BRANCHES-AND-TAGS.md`): 28 got its last
+/// in May 2026 (moby 52625). The only older branch with fixes was 25.0, until 2026-12-04 (moby 51660).
+const OLDEST_DOCKER: [u32; 1] = [29];
 
 /// The inputs to the findings.
 pub(crate) struct Seen<'a> {
@@ -291,7 +300,8 @@ fn runc_version(seen: &Seen<'_>) -> Judgement {
     };
     let is_of_1_3 = !version.is_before(&[1, 3]) && version.is_before(&[1, 4]);
     let safe = if is_of_1_3 { SAFE_RUNC_1_3 } else { SAFE_RUNC };
-    if !version.is_before(&safe) {
+    let is_candidate = UNSAFE_RUNC_1_4.iter().any(|one| text.starts_with(one));
+    if !version.is_before(&safe) && !is_candidate {
         return (Severity::Ok, format!("runc {text}"), remedy);
     }
     if version.patched {

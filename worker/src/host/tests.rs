@@ -26,7 +26,7 @@ fn good() -> (Vec<(&'static str, &'static str)>, EngineHost) {
         ("setsockopt attach_filter", "EPERM"),
     ];
     let engine = EngineHost {
-        version: "28.5.1".to_owned(),
+        version: "29.1.3".to_owned(),
         runc: Some("1.3.3".to_owned()),
         security: vec![
             "name=apparmor".to_owned(),
@@ -159,13 +159,16 @@ fn old_versions_weigh_less_where_a_distribution_may_have_patched_them() {
     assert_eq!(runc("1.1.5+ds1-1+deb12u1"), Some(("runc-version", Advice)));
     assert_eq!(runc("1.1.12"), Some(("runc-version", Degraded)));
     assert_eq!(runc("1.3.2"), Some(("runc-version", Degraded)));
-    for safe in ["1.2.8", "1.3.3", "1.4.0", "unknown"] {
+    assert_eq!(runc("1.4.0-rc.2"), Some(("runc-version", Degraded)));
+    for safe in ["1.2.8", "1.3.3", "1.4.0-rc.3", "1.4.0", "unknown"] {
         assert_eq!(runc(safe), None, "{safe}");
     }
     let without = with_engine(|engine| engine.runc = None);
     assert_eq!(without, []);
     let old = with_engine(|engine| engine.version = "20.10.24+dfsg1".to_owned());
     assert_eq!(old, [("docker-version", Advice)]);
+    let unmaintained = with_engine(|engine| engine.version = "28.5.2".to_owned());
+    assert_eq!(unmaintained, [("docker-version", Advice)]);
 }
 
 #[test]

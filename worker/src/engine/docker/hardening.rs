@@ -302,4 +302,28 @@ mod tests {
             (Some(true), Some("/etc"))
         );
     }
+
+    /// The paths that Docker 28 hides (oci/defaults.go), by name, for comparison: an older daemon hides
+    /// fewer. And those of Warren's own, some of which this machine's kernel may lack.
+    const HIDDEN: &str = "
+        /proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats
+        /proc/sched_debug /proc/scsi /proc/timer_list /proc/timer_stats
+        /sys/devices/virtual/powercap /sys/firmware
+        /dev/mqueue /dev/pts /proc/cmdline /proc/config.gz /proc/kallsyms /proc/modules
+        /proc/pressure /proc/softirqs";
+
+    /// Those that it makes read-only.
+    const UNCHANGED: &str = "/proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger";
+
+    #[test]
+    fn paths_are_hidden_that_this_machine_may_not_have() {
+        let host = host_config(&Limits::default());
+        let masked = host.masked_paths.unwrap();
+        let read_only = host.readonly_paths.unwrap();
+        for (paths, wanted) in [(masked, HIDDEN), (read_only, UNCHANGED)] {
+            for path in wanted.split_whitespace() {
+                assert!(paths.iter().any(|one| one == path), "{path}");
+            }
+        }
+    }
 }
