@@ -1,4 +1,4 @@
-//! Holds the list of mutations to the sources that it changes, and to the tests that it names.
+//! Holds the list of mutations to the sources and the tests that it names.
 
 use std::collections::BTreeSet;
 

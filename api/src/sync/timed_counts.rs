@@ -1,4 +1,4 @@
-//! Counts of what is held for a time: each hold ends by itself, if nobody ends it before.
+//! Counts of what is held for a time, and ends by itself.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
