@@ -17,11 +17,18 @@ use crate::harness::{bare, corpus, docker, machine, warren::Warren};
 /// seconds. What a program sees beneath the runner, the golden postures have.
 async fn probe() -> Value {
     let meddler = Meddler::start(|_configuration| {}).expect("a proxy");
-    // It examines the languages by name, so the last container is that of Python.
-    let examined = doctor(Some(&meddler.host()), &["--json"]).await;
-    let asked = meddler.asked();
-    let language = &asked["Labels"]["warren.language"];
-    assert_eq!(*language, "python", "{examined:?}");
+    let started = Instant::now();
+    // It examines the languages by name, so the last container is that of Python. A slow machine may
+    // need more than one attempt, since the first one makes the images.
+    let asked = loop {
+        let examined = doctor(Some(&meddler.host()), &["--json"]).await;
+        let asked = meddler.asked();
+        let asked = asked.filter(|asked| asked["Labels"]["warren.language"] == "python");
+        if let Some(asked) = asked {
+            break asked;
+        }
+        assert!(started.elapsed() < SOON, "no container: {examined:?}");
+    };
     let source = corpus::source("python/probe_containment.py");
     let printed = bare::run(asked, &["python3", "-c", &source]).await;
     serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))

@@ -274,7 +274,7 @@ async fn each_layer_refuses_alone_what_its_golden_file_says() {
     let meddler = Meddler::start(unconfined).expect("a proxy");
     let of_filter = surface(posture(&examined(Some(&meddler.host())).await, "python"));
 
-    let asked = meddler.asked();
+    let asked = meddler.asked().expect("a container was asked for");
     let mut none = asked.clone();
     unconfined(&mut none);
     let unfiltered = bare(none).await;

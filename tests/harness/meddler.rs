@@ -50,10 +50,11 @@ impl Meddler {
         )
     }
 
-    /// Returns the configuration of the last container that it was asked for, before its change.
-    pub fn asked(&self) -> Value {
+    /// Returns the configuration of the last container that it was asked for, before its change; `None`
+    /// if it was asked for none.
+    pub fn asked(&self) -> Option<Value> {
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.clone().expect("a container was asked for")
+        asked.clone()
     }
 }
 

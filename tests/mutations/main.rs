@@ -92,16 +92,11 @@ fn run(wanted: &Wanted) -> Result<Vec<String>, String> {
         all.len(),
         all.len() - left.len()
     );
-    baseline(&tree, &left, &mut results)?;
-    println!(
-        "     every test passes without one: {} s",
-        started.elapsed().as_secs()
-    );
     let (mut faults, mut totals) = (Vec::new(), Totals::default());
     for (number, mutation) in left.iter().enumerate() {
         let begun = Instant::now();
         let result = if started.elapsed() < LIMIT {
-            caught(&tree, mutation)?
+            caught(&tree, mutation, &mut results)?
         } else {
             Err(format!("not run within {} s", LIMIT.as_secs()))
         };
@@ -126,32 +121,16 @@ fn run(wanted: &Wanted) -> Result<Vec<String>, String> {
     Ok(faults)
 }
 
-/// Runs every command on the unchanged tree: only a test that passes there can notice anything.
-fn baseline(tree: &Tree, left: &[&Mutation], results: &mut Results) -> Result<(), String> {
-    let mut commands: Vec<&String> = left.iter().flat_map(|one| &one.tests).collect();
-    commands.sort();
-    commands.dedup();
-    if commands.iter().any(|command| tree::is_with_warren(command)) {
-        tree.keep_tests()?;
-    }
-    for command in commands {
-        if results.have(Shown::Green(command)) {
-            continue;
-        }
-        match tree.test(command)? {
-            Verdict::Green => results.add(Shown::Green(command))?,
-            Verdict::Red => return Err(format!("{command} fails without any mutation")),
-            Verdict::Unclear(why) => return Err(format!("{command} does not run: {why}")),
-        }
-    }
-    Ok(())
-}
-
 /// Applies the mutation, runs its tests until one fails, and takes it back. Returns the command that
 /// failed; an error, if none did.
-fn caught<'a>(tree: &Tree, mutation: &'a Mutation) -> Result<Result<&'a str, String>, String> {
-    let _changed = tree.change(&mutation.file, &mutation.text)?;
+fn caught<'a>(
+    tree: &Tree,
+    mutation: &'a Mutation,
+    results: &mut Results,
+) -> Result<Result<&'a str, String>, String> {
     for command in &mutation.tests {
+        baseline(tree, command, results)?;
+        let _changed = tree.change(&mutation.file, &mutation.text)?;
         match tree.test(command)? {
             Verdict::Red => return Ok(Ok(command)),
             Verdict::Green => {}
@@ -159,4 +138,25 @@ fn caught<'a>(tree: &Tree, mutation: &'a Mutation) -> Result<Result<&'a str, Str
         }
     }
     Ok(Err("no test failed".to_owned()))
+}
+
+/// Runs a command on the unchanged tree, once: only a test that passes there can notice anything.
+fn baseline(tree: &Tree, command: &str, results: &mut Results) -> Result<(), String> {
+    let begun = Instant::now();
+    tree.prepare(command)?;
+    if results.have(Shown::Green(command)) {
+        return Ok(());
+    }
+    let why = match tree.test(command)? {
+        Verdict::Green => {
+            let took = begun.elapsed().as_secs();
+            println!("          passes   {took:4} s  {command}");
+            return results.add(Shown::Green(command));
+        }
+        Verdict::Red => "a test fails".to_owned(),
+        Verdict::Unclear(why) => why,
+    };
+    Err(format!(
+        "{command} does not pass without any mutation: {why}"
+    ))
 }

@@ -4,6 +4,7 @@
 //! unchanged tests of `tests/main.rs` with a `warren` that is built from the changed tree, so that they
 //! need not be linked again. `NAME=VALUE` before either sets a variable.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,6 +24,8 @@ const WITH_WARREN: &str = "with warren: ";
 pub struct Tree {
     path: PathBuf,
     fingerprint: String,
+    /// Whether the tests of the unchanged tree are kept.
+    has_tests: Cell<bool>,
 }
 
 /// How tests ended.
@@ -66,6 +69,7 @@ impl Tree {
         Ok(Self {
             path,
             fingerprint: format!("{:016x}", hasher.finish()),
+            has_tests: Cell::new(false),
         })
     }
 
@@ -93,11 +97,19 @@ impl Tree {
         Ok(changed)
     }
 
-    /// Builds the tests of `tests/main.rs` and keeps them for commands with a changed `warren`.
+    /// Prepares for a command on the unchanged tree: builds the tests of `tests/main.rs` once, and keeps
+    /// them, if they are to be run with a changed `warren`.
     ///
     /// # Errors
     /// They do not build.
-    pub fn keep_tests(&self) -> Result<(), String> {
+    pub fn prepare(&self, command: &str) -> Result<(), String> {
+        if command.contains(WITH_WARREN) && !self.has_tests.replace(true) {
+            self.keep_tests()?;
+        }
+        Ok(())
+    }
+
+    fn keep_tests(&self) -> Result<(), String> {
         let mut build = self.cargo("test");
         build.args(["--test", "warren", "--no-run", "--message-format=json"]);
         let output = output(&mut build)?;
@@ -190,11 +202,6 @@ impl Tree {
             .stdin(Stdio::null());
         command
     }
-}
-
-/// Returns whether a command runs the unchanged tests with a changed `warren`.
-pub fn is_with_warren(command: &str) -> bool {
-    command.contains(WITH_WARREN)
 }
 
 fn output(command: &mut Command) -> Result<Output, String> {

@@ -4,13 +4,11 @@
 //! receivers that never answer would displace everybody else's. Each API counts those that it has
 //! put back itself, for as long as the pause that it gave them.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use warren_protocol::ids::CallerTag;
 use warren_queue::{Callback, MAX_QUEUED_CALLBACKS};
 
-use crate::sync::{Counts, Lock};
+use crate::sync::{Hold, Lock, TimedCounts};
 
 /// The most that wait: as many as one of the queue's places for them holds.
 const MOST: usize = MAX_QUEUED_CALLBACKS as usize;
@@ -23,9 +21,8 @@ pub(super) struct WaitingCallbacks {
 
 #[derive(Default)]
 struct State {
-    counts: Counts<Receiver>,
-    /// By when each has waited long enough.
-    ends: BTreeMap<(Instant, u64), (CallerTag, Receiver)>,
+    /// By a number of their own, until when each has waited long enough.
+    waiting: TimedCounts<u64, Instant, Receiver>,
     number: u64,
 }
 
@@ -59,34 +56,21 @@ impl WaitingCallbacks {
     }
 
     fn admit_at(&self, callback: &Callback, pause: Duration, now: Instant) -> bool {
-        let (caller, receiver) = (callback.caller.unwrap_or_default(), Receiver::of(callback));
+        let hold = Hold {
+            caller: callback.caller.unwrap_or_default(),
+            part: Receiver::of(callback),
+            end: now + pause,
+        };
         let mut state = self.state.lock();
-        state.forget_before(now);
-        if !state.counts.may_grow(self.most, caller, &receiver) {
-            return false;
-        }
-        state.counts.add(caller, receiver.clone(), 1);
         state.number += 1;
-        let key = (now + pause, state.number);
-        state.ends.insert(key, (caller, receiver));
-        true
-    }
-}
-
-impl State {
-    fn forget_before(&mut self, now: Instant) {
-        while let Some(first) = self.ends.first_entry()
-            && first.key().0 < now
-        {
-            let (caller, receiver) = first.remove();
-            self.counts.remove(caller, &receiver, 1);
-        }
+        let key = state.number;
+        state.waiting.hold(self.most, now, key, hold).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use warren_protocol::ids::JobId;
+    use warren_protocol::ids::{CallerTag, JobId};
 
     use super::*;
 
@@ -119,7 +103,6 @@ mod tests {
         assert!(admits(2, "dead.example", now));
         // Once their pause is over they no longer count.
         assert!(admits(1, "dead.example", now + pause * 2));
-        let state = waiting.state.lock();
-        assert_eq!((state.counts.total(), state.ends.len()), (1, 1));
+        assert_eq!(waiting.state.lock().waiting.sizes(), [1; 3]);
     }
 }

@@ -3,20 +3,19 @@
 //! Each API counts its own. A job is open until its end is published to every API, or, since that is
 //! best effort, until it must have ended.
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use warren_protocol::contract::Problem;
-use warren_protocol::ids::{CallerTag, JobId, RoomId};
+use warren_protocol::ids::{JobId, RoomId};
 use warren_protocol::job::{Job, Standing};
 use warren_protocol::time::EpochMillis;
 use warren_queue::MAX_QUEUED_JOBS;
 
 use crate::metrics::Metrics;
 use crate::store::OVERDUE;
-use crate::sync::{Counts, Lock};
+use crate::sync::{Hold, HoldsAll, Lock, TimedCounts};
 
 /// The most that are open at a time: as many as one lane of the queue holds. So one caller, who may
 /// have two thirds of them, never fills a lane.
@@ -30,21 +29,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The open jobs.
 pub(crate) struct OpenJobs {
     most: usize,
-    state: Lock<State>,
-}
-
-#[derive(Default)]
-struct State {
-    counts: Counts<RoomId>,
-    jobs: HashMap<JobId, OpenJob>,
-    /// The same jobs, by when they must have ended.
-    ends: BTreeSet<(EpochMillis, JobId)>,
-}
-
-struct OpenJob {
-    caller: CallerTag,
-    room: RoomId,
-    end: EpochMillis,
+    jobs: Lock<TimedCounts<JobId, EpochMillis, RoomId>>,
 }
 
 /// The caller has as many open jobs as it may have.
@@ -57,7 +42,7 @@ impl Default for OpenJobs {
     fn default() -> Self {
         Self {
             most: MOST,
-            state: Lock::default(),
+            jobs: Lock::default(),
         }
     }
 }
@@ -69,19 +54,12 @@ impl OpenJobs {
     }
 
     fn open_at(&self, job: &Job, now: EpochMillis) -> Result<Standing, TooManyOpen> {
-        let caller = job.caller.unwrap_or_default();
-        let mut state = self.state.lock();
-        state.forget_before(now);
-        let held = state.counts.held(caller, &job.room);
-        if !state.counts.may_grow(self.most, caller, &job.room) {
-            let of_caller = held.caller;
-            return Err(TooManyOpen { of_caller });
-        }
-        let end = job.deadline.at() + OVERDUE;
-        state.counts.add(caller, job.room.clone(), 1);
-        state.ends.insert((end, job.id));
-        let room = job.room.clone();
-        state.jobs.insert(job.id, OpenJob { caller, room, end });
+        let hold = Hold {
+            caller: job.caller.unwrap_or_default(),
+            part: job.room.clone(),
+            end: job.deadline.at() + OVERDUE,
+        };
+        let held = self.jobs.lock().hold(self.most, now, job.id, hold)?;
         Ok(if held.caller < LITTLE {
             Standing::LightCaller
         } else if held.part < LITTLE {
@@ -93,12 +71,12 @@ impl OpenJobs {
 
     /// Forgets a job: it has ended, or was not taken.
     pub(crate) fn ended(&self, job: JobId) {
-        self.state.lock().forget(job);
+        self.jobs.lock().end(job);
     }
 
     /// Returns how many jobs are open.
     pub(crate) fn count(&self) -> usize {
-        self.state.lock().counts.total()
+        self.jobs.lock().total()
     }
 
     /// Registers how many jobs are open, and how many may be.
@@ -113,19 +91,10 @@ impl OpenJobs {
     }
 }
 
-impl State {
-    fn forget(&mut self, job: JobId) {
-        if let Some(OpenJob { caller, room, end }) = self.jobs.remove(&job) {
-            self.counts.remove(caller, &room, 1);
-            self.ends.remove(&(end, job));
-        }
-    }
-
-    fn forget_before(&mut self, now: EpochMillis) {
-        while let Some((end, job)) = self.ends.first().copied()
-            && end < now
-        {
-            self.forget(job);
+impl From<HoldsAll> for TooManyOpen {
+    fn from(HoldsAll(held): HoldsAll) -> Self {
+        Self {
+            of_caller: held.caller,
         }
     }
 }
@@ -143,6 +112,7 @@ impl From<TooManyOpen> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use warren_protocol::ids::CallerTag;
     use warren_protocol::limits::Limits;
     use warren_protocol::time::Deadline;
 
@@ -212,7 +182,6 @@ mod tests {
         let later = first.deadline.at() + OVERDUE + Duration::from_secs(10);
         open.open_at(&job(2, "room"), later).unwrap();
         assert_eq!(open.count(), 1);
-        let state = open.state.lock();
-        assert_eq!((state.jobs.len(), state.ends.len()), (1, 1));
+        assert_eq!(open.jobs.lock().sizes(), [1; 3]);
     }
 }

@@ -226,7 +226,7 @@ async fn a_slow_head_and_an_idle_connection_are_cut() {
 #[tokio::test]
 async fn a_head_over_its_bound_is_not_read() {
     let served = Served::new(Router::new(), Bounds::default()).await;
-    for (padding, is_too_long) in [(32 << 10, false), (80 << 10, true)] {
+    for (padding, is_too_long) in [(32 << 10, false), (256 << 10, true)] {
         let mut peer = served.connect().await;
         let padding = "x".repeat(padding);
         let head =
