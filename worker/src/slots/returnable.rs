@@ -157,6 +157,7 @@ mod tests {
         assert!(poll!(&mut wait).is_pending());
         tokio::time::sleep(PATIENCE * 2).await;
         assert!(poll!(&mut wait).is_pending());
+        all.leave(&lent);
         let _request = all.ask(Terms::Attended);
         wait.await;
     }
