@@ -22,7 +22,13 @@ print(text)";
 
 /// Starts a worker for programs of any kind.
 async fn start() -> Warren {
-    let warren = Warren::start("up", &[("WARREN_POLICY", "off")]).await;
+    start_with("job").await
+}
+
+/// Starts one that isolates the runs of a job so.
+async fn start_with(isolation: &str) -> Warren {
+    let variables = [("WARREN_POLICY", "off"), ("WARREN_ISOLATION", isolation)];
+    let warren = Warren::start("up", &variables).await;
     let warren = warren.expect("warren up starts");
     warren.until_pool_is_full().await;
     warren
@@ -170,6 +176,42 @@ async fn a_kill_that_somebody_asked_docker_for_is_no_verdict() {
     let log = warren.log();
     assert!(log.contains("killed through the engine"), "{}", answer.body);
     assert!(log.contains("retrying with another"), "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_sandbox_of_one_case_costs_the_others_nothing() {
+    let _machine = machine::alone().await;
+    let warren = start_with("case").await;
+    let (answer, statuses) = disturbed(&warren, &cases(), async |id| {
+        let paused = docker::client().pause_container(&id).await;
+        paused.expect("docker pauses a container");
+    })
+    .await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(
+        statuses,
+        json!(["completed", "time_limit_exceeded", "completed"])
+    );
+    assert!(answer.took < PROMISED, "{:?}", answer.took);
+    assert_unblamed(&warren);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_case_whose_sandbox_failed_is_retried() {
+    let _machine = machine::alone().await;
+    let warren = start_with("case").await;
+    let (answer, statuses) = disturbed(&warren, &cases(), async |id| docker::kill(&id).await).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let statuses = statuses.as_array().expect("three cases");
+    assert_eq!(
+        (&statuses[0], &statuses[2]),
+        (&json!("completed"), &json!("completed"))
+    );
+    // In its second container it reaches its time limit, or the end of the job's time.
+    let again = ["time_limit_exceeded", "not_run"].map(Value::from);
+    assert!(again.contains(&statuses[1]), "{}", answer.body);
+    let retries = warren.log().matches("retrying with another").count();
+    assert_eq!(retries, 1, "{}", answer.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use warren_config::Env;
 use warren_http::HostNames;
 use warren_languages::{LanguageName, Languages, PolicyMode};
 
+use crate::engine::Isolation;
 use crate::engine::core::CpuSet;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use crate::intake::{Access, Share};
@@ -34,6 +35,8 @@ pub struct Config {
     pub images: BTreeMap<LanguageName, BaseImage>,
     /// The Docker runtime that makes its containers; `None` for Docker's default.
     pub runtime: Option<RuntimeName>,
+    /// The isolation of a job's runs; `None` for what its engine suggests.
+    pub isolation: Option<Isolation>,
     /// The CPUs that its containers run on; `None` for all that it and Docker may use.
     pub cpus: Option<CpuSet>,
     /// The policy on submissions to its own HTTP.
@@ -73,6 +76,7 @@ impl Config {
                 })
                 .collect(),
             runtime: env.parse(RUNTIME_VARIABLE),
+            isolation: env.parse(Isolation::VARIABLE),
             cpus: env.parse(CpuSet::VARIABLE),
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
             drain: env.span_ms("WARREN_DRAIN_MS", DRAIN, 0..=60_000),

@@ -66,7 +66,9 @@ impl Worker {
             engine: Arc::clone(&engine),
             readiness: readiness.clone(),
         });
+        let isolation = config.isolation.unwrap_or_else(|| engine.isolation());
         let executor = Arc::new(Executor::new(
+            isolation,
             pool.clone(),
             metrics.jobs(),
             languages.clone(),

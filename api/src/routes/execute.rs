@@ -39,7 +39,8 @@ const PERMIT_IN: Duration = Duration::from_secs(1);
 /// Has code run, and answers with what it did
 ///
 /// Without `testCases` there is one run, on `input`. With them there is one run a case (and one on
-/// `input` if that was given too), each in a fresh process.
+/// `input` if that was given too), each in a fresh process; a worker may be set to give each a sandbox of
+/// its own, and to run them at the same time.
 #[utoipa::path(
     post,
     path = "/api/rooms/{roomId}/execute",

@@ -3,6 +3,7 @@
 mod access;
 mod callbacks;
 mod cancel;
+mod case_sandboxes;
 mod history;
 mod idempotency;
 mod judging;

@@ -3,6 +3,7 @@
 
 pub mod core;
 pub mod docker;
+mod isolation;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,7 @@ use warren_protocol::ids::JobId;
 use warren_protocol::limits::Limits;
 
 use self::core::Core;
+pub use self::isolation::Isolation;
 use crate::Result;
 
 /// The runner's path in every sandbox, whatever the engine.
@@ -43,6 +45,10 @@ pub trait Engine: Send + Sync + 'static {
     /// # Errors
     /// The engine cannot be asked.
     fn sweep(&self) -> BoxFuture<'_, Result<Swept>>;
+
+    /// Returns the isolation of runs that the price of its containers allows; an operator may choose
+    /// another.
+    fn isolation(&self) -> Isolation;
 
     /// Checks the engine's health. Starts to remake missing images in the background. Not bounded in
     /// time: the caller knows how long is too long.
@@ -91,7 +97,7 @@ pub enum Purpose {
     Job(JobId),
 }
 
-/// A running container, for one job. Dropping it kills and removes it in the background.
+/// A running container, for one job or one run of it. Dropping it kills and removes it in the background.
 pub struct Container {
     /// The engine's id for it.
     pub id: ContainerId,

@@ -115,7 +115,7 @@ async fn execute(
     warren_telemetry::join(&span, trace.and_then(|value| value.to_str().ok()));
     let run = context
         .executor
-        .execute(&job, JobClass::Interactive)
+        .execute(&job, JobClass::Interactive, Some(&context.slots))
         .instrument(span);
     match tokio::time::timeout(budget.left(), run).await {
         Ok(Ok(outcome)) => {

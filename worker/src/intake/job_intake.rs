@@ -85,9 +85,9 @@ impl JobIntake {
             self.settler.hand_back(delivery).await;
             return;
         };
-        let settler = self.settler.clone();
+        let (settler, slots) = (self.settler.clone(), self.slots.clone());
         self.running
-            .spawn(async move { settler.run(delivery, slot).await });
+            .spawn(async move { settler.run(delivery, slot, Some(&slots)).await });
     }
 
     /// Runs a suspect alone. Waiting for that takes time, in which other jobs continue to be taken.
@@ -96,7 +96,8 @@ impl JobIntake {
         self.running.spawn(async move {
             if let Some((suspect, all)) = fetch_alone(token, &slots, &stop).await {
                 settler.executor.metrics().count_retry(RetryCause::Suspect);
-                settler.run(suspect, all).await;
+                // It has every slot, so there are no others: its runs are run one after the other.
+                settler.run(suspect, all, None).await;
             }
         });
     }
@@ -108,7 +109,7 @@ impl JobIntake {
         self.running.spawn(async move {
             let turn = wait_for_turn(delivery, &scheduler, &settler, &stop).await;
             if let Some((delivery, slot)) = turn {
-                run_on(slot, delivery, settler).await;
+                run_on(slot, delivery, settler, &scheduler).await;
             }
         });
     }
@@ -165,7 +166,12 @@ async fn wait_for_turn(
 }
 
 /// Runs an unattended job until it ends, or its slot is needed for a job that a caller waits for.
-async fn run_on(slot: UnattendedSlot, delivery: Delivery, settler: Settler) {
+async fn run_on(
+    slot: UnattendedSlot,
+    delivery: Delivery,
+    settler: Settler,
+    scheduler: &UnattendedScheduler,
+) {
     let (grace_over, wanted_back) = (settler.hand_back_now, slot.wanted_back());
     let settler = Settler {
         hand_back_now: CancellationToken::new(),
@@ -174,13 +180,13 @@ async fn run_on(slot: UnattendedSlot, delivery: Delivery, settler: Settler) {
     let over = async {
         tokio::select! {
             () = grace_over.cancelled() => {}
-            () = wanted_back.cancelled() => {}
+            () = wanted_back.wait() => {}
         }
         settler.hand_back_now.cancel();
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        () = settler.run(delivery, slot) => {}
+        () = settler.run(delivery, slot, Some(scheduler)) => {}
         () = over => {}
     }
 }

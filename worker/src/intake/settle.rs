@@ -17,6 +17,7 @@ use warren_queue::{Delivery, JobClass, WorkerQueue};
 
 use crate::metrics::RetryCause;
 use crate::run::Executor;
+use crate::slots::SpareSlots;
 
 /// The time after which a slot is free although the reply of its job is not confirmed. The broker's
 /// confirmation takes milliseconds, so the connection is lost by then.
@@ -62,13 +63,19 @@ impl Replies {
 }
 
 impl Settler {
-    /// Runs the job on `slot`, and has its delivery settled in the background. The slot is free once
-    /// the reply is confirmed, or is held with others for a connection that was lost.
-    pub(crate) async fn run<S: Send + 'static>(&self, delivery: Delivery, slot: S) {
+    /// Runs the job on `slot`, further runs of it on slots of `spare`, and has its delivery settled in
+    /// the background. The slot is free once the reply is confirmed, or is held with others for a
+    /// connection that was lost.
+    pub(crate) async fn run<S: Send + 'static>(
+        &self,
+        delivery: Delivery,
+        slot: S,
+        spare: Option<&dyn SpareSlots>,
+    ) {
         let job = &delivery.job;
         let span = tracing::info_span!("job", job.id = %job.id, language = %job.submission.language(), trace_id = tracing::field::Empty);
         warren_telemetry::join(&span, job.traceparent.as_deref());
-        self.settle(delivery, slot).instrument(span).await;
+        self.settle(delivery, slot, spare).instrument(span).await;
     }
 
     /// Gives the job back to the queue, for another worker.
@@ -83,12 +90,17 @@ impl Settler {
         }
     }
 
-    async fn settle<S: Send + 'static>(&self, delivery: Delivery, slot: S) {
+    async fn settle<S: Send + 'static>(
+        &self,
+        delivery: Delivery,
+        slot: S,
+        spare: Option<&dyn SpareSlots>,
+    ) {
         let cancelled = delivery.cancelled();
         let result = tokio::select! {
             // In this order: a job that is not begun must not be announced.
             biased;
-            result = self.execute(&delivery.job, delivery.class, &cancelled) => result,
+            result = self.execute(&delivery.job, delivery.class, &cancelled, spare) => result,
             never = self.publish_running(&delivery.job) => never,
             () = self.hand_back_now.cancelled() => return self.hand_back(delivery).await,
         };
@@ -129,12 +141,13 @@ impl Settler {
         }
     }
 
-    /// Runs the job until it ends or is cancelled. Dropping the run ends its container.
+    /// Runs the job until it ends or is cancelled. Dropping the run ends its containers.
     async fn execute(
         &self,
         job: &Job,
         class: JobClass,
         cancelled: &CancellationToken,
+        spare: Option<&dyn SpareSlots>,
     ) -> Result<Outcome, JobFailure> {
         if cancelled.is_cancelled() {
             return Err(JobFailure::cancelled(Progress::NotBegun));
@@ -146,7 +159,7 @@ impl Settler {
             return Err(JobFailure::deadline_passed());
         }
         let begun = job.begun();
-        let running = cancelled.run_until_cancelled(self.executor.execute(&begun, class));
+        let running = cancelled.run_until_cancelled(self.executor.execute(&begun, class, spare));
         let ran = running.await;
         ran.unwrap_or_else(|| Err(JobFailure::cancelled(Progress::Running)))
     }

@@ -1,5 +1,7 @@
 //! The verdicts on a job, run by run as PID 1 reports them.
 
+use std::ops::Range;
+
 use warren_protocol::clip::clip_runs;
 use warren_protocol::compare::Compare;
 use warren_protocol::compare::first_difference;
@@ -14,23 +16,14 @@ use crate::{Error, Result};
 /// The signal that ends a program at a limit.
 pub(super) const SIGKILL: i32 = 9;
 
-/// A judge of one job's runs, with the reports that it has seen so far.
+/// A judge of one job's runs, with the verdicts that it has come to so far. Runs are numbered from 0 as
+/// [`Submission::inputs`] lists them, and may be reported in any order.
 pub(crate) struct Judge<'a> {
     submission: &'a Submission,
-    main: Main,
-    cases: Vec<CaseResult>,
-}
-
-/// The state of the run on `input`.
-enum Main {
-    /// The caller asked for none.
-    Unasked,
-    /// It is the next to be reported.
-    Awaited,
-    /// The job's time was over first.
-    NotRun,
-    /// It ran.
-    Ran(Run),
+    /// The verdict on each run. That on the run on `input`, if there is one, is the first.
+    verdicts: Vec<Option<CaseResult>>,
+    /// The number of runs, from the first on, that are reported without a gap and wanted.
+    settled: usize,
 }
 
 impl<'a> Judge<'a> {
@@ -38,21 +31,29 @@ impl<'a> Judge<'a> {
     pub(crate) fn new(submission: &'a Submission) -> Self {
         Self {
             submission,
-            main: match submission.main_input() {
-                Some(_) => Main::Awaited,
-                None => Main::Unasked,
-            },
-            cases: Vec::with_capacity(submission.test_cases().len()),
+            verdicts: submission.inputs().map(|_| None).collect(),
+            settled: 0,
         }
     }
 
-    /// Judges the next run and decides whether the one after it is wanted.
-    pub(crate) fn next(&mut self, reported: Reported) -> Next {
-        let status = if matches!(self.main, Main::Awaited) {
-            self.next_is_main(reported)
-        } else {
-            self.next_is_case(reported)
+    /// Judges a run and decides whether the one after it is wanted.
+    pub(crate) fn next(&mut self, run: usize, reported: Reported) -> Next {
+        let verdict = match (self.case(run), reported) {
+            (_, None) => CaseResult::not_run(),
+            (Some(case), Some(report)) => verdict_on_case(case, self.submission.compare(), report),
+            (None, Some(report)) => {
+                let run = verdict_on_run(report);
+                CaseResult {
+                    status: run.status,
+                    run: Some(run),
+                    first_difference: None,
+                }
+            }
         };
+        let status = verdict.status;
+        if let Some(place) = self.verdicts.get_mut(run) {
+            *place = Some(verdict);
+        }
         self.clip();
         match (self.submission.on_failure(), status) {
             (OnFailure::GoOn, _) | (OnFailure::Stop, Status::Completed) => Next::Run,
@@ -60,49 +61,79 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Forgets the verdicts on these runs, since their sandbox failed and another is to run them.
+    pub(crate) fn forget(&mut self, runs: Range<usize>) {
+        self.settled = self.settled.min(runs.start);
+        for place in self.verdicts.get_mut(runs).into_iter().flatten() {
+            *place = None;
+        }
+    }
+
+    /// Returns how many runs, from the first on, are wanted by what is known now: all of them; or,
+    /// if the caller asked to stop at a failure, those up to the first one that failed.
+    pub(crate) fn wanted(&self) -> usize {
+        let has_failed =
+            |verdict: &Option<CaseResult>| verdict.as_ref().is_some_and(|one| !one.passed());
+        let failed = match self.submission.on_failure() {
+            OnFailure::GoOn => None,
+            OnFailure::Stop => self.verdicts.iter().position(has_failed),
+        };
+        failed.map_or(self.verdicts.len(), |failed| failed + 1)
+    }
+
     /// Cuts what is held to what may be reported, as runs come: fifty cases of two streams of 64 KiB
     /// are many megabytes for each slot.
+    ///
+    /// If the caller asked to stop at a failure, runs ahead of one that is not over are left out until
+    /// it is: they may be thrown away, and must not shorten the texts of others. The schedule bounds
+    /// how many these are.
     fn clip(&mut self) {
-        let main = match &mut self.main {
-            Main::Ran(run) => Some(run),
-            Main::Unasked | Main::Awaited | Main::NotRun => None,
-        };
-        let cases = self.cases.iter_mut();
-        let cases = cases.filter_map(|case| case.run.as_mut());
-        clip_runs(main.into_iter().chain(cases));
+        match self.submission.on_failure() {
+            OnFailure::GoOn => clip_verdicts(&mut self.verdicts),
+            OnFailure::Stop => {
+                // One by one, as they would have come one after the other.
+                while self.settled < self.wanted()
+                    && let Some(Some(_)) = self.verdicts.get(self.settled)
+                {
+                    self.settled += 1;
+                    clip_verdicts(&mut self.verdicts[..self.settled]);
+                }
+            }
+        }
     }
 
-    fn next_is_main(&mut self, reported: Reported) -> Status {
-        let run = reported.map(verdict_on_run);
-        let status = run.as_ref().map_or(Status::NotRun, |run| run.status);
-        self.main = run.map_or(Main::NotRun, Main::Ran);
-        status
+    /// Returns the case that a run is on; `None` for the run on `input`.
+    fn case(&self, run: usize) -> Option<&'a TestCase> {
+        let cases = self.submission.test_cases();
+        let before = self.verdicts.len().saturating_sub(cases.len());
+        cases.get(run.checked_sub(before)?)
     }
 
-    fn next_is_case(&mut self, reported: Reported) -> Status {
-        let case = self.submission.test_cases().get(self.cases.len());
-        let result = match (case, reported) {
-            (Some(case), Some(report)) => verdict_on_case(case, self.submission.compare(), report),
-            _ => CaseResult::not_run(),
-        };
-        let status = result.status;
-        self.cases.push(result);
-        status
-    }
-
-    /// Returns the verdicts. Cases that were not reported count as not run.
+    /// Returns the verdicts. Cases that were not reported, or that the caller no longer wanted, count as
+    /// not run.
     ///
     /// The job's deadline cut off the main run, so a verdict on it would not be honest.
-    pub(crate) fn finish(mut self) -> Result<(Option<Run>, Vec<CaseResult>)> {
-        let main = match self.main {
-            Main::Unasked => None,
-            Main::Ran(run) => Some(run),
-            Main::Awaited | Main::NotRun => return Err(Error::DeadlinePassed),
+    pub(crate) fn finish(self) -> Result<(Option<Run>, Vec<CaseResult>)> {
+        let wanted = self.wanted();
+        let verdicts = self.verdicts.into_iter().enumerate();
+        let mut verdicts = verdicts.map(|(run, verdict)| {
+            let verdict = verdict.filter(|_| run < wanted);
+            verdict.unwrap_or_else(CaseResult::not_run)
+        });
+        let main = match self.submission.main_input() {
+            None => None,
+            Some(_) => {
+                let verdict = verdicts.next().and_then(|verdict| verdict.run);
+                Some(verdict.ok_or(Error::DeadlinePassed)?)
+            }
         };
-        let cases = self.submission.test_cases().len();
-        self.cases.resize_with(cases, CaseResult::not_run);
-        Ok((main, self.cases))
+        Ok((main, verdicts.collect()))
     }
+}
+
+fn clip_verdicts(verdicts: &mut [Option<CaseResult>]) {
+    let runs = verdicts.iter_mut().flatten();
+    clip_runs(runs.filter_map(|verdict| verdict.run.as_mut()));
 }
 
 /// Makes the verdict on one run.
@@ -192,8 +223,9 @@ mod tests {
     fn each_report_is_judged_in_its_turn() {
         let submission = submission(json!({"input": "", "testCases": cases()}));
         let mut judge = Judge::new(&submission);
-        for report in [printed("x", 1), printed("1", 0), printed("x", 0), None] {
-            assert_eq!(judge.next(report), Next::Run);
+        let reports = [printed("x", 1), printed("1", 0), printed("x", 0), None];
+        for (run, report) in reports.into_iter().enumerate() {
+            assert_eq!(judge.next(run, report), Next::Run);
         }
         let cases = vec![Status::Completed, Status::WrongAnswer, Status::NotRun];
         assert_eq!(statuses(judge), (Some(Status::RuntimeError), cases));
@@ -203,14 +235,16 @@ mod tests {
     fn after_the_first_failure_nothing_runs_if_the_caller_asks_for_that() {
         let given = submission(json!({"testCases": cases(), "stopOnFailure": true}));
         let mut judge = Judge::new(&given);
-        assert_eq!(judge.next(printed("1", 0)), Next::Run);
-        assert_eq!(judge.next(printed("x", 0)), Next::Stop);
+        assert_eq!(judge.next(0, printed("1", 0)), Next::Run);
+        assert_eq!(judge.next(1, printed("x", 0)), Next::Stop);
+        assert_eq!(judge.wanted(), 2);
         let cases_then = vec![Status::Completed, Status::WrongAnswer, Status::NotRun];
         assert_eq!(statuses(judge), (None, cases_then));
 
         let given = submission(json!({"input": "", "testCases": cases(), "stopOnFailure": true}));
         let mut judge = Judge::new(&given);
-        assert_eq!(judge.next(printed("1", 1)), Next::Stop);
+        assert_eq!(judge.next(0, printed("1", 1)), Next::Stop);
+        assert_eq!(judge.wanted(), 1);
         let cases_then = vec![Status::NotRun; 3];
         assert_eq!(statuses(judge), (Some(Status::RuntimeError), cases_then));
     }
@@ -224,7 +258,7 @@ mod tests {
             let cases = json!([{"expectedOutput": "1 2"}]);
             let given = submission(json!({"testCases": cases, "compare": compare}));
             let mut judge = Judge::new(&given);
-            judge.next(printed("1\n2", 0));
+            judge.next(0, printed("1\n2", 0));
             assert_eq!(statuses(judge), (None, vec![status]));
         }
     }
@@ -236,9 +270,10 @@ mod tests {
         let case = json!({"expectedOutput": text});
         let given = submission(json!({"testCases": vec![case; 50]}));
         let mut judge = Judge::new(&given);
-        for _ in 0..50 {
-            judge.next(printed(&text, 0));
-            let runs = judge.cases.iter().filter_map(|case| case.run.as_ref());
+        for run in 0..50 {
+            judge.next(run, printed(&text, 0));
+            let cases = judge.verdicts.iter().flatten();
+            let runs = cases.filter_map(|case| case.run.as_ref());
             let held: usize = runs.map(|run| run.stdout.text.capacity() * 6).sum();
             assert!(held <= MAX_REPORTED.as_len() + 64, "{held}");
         }
@@ -252,8 +287,8 @@ mod tests {
     fn a_main_run_that_was_cut_off_gets_no_verdict() {
         let submission = submission(json!({"input": "", "testCases": cases()}));
         let mut judge = Judge::new(&submission);
-        judge.next(None);
-        judge.next(None);
+        judge.next(0, None);
+        judge.next(1, None);
         assert!(matches!(judge.finish(), Err(Error::DeadlinePassed)));
     }
 

@@ -1,5 +1,7 @@
 //! The trace spans of a job's stages: its sandbox, then each run.
 
+use std::ops::Range;
+
 use tracing::Span;
 use warren_protocol::job::Job;
 
@@ -26,13 +28,11 @@ impl<'a> Stages<'a> {
         )
     }
 
-    /// Begins the span of the first run.
-    pub(crate) fn runs(&self) -> Runs<'a> {
-        let count = self.job.map_or(0, |job| job.submission.inputs().count());
+    /// Begins the span of the first of these runs.
+    pub(crate) fn runs(&self, runs: Range<usize>) -> Runs<'a> {
         let mut runs = Runs {
             job: self.job,
-            number: 0,
-            count,
+            left: runs,
             span: Span::none(),
         };
         runs.over(Next::Run);
@@ -40,22 +40,22 @@ impl<'a> Stages<'a> {
     }
 }
 
-/// The span of the current run; dropping it ends the span.
+/// The span of the current run in a sandbox; dropping it ends the span.
 pub(crate) struct Runs<'a> {
     job: Option<&'a Job>,
-    number: usize,
-    count: usize,
+    /// The runs that have not begun.
+    left: Range<usize>,
     span: Span,
 }
 
 impl Runs<'_> {
     /// Ends the span of the current run, and begins the next one's if there is one.
     pub(crate) fn over(&mut self, next: Next) {
-        self.span = match self.job {
-            Some(job) if next == Next::Run && self.number < self.count => {
-                self.number += 1;
-                tracing::info_span!("run", job.id = %job.id, number = self.number)
-            }
+        self.span = match (self.job, next) {
+            (Some(job), Next::Run) => self.left.next().map_or_else(
+                Span::none,
+                |run| tracing::info_span!("run", job.id = %job.id, number = run + 1),
+            ),
             _ => Span::none(),
         };
     }

@@ -10,11 +10,8 @@ const AVERAGED: u32 = 16;
 /// The slots' activity, published whenever a slot is taken or freed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Activity {
-    /// The number of slots that are taken, by any job.
-    pub(super) taken: usize,
-    /// The number of those that unattended jobs have.
-    pub(super) unattended: usize,
-    pub(super) count: usize,
+    taken: Taken,
+    count: usize,
     /// The moment at which a caller's job ran last.
     quiet_since: Instant,
     /// The moment at which all slots were taken last.
@@ -24,11 +21,28 @@ pub(crate) struct Activity {
     service: Option<Duration>,
 }
 
+/// The numbers of slots that are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// By any job.
+    pub(super) all: usize,
+    /// The number of those that unattended jobs have.
+    pub(super) unattended: usize,
+    /// The number of those that callers' jobs have borrowed for further runs.
+    pub(super) borrowed: usize,
+}
+
+impl Taken {
+    /// Returns the number of callers' jobs: each has one slot that is not borrowed.
+    fn callers(self) -> usize {
+        self.all.saturating_sub(self.unattended + self.borrowed)
+    }
+}
+
 impl Activity {
     pub(super) fn new(count: usize, now: Instant) -> Self {
         Self {
-            taken: 0,
-            unattended: 0,
+            taken: Taken::default(),
             count,
             quiet_since: now,
             roomy_since: now,
@@ -40,19 +54,19 @@ impl Activity {
     /// Returns the number of running jobs that a caller waits for.
     #[must_use]
     pub(crate) fn running(&self) -> usize {
-        self.taken.saturating_sub(self.unattended)
+        self.taken.callers()
     }
 
-    /// Returns the number of running unattended jobs.
+    /// Returns the number of slots that unattended jobs have.
     #[must_use]
     pub(crate) fn unattended(&self) -> usize {
-        self.unattended
+        self.taken.unattended
     }
 
     /// Returns the number of free slots.
     #[must_use]
     pub(crate) fn free(&self) -> usize {
-        self.count.saturating_sub(self.taken)
+        self.count.saturating_sub(self.taken.all)
     }
 
     /// Returns the time for which no caller's job has run, if none runs.
@@ -70,7 +84,7 @@ impl Activity {
     /// Returns the moment since which there has been a free slot, if there is one.
     #[must_use]
     pub(crate) fn roomy_since(&self) -> Option<Instant> {
-        (self.taken < self.count).then_some(self.roomy_since)
+        (self.taken.all < self.count).then_some(self.roomy_since)
     }
 
     /// Returns the recent average of the time that a caller's job holds its slot; `None` before the
@@ -87,16 +101,26 @@ impl Activity {
         });
     }
 
-    /// Updates the counts: `taken` slots, `unattended` of them by unattended jobs.
-    pub(super) fn becomes(&mut self, taken: usize, unattended: usize, now: Instant) {
-        let (ran, was_full) = (self.running() > 0, self.taken == self.count);
-        (self.taken, self.unattended) = (taken, unattended);
+    /// Returns the number of slots that there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Returns the slots that are taken.
+    pub(super) fn taken(&self) -> Taken {
+        self.taken
+    }
+
+    /// Updates the slots that are taken.
+    pub(super) fn becomes(&mut self, taken: Taken, now: Instant) {
+        let (ran, was_full) = (self.running() > 0, self.taken.all == self.count);
+        self.taken = taken;
         if self.running() > 0 {
             self.has_run = true;
         } else if ran {
             self.quiet_since = now;
         }
-        if was_full && taken < self.count {
+        if was_full && taken.all < self.count {
             self.roomy_since = now;
         }
     }
@@ -119,21 +143,38 @@ mod tests {
         assert!(after < Duration::from_millis(55), "{after:?}");
     }
 
+    fn taken(all: usize, unattended: usize, borrowed: usize) -> Taken {
+        Taken {
+            all,
+            unattended,
+            borrowed,
+        }
+    }
+
     #[test]
     fn an_unattended_job_does_not_end_the_quiet() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut activity = Activity::new(2, start);
-        activity.becomes(1, 1, at(1));
+        activity.becomes(taken(1, 1, 0), at(1));
         assert_eq!(activity.quiet_for(at(2)), Some(Duration::from_secs(2)));
         assert!(!activity.has_run());
-        activity.becomes(2, 1, at(2));
+        activity.becomes(taken(2, 1, 0), at(2));
         assert_eq!((activity.running(), activity.free()), (1, 0));
         assert_eq!(activity.quiet_for(at(3)), None);
         assert_eq!(activity.roomy_since(), None);
-        activity.becomes(1, 1, at(4));
+        activity.becomes(taken(1, 1, 0), at(4));
         assert_eq!(activity.quiet_for(at(5)), Some(Duration::from_secs(1)));
         assert_eq!(activity.roomy_since(), Some(at(4)));
         assert!(activity.has_run());
+    }
+
+    #[test]
+    fn a_borrowed_slot_is_taken_and_no_further_job() {
+        let start = Instant::now();
+        let mut activity = Activity::new(3, start);
+        activity.becomes(taken(3, 1, 1), start);
+        assert_eq!((activity.running(), activity.unattended()), (1, 1));
+        assert_eq!((activity.free(), activity.roomy_since()), (0, None));
     }
 }

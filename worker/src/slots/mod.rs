@@ -2,19 +2,25 @@
 //!
 //! Jobs from the queue and over HTTP share them.
 //!
-//! Unattended jobs get the slots that others leave, and may be asked to give them back.
+//! Unattended jobs get the slots that others leave, and may be asked to give them back. A job whose
+//! runs have sandboxes of their own may use free slots for further runs.
 
 mod activity;
+mod returnable;
+mod spare;
 
 use std::num::NonZeroU16;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use activity::Activity;
+use activity::Taken;
+pub(crate) use returnable::WantedBack;
+use returnable::{Given, Request, Returnable};
+pub(crate) use spare::SpareSlots;
 
 /// The slots. A job holds one from before its container is made until its reply is sent.
 #[derive(Clone)]
@@ -22,8 +28,7 @@ pub(crate) struct Slots {
     free: Arc<Semaphore>,
     count: NonZeroU16,
     activity: watch::Sender<Activity>,
-    /// The signals that ask for lent slots back, in the order in which they were lent.
-    lent: Arc<Mutex<Vec<CancellationToken>>>,
+    returnable: Returnable,
 }
 
 /// One slot, or all of them for one job that must run alone; freed when dropped.
@@ -32,7 +37,8 @@ pub(crate) struct Slot {
     permit: Option<OwnedSemaphorePermit>,
     slots: Slots,
     terms: Terms,
-    wanted_back: CancellationToken,
+    /// Its entry among those that may be asked back, if it is one.
+    given: Option<Given>,
 }
 
 /// The terms on which a job has its slot.
@@ -44,6 +50,20 @@ enum Terms {
     Due,
     /// The job is unattended, and no other job needs the slot.
     Lent,
+    /// It is for a further run of a job that a caller waits for, and no other job needed it when that
+    /// run began.
+    Borrowed,
+}
+
+impl Terms {
+    /// Returns the count of slots of these terms; `None` if they are counted with all alone.
+    fn counted(self, taken: &mut Taken) -> Option<&mut usize> {
+        match self {
+            Self::Attended => None,
+            Self::Due | Self::Lent => Some(&mut taken.unattended),
+            Self::Borrowed => Some(&mut taken.borrowed),
+        }
+    }
 }
 
 impl Slots {
@@ -55,7 +75,7 @@ impl Slots {
             free: Arc::new(Semaphore::new(slots)),
             count,
             activity: watch::Sender::new(Activity::new(slots, Instant::now())),
-            lent: Arc::default(),
+            returnable: Returnable::default(),
         }
     }
 
@@ -87,7 +107,7 @@ impl Slots {
     /// begins; meanwhile every slot counts as taken.
     pub(crate) async fn take_all(&self) -> Option<Slot> {
         let all = u32::from(self.count.get());
-        while self.ask_back() {}
+        let _requests: Vec<Request> = std::iter::from_fn(|| self.ask(Terms::Attended)).collect();
         // If the wait is dropped, the slots that were set aside for it are free again.
         let given_up = PublishWhenDropped(self);
         let permit = self.free.clone().acquire_many_owned(all).await.ok()?;
@@ -112,68 +132,73 @@ impl Slots {
     /// it back on request ([`Slot::wanted_back`]).
     #[must_use]
     pub(crate) fn lend(&self) -> Option<Slot> {
-        let mut lent = None;
-        // In here, so that the job counts as unattended from its slot's first moment on.
+        self.take_idle(Terms::Lent)
+    }
+
+    /// Takes a slot of these terms, if one is free and no job waits for one.
+    fn take_idle(&self, terms: Terms) -> Option<Slot> {
+        let mut permit = None;
         self.activity.send_if_modified(|activity| {
-            let Ok(permit) = self.free.clone().try_acquire_owned() else {
-                return false;
-            };
-            activity.unattended += 1;
-            lent = Some(permit);
-            false
+            // In here, so that the slot counts as one of its terms from its first moment on.
+            permit = Arc::clone(&self.free).try_acquire_owned().ok();
+            if permit.is_some() {
+                self.count_one_more(activity, terms);
+            }
+            permit.is_some()
         });
-        let slot = self.slot(lent?, Terms::Lent);
-        self.lent().push(slot.wanted_back.clone());
-        Some(slot)
+        Some(self.slot(permit?, terms))
     }
 
     async fn take_as(&self, terms: Terms) -> Option<Slot> {
         let permit = match self.free.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_none_is_free) => {
-                self.ask_back();
+                let _request = self.ask(terms);
                 self.free.clone().acquire_owned().await.ok()?
             }
         };
-        if terms == Terms::Due {
-            self.activity.send_if_modified(|activity| {
-                activity.unattended += 1;
-                false
-            });
-        }
+        self.activity
+            .send_modify(|activity| self.count_one_more(activity, terms));
         Some(self.slot(permit, terms))
     }
 
     fn slot(&self, permit: OwnedSemaphorePermit, terms: Terms) -> Slot {
-        self.publish();
+        let given = match terms {
+            Terms::Attended | Terms::Due => None,
+            Terms::Lent | Terms::Borrowed => Some(self.returnable.enter(terms)),
+        };
         Slot {
             taken: Instant::now(),
             permit: Some(permit),
             slots: self.clone(),
             terms,
-            wanted_back: CancellationToken::new(),
+            given,
         }
     }
 
-    /// Asks for the slot that was lent last. Returns whether one was.
-    fn ask_back(&self) -> bool {
-        let last = self.lent().pop();
-        last.is_some_and(|lent| {
-            lent.cancel();
-            true
-        })
+    fn ask(&self, terms: Terms) -> Option<Request> {
+        self.returnable.ask(terms)
     }
 
-    fn lent(&self) -> MutexGuard<'_, Vec<CancellationToken>> {
-        self.lent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn count_one_more(&self, activity: &mut Activity, terms: Terms) {
+        let mut taken = activity.taken();
+        if let Some(count) = terms.counted(&mut taken) {
+            *count += 1;
+        }
+        self.update(activity, taken);
+    }
+
+    /// Updates how many are taken. Called with the activity locked, so that the last of concurrent
+    /// updates is right, and with the counts of both kinds together, so that no job counts as one of
+    /// the other kind.
+    fn update(&self, activity: &mut Activity, taken: Taken) {
+        let all = activity.count().saturating_sub(self.free());
+        activity.becomes(Taken { all, ..taken }, Instant::now());
     }
 
     fn publish(&self) {
-        self.activity.send_modify(|activity| {
-            // Counted in here, so that the last of concurrent updates is right.
-            let taken = activity.count.saturating_sub(self.free());
-            activity.becomes(taken, activity.unattended, Instant::now());
-        });
+        self.activity
+            .send_modify(|activity| self.update(activity, activity.taken()));
     }
 }
 
@@ -186,33 +211,35 @@ impl Drop for PublishWhenDropped<'_> {
 }
 
 impl Slot {
-    /// Returns a token that is cancelled once another job needs this slot, if it was only lent.
+    /// Creates a wait for the moment at which this slot must be given back, since another job needs it.
     #[must_use]
-    pub(crate) fn wanted_back(&self) -> CancellationToken {
-        self.wanted_back.clone()
+    pub(crate) fn wanted_back(&self) -> WantedBack {
+        let given = self.given.as_ref();
+        given.map_or_else(WantedBack::never, Given::wanted_back)
+    }
+
+    /// Returns whether another job has asked for it.
+    #[cfg(test)]
+    pub(crate) fn is_asked_back(&self) -> bool {
+        self.given.as_ref().is_some_and(Given::is_asked_back)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if self.terms == Terms::Lent {
-            // Those that were asked for back are off the list already. Cancelling this one marks it
-            // among the others.
-            self.wanted_back.cancel();
-            self.slots.lent().retain(|lent| !lent.is_cancelled());
+        if let Some(given) = &self.given {
+            self.slots.returnable.leave(given);
         }
         let span = self.taken.elapsed();
-        self.slots.activity.send_if_modified(|activity| {
-            // Together, so that no job counts as one of the other kind.
+        self.slots.activity.send_modify(|activity| {
             drop(self.permit.take());
-            match self.terms {
-                Terms::Attended => activity.held(span),
-                Terms::Due | Terms::Lent => activity.unattended -= 1,
+            let mut taken = activity.taken();
+            match self.terms.counted(&mut taken) {
+                Some(count) => *count = count.saturating_sub(1),
+                None => activity.held(span),
             }
-            // The following call notifies the subscribers.
-            false
+            self.slots.update(activity, taken);
         });
-        self.slots.publish();
     }
 }
 
@@ -293,7 +320,7 @@ mod tests {
 
         let mut needed = Box::pin(slots.take());
         assert!(futures_util::poll!(&mut needed).is_pending());
-        assert!(last.wanted_back().is_cancelled() && !first.wanted_back().is_cancelled());
+        assert!(last.is_asked_back() && !first.is_asked_back());
         drop(last);
         let needed = needed.await.unwrap();
         assert_eq!(
@@ -314,10 +341,22 @@ mod tests {
         let lent = slots.lend().unwrap();
         let mut alone = Box::pin(slots.take_all());
         assert!(futures_util::poll!(&mut alone).is_pending());
-        assert!(lent.wanted_back().is_cancelled());
+        assert!(lent.is_asked_back());
         drop((lent, needed));
         alone.await.unwrap();
         assert_eq!((seen.borrow().unattended(), slots.free()), (0, 2));
+    }
+
+    #[tokio::test]
+    async fn the_end_of_an_unattended_job_does_not_end_the_quiet() {
+        let slots = Slots::new(NonZeroU16::MIN);
+        drop(slots.take().await);
+        let last_caller = Instant::now();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        drop(slots.lend());
+        let (seen, now) = (slots.activity(), Instant::now());
+        let quiet = seen.borrow().quiet_for(now);
+        assert!(quiet >= Some(now - last_caller), "{quiet:?}");
     }
 
     #[tokio::test]
@@ -335,7 +374,7 @@ mod tests {
         );
         let mut needed = Box::pin(slots.take());
         assert!(futures_util::poll!(&mut needed).is_pending());
-        assert!(!due.wanted_back().is_cancelled());
+        assert!(!due.is_asked_back());
         drop(due);
         assert!(needed.await.is_some());
     }

@@ -33,6 +33,13 @@ pub(super) const WORKER: Group = Group {
         )
         .default("0.25"),
         Variable::worker(
+            "WARREN_ISOLATION",
+            "Sandboxes of one job: job has all its runs share one, in turn; case gives each run its own, as \
+             many at a time as slots are free, so that no test case can find anything of another",
+        )
+        .unset("what the engine suggests: job with Docker, whose containers cost 110 ms each")
+        .example("case"),
+        Variable::worker(
             "WARREN_DRAIN_MS",
             "Longest time that a worker takes to stop, in milliseconds, 0 to 60000; jobs that still run \
              1.5 s before its end go back to the queue. docker-compose kills after 15 s",

@@ -29,7 +29,7 @@ use warren_protocol::ids::InstanceId;
 
 use crate::engine::core::{Core, CpuSet};
 use crate::engine::{
-    Container, ContainerId, Engine, EngineHost, EngineReport, Launch, Purpose, Swept,
+    Container, ContainerId, Engine, EngineHost, EngineReport, Isolation, Launch, Purpose, Swept,
 };
 use crate::{Error, Result};
 use client::{Client, is_taken};
@@ -228,6 +228,12 @@ impl Engine for DockerEngine {
 
     fn sweep(&self) -> BoxFuture<'_, Result<Swept>> {
         Box::pin(sweep::sweep(&self.client, &self.instance, &self.reaper))
+    }
+
+    fn isolation(&self) -> Isolation {
+        // A container costs more than the run of a small program (docs/PERFORMANCE.md): fifty of them
+        // do not fit into a job's five seconds.
+        Isolation::Job
     }
 
     fn check(&self) -> BoxFuture<'_, Result<EngineReport>> {

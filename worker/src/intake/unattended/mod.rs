@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 use warren_protocol::job::Job;
 use warren_queue::RoomTurns;
 
-use crate::slots::{Slot, Slots};
+use crate::slots::{Activity, Slot, Slots, SpareSlots, WantedBack};
 use policy::{Begun, Decision, Inputs};
 pub use share::Share;
 
@@ -114,6 +113,24 @@ impl UnattendedScheduler {
     }
 }
 
+/// Spare slots for an unattended job: those that the policy would let a further job begin on, while
+/// none waits for its turn. All of them are lent, so a caller's job that finds none free has one back
+/// at once.
+impl SpareSlots for UnattendedScheduler {
+    fn spare(&self) -> Option<Slot> {
+        let others_wait = self.turns.borrow().next().is_some();
+        let decision = policy::decide(&self.inputs());
+        let is_theirs = matches!(decision, Decision::Lend | Decision::StartNow);
+        (is_theirs && !others_wait)
+            .then(|| self.slots.lend())
+            .flatten()
+    }
+
+    fn changes(&self) -> watch::Receiver<Activity> {
+        self.slots.activity()
+    }
+}
+
 /// A waiting job, identified by being an allocation of its own.
 type Ticket = Arc<()>;
 
@@ -155,10 +172,9 @@ impl Drop for Waiting<'_> {
 }
 
 impl UnattendedSlot {
-    /// Returns a token that is cancelled once a caller's job needs the slot: this one goes back to
-    /// the queue.
+    /// Creates a wait until a caller's job needs the slot: this one goes back to the queue.
     #[must_use]
-    pub fn wanted_back(&self) -> CancellationToken {
+    pub(crate) fn wanted_back(&self) -> WantedBack {
         self.slot.wanted_back()
     }
 }
@@ -174,4 +190,72 @@ impl Drop for UnattendedSlot {
 
 fn lock(last: &Mutex<Option<Run>>) -> MutexGuard<'_, Option<Run>> {
     last.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use warren_protocol::ids::RoomId;
+    use warren_protocol::limits::Limits;
+    use warren_protocol::time::Deadline;
+
+    use super::*;
+
+    fn scheduler(slots: u16) -> (Slots, UnattendedScheduler) {
+        let slots = Slots::new(NonZeroU16::new(slots).unwrap());
+        (
+            slots.clone(),
+            UnattendedScheduler::new(slots, Share::default()),
+        )
+    }
+
+    fn job() -> Job {
+        let submission = serde_json::json!({
+            "language": "python", "code": "1", "input": null, "test_cases": [],
+        });
+        Job::new(
+            RoomId::direct(),
+            serde_json::from_value(submission).unwrap(),
+            Limits::default(),
+            Deadline::after(Duration::from_secs(5)),
+        )
+    }
+
+    #[tokio::test]
+    async fn further_runs_have_idle_slots_and_a_caller_has_one_back_at_once() {
+        let (slots, scheduler) = scheduler(3);
+        let own = scheduler.slot(&job()).await.unwrap();
+        let further = [scheduler.spare().unwrap(), scheduler.spare().unwrap()];
+        assert!(scheduler.spare().is_none(), "every slot is taken");
+        assert_eq!(slots.activity().borrow().unattended(), 3);
+
+        let mut caller = Box::pin(slots.take());
+        assert!(futures_util::poll!(&mut caller).is_pending());
+        let [first, second] = further;
+        assert!(second.is_asked_back());
+        assert!(!first.is_asked_back() && !own.slot.is_asked_back());
+        drop(second);
+        let _caller = caller.await.unwrap();
+        drop(first);
+        assert!(scheduler.spare().is_none(), "beside a caller, a quarter");
+    }
+
+    #[tokio::test]
+    async fn further_runs_have_none_while_another_job_waits_for_its_turn() {
+        let (slots, scheduler) = scheduler(2);
+        let _own = scheduler.slot(&job()).await.unwrap();
+        let further = scheduler.spare().unwrap();
+        let (other, mut next) = (job(), None);
+        {
+            let mut waiting = Box::pin(scheduler.slot(&other));
+            assert!(futures_util::poll!(&mut waiting).is_pending());
+            drop(further);
+            assert_eq!(slots.free(), 1);
+            assert!(scheduler.spare().is_none());
+            next.replace(waiting.await.unwrap());
+        }
+        drop(next);
+        assert!(scheduler.spare().is_some());
+    }
 }
