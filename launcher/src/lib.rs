@@ -1,0 +1,9 @@
+//! The native engine's launcher: makes sandboxes for one worker.
+//!
+//! `warren launcher` runs it, as a process of its own with one thread, no network and no secrets. It
+//! knows roots, limits and processes, and nothing of jobs, the broker or HTTP.
+
+pub mod confine;
+pub mod error;
+pub mod seccomp;
+pub mod wire;
