@@ -3,4 +3,7 @@
 //! `warren launcher` runs it, as a process of its own with one thread, no network and no secrets. It
 //! knows roots, limits and processes, and nothing of jobs, the broker or HTTP.
 
+mod spawn;
 pub mod wire;
+
+pub use spawn::{CONTROL, spawn};

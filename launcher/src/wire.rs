@@ -31,6 +31,8 @@ pub enum Request {
     Remove(SandboxId),
     /// Asks for the resources that the sandbox has used so far.
     Consumed(SandboxId),
+    /// Asks whether the template still answers. [`Report::Pong`] follows.
+    Ping,
 }
 
 /// A sandbox to be made.
@@ -103,6 +105,8 @@ pub enum Report {
     Removed(SandboxId),
     /// The resources that a sandbox has used so far.
     Consumed(SandboxId, Consumed),
+    /// The template answers.
+    Pong,
 }
 
 /// A launcher that is set up.
