@@ -83,7 +83,7 @@ pub enum Error {
     #[error("the socket of the worker broke: {0}; all sandboxes end")]
     Socket(#[source] io::Error),
     /// A message that is not one.
-    #[error("a message on the worker's socket is not one of wire version {}: {0}; all sandboxes end", crate::wire::VERSION)]
+    #[error("a message on the worker's socket is not understood: {0}; all sandboxes end")]
     Message(#[from] postcard::Error),
     /// A template ended by itself.
     #[error("the template of {0} has ended; ending all others, since the kernel has ended its sandboxes")]

@@ -157,7 +157,7 @@ struct Map {
 impl Maps {
     fn of(users: &Users) -> Result<Self, Error> {
         let is_root = geteuid().is_root();
-        let map = |own: u32, path: &'static str| {
+        let map = |own: u32, path: &'static str| -> Result<Map, Error> {
             let (launcher, host) = if is_root {
                 (users.launcher, users.sandboxes.start)
             } else {
