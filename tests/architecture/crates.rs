@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Warren's crates, each with those of Warren's crates that it may depend on.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     (
         "warren",
         &[
@@ -40,6 +40,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
             "warren-config",
             "warren-http",
             "warren-languages",
+            "warren-launcher",
             "warren-protocol",
             "warren-queue",
             "warren-runner",
@@ -61,6 +62,9 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("warren-queue", &["warren-protocol"]),
     ("warren-telemetry", &["warren-config"]),
     ("warren-protocol", &["warren-languages"]),
+    // It makes sandboxes, and knows nothing of jobs.
+    ("warren-launcher", &["warren-bpf"]),
+    ("warren-bpf", &[]),
     ("warren-config", &[]),
     ("warren-languages", &[]),
     // PID 1 of every container: what it knows, an escape would find there.

@@ -36,6 +36,7 @@ pub use homes::CgroupMount;
 use homes::{Homes, Version};
 use host::Parents;
 use sweep::Swept;
+pub use sweep::Sweeper;
 
 use crate::wire::Limits;
 

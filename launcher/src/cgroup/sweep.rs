@@ -7,8 +7,37 @@
 
 use super::error::Result;
 use super::folder::Folder;
-use super::host::Parents;
+use super::host::{self, Parents};
 use super::{names, removal};
+
+/// A sweeper of the groups below one parent, which it has opened: it needs no path any more, and so
+/// still works for a process that has given up most of its rights.
+pub struct Sweeper {
+    parents: Parents,
+}
+
+impl Sweeper {
+    /// Opens the delegated groups (`base` as for `Groups::prepare`), before this process is moved to another.
+    ///
+    /// # Errors
+    ///
+    /// As for `Groups::prepare`.
+    pub fn open(base: Option<&Path>) -> Result<Self> {
+        let parents = host::find(base)?;
+        Ok(Self { parents })
+    }
+
+    /// Removes the groups of launchers that are gone, with every process in them. Returns the number of
+    /// their sandboxes. A launcher is gone when nobody holds the lock on its group: neither it nor
+    /// a template.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be removed; all others are then removed nevertheless.
+    pub fn sweep(&self) -> Result<u32> {
+        all(&self.parents)
+    }
+}
 
 /// The state of an instance's groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,6 +20,7 @@ pub(crate) use paths::EMPTY_DIRECTORY;
 pub(crate) use step::Step;
 
 use crate::cgroup::Group;
+use crate::log::note;
 use crate::network::{Namespace, Network};
 use crate::wire::{Consumed, Death, SandboxId};
 use child::{Failure, REPORT_LEN};
@@ -172,9 +173,4 @@ fn describe(report: &[u8]) -> String {
         }
         None => "its report is cut off".to_owned(),
     }
-}
-
-/// Writes a line for the worker's log.
-fn note(line: &str) {
-    crate::log::note(line);
 }
