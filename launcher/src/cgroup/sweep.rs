@@ -5,6 +5,8 @@
 //! belongs to nobody. The lock is on the group itself and needs no file elsewhere, hence no agreement
 //! about a path between containers that share a host.
 
+use std::path::Path;
+
 use super::error::Result;
 use super::folder::Folder;
 use super::host::{self, Parents};

@@ -39,13 +39,13 @@ pub(crate) fn status(pid: u32, name: &str) -> String {
 }
 
 /// Returns all control groups with a name in them.
-pub(crate) fn groups(name: &str) -> Vec<PathBuf> {
+pub(crate) fn groups(name: &str) -> Vec<String> {
     let (mut found, mut left) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
     while let Some(directory) = left.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 if entry.path().to_string_lossy().contains(name) {
-                    found.push(entry.path());
+                    found.push(entry.path().display().to_string());
                 }
                 left.push(entry.path());
             }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use warren_launcher::wire::{Launch, Limits, Ready, Report, Request, SandboxId};
+use warren_launcher::wire::{Launch, Limits, Ready, Report, Request, Rights, SandboxId};
 
 use super::sandbox::Sandbox;
 use super::socket::Socket;
@@ -63,7 +63,7 @@ impl Launcher {
             process: child,
             ready: Ready {
                 version: 0,
-                rights: warren_launcher::wire::Rights::Root,
+                rights: Rights::Root,
                 cgroups: 0,
                 users: 0..0,
                 swept: 0,
@@ -160,6 +160,30 @@ impl Launcher {
                 Report::Ended { id: ended, .. } if ended == id => {}
                 other => panic!("{other:?}"),
             }
+        }
+    }
+
+    /// Returns the number of directories that sandboxes have in all hierarchies.
+    pub(crate) fn groups_of_sandboxes(&self) -> usize {
+        let groups = host::groups(&self.instance);
+        let names = groups.iter().filter_map(|path| path.rsplit('/').next());
+        names.filter(|name| name.starts_with("0-")).count()
+    }
+
+    /// Returns the number of directories that one sandbox has.
+    pub(crate) fn hierarchies(&self) -> usize {
+        match self.ready.cgroups {
+            1 => 4,
+            _ => 1,
+        }
+    }
+
+    /// Asserts that no group is left of a launcher that has ended by itself. One that had another user
+    /// could not remove its own, empty one.
+    pub(crate) fn assert_nothing_left(&self) {
+        assert_eq!(self.groups_of_sandboxes(), 0);
+        if self.ready.rights == Rights::Root {
+            assert_eq!(host::groups(&self.instance), [""; 0]);
         }
     }
 

@@ -50,8 +50,8 @@ impl Sandbox {
         Some(decode(&body).unwrap())
     }
 
-    /// Runs a Python program.
-    pub(crate) fn run(&mut self, code: &str) -> RunReport {
+    /// Starts a Python program.
+    pub(crate) fn start(&mut self, code: &str) {
         let execute = Execute {
             command: Command {
                 args: ["/usr/bin/python3", "-u", "main.py"].map(str::to_owned).to_vec(),
@@ -69,6 +69,11 @@ impl Sandbox {
         };
         let frame = encode(&ToRunner::Execute(execute)).unwrap();
         self.input.as_mut().unwrap().write_all(&frame).unwrap();
+    }
+
+    /// Runs a Python program.
+    pub(crate) fn run(&mut self, code: &str) -> RunReport {
+        self.start(code);
         let report = match self.next() {
             Some(FromRunner::Finished(report)) => report,
             other => panic!("{other:?}"),
