@@ -94,7 +94,9 @@ pub fn launcher(arguments: &Arguments) -> Result<(), Error> {
     end(own.templates);
     // Frees the lock on its groups, so that they count as those of a launcher that is gone.
     drop(setting);
-    sweep_own(&sweeper, owner);
+    // What templates that were killed have left. Its own group stays, empty, where its parent is not
+    // writable for it: without root, and at the root of a hierarchy. Then the next launcher removes it.
+    let _ = sweeper.sweep();
     run
 }
 
@@ -110,17 +112,6 @@ fn become_plain() -> Result<(), Error> {
     sys::leave_keyring().doing("leaving the session's keyring")?;
     umask(Mode::from_raw_mode(0o022));
     chdir("/").doing("changing to /")
-}
-
-/// Removes the launcher's own groups, and what its templates could not remove. Where it has another user
-/// than the one that started it, its empty group stays until the next launcher's sweep: its parent is not
-/// this user's.
-fn sweep_own(sweeper: &Sweeper, owner: Option<(u32, u32)>) {
-    if let Err(error) = sweeper.sweep()
-        && owner.is_none()
-    {
-        note(&format!("cannot remove all of the launcher's control groups: {error}"));
-    }
 }
 
 fn start_templates(arguments: &Arguments, setting: &Setting, own: &mut Own) -> Result<(), Error> {

@@ -82,9 +82,10 @@ pub(super) fn one(parents: &Parents, name: &str) -> Result<Swept> {
     if !home.lock()? || !first.still_has(name, &home)? {
         return Ok(Swept::Held);
     }
-    let elsewhere = clear_all(&others, name)?;
+    // Each is tried, whatever becomes of the others.
+    let (elsewhere, here) = (clear_all(&others, name), clear(first, name));
     // The same sandboxes, but for one that was being made or removed.
-    Ok(Swept::Gone(clear(first, name)?.max(elsewhere)))
+    Ok(Swept::Gone(here?.max(elsewhere?)))
 }
 
 /// Returns the names of all launchers' groups. The first hierarchy is read last: a launcher that is being
@@ -101,8 +102,9 @@ fn homes(parents: &Parents) -> Result<Vec<String>> {
 }
 
 fn clear_all(parents: &[&Folder], name: &str) -> Result<u32> {
-    let counts = parents.iter().map(|parent| clear(parent, name));
-    counts.collect::<Result<Vec<_>>>().map(|counts| counts.into_iter().max().unwrap_or(0))
+    let counts: Vec<_> = parents.iter().map(|parent| clear(parent, name)).collect();
+    let counts = counts.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(counts.into_iter().max().unwrap_or(0))
 }
 
 /// Kills and removes all in one launcher's group, and the group. Returns the number of its sandboxes.

@@ -178,13 +178,13 @@ impl Launcher {
         }
     }
 
-    /// Asserts that no group is left of a launcher that has ended by itself. One that had another user
-    /// could not remove its own, empty one.
+    /// Asserts that of a launcher that has ended by itself nothing is left but its own, empty group, and
+    /// not even that once another launcher has begun.
     pub(crate) fn assert_nothing_left(&self) {
         assert_eq!(self.groups_of_sandboxes(), 0);
-        if self.ready.rights == Rights::Root {
-            assert_eq!(host::groups(&self.instance), [""; 0]);
-        }
+        let next = Self::start(&[]);
+        assert_eq!(next.ready.swept, 0);
+        assert_eq!(host::groups(&self.instance), [""; 0]);
     }
 
     /// Closes the worker's ends, as its death does, and waits for the launcher's end.
