@@ -60,6 +60,7 @@ const LAYERS: &[(&str, Layers)] = &[
             ],
         ],
     ),
+    ("launcher", &[&["cgroup"], &["network", "wire"]]),
     (
         "runner",
         &[

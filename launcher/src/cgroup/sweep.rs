@@ -62,7 +62,12 @@ fn homes(parents: &Parents) -> Result<Vec<String>> {
     let (first, others) = parents.folders();
     let mut names = Vec::new();
     for parent in others.into_iter().chain([first]) {
-        names.extend(parent.folders()?.into_iter().filter(|name| names::is_home(name)));
+        names.extend(
+            parent
+                .folders()?
+                .into_iter()
+                .filter(|name| names::is_home(name)),
+        );
     }
     names.sort_unstable();
     names.dedup();
@@ -71,7 +76,9 @@ fn homes(parents: &Parents) -> Result<Vec<String>> {
 
 fn clear_all(parents: &[&Folder], name: &str) -> Result<u32> {
     let counts = parents.iter().map(|parent| clear(parent, name));
-    counts.collect::<Result<Vec<_>>>().map(|counts| counts.into_iter().max().unwrap_or(0))
+    counts
+        .collect::<Result<Vec<_>>>()
+        .map(|counts| counts.into_iter().max().unwrap_or(0))
 }
 
 /// Kills and removes all in one launcher's group, and the group. Returns the number of its sandboxes.
