@@ -94,7 +94,12 @@ fn homes(parents: &Parents) -> Result<Vec<String>> {
     let (first, others) = parents.folders();
     let mut names = Vec::new();
     for parent in others.into_iter().chain([first]) {
-        names.extend(parent.folders()?.into_iter().filter(|name| names::is_home(name)));
+        names.extend(
+            parent
+                .folders()?
+                .into_iter()
+                .filter(|name| names::is_home(name)),
+        );
     }
     names.sort_unstable();
     names.dedup();
