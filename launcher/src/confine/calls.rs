@@ -21,8 +21,6 @@ const OF_LAUNCHER: &[Call] = calls![
     SYS_fstatfs,
     SYS_getdents64,
     SYS_lseek,
-    // The parent groups, which its last sweep looks for as at the start.
-    SYS_mkdirat,
     SYS_newfstatat,
     SYS_openat,
     SYS_pread64,

@@ -15,7 +15,7 @@ use rustix::process::{
 };
 
 pub(crate) use child::Plan;
-pub(crate) use launching::{Means, launch};
+pub(crate) use launching::{LaunchError, Means, launch};
 pub(crate) use paths::EMPTY_DIRECTORY;
 pub(crate) use step::Step;
 

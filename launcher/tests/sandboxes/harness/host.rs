@@ -54,9 +54,10 @@ pub(crate) fn groups(name: &str) -> Vec<String> {
     found
 }
 
-/// Returns the number of this process's mounts.
-pub(crate) fn mounts() -> usize {
-    fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count()
+/// Returns whether the host has something mounted from or on this path.
+pub(crate) fn has_mount(path: &str) -> bool {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    table.lines().any(|line| line.contains(path))
 }
 
 /// Kills a process.

@@ -1,5 +1,6 @@
 //! A launcher with the real runner, as a worker has it.
 
+mod groups;
 pub(crate) mod host;
 mod launcher;
 mod root;
