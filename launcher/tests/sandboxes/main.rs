@@ -3,6 +3,7 @@
 //! They run as root, since only root can start both kinds of launcher without a set-up of the host.
 
 mod containment;
+mod cost;
 mod endings;
 mod failures;
 mod harness;
