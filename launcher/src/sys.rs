@@ -51,7 +51,7 @@ pub(crate) fn clone(namespaces: Namespaces, group: Option<BorrowedFd<'_>>) -> io
     request.exit_signal = libc::SIGCHLD as u64;
     if let Some(group) = group {
         request.flags |= INTO_CGROUP;
-        request.cgroup = group.as_raw_fd() as u64;
+        request.cgroup = u64::from(group.as_raw_fd().cast_unsigned());
     }
     // SAFETY: without CLONE_VM this is a fork: the child goes on with a copy of all memory. There is no
     // other thread that could hold a lock in it.
@@ -178,10 +178,13 @@ pub(crate) fn wipe_environment() {
 /// Locks a range of a file's bytes for the open file, and so for every process that inherits it, until the
 /// last of them is gone. Returns whether it did: somebody else may have some of them.
 pub(crate) fn lock_range(file: BorrowedFd<'_>, start: u32, len: u32) -> io::Result<bool> {
+    /// `F_WRLCK` and `SEEK_SET` of `linux/fcntl.h` and `linux/fs.h`, as wide as the structure has them.
+    const WRITE_LOCK: libc::c_short = 1;
+    const FROM_START: libc::c_short = 0;
     // SAFETY: all zeroes is a valid request.
     let mut request: libc::flock = unsafe { std::mem::zeroed() };
-    request.l_type = libc::F_WRLCK as libc::c_short;
-    request.l_whence = libc::SEEK_SET as libc::c_short;
+    request.l_type = WRITE_LOCK;
+    request.l_whence = FROM_START;
     request.l_start = libc::off_t::from(start);
     request.l_len = libc::off_t::from(len);
     // SAFETY: the kernel reads the request, which lives until the call returns.

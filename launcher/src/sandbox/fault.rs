@@ -41,7 +41,7 @@ impl Fault {
             Some((Kind::Fail, asked)) if asked == step => Err(Errno::NOTRECOVERABLE.into()),
             Some((Kind::Hang, asked)) if asked == step => loop {
                 // Only SIGKILL ends this.
-                let _ = rustix::event::pause();
+                rustix::event::pause();
             },
             _ => Ok(()),
         }
