@@ -1,38 +1,51 @@
 //! Processes that join a group, or run a part of a test on their own.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, WaitOptions, WaitStatus};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use warren_launcher::cgroup::{Group, Join};
 
 /// The longest wait for what should take a moment.
 const SOON: Duration = Duration::from_secs(60);
 
+/// Opens the files by which a process joins a group with writes.
+fn files(group: &Group) -> rustix::io::Result<Vec<OwnedFd>> {
+    match group.join() {
+        Join::Write(files) => files
+            .iter()
+            .map(|file| rustix::io::fcntl_dupfd_cloexec(file, 0))
+            .collect(),
+        Join::Into(directory) => {
+            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(directory, "cgroup.procs", flags, Mode::empty())?;
+            Ok(vec![file])
+        }
+    }
+}
+
+fn write_to(files: &[OwnedFd]) -> rustix::io::Result<()> {
+    files
+        .iter()
+        .try_for_each(|file| rustix::io::write(file, b"0").map(drop))
+}
+
+/// Joins a group with this process, which must have one thread.
+pub(crate) fn join(group: &Group) -> rustix::io::Result<()> {
+    write_to(&files(group)?)
+}
+
 /// Starts a shell command in a group.
 pub(crate) fn start(group: &Group, command: &str) -> Child {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
-    // Duplicates: the closure must own what it uses.
-    let files: Vec<_> = match group.join() {
-        Join::Write(files) => files.iter().map(|f| f.try_clone().unwrap()).collect(),
-        Join::Into(directory) => {
-            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-            vec![rustix::fs::openat(directory, "cgroup.procs", flags, Mode::empty()).unwrap()]
-        }
-    };
-    let join = move || {
-        for file in &files {
-            rustix::io::write(file.as_fd(), b"0")?;
-        }
-        Ok(())
-    };
+    let files = files(group).unwrap();
     // SAFETY: it only writes to descriptors.
-    unsafe { shell.pre_exec(join) };
+    unsafe { shell.pre_exec(move || Ok(write_to(&files)?)) };
     shell.spawn().expect("a process in the group")
 }
 
@@ -46,7 +59,12 @@ impl Copy {
         // the child touches no lock of the test harness: it writes to descriptor 2 and exits at once.
         match unsafe { libc::fork() } {
             0 => {
-                let result = part();
+                // A test that is killed must not leave it behind.
+                let with_parent = Some(Signal::KILL);
+                let bound = rustix::process::set_parent_process_death_signal(with_parent);
+                let result = bound
+                    .map_err(|errno| errno.to_string())
+                    .and_then(|()| part());
                 if let Err(error) = &result {
                     let text = format!("in the forked process: {error}\n");
                     let _ = rustix::io::write(io::stderr().as_fd(), text.as_bytes());
@@ -76,7 +94,7 @@ impl Copy {
 
     /// Kills it as an operator or the kernel would.
     pub(crate) fn kill(self) {
-        rustix::process::kill_process(self.0, rustix::process::Signal::KILL).unwrap();
+        rustix::process::kill_process(self.0, Signal::KILL).unwrap();
         assert_eq!(self.wait().terminating_signal(), Some(libc::SIGKILL));
     }
 }
