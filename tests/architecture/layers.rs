@@ -62,7 +62,14 @@ const LAYERS: &[(&str, Layers)] = &[
     ),
     (
         "launcher",
-        &[&["confine"], &["seccomp"], &["error", "wire"]],
+        &[
+            &["launcher"],
+            &["template", "userns"],
+            &["confine", "sandbox", "socket", "users"],
+            &["arguments", "error"],
+            &["cgroup"],
+            &["log", "network", "seccomp", "spawn", "sys", "wire"],
+        ],
     ),
     (
         "runner",
