@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::{
     Ipv4Addr, Ipv6Addr, SocketAddrV6, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
 };
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::thread;
@@ -67,16 +67,34 @@ fn identity(namespace: &Namespace) -> u64 {
     rustix::fs::fstat(namespace.descriptor()).unwrap().st_ino
 }
 
+/// Leaves out the figures of `sockstat` that are the whole machine's.
+fn own_figures(text: &str) -> String {
+    let own = |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        let [name, pairs @ ..] = &words[..] else {
+            return line.to_owned();
+        };
+        let own = pairs
+            .chunks(2)
+            .filter(|pair| !["orphan", "alloc", "mem", "memory"].contains(&pair[0]));
+        format!(
+            "{name} {}",
+            own.flatten().copied().collect::<Vec<_>>().join(" ")
+        )
+    };
+    let is_of_sockets = text.starts_with("sockets:") || text.starts_with("TCP6:");
+    match is_of_sockets {
+        true => text.lines().map(own).collect::<Vec<_>>().join("\n"),
+        false => text.to_owned(),
+    }
+}
+
 /// Reads everything that a program in the namespace could see of those before it.
 fn visible(namespace: &Namespace) -> BTreeMap<&'static str, String> {
     let read = |file| {
         let path = format!("/proc/thread-self/net/{file}");
         let text = fs::read_to_string(path).ok()?;
-        // The number of sockets that are allocated, and their memory, are the whole machine's.
-        let own = text
-            .lines()
-            .filter_map(|line| line.split(" alloc ").next()?.split(" mem ").next());
-        Some((file, own.collect::<Vec<_>>().join("\n")))
+        Some((file, own_figures(&text)))
     };
     inside(namespace, || FILES.into_iter().filter_map(read).collect())
 }
@@ -129,6 +147,21 @@ fn with_option(option: i32, value: &[u8]) {
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
+/// Connects to an address that is too short. MPTCP counts the attempt first, TCP looks at the address then.
+#[expect(unsafe_code, reason = "the protocol has no safe interface")]
+fn connect_mptcp_to_half_an_address() {
+    let (family, kind) = (libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC);
+    // SAFETY: makes a descriptor, which is owned right away if there is one.
+    let socket = unsafe { libc::socket(family, kind, libc::IPPROTO_MPTCP) };
+    assert!(socket >= 0, "this kernel has no MPTCP");
+    // SAFETY: as above.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    let address = [u16::try_from(family).unwrap(), 0, 0, 0];
+    // SAFETY: the descriptor is open, and the call reads 8 bytes, which are there.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), 8) };
+    assert_eq!(result, -1, "it cannot connect to nothing");
+}
+
 const LOCAL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 9_999);
 
 /// Addresses for documentation (RFC 5737, RFC 3849): there is no route to them.
@@ -167,7 +200,7 @@ const LOOK_UPS: [(&str, fn()); 2] = [
 ];
 
 /// Uses whose traces the kernel keeps, or makes later.
-const TRACES: [(&str, fn()); 11] = [
+const TRACES: [(&str, fn()); 12] = [
     ("a datagram to itself", || {
         let socket = UdpSocket::bind(LOCAL).unwrap();
         socket.send_to(b"x", LOCAL).unwrap();
@@ -191,6 +224,9 @@ const TRACES: [(&str, fn()); 11] = [
     ("a connection without a route", || fails_to_connect(AWAY)),
     ("a connection without a route over IPv6", || {
         fails_to_connect(AWAY6)
+    }),
+    ("a connection of MPTCP that ends before it begins", || {
+        connect_mptcp_to_half_an_address();
     }),
     ("a connected datagram socket of IPv6", || {
         let socket = UdpSocket::bind("[::1]:0").unwrap();
