@@ -40,6 +40,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
             "warren-config",
             "warren-http",
             "warren-languages",
+            "warren-launcher",
             "warren-protocol",
             "warren-queue",
             "warren-runner",

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
@@ -19,9 +20,12 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use crate::harness::doctor::doctor;
+use crate::harness::doctor::{doctor, doctor_on};
+use crate::harness::engine::{Engine, on_each_engine};
 use crate::harness::meddler::Meddler;
 use crate::harness::{docker, machine};
+
+on_each_engine!(a_sandbox_of_each_language_has_the_posture_of_its_golden_file);
 
 /// The variable that has the golden files written instead of compared.
 const WRITE: &str = "WARREN_WRITE_GOLDEN";
@@ -171,9 +175,12 @@ fn whose(ids: &str) -> String {
     }
 }
 
-/// Examines through this engine with `warren doctor --json`.
+/// Examines through Docker at `host` with `warren doctor --json`.
 async fn examined(host: Option<&str>) -> Value {
-    let output = doctor(host, &["--json"]).await;
+    read(&doctor(host, &["--json"]).await)
+}
+
+fn read(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
@@ -275,13 +282,13 @@ async fn bare(mut configuration: Value) -> Facts {
     surface(facts)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sandbox_of_each_language_has_the_posture_of_its_golden_file() {
+async fn a_sandbox_of_each_language_has_the_posture_of_its_golden_file(engine: Engine) {
     let _machine = machine::shared().await;
-    let examined = examined(None).await;
+    let examined = read(&doctor_on(engine, &[], &["--json"]).await);
     for language in ["javascript", "python"] {
         let seen = portable(posture(&examined, language));
-        Golden::read(&format!("docker-{language}.txt")).settle(&seen, &BTreeSet::new());
+        let file = format!("{}-{language}.txt", engine.name());
+        Golden::read(&file).settle(&seen, &BTreeSet::new());
         assert_eq!(examined["languages"][language]["faults"], json!([]));
     }
 }

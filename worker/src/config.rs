@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use warren_config::Env;
 use warren_http::HostNames;
-use warren_languages::{LanguageName, Languages, PolicyMode};
+use warren_languages::{Language, LanguageName, Languages, PolicyMode};
 
+use crate::engine::EngineChoice;
 use crate::engine::core::CpuSet;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
+use crate::engine::native::NativeSettings;
 use crate::intake::{Access, Share};
 use crate::sandbox::PoolConfig;
 
@@ -18,6 +21,9 @@ use crate::sandbox::PoolConfig;
 const MAX_SLOTS: u16 = 256;
 /// The default grace period of a stop: a job's five seconds and a little.
 const DRAIN: Duration = Duration::from_secs(8);
+
+/// The problem of a language without a root file system.
+pub const NO_ROOT: &str = "is not set, but the native engine needs the directory of this language's root file system; see docs/OPERATIONS.md, The native engine";
 
 /// A worker's configuration.
 #[derive(Clone, Debug)]
@@ -30,6 +36,10 @@ pub struct Config {
     pub unattended_share: Share,
     /// The pool of containers that are started ahead of jobs.
     pub pool: PoolConfig,
+    /// The engine that makes its containers.
+    pub engine: EngineChoice,
+    /// The native engine's settings.
+    pub native: NativeSettings,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
     /// The Docker runtime that makes its containers; `None` for Docker's default.
@@ -51,15 +61,23 @@ impl Config {
     pub fn from_env(env: &mut Env, languages: &Languages) -> Self {
         let slots = slots(env);
         let default_address = SocketAddr::from(([127, 0, 0, 1], 5001));
+        let names = languages.iter().map(Language::name);
+        let roots = names.filter_map(|name| {
+            let root = env.text(&root_variable(name))?;
+            Some((name.clone(), PathBuf::from(root)))
+        });
+        let roots = roots.collect();
         Self {
             address: env.parse("WARREN_WORKER_ADDR").unwrap_or(default_address),
             slots,
             unattended_share: env.parse(Share::VARIABLE).unwrap_or_default(),
             pool: PoolConfig::from_env(env, slots),
+            engine: env.parse(EngineChoice::VARIABLE).unwrap_or_default(),
+            native: NativeSettings::from_env(env, roots),
             images: languages
                 .iter()
                 .map(|language| {
-                    let variable = image_variable(language.name());
+                    let variable = variable_of("WARREN_IMAGE_", language.name());
                     let reference = env
                         .parse(&variable)
                         .unwrap_or_else(|| language.default_image().clone());
@@ -85,6 +103,18 @@ impl Config {
     /// is separate from reading, since an API reads these settings, too.
     pub fn check(&self, env: &mut Env) {
         self.access.check(self.address, env);
+        if self.engine == EngineChoice::Native {
+            for variable in self.missing_roots() {
+                env.fault(&variable, NO_ROOT);
+            }
+        }
+    }
+
+    /// Returns the variables of languages that have no root file system for the native engine.
+    pub fn missing_roots(&self) -> impl Iterator<Item = String> {
+        let languages = self.images.keys();
+        let missing = languages.filter(|language| !self.native.roots.contains_key(*language));
+        missing.map(root_variable)
     }
 }
 
@@ -98,9 +128,14 @@ fn slots(env: &mut Env) -> NonZeroU16 {
     NonZeroU16::new(env.number("WARREN_SLOTS", default, 1..=MAX_SLOTS)).unwrap_or(NonZeroU16::MIN)
 }
 
-/// Returns the variable that chooses a language's image, such as `WARREN_IMAGE_PYTHON` or
-/// `WARREN_IMAGE_C__`: every character but letters and digits becomes `_`.
-fn image_variable(language: &LanguageName) -> String {
+/// Returns the variable that names a language's root directory.
+fn root_variable(language: &LanguageName) -> String {
+    variable_of("WARREN_ROOTFS_", language)
+}
+
+/// Returns a language's variable of a family, such as `WARREN_IMAGE_PYTHON` or `WARREN_IMAGE_C__`: every
+/// character but letters and digits becomes `_`.
+fn variable_of(family: &str, language: &LanguageName) -> String {
     let name: String = language
         .as_str()
         .chars()
@@ -112,5 +147,5 @@ fn image_variable(language: &LanguageName) -> String {
             }
         })
         .collect();
-    format!("WARREN_IMAGE_{name}")
+    format!("{family}{name}")
 }

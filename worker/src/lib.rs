@@ -36,10 +36,11 @@ mod sandbox;
 mod slots;
 mod worker;
 
-pub use config::Config;
+pub use config::{Config, NO_ROOT};
 pub use doctor::{Examination, Examined, examine};
-pub use engine::Engine;
+pub use engine::native::{NativeConfig, NativeEngine};
+pub use engine::{Engine, EngineChoice};
 pub use engine::docker::{DockerConfig, DockerEngine};
 pub use error::{Error, Result};
-pub use host::{NAMES as FINDINGS, Severity};
+pub use host::{NAMES as FINDINGS, Severity, names_of as findings_of};
 pub use worker::Worker;

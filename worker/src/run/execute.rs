@@ -36,16 +36,18 @@ pub(crate) struct Executor {
     metrics: JobMetrics,
     languages: Languages,
     instance: InstanceId,
+    engine: EngineName,
     readiness: Readiness,
 }
 
 impl Executor {
-    /// Creates an executor of `languages` in containers of `pool`.
+    /// Creates an executor of `languages` in containers of `pool`, which that engine makes.
     pub(crate) fn new(
         pool: Pool,
         metrics: JobMetrics,
         languages: Languages,
         instance: InstanceId,
+        engine: EngineName,
         readiness: Readiness,
     ) -> Self {
         Self {
@@ -53,6 +55,7 @@ impl Executor {
             metrics,
             languages,
             instance,
+            engine,
             readiness,
         }
     }
@@ -223,7 +226,7 @@ impl Executor {
             finished_at: EpochMillis::now(),
             worker: self.instance.clone(),
             image,
-            engine: EngineName::Docker,
+            engine: self.engine,
         })
     }
 }
@@ -295,6 +298,7 @@ fn is_worth_retrying(error: &Error) -> bool {
         Error::UnknownLanguage(_)
             | Error::ImageMissing { .. }
             | Error::LimitsNotEnforced(_)
+            | Error::NoTemplate { .. }
             | Error::DeadlinePassed
             | Error::EngineSilent
     )

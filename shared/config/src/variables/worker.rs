@@ -51,6 +51,28 @@ pub(super) const WORKER: Group = Group {
         .unset("without a secret on loopback addresses only")
         .example("off"),
         Variable::worker(
+            "WARREN_ENGINE",
+            "Engine that makes the containers: docker, or native, which needs no daemon",
+        )
+        .default("docker"),
+        Variable::worker(
+            "WARREN_NATIVE_RIGHTS",
+            "Rights of the native engine on the host: rootless (none), root, or auto (root only if the worker is root)",
+        )
+        .default("auto"),
+        Variable::worker(
+            "WARREN_NATIVE_NETNS",
+            "Network namespace of each container of the native engine: recycled (one that an audit finds without a trace of \
+             its last user) or fresh, which costs 2 ms",
+        )
+        .default("recycled"),
+        Variable::worker(
+            "WARREN_NATIVE_CGROUP",
+            "Directory of the control group that is delegated to the native engine",
+        )
+        .unset("the worker's own")
+        .example("/sys/fs/cgroup/warren"),
+        Variable::worker(
             "WARREN_DOCKER_RUNTIME",
             "Docker runtime that makes the containers (runc, crun, runsc, …); crun costs a fifth less \
              CPU than runc",
@@ -61,7 +83,7 @@ pub(super) const WORKER: Group = Group {
             "WARREN_CPUS",
             "CPUs that containers run on, each container on one of them, as a list of numbers",
         )
-        .unset("all that the worker and Docker may use")
+        .unset("all that the worker and its engine may use")
         .example("2-7,10"),
         Variable::worker("DOCKER_HOST", "Address of the Docker Engine")
             .default("unix:///var/run/docker.sock"),
@@ -79,6 +101,11 @@ pub(super) const LANGUAGES: Group = Group {
         )
         .unset("the language file's, built in: python:3.10-alpine and node:18-alpine")
         .example("WARREN_IMAGE_PYTHON=python:3.12-alpine"),
+        Variable::worker(
+            "WARREN_ROOTFS_<LANGUAGE>",
+            "Directory of a language's root file system for the native engine, by the language's name as above",
+        )
+        .example("WARREN_ROOTFS_PYTHON=/var/lib/warren/python"),
         Variable::both(
             "WARREN_LANGUAGES",
             "Language file to use instead of the built-in one; under docker-compose the path inside the \

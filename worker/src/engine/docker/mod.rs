@@ -10,10 +10,9 @@ mod labels;
 mod reaper;
 mod seccomp;
 mod sweep;
-mod uids;
 
 pub use daemon::{RUNTIME_VARIABLE, RuntimeName};
-use hardening::{Blueprint, harden};
+use hardening::{Blueprint, UIDS, harden};
 pub use image::BaseImage;
 
 use std::collections::BTreeMap;
@@ -26,10 +25,12 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, future};
 use warren_languages::LanguageName;
 use warren_protocol::ids::InstanceId;
+use warren_protocol::outcome::EngineName;
 
 use crate::engine::core::{Core, CpuSet};
+use crate::engine::uids::Uids;
 use crate::engine::{
-    Container, ContainerId, Engine, EngineHost, EngineReport, Launch, Purpose, Swept,
+    Container, ContainerId, Effort, Engine, EngineHost, EngineReport, Launch, Purpose, Swept,
 };
 use crate::{Error, Result};
 use client::{Client, is_taken};
@@ -37,7 +38,6 @@ use daemon::{Choices, Daemon};
 use image::{Image, Images};
 use labels::Labels;
 use reaper::{Guard, Reaper};
-use uids::Uids;
 
 /// The longest time that a launch may take: a healthy engine needs a fifth of a second.
 const LAUNCH: Duration = Duration::from_secs(3);
@@ -75,6 +75,7 @@ impl DockerEngine {
     /// `DOCKER_HOST` cannot be used.
     pub fn new(config: DockerConfig) -> Result<Self> {
         let client = Client::new()?;
+        let uids = Uids::new(UIDS, fastrand::u32(..));
         Ok(Self {
             images: Images::new(client.clone(), config.images),
             daemon: Daemon::new(Choices {
@@ -84,10 +85,10 @@ impl DockerEngine {
             reaper: Arc::new(Reaper::new(
                 client.clone(),
                 config.instance.clone(),
-                config.max_containers.min(uids::count() as usize),
+                config.max_containers.min(uids.count() as usize),
             )),
             instance: config.instance,
-            uids: Uids::new(fastrand::u32(..)),
+            uids,
             client,
         })
     }
@@ -145,9 +146,9 @@ impl DockerEngine {
         image: &Image,
         core: &Core,
     ) -> Result<(Guard, ContainerId)> {
-        for _ in 0..uids::count() {
+        for _ in 0..self.uids.count() {
             let slot = self.reaper.slot(LAUNCH).await?;
-            let uid = self.uids.take().ok_or(Error::UsersTaken(uids::count()))?;
+            let uid = self.uids.take().ok_or(Error::UsersTaken(self.uids.count()))?;
             let name = uid.container_name();
             let body = harden(Blueprint {
                 image: &image.name,
@@ -181,11 +182,19 @@ impl DockerEngine {
                 }
             }
         }
-        Err(Error::UsersTaken(uids::count()))
+        Err(Error::UsersTaken(self.uids.count()))
     }
 }
 
 impl Engine for DockerEngine {
+    fn name(&self) -> EngineName {
+        EngineName::Docker
+    }
+
+    fn effort(&self) -> Effort {
+        Effort::Heavy
+    }
+
     fn prepare(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let daemon = self.daemon.found(&self.client).await?;

@@ -1,0 +1,220 @@
+//! One launcher that runs: its users, and a template for each language.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use warren_languages::LanguageName;
+use warren_launcher::wire::{Ready, Report, VERSION};
+
+use super::config::NativeSettings;
+use super::process::Process;
+use super::socket::{Buffer, Received, Socket};
+use super::template::Template;
+use crate::engine::uids::Uids;
+use crate::{Error, Result};
+
+/// The longest time that a launcher may take until each language has a template or a reason why not.
+/// The first start on a host may copy root file systems into memory.
+const START: Duration = Duration::from_secs(60);
+/// The longest time that one may take to end.
+const END: Duration = Duration::from_secs(4);
+
+/// A launcher that is set up.
+pub(super) struct Launcher {
+    /// Its process id.
+    pub(super) id: u32,
+    pub(super) ready: Ready,
+    pub(super) users: Uids,
+    templates: Mutex<Templates>,
+}
+
+/// A template of each language, or the reason why there is none.
+type Templates = BTreeMap<LanguageName, Result<Arc<Template>, Arc<str>>>;
+
+impl Launcher {
+    /// Returns the language's template.
+    ///
+    /// # Errors
+    /// It has none now.
+    pub(super) fn template(&self, language: &LanguageName) -> Result<Arc<Template>> {
+        let no = |reason| Error::NoTemplate {
+            language: language.to_string(),
+            reason,
+        };
+        match self.templates().get(language) {
+            None => Err(Error::UnknownLanguage(language.to_string())),
+            Some(Err(reason)) => Err(no(Arc::clone(reason))),
+            Some(Ok(template)) if template.is_gone() => Err(no(ENDED.into())),
+            Some(Ok(template)) => Ok(Arc::clone(template)),
+        }
+    }
+
+    /// Returns the templates that are there.
+    pub(super) fn living(&self) -> Vec<Arc<Template>> {
+        let templates = self.templates();
+        let there = templates.values().filter_map(|it| it.as_ref().ok());
+        there.filter(|it| !it.is_gone()).cloned().collect()
+    }
+
+    /// Returns the languages that have no template, each with the reason.
+    pub(super) fn faults(&self) -> BTreeMap<LanguageName, String> {
+        let templates = self.templates();
+        let faults = templates.iter().filter_map(|(language, template)| {
+            let reason = match template {
+                Err(reason) => reason.to_string(),
+                Ok(template) if template.is_gone() => ENDED.to_owned(),
+                Ok(_) => return None,
+            };
+            Some((language.clone(), reason))
+        });
+        faults.collect()
+    }
+
+    fn templates(&self) -> MutexGuard<'_, Templates> {
+        self.templates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The reason of a language whose template ended, until the launcher brings another.
+const ENDED: &str = "its template has ended; the launcher makes another";
+
+/// A launcher's process and control socket, to be followed until it ends.
+pub(super) struct Running {
+    pub(super) launcher: Arc<Launcher>,
+    process: Process,
+    control: Socket,
+    buffer: Buffer,
+}
+
+/// The end of a launcher.
+pub(super) enum LauncherEnd {
+    /// It was asked to end.
+    Stopped,
+    /// It ended by itself, or was killed since it did not answer: the reason.
+    Failed(String),
+}
+
+impl Running {
+    /// Starts a launcher, and waits until it is set up and has tried to make every template.
+    ///
+    /// # Errors
+    /// It cannot be started, or says why it cannot do its work.
+    pub(super) async fn start(settings: &NativeSettings) -> Result<Self> {
+        let (process, control) = Process::start(settings.arguments())?;
+        let mut buffer = Buffer::new();
+        let heard = timeout(START, hear(&control, &mut buffer, settings)).await;
+        let reason = match heard {
+            Ok(Ok((ready, templates))) => {
+                let launcher = Launcher {
+                    id: process.id(),
+                    users: Uids::new(ready.users.clone(), fastrand::u32(..)),
+                    ready,
+                    templates: Mutex::new(templates),
+                };
+                return Ok(Self {
+                    launcher: Arc::new(launcher),
+                    process,
+                    control,
+                    buffer,
+                });
+            }
+            Ok(Err(reason)) => reason,
+            Err(_elapsed) => Some(format!("it was not ready within {} s", START.as_secs())),
+        };
+        drop(control);
+        let ended = process.end(END).await;
+        Err(Error::LauncherDown(reason.unwrap_or(ended).into()))
+    }
+
+    /// Follows it until it ends, is `condemned` for its silence, or is to `stop`.
+    pub(super) async fn follow(
+        mut self,
+        condemned: &Notify,
+        stop: &CancellationToken,
+    ) -> LauncherEnd {
+        let failed = loop {
+            tokio::select! {
+                received = self.control.receive(&mut self.buffer) => match received {
+                    Ok(Some(received)) => self.note(received),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error.to_string()),
+                },
+                () = condemned.notified() => {
+                    self.process.kill();
+                    break Some("it did not answer".to_owned());
+                }
+                () = stop.cancelled() => {
+                    drop(self.control);
+                    self.process.end(END).await;
+                    return LauncherEnd::Stopped;
+                }
+            }
+        };
+        drop(self.control);
+        let ended = self.process.end(END).await;
+        LauncherEnd::Failed(failed.unwrap_or(ended))
+    }
+
+    /// Notes a report on a language: its template was made anew, or could not be.
+    fn note(&self, received: Received) {
+        let mut templates = self.launcher.templates();
+        let languages: Vec<LanguageName> = templates.keys().cloned().collect();
+        match of_language(received, languages.iter()) {
+            Ok((language, template)) => drop(templates.insert(language, template)),
+            Err(error) => tracing::warn!(%error, "the launcher sent what was not expected"),
+        }
+    }
+}
+
+/// Hears a launcher out. An error without a reason is the end of the launcher, which says more.
+async fn hear(
+    control: &Socket,
+    buffer: &mut Buffer,
+    settings: &NativeSettings,
+) -> Result<(Ready, Templates), Option<String>> {
+    let told = |error: io::Error| Some(error.to_string());
+    let ready = match control.receive(buffer).await.map_err(told)? {
+        Some((Report::Ready(ready), _)) if ready.version == VERSION => ready,
+        Some((Report::Ready(ready), _)) => {
+            return Err(Some(format!(
+                "it speaks version {} of the messages, this worker version {VERSION}; start both from one build",
+                ready.version
+            )));
+        }
+        Some(_) => return Err(Some("it did not say that it is ready first".to_owned())),
+        None => return Err(None),
+    };
+    let mut templates = Templates::new();
+    while templates.len() < settings.roots.len() {
+        let received = control.receive(buffer).await.map_err(told)?.ok_or(None)?;
+        let (language, template) = of_language(received, settings.roots.keys()).map_err(told)?;
+        templates.insert(language, template);
+    }
+    Ok((ready, templates))
+}
+
+/// Reads a report on one of these languages.
+fn of_language<'a>(
+    (report, descriptor): Received,
+    mut languages: impl Iterator<Item = &'a LanguageName>,
+) -> io::Result<(LanguageName, Result<Arc<Template>, Arc<str>>)> {
+    let mut known = |name: &str| {
+        let found = languages.find(|language| language.as_str() == name);
+        found.cloned().ok_or_else(|| io::Error::other("a report on an unknown language"))
+    };
+    match report {
+        Report::Template { language } => {
+            let end = descriptor.ok_or_else(|| io::Error::other("a template without its socket"))?;
+            Ok((known(&language)?, Ok(Arc::new(Template::new(end)?))))
+        }
+        Report::NoTemplate { language, reason } => Ok((known(&language)?, Err(reason.into()))),
+        _ => Err(io::Error::other("a report that is a template's")),
+    }
+}
