@@ -193,7 +193,9 @@ async fn hear(
     };
     let mut templates = Templates::new();
     while templates.len() < settings.roots.len() {
-        let received = control.receive(buffer).await.map_err(told)?.ok_or(None)?;
+        let Some(received) = control.receive(buffer).await.map_err(told)? else {
+            return Err(None);
+        };
         let (language, template) = of_language(received, settings.roots.keys()).map_err(told)?;
         templates.insert(language, template);
     }

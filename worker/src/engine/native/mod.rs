@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::io::ReaderStream;
 use warren_launcher::wire::{self, Request, SandboxId};
@@ -55,6 +56,8 @@ pub struct NativeEngine {
     settings: NativeSettings,
     supervisor: Supervisor,
     removals: Arc<Removals>,
+    /// Notified when something casts doubt on the engine.
+    doubt: Arc<Notify>,
     cores: Cores,
     /// The number of the next sandbox.
     next: AtomicU64,
@@ -67,12 +70,15 @@ impl NativeEngine {
     pub fn new(config: NativeConfig) -> Self {
         let cpus = config.cpus.or_else(CpuSet::of_process);
         let cpus = cpus.unwrap_or_else(|| CpuSet::first(1));
+        let doubt = Arc::new(Notify::new());
+        let (settings, most) = (config.settings, config.max_sandboxes);
         Self {
-            supervisor: Supervisor::new(config.settings.clone()),
-            removals: Arc::new(Removals::new(config.max_sandboxes)),
+            supervisor: Supervisor::new(settings.clone(), Arc::clone(&doubt)),
+            removals: Arc::new(Removals::new(most, Arc::clone(&doubt))),
+            doubt,
             cores: Cores::new(&cpus, fastrand::usize(..)),
             next: AtomicU64::new(1),
-            settings: config.settings,
+            settings,
         }
     }
 
@@ -124,7 +130,7 @@ impl NativeEngine {
 
     /// Makes the error of a launch that took too long.
     fn timed_out(&self) -> Error {
-        self.supervisor.doubt();
+        self.doubt.notify_one();
         Error::EngineTimedOut {
             engine: EngineName::Native,
             doing: "make a sandbox",
@@ -256,7 +262,7 @@ impl Engine for NativeEngine {
     }
 
     fn doubted(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.supervisor.doubted())
+        Box::pin(self.doubt.notified())
     }
 
     fn drain(&self, grace: Duration) -> BoxFuture<'_, usize> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle as Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use warren_launcher::wire::{Request, SandboxId};
@@ -31,16 +31,19 @@ pub(super) struct Removals {
     slots: Arc<Semaphore>,
     under_way: TaskTracker,
     quarantined: AtomicUsize,
+    /// Notified when a removal casts doubt on the engine.
+    doubt: Arc<Notify>,
     runtime: Runtime,
 }
 
 impl Removals {
     /// Makes a remover. Must be called within the runtime that the removals run on.
-    pub(super) fn new(max_sandboxes: usize) -> Self {
+    pub(super) fn new(max_sandboxes: usize, doubt: Arc<Notify>) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(max_sandboxes)),
             under_way: TaskTracker::new(),
             quarantined: AtomicUsize::new(0),
+            doubt,
             runtime: Runtime::current(),
         }
     }
@@ -80,6 +83,7 @@ impl Removals {
             "the launcher does not remove a sandbox; it keeps its permit until it is gone"
         );
         self.quarantined.fetch_add(1, Ordering::Relaxed);
+        self.doubt.notify_one();
         sandbox.until_gone().await;
         self.quarantined.fetch_sub(1, Ordering::Relaxed);
         tracing::info!(

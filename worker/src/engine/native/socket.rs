@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
 
 use rustix::cmsg_space;
 use rustix::io::ioctl_fionbio;
@@ -11,14 +12,14 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
 use warren_launcher::wire::{MAX_MESSAGE, Report, Request};
 
 /// The descriptors that go with a message at most: the standard streams of a PID 1.
 const DESCRIPTORS: usize = 3;
 
 /// A socket of type `SOCK_SEQPACKET`, on which each packet is one message.
-pub(super) struct Socket(AsyncFd<OwnedFd>);
+pub(super) struct Socket(UnixStream);
 
 /// What came over a socket: a report, and the socket of a template if it brings one.
 pub(super) type Received = (Report, Option<OwnedFd>);
@@ -30,7 +31,8 @@ impl Socket {
     /// The runtime cannot watch it.
     pub(super) fn new(end: OwnedFd) -> io::Result<Self> {
         ioctl_fionbio(&end, true)?;
-        Ok(Self(AsyncFd::new(end)?))
+        // The runtime's type for Unix sockets: which kind it is matters to none of its calls used here.
+        Ok(Self(UnixStream::from_std(StdUnixStream::from(end))?))
     }
 
     /// Sends a request and descriptors, all or nothing. Whoever drops the future before it is done
@@ -44,7 +46,7 @@ impl Socket {
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
         let message = postcard::to_stdvec(request).map_err(io::Error::other)?;
-        let send = |socket: &OwnedFd| {
+        let send = || {
             let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS))];
             let mut beside = SendAncillaryBuffer::new(&mut space);
             if !descriptors.is_empty()
@@ -53,7 +55,7 @@ impl Socket {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
             sendmsg(
-                socket,
+                &self.0,
                 &[IoSlice::new(&message)],
                 &mut beside,
                 SendFlags::NOSIGNAL,
@@ -69,11 +71,11 @@ impl Socket {
     /// # Errors
     /// The socket broke, or what came is no report.
     pub(super) async fn receive(&self, buffer: &mut Buffer) -> io::Result<Option<Received>> {
-        let receive = |socket: &OwnedFd| {
+        let receive = || {
             let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS))];
             let mut beside = RecvAncillaryBuffer::new(&mut space);
             let parts = &mut [IoSliceMut::new(&mut buffer.0)];
-            let got = recvmsg(socket, parts, &mut beside, RecvFlags::CMSG_CLOEXEC)?;
+            let got = recvmsg(&self.0, parts, &mut beside, RecvFlags::CMSG_CLOEXEC)?;
             let mut descriptor = None;
             for message in beside.drain() {
                 if let RecvAncillaryMessage::ScmRights(mut descriptors) = message {

@@ -1,8 +1,9 @@
 //! Keeps one launcher running: starts it, and another when it ends or falls silent.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -38,7 +39,7 @@ struct SharedSupervisor {
     /// Notified when the launcher is to be killed.
     condemned: Notify,
     /// Notified when something casts doubt on the engine.
-    doubt: Notify,
+    doubt: Arc<Notify>,
     /// The moment since which it has not answered.
     silent_since: Mutex<Option<Instant>>,
 }
@@ -56,12 +57,12 @@ enum State {
 
 impl Supervisor {
     /// Begins to start a launcher. Must be called within the runtime that it is followed on.
-    pub(super) fn new(settings: NativeSettings) -> Self {
+    pub(super) fn new(settings: NativeSettings, doubt: Arc<Notify>) -> Self {
         let shared = Arc::new(SharedSupervisor {
             settings,
             state: watch::Sender::new(State::Starting),
             condemned: Notify::new(),
-            doubt: Notify::new(),
+            doubt,
             silent_since: Mutex::default(),
         });
         let (keeper, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -116,16 +117,6 @@ impl Supervisor {
         }
     }
 
-    /// Casts doubt on the engine.
-    pub(super) fn doubt(&self) {
-        self.shared.doubt.notify_one();
-    }
-
-    /// Waits until something casts doubt on the engine, or has done so since the last wait.
-    pub(super) async fn doubted(&self) {
-        self.shared.doubt.notified().await;
-    }
-
     /// Ends the launcher, and waits until it has ended, at most for `within`.
     pub(super) async fn stop(&self, within: Duration) {
         self.stop.cancel();
@@ -137,7 +128,7 @@ impl Supervisor {
 }
 
 impl SharedSupervisor {
-    fn silent_since(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+    fn silent_since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.silent_since
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -154,6 +145,8 @@ impl SharedSupervisor {
             match started {
                 Ok(running) => {
                     let begun = Instant::now();
+                    // What was said of the one before is none of this one's.
+                    let _ = self.condemned.notified().now_or_never();
                     self.enter(State::Up(Arc::clone(&running.launcher)));
                     match running.follow(&self.condemned, &stop).await {
                         LauncherEnd::Stopped => break,

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future};
 use tokio::sync::{OnceCell, Semaphore};
 use warren_languages::{ImageReference, LanguageName};
+use warren_protocol::outcome::EngineName;
 
 use self::attempts::Attempts;
 use self::recipe::Recipe;
@@ -105,6 +106,7 @@ impl Images {
         match tokio::time::timeout(within, making).await {
             Ok(Ok(image)) => image,
             Ok(Err(_)) | Err(_) => Err(Error::EngineTimedOut {
+                engine: EngineName::Docker,
                 doing: "pull or build the language's image",
                 within,
             }),
