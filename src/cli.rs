@@ -60,6 +60,9 @@ pub enum Command {
     Bench(BenchArguments),
     /// Print a completion script for a shell, to source in its start file
     Completions(CompletionsArguments),
+    /// Make sandboxes for a worker, which starts this itself (WARREN_ENGINE=native)
+    #[command(hide = true)]
+    Launcher(warren_launcher::Arguments),
     /// Manage API keys
     #[command(subcommand)]
     Key(KeyCommand),

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use warren_bench::bench;
+use warren_launcher::Arguments;
 
 use cli::{Cli, Command};
 use roles::Roles;
@@ -24,6 +25,10 @@ use settings::Settings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // First of all, while there is one thread: it has no use for .env, which may hold secrets.
+    if let Command::Launcher(arguments) = &cli.command {
+        return launcher(arguments);
+    }
     // A missing .env counts as an empty one; a broken one is an error.
     match dotenvy::dotenv() {
         Err(error) if !error.not_found() => {
@@ -53,9 +58,21 @@ fn main() -> ExitCode {
             Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))
         }
         Command::Key(command) => key::key(&command),
+        Command::Launcher(arguments) => return launcher(&arguments),
     };
     result.unwrap_or_else(|error| {
         exit::complain(&error);
         ExitCode::from(exit::EXIT_TROUBLE)
     })
+}
+
+/// Makes sandboxes until the worker that started this process is gone.
+fn launcher(arguments: &Arguments) -> ExitCode {
+    match warren_launcher::launcher(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            exit::complain(&error.into());
+            ExitCode::from(exit::EXIT_TROUBLE)
+        }
+    }
 }
