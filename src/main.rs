@@ -9,6 +9,7 @@ mod exit;
 mod greeting;
 mod key;
 mod roles;
+mod rootfs;
 mod serve;
 mod settings;
 mod terminal;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
             Settings::of_process().and_then(|settings| bench(&arguments, &settings.into_setup()))
         }
         Command::Key(command) => key::key(&command),
+        Command::Rootfs(command) => rootfs::rootfs(&command),
     };
     result.unwrap_or_else(|error| {
         exit::complain(&error);

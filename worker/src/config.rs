@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use warren_config::Env;
@@ -12,6 +13,7 @@ use warren_languages::{LanguageName, Languages, PolicyMode};
 use crate::engine::core::CpuSet;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use crate::intake::{Access, Share};
+use crate::roots;
 use crate::sandbox::PoolConfig;
 
 /// The most slots of one worker; for more, start another worker.
@@ -32,6 +34,8 @@ pub struct Config {
     pub pool: PoolConfig,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
+    /// The root of each language, which the native engine uses.
+    pub roots: BTreeMap<LanguageName, PathBuf>,
     /// The Docker runtime that makes its containers; `None` for Docker's default.
     pub runtime: Option<RuntimeName>,
     /// The CPUs that its containers run on; `None` for all that it and Docker may use.
@@ -59,7 +63,7 @@ impl Config {
             images: languages
                 .iter()
                 .map(|language| {
-                    let variable = image_variable(language.name());
+                    let variable = language.name().variable("WARREN_IMAGE_");
                     let reference = env
                         .parse(&variable)
                         .unwrap_or_else(|| language.default_image().clone());
@@ -72,6 +76,7 @@ impl Config {
                     )
                 })
                 .collect(),
+            roots: roots::places(env, languages),
             runtime: env.parse(RUNTIME_VARIABLE),
             cpus: env.parse(CpuSet::VARIABLE),
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
@@ -96,21 +101,4 @@ fn slots(env: &mut Env) -> NonZeroU16 {
         .unwrap_or(MAX_SLOTS)
         .clamp(1, MAX_SLOTS);
     NonZeroU16::new(env.number("WARREN_SLOTS", default, 1..=MAX_SLOTS)).unwrap_or(NonZeroU16::MIN)
-}
-
-/// Returns the variable that chooses a language's image, such as `WARREN_IMAGE_PYTHON` or
-/// `WARREN_IMAGE_C__`: every character but letters and digits becomes `_`.
-fn image_variable(language: &LanguageName) -> String {
-    let name: String = language
-        .as_str()
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    format!("WARREN_IMAGE_{name}")
 }

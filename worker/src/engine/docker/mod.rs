@@ -3,6 +3,7 @@
 mod autopsy;
 mod client;
 mod daemon;
+mod export;
 mod hardening;
 mod host;
 mod image;
@@ -13,6 +14,7 @@ mod sweep;
 mod uids;
 
 pub use daemon::{RUNTIME_VARIABLE, RuntimeName};
+pub use export::{Archive, Exporter, FoundImage, is_unreachable};
 use hardening::{Blueprint, harden};
 pub use image::BaseImage;
 
