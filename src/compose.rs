@@ -5,14 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use warren_api::StoreConfig;
 use warren_api::store::{MongoStore, SqliteStore, Store};
 use warren_protocol::ids::InstanceId;
 use warren_queue::{ApiQueue, MemoryQueue, RabbitApi, RabbitConfig, RabbitWorker, WorkerQueue};
 use warren_worker::{
-    DockerConfig, DockerEngine, Engine, EngineChoice, NO_ROOT, NativeConfig, NativeEngine,
+    DockerConfig, DockerEngine, Engine, EngineChoice, NativeConfig, NativeEngine,
 };
 
 use crate::roles::Roles;
@@ -130,7 +130,7 @@ pub async fn store(config: &warren_api::Config) -> anyhow::Result<Arc<dyn Store>
 /// Creates the engine that was chosen. Must be called within the runtime.
 ///
 /// # Errors
-/// `DOCKER_HOST` cannot be used, or a language has no root file system for the native engine. An unreachable daemon is no error, nor a launcher that cannot be
+/// `DOCKER_HOST` cannot be used. An unreachable daemon is no error, nor a launcher that cannot be
 /// started yet: the worker says so, and takes no jobs until then.
 pub fn engine(
     config: &warren_worker::Config,
@@ -148,11 +148,14 @@ pub fn engine(
             cpus: config.cpus.clone(),
         })?),
         EngineChoice::Native => {
-            if let Some(variable) = config.missing_roots().next() {
-                bail!("{variable} {NO_ROOT}");
-            }
+            let roots = config.roots.iter();
+            let absolute = roots.map(|(language, root)| {
+                let root = std::path::absolute(root).context("cannot find the roots")?;
+                Ok((language.clone(), root))
+            });
             Arc::new(NativeEngine::new(NativeConfig {
                 settings: config.native.clone(),
+                roots: absolute.collect::<anyhow::Result<_>>()?,
                 max_sandboxes: most,
                 cpus: config.cpus.clone(),
             }))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Warren's crates, each with those of Warren's crates that it may depend on.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
+const MAY_KNOW: [(&str, &[&str]); 13] = [
     (
         "warren",
         &[
@@ -17,6 +17,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
             "warren-outbound",
             "warren-protocol",
             "warren-queue",
+            "warren-rootfs",
             "warren-telemetry",
             "warren-worker",
         ],
@@ -43,6 +44,7 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
             "warren-launcher",
             "warren-protocol",
             "warren-queue",
+            "warren-rootfs",
             "warren-runner",
             "warren-telemetry",
         ],
@@ -59,6 +61,8 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
     ),
     ("warren-http", &["warren-protocol"]),
     ("warren-outbound", &["warren-protocol"]),
+    // It makes directories, and no sandboxes of them.
+    ("warren-rootfs", &["warren-runner"]),
     ("warren-queue", &["warren-protocol"]),
     ("warren-telemetry", &["warren-config"]),
     ("warren-protocol", &["warren-languages"]),

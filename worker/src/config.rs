@@ -8,22 +8,20 @@ use std::time::Duration;
 
 use warren_config::Env;
 use warren_http::HostNames;
-use warren_languages::{Language, LanguageName, Languages, PolicyMode};
+use warren_languages::{LanguageName, Languages, PolicyMode};
 
 use crate::engine::EngineChoice;
 use crate::engine::core::CpuSet;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
 use crate::engine::native::NativeSettings;
 use crate::intake::{Access, Share};
+use crate::roots;
 use crate::sandbox::PoolConfig;
 
 /// The most slots of one worker; for more, start another worker.
 const MAX_SLOTS: u16 = 256;
 /// The default grace period of a stop: a job's five seconds and a little.
 const DRAIN: Duration = Duration::from_secs(8);
-
-/// The problem of a language without a root file system.
-pub const NO_ROOT: &str = "is not set, but the native engine needs the directory of this language's root file system; see docs/OPERATIONS.md, The native engine";
 
 /// A worker's configuration.
 #[derive(Clone, Debug)]
@@ -42,6 +40,8 @@ pub struct Config {
     pub native: NativeSettings,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
+    /// The root of each language, which the native engine uses.
+    pub roots: BTreeMap<LanguageName, PathBuf>,
     /// The Docker runtime that makes its containers; `None` for Docker's default.
     pub runtime: Option<RuntimeName>,
     /// The CPUs that its containers run on; `None` for all that it and Docker may use.
@@ -61,23 +61,17 @@ impl Config {
     pub fn from_env(env: &mut Env, languages: &Languages) -> Self {
         let slots = slots(env);
         let default_address = SocketAddr::from(([127, 0, 0, 1], 5001));
-        let names = languages.iter().map(Language::name);
-        let roots = names.filter_map(|name| {
-            let root = env.text(&root_variable(name))?;
-            Some((name.clone(), PathBuf::from(root)))
-        });
-        let roots = roots.collect();
         Self {
             address: env.parse("WARREN_WORKER_ADDR").unwrap_or(default_address),
             slots,
             unattended_share: env.parse(Share::VARIABLE).unwrap_or_default(),
             pool: PoolConfig::from_env(env, slots),
             engine: env.parse(EngineChoice::VARIABLE).unwrap_or_default(),
-            native: NativeSettings::from_env(env, roots),
+            native: NativeSettings::from_env(env),
             images: languages
                 .iter()
                 .map(|language| {
-                    let variable = variable_of("WARREN_IMAGE_", language.name());
+                    let variable = language.name().variable("WARREN_IMAGE_");
                     let reference = env
                         .parse(&variable)
                         .unwrap_or_else(|| language.default_image().clone());
@@ -90,6 +84,7 @@ impl Config {
                     )
                 })
                 .collect(),
+            roots: roots::places(env, languages),
             runtime: env.parse(RUNTIME_VARIABLE),
             cpus: env.parse(CpuSet::VARIABLE),
             policy: env.parse("WARREN_POLICY").unwrap_or(PolicyMode::Enforce),
@@ -103,18 +98,6 @@ impl Config {
     /// is separate from reading, since an API reads these settings, too.
     pub fn check(&self, env: &mut Env) {
         self.access.check(self.address, env);
-        if self.engine == EngineChoice::Native {
-            for variable in self.missing_roots() {
-                env.fault(&variable, NO_ROOT);
-            }
-        }
-    }
-
-    /// Returns the variables of languages that have no root file system for the native engine.
-    pub fn missing_roots(&self) -> impl Iterator<Item = String> {
-        let languages = self.images.keys();
-        let missing = languages.filter(|language| !self.native.roots.contains_key(*language));
-        missing.map(root_variable)
     }
 }
 
@@ -126,26 +109,4 @@ fn slots(env: &mut Env) -> NonZeroU16 {
         .unwrap_or(MAX_SLOTS)
         .clamp(1, MAX_SLOTS);
     NonZeroU16::new(env.number("WARREN_SLOTS", default, 1..=MAX_SLOTS)).unwrap_or(NonZeroU16::MIN)
-}
-
-/// Returns the variable that names a language's root directory.
-fn root_variable(language: &LanguageName) -> String {
-    variable_of("WARREN_ROOTFS_", language)
-}
-
-/// Returns a language's variable of a family, such as `WARREN_IMAGE_PYTHON` or `WARREN_IMAGE_C__`: every
-/// character but letters and digits becomes `_`.
-fn variable_of(family: &str, language: &LanguageName) -> String {
-    let name: String = language
-        .as_str()
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    format!("{family}{name}")
 }

@@ -99,6 +99,9 @@ pub enum Error {
         /// The engine's reason.
         reason: String,
     },
+    /// A language's root could not be made.
+    #[error(transparent)]
+    Root(#[from] warren_rootfs::Error),
     /// No image is configured for the job's language.
     #[error("this worker does not run {0}")]
     UnknownLanguage(String),

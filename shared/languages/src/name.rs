@@ -21,6 +21,21 @@ impl LanguageName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns this language's variable of a family, such as `WARREN_IMAGE_PYTHON` or
+    /// `WARREN_IMAGE_C__`: every character but letters and digits becomes `_`.
+    #[must_use]
+    pub fn variable(&self, family: &str) -> String {
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        };
+        let name: String = self.0.chars().map(plain).collect();
+        format!("{family}{name}")
+    }
 }
 
 impl fmt::Display for LanguageName {

@@ -25,8 +25,10 @@ use warren_protocol::outcome::EngineName;
 use self::core::Core;
 use crate::Result;
 
-/// The runner's path in every sandbox, whatever the engine.
-pub(crate) const RUNNER: &str = "/.warren/runner";
+pub(crate) use warren_rootfs::RUNNER;
+
+/// The static runner, built by `build.rs`.
+pub(crate) const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
 
 /// An engine that makes hardened containers with the runner as PID 1, and removes lost ones.
 pub trait Engine: Send + Sync + 'static {

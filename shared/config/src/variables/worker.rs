@@ -102,10 +102,17 @@ pub(super) const LANGUAGES: Group = Group {
         .unset("the language file's, built in: python:3.10-alpine and node:18-alpine")
         .example("WARREN_IMAGE_PYTHON=python:3.12-alpine"),
         Variable::worker(
-            "WARREN_ROOTFS_<LANGUAGE>",
-            "Directory of a language's root file system for the native engine, by the language's name as above",
+            "WARREN_ROOTFS_DIR",
+            "Directory of the languages' root file systems, one directory each, which `warren rootfs \
+             import` makes and the native engine uses",
         )
-        .example("WARREN_ROOTFS_PYTHON=/var/lib/warren/python"),
+        .default("data/rootfs"),
+        Variable::worker(
+            "WARREN_ROOTFS_<LANGUAGE>",
+            "Root file system of a language, if it is not in WARREN_ROOTFS_DIR; by the language's name as above",
+        )
+        .unset("WARREN_ROOTFS_DIR, by the language's name")
+        .example("WARREN_ROOTFS_PYTHON=/srv/warren/python"),
         Variable::both(
             "WARREN_LANGUAGES",
             "Language file to use instead of the built-in one; under docker-compose the path inside the \

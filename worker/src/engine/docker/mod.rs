@@ -3,6 +3,7 @@
 mod autopsy;
 mod client;
 mod daemon;
+mod export;
 mod hardening;
 mod host;
 mod image;
@@ -12,7 +13,8 @@ mod seccomp;
 mod sweep;
 
 pub use daemon::{RUNTIME_VARIABLE, RuntimeName};
-use hardening::{Blueprint, UIDS, harden};
+pub use export::{Archive, Exporter, FoundImage, is_unreachable};
+use hardening::{Blueprint, harden};
 pub use image::BaseImage;
 
 use std::collections::BTreeMap;

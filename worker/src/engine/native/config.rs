@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use warren_config::Env;
@@ -10,10 +10,13 @@ use warren_languages::LanguageName;
 
 use crate::engine::core::CpuSet;
 
+/// The most sandboxes of one launcher: there are not many more users.
+const MAX_SANDBOXES: usize = 400;
+
 /// The rights that a launcher is to have on the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RightsChoice {
-    /// None if this process is not root, else root's.
+    /// None if that can be, else root's.
     #[default]
     Auto,
     /// None: it is root in a user namespace of its own.
@@ -82,8 +85,6 @@ pub struct NativeSettings {
     pub network: NetworkChoice,
     /// The control group that was delegated to this worker; `None` for the one that it is in.
     pub cgroup: Option<PathBuf>,
-    /// The directory with the root file system of each language.
-    pub roots: BTreeMap<LanguageName, PathBuf>,
 }
 
 impl NativeSettings {
@@ -95,32 +96,12 @@ impl NativeSettings {
     const CGROUP: &'static str = "WARREN_NATIVE_CGROUP";
 
     /// Reads the settings; faults are recorded in `env`.
-    pub(crate) fn from_env(env: &mut Env, roots: BTreeMap<LanguageName, PathBuf>) -> Self {
+    pub(crate) fn from_env(env: &mut Env) -> Self {
         Self {
             rights: env.parse(Self::RIGHTS).unwrap_or_default(),
             network: env.parse(Self::NETWORK).unwrap_or_default(),
             cgroup: env.text(Self::CGROUP).map(PathBuf::from),
-            roots,
         }
-    }
-
-    /// Makes the launcher's arguments.
-    pub(super) fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec![
-            "--rights".into(),
-            self.rights.as_str().into(),
-            "--netns".into(),
-            self.network.as_str().into(),
-        ];
-        if let Some(cgroup) = &self.cgroup {
-            arguments.extend(["--cgroup".into(), cgroup.into()]);
-        }
-        for (language, root) in &self.roots {
-            let mut named = OsString::from(format!("{language}="));
-            named.push(root);
-            arguments.extend(["--root".into(), named]);
-        }
-        arguments
     }
 }
 
@@ -129,8 +110,41 @@ impl NativeSettings {
 pub struct NativeConfig {
     /// The operator's settings.
     pub settings: NativeSettings,
+    /// The absolute path of each language's root.
+    pub roots: BTreeMap<LanguageName, PathBuf>,
     /// The CPUs that sandboxes run on; `None` for all that the worker may use.
     pub cpus: Option<CpuSet>,
     /// The most sandboxes that exist at a time, those being removed included.
     pub max_sandboxes: usize,
+}
+
+impl NativeConfig {
+    /// Returns the most sandboxes at a time, as far as one launcher can have them.
+    pub(super) fn sandboxes(&self) -> usize {
+        self.max_sandboxes.clamp(1, MAX_SANDBOXES)
+    }
+
+    /// Makes the arguments of a launcher with these roots.
+    pub(super) fn arguments<'a>(
+        &self,
+        roots: impl Iterator<Item = (&'a LanguageName, &'a Path)>,
+    ) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![
+            "--rights".into(),
+            self.settings.rights.as_str().into(),
+            "--network".into(),
+            self.settings.network.as_str().into(),
+            "--sandboxes".into(),
+            self.sandboxes().to_string().into(),
+        ];
+        if let Some(cgroup) = &self.settings.cgroup {
+            arguments.extend(["--cgroup".into(), cgroup.into()]);
+        }
+        for (language, root) in roots {
+            let mut named = OsString::from(format!("{language}="));
+            named.push(root);
+            arguments.extend(["--root".into(), named]);
+        }
+        arguments
+    }
 }

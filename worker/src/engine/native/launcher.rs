@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -11,9 +11,10 @@ use tokio_util::sync::CancellationToken;
 use warren_languages::LanguageName;
 use warren_launcher::wire::{Ready, Report, VERSION};
 
-use super::config::NativeSettings;
+use super::config::NativeConfig;
 use super::process::Process;
-use super::socket::{Buffer, Received, Socket};
+use super::roots::CheckedRoots;
+use super::socket::{Buffer, Socket};
 use super::template::Template;
 use crate::engine::uids::Uids;
 use crate::{Error, Result};
@@ -30,7 +31,9 @@ pub(super) struct Launcher {
     pub(super) id: u32,
     pub(super) ready: Ready,
     pub(super) users: Uids,
-    templates: Mutex<Templates>,
+    templates: Templates,
+    /// Held so that no import removes them.
+    _roots: CheckedRoots,
 }
 
 /// A template of each language, or the reason why there is none.
@@ -46,7 +49,7 @@ impl Launcher {
             language: language.to_string(),
             reason,
         };
-        match self.templates().get(language) {
+        match self.templates.get(language) {
             None => Err(Error::UnknownLanguage(language.to_string())),
             Some(Err(reason)) => Err(no(Arc::clone(reason))),
             Some(Ok(template)) if template.is_gone() => Err(no(ENDED.into())),
@@ -56,15 +59,13 @@ impl Launcher {
 
     /// Returns the templates that are there.
     pub(super) fn living(&self) -> Vec<Arc<Template>> {
-        let templates = self.templates();
-        let there = templates.values().filter_map(|it| it.as_ref().ok());
+        let there = self.templates.values().filter_map(|it| it.as_ref().ok());
         there.filter(|it| !it.is_gone()).cloned().collect()
     }
 
     /// Returns the languages that have no template, each with the reason.
     pub(super) fn faults(&self) -> BTreeMap<LanguageName, String> {
-        let templates = self.templates();
-        let faults = templates.iter().filter_map(|(language, template)| {
+        let faults = self.templates.iter().filter_map(|(language, template)| {
             let reason = match template {
                 Err(reason) => reason.to_string(),
                 Ok(template) if template.is_gone() => ENDED.to_owned(),
@@ -74,16 +75,10 @@ impl Launcher {
         });
         faults.collect()
     }
-
-    fn templates(&self) -> MutexGuard<'_, Templates> {
-        self.templates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// The reason of a language whose template ended, until the launcher brings another.
-const ENDED: &str = "its template has ended; the launcher makes another";
+/// The reason of a language whose template has ended. The launcher ends then, and another is started.
+const ENDED: &str = "its template has just ended";
 
 /// A launcher's process and control socket, to be followed until it ends.
 pub(super) struct Running {
@@ -106,17 +101,23 @@ impl Running {
     ///
     /// # Errors
     /// It cannot be started, or says why it cannot do its work.
-    pub(super) async fn start(settings: &NativeSettings) -> Result<Self> {
-        let (process, control) = Process::start(settings.arguments())?;
+    pub(super) async fn start(config: &NativeConfig) -> Result<Self> {
+        let roots = CheckedRoots::check(config.roots.clone()).await?;
+        if let (true, Some(reason)) = (roots.fit.is_empty(), roots.unfit.values().next()) {
+            return Err(Error::LauncherDown(Arc::clone(reason)));
+        }
+        let named = roots.fit.iter().map(|(name, root)| (name, root.path()));
+        let (process, control) = Process::start(config.arguments(named))?;
         let mut buffer = Buffer::new();
-        let heard = timeout(START, hear(&control, &mut buffer, settings)).await;
+        let heard = timeout(START, hear(&control, &mut buffer, &roots)).await;
         let reason = match heard {
             Ok(Ok((ready, templates))) => {
                 let launcher = Launcher {
                     id: process.id(),
                     users: Uids::new(ready.users.clone(), fastrand::u32(..)),
                     ready,
-                    templates: Mutex::new(templates),
+                    templates,
+                    _roots: roots,
                 };
                 return Ok(Self {
                     launcher: Arc::new(launcher),
@@ -142,7 +143,9 @@ impl Running {
         let failed = loop {
             tokio::select! {
                 received = self.control.receive(&mut self.buffer) => match received {
-                    Ok(Some(received)) => self.note(received),
+                    Ok(Some(_)) => {
+                        tracing::warn!("the launcher sent what was not expected; ignoring it");
+                    }
                     Ok(None) => break None,
                     Err(error) => break Some(error.to_string()),
                 },
@@ -161,23 +164,13 @@ impl Running {
         let ended = self.process.end(END).await;
         LauncherEnd::Failed(failed.unwrap_or(ended))
     }
-
-    /// Notes a report on a language: its template was made anew, or could not be.
-    fn note(&self, received: Received) {
-        let mut templates = self.launcher.templates();
-        let languages: Vec<LanguageName> = templates.keys().cloned().collect();
-        match of_language(received, languages.iter()) {
-            Ok((language, template)) => drop(templates.insert(language, template)),
-            Err(error) => tracing::warn!(%error, "the launcher sent what was not expected"),
-        }
-    }
 }
 
 /// Hears a launcher out. An error without a reason is the end of the launcher, which says more.
 async fn hear(
     control: &Socket,
     buffer: &mut Buffer,
-    settings: &NativeSettings,
+    roots: &CheckedRoots,
 ) -> Result<(Ready, Templates), Option<String>> {
     let told = |error: io::Error| Some(error.to_string());
     let ready = match control.receive(buffer).await.map_err(told)? {
@@ -188,35 +181,32 @@ async fn hear(
                 ready.version
             )));
         }
-        Some(_) => return Err(Some("it did not say that it is ready first".to_owned())),
+        Some(_) => return Err(Some("it did not say first that it is ready".to_owned())),
         None => return Err(None),
     };
-    let mut templates = Templates::new();
-    while templates.len() < settings.roots.len() {
-        let Some(received) = control.receive(buffer).await.map_err(told)? else {
+    let of_roots = roots.unfit.iter();
+    let mut templates: Templates = of_roots
+        .map(|(language, reason)| (language.clone(), Err(Arc::clone(reason))))
+        .collect();
+    let all = roots.fit.len() + templates.len();
+    while templates.len() < all {
+        let Some((report, end)) = control.receive(buffer).await.map_err(told)? else {
             return Err(None);
         };
-        let (language, template) = of_language(received, settings.roots.keys()).map_err(told)?;
-        templates.insert(language, template);
+        let (name, template) = match (report, end) {
+            (Report::Template { language }, Some(end)) => (language, Ok(end)),
+            (Report::NoTemplate { language, reason }, _) => (language, Err(reason.into())),
+            _ => return Err(Some("it sent what was not expected".to_owned())),
+        };
+        let mut languages = roots.fit.keys();
+        let language = languages.find(|language| language.as_str() == name);
+        let language = language.ok_or_else(|| Some(format!("it has a language {name}")))?;
+        let image = roots.origin(language).unwrap_or_default();
+        let template = match template {
+            Ok(end) => Ok(Arc::new(Template::new(end, image).map_err(told)?)),
+            Err(reason) => Err(reason),
+        };
+        templates.insert(language.clone(), template);
     }
     Ok((ready, templates))
-}
-
-/// Reads a report on one of these languages.
-fn of_language<'a>(
-    (report, descriptor): Received,
-    mut languages: impl Iterator<Item = &'a LanguageName>,
-) -> io::Result<(LanguageName, Result<Arc<Template>, Arc<str>>)> {
-    let mut known = |name: &str| {
-        let found = languages.find(|language| language.as_str() == name);
-        found.cloned().ok_or_else(|| io::Error::other("a report on an unknown language"))
-    };
-    match report {
-        Report::Template { language } => {
-            let end = descriptor.ok_or_else(|| io::Error::other("a template without its socket"))?;
-            Ok((known(&language)?, Ok(Arc::new(Template::new(end)?))))
-        }
-        Report::NoTemplate { language, reason } => Ok((known(&language)?, Err(reason.into()))),
-        _ => Err(io::Error::other("a report that is a template's")),
-    }
 }

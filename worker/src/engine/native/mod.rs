@@ -8,6 +8,7 @@ mod host;
 mod launcher;
 mod process;
 mod removals;
+mod roots;
 mod socket;
 mod stage;
 mod streams;
@@ -16,7 +17,6 @@ mod template;
 
 pub use config::{NativeConfig, NativeSettings};
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -68,26 +68,24 @@ impl NativeEngine {
     /// started: it is tried again. Must be called within the runtime.
     #[must_use]
     pub fn new(config: NativeConfig) -> Self {
-        let cpus = config.cpus.or_else(CpuSet::of_process);
+        let cpus = config.cpus.clone().or_else(CpuSet::of_process);
         let cpus = cpus.unwrap_or_else(|| CpuSet::first(1));
         let doubt = Arc::new(Notify::new());
-        let (settings, most) = (config.settings, config.max_sandboxes);
         Self {
-            supervisor: Supervisor::new(settings.clone(), Arc::clone(&doubt)),
-            removals: Arc::new(Removals::new(most, Arc::clone(&doubt))),
+            removals: Arc::new(Removals::new(config.sandboxes(), Arc::clone(&doubt))),
+            settings: config.settings.clone(),
+            supervisor: Supervisor::new(config, Arc::clone(&doubt)),
             doubt,
             cores: Cores::new(&cpus, fastrand::usize(..)),
             next: AtomicU64::new(1),
-            settings,
         }
     }
 
     async fn launch_in_steps(&self, launch: &Launch) -> Result<Container> {
-        let root = self.settings.roots.get(&launch.language);
-        let root = root.ok_or_else(|| Error::UnknownLanguage(launch.language.to_string()))?;
         let slot = self.removals.slot(LAUNCH).await?;
         let launcher = self.supervisor.up(LAUNCH).await?;
         let template = launcher.template(&launch.language)?;
+        let image = template.image.clone();
         let users = &launcher.users;
         let user = users.take().ok_or_else(|| Error::UsersTaken(users.count()))?;
         let core = match launch.purpose {
@@ -123,7 +121,7 @@ impl NativeEngine {
             None => Err(self.timed_out()),
             // It may have ended by now, as any may: its streams say so.
             Some(Stage::Asked | Stage::Running | Stage::Ended(_)) => {
-                Ok(container(&launcher, id, streams, core, root, guard))
+                Ok(container(&launcher, id, streams, core, image, guard))
             }
         }
     }
@@ -149,7 +147,7 @@ fn container(
     id: SandboxId,
     streams: Streams,
     core: Core,
-    root: &Path,
+    image: String,
     guard: SandboxGuard,
 ) -> Container {
     let id = ContainerId::new(format!("{}-{}", launcher.id, id.0));
@@ -163,7 +161,7 @@ fn container(
     )));
     Container {
         id,
-        image: root.display().to_string(),
+        image,
         core,
         input: Box::pin(streams.input),
         output: Box::pin(ReaderStream::with_capacity(streams.output, PIECE)),
@@ -196,11 +194,8 @@ impl Engine for NativeEngine {
             let says = host::description(&launcher.ready, self.settings.network);
             tracing::info!(launcher = launcher.id, says, "the launcher is there");
             let faults = launcher.faults();
-            for (language, root) in &self.settings.roots {
-                match faults.get(language) {
-                    None => tracing::info!(%language, root = %root.display(), "ready"),
-                    Some(error) => tracing::error!(%language, error, "a language cannot be run"),
-                }
+            for (language, error) in &faults {
+                tracing::error!(%language, error, "a language cannot be run");
             }
             match faults.into_iter().next() {
                 Some((language, reason)) if launcher.living().is_empty() => {

@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use warren_protocol::outcome::EngineName;
 
-use super::config::NativeSettings;
+use super::config::NativeConfig;
 use super::launcher::{Launcher, LauncherEnd, Running};
 use crate::pauses::pauses;
 use crate::{Error, Result};
@@ -34,7 +34,7 @@ pub(super) struct Supervisor {
 }
 
 struct SharedSupervisor {
-    settings: NativeSettings,
+    config: NativeConfig,
     state: watch::Sender<State>,
     /// Notified when the launcher is to be killed.
     condemned: Notify,
@@ -57,9 +57,9 @@ enum State {
 
 impl Supervisor {
     /// Begins to start a launcher. Must be called within the runtime that it is followed on.
-    pub(super) fn new(settings: NativeSettings, doubt: Arc<Notify>) -> Self {
+    pub(super) fn new(config: NativeConfig, doubt: Arc<Notify>) -> Self {
         let shared = Arc::new(SharedSupervisor {
-            settings,
+            config,
             state: watch::Sender::new(State::Starting),
             condemned: Notify::new(),
             doubt,
@@ -139,7 +139,7 @@ impl SharedSupervisor {
         let mut waits = pauses(FIRST_PAUSE, LAST_PAUSE);
         loop {
             let started = tokio::select! {
-                started = Running::start(&self.settings) => started,
+                started = Running::start(&self.config) => started,
                 () = stop.cancelled() => break,
             };
             match started {

@@ -15,6 +15,8 @@ use super::stage::{self, Ended, SandboxWatch, Stage};
 
 /// A template's socket, and the sandboxes that were asked for on it.
 pub(super) struct Template {
+    /// The name of what its root was made from.
+    pub(super) image: String,
     socket: Arc<Socket>,
     watched: Arc<Watched>,
     _reader: AbortOnDropHandle<()>,
@@ -34,7 +36,7 @@ impl Template {
     ///
     /// # Errors
     /// The runtime cannot watch the socket.
-    pub(super) fn new(end: OwnedFd) -> io::Result<Self> {
+    pub(super) fn new(end: OwnedFd, image: String) -> io::Result<Self> {
         let socket = Arc::new(Socket::new(end)?);
         let watched = Arc::new(Watched {
             sandboxes: Mutex::new(Some(HashMap::new())),
@@ -42,6 +44,7 @@ impl Template {
         });
         let reading = Arc::clone(&watched).read(Arc::clone(&socket));
         Ok(Self {
+            image,
             socket,
             watched,
             _reader: AbortOnDropHandle::new(tokio::spawn(reading)),
