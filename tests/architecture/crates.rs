@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Warren's crates, each with those of Warren's crates that it may depend on.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     (
         "warren",
         &[
@@ -66,6 +66,9 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
     ("warren-queue", &["warren-protocol"]),
     ("warren-telemetry", &["warren-config"]),
     ("warren-protocol", &["warren-languages"]),
+    // It makes sandboxes, and knows nothing of jobs.
+    ("warren-launcher", &["warren-bpf"]),
+    ("warren-bpf", &[]),
     ("warren-config", &[]),
     ("warren-languages", &[]),
     // PID 1 of every container: what it knows, an escape would find there.

@@ -61,6 +61,10 @@ const LAYERS: &[(&str, Layers)] = &[
         ],
     ),
     (
+        "launcher",
+        &[&["confine"], &["seccomp"], &["error", "wire"]],
+    ),
+    (
         "runner",
         &[
             &["job"],
@@ -83,6 +87,14 @@ const LAYERS: &[(&str, Layers)] = &[
                 "sys",
                 "wire",
             ],
+        ],
+    ),
+    (
+        "shared/bpf",
+        &[
+            &["compiler"],
+            &["assembler", "interpreter", "rules"],
+            &["machine"],
         ],
     ),
     (
