@@ -14,6 +14,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
             "warren-config",
             "warren-http",
             "warren-languages",
+            "warren-launcher",
             "warren-outbound",
             "warren-protocol",
             "warren-queue",

@@ -105,12 +105,33 @@ pub fn signal(name: &str, processes: impl IntoIterator<Item = u32>) {
     }
 }
 
-/// Waits until the launchers of workers that have ended have ended, too.
+/// Waits until the launchers of workers that have ended have ended, too, and left nothing.
 pub async fn until_none_is_left() {
     wait::until(SOON, "the launchers without a worker to end", async || {
         orphans().is_empty()
     })
     .await;
+    wait::until(SOON, "their control groups to be removed", async || {
+        groups().into_iter().all(|launcher| process(launcher).is_some())
+    })
+    .await;
+}
+
+/// Returns the process ids of the launchers that have control groups.
+fn groups() -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut left = vec![(PathBuf::from("/sys/fs/cgroup"), 3)];
+    while let Some((directory, depth)) = left.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let launcher = name.strip_prefix("warren-").and_then(|it| it.parse().ok());
+            found.extend(launcher);
+            if launcher.is_none() && depth > 0 && entry.file_type().is_ok_and(|it| it.is_dir()) {
+                left.push((entry.path(), depth - 1));
+            }
+        }
+    }
+    found
 }
 
 /// Returns the launchers and templates whose worker is gone.
