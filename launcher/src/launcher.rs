@@ -1,7 +1,6 @@
 //! The launcher: sets everything up once, then supervises its templates.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,7 +11,7 @@ use rustix::process::{
 };
 
 use crate::arguments::Arguments;
-use crate::cgroup::Groups;
+use crate::cgroup::{Groups, Sweeper};
 use crate::confine;
 use crate::error::{Doing, Error};
 use crate::fault::Fault;
@@ -50,7 +49,12 @@ pub fn launcher(arguments: &Arguments) -> Result<(), Error> {
     let rights = userns::decide(arguments.rights)?;
     let users = Users::take(arguments.sandboxes)?;
     let base = arguments.cgroup.as_deref();
-    let swept = sweep(base);
+    // Opened now: later, this process has neither the place nor the rights to find them.
+    let sweeper = Sweeper::open(base)?;
+    let swept = sweeper.sweep().unwrap_or_else(|error| {
+        note(&format!("cannot remove all that other launchers have left: {error}"));
+        0
+    });
     let own_name = || std::process::id().to_string();
     let instance = arguments.instance.clone().unwrap_or_else(own_name);
     let owner = match rights {
@@ -90,7 +94,9 @@ pub fn launcher(arguments: &Arguments) -> Result<(), Error> {
     end(own.templates);
     // Frees the lock on its groups, so that they count as those of a launcher that is gone.
     drop(setting);
-    sweep(base);
+    // What templates that were killed have left. Its own group stays, empty, where its parent is not
+    // writable for it: without root, and at the root of a hierarchy. Then the next launcher removes it.
+    let _ = sweeper.sweep();
     run
 }
 
@@ -106,14 +112,6 @@ fn become_plain() -> Result<(), Error> {
     sys::leave_keyring().doing("leaving the session's keyring")?;
     umask(Mode::from_raw_mode(0o022));
     chdir("/").doing("changing to /")
-}
-
-/// Removes the groups of launchers that are gone. What stays is no reason not to start.
-fn sweep(base: Option<&Path>) -> u32 {
-    Groups::sweep(base).unwrap_or_else(|error| {
-        note(&format!("cannot remove what another launcher has left: {error}"));
-        0
-    })
 }
 
 fn start_templates(arguments: &Arguments, setting: &Setting, own: &mut Own) -> Result<(), Error> {

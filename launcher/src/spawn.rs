@@ -1,5 +1,10 @@
 //! Starts a launcher as a process of its own.
 
+#![expect(
+    unsafe_code,
+    reason = "acting between fork and exec has no safe interface"
+)]
+
 use std::ffi::OsStr;
 use std::io;
 use std::mem::ManuallyDrop;

@@ -60,6 +60,7 @@ const LAYERS: &[(&str, Layers)] = &[
             ],
         ],
     ),
+    ("launcher", &[&["cgroup"], &["network", "wire"]]),
     (
         "launcher",
         &[&["confine"], &["seccomp"], &["error", "wire"]],

@@ -151,8 +151,10 @@ impl Folder {
     /// Returns whether the directory of this name is still the one in `folder`.
     pub(super) fn still_has(&self, name: &str, folder: &Self) -> Result<bool> {
         let own = rustix::fs::fstat(&folder.fd).map_err(|errno| read(&folder.path, errno))?;
-        Ok(rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
-            .is_ok_and(|there| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)))
+        Ok(
+            rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|there| (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)),
+        )
     }
 
     /// Gives this directory, and files in it, to a user and group.

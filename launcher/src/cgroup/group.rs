@@ -38,12 +38,7 @@ pub enum Join<'a> {
 
 impl Group {
     /// Makes the groups and sets their limits. On failure nothing of it is left.
-    pub(super) fn make(
-        homes: &Arc<Homes>,
-        name: &str,
-        limits: &Limits,
-        cpu: u32,
-    ) -> Result<Self> {
+    pub(super) fn make(homes: &Arc<Homes>, name: &str, limits: &Limits, cpu: u32) -> Result<Self> {
         let name = names::sandbox(name)?;
         let mut made = Vec::with_capacity(homes.list.len());
         match Self::try_make(homes, name, limits, cpu, &mut made) {

@@ -169,11 +169,7 @@ mod tests {
 
     #[test]
     fn a_service_is_found_from_each_of_its_leaves() {
-        for own in [
-            "a/b",
-            "a/b/launcher",
-            "a/b/warren-x/launcher",
-        ] {
+        for own in ["a/b", "a/b/launcher", "a/b/warren-x/launcher"] {
             assert_eq!(service_of(Path::new(own)), Path::new("a/b"), "{own}");
         }
         assert_eq!(service_of(Path::new("launcher")), Path::new(""));

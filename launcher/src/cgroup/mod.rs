@@ -36,6 +36,7 @@ pub use homes::CgroupMount;
 use homes::{Homes, Version};
 use host::Parents;
 use sweep::Swept;
+pub use sweep::Sweeper;
 
 use crate::wire::Limits;
 
@@ -76,11 +77,7 @@ impl Groups {
     ///
     /// Each [`Error`] says what to do. In particular if a controller is missing, a limit or a directory
     /// cannot be written, the kernel does not limit swap, or a living launcher has the instance's groups.
-    pub fn prepare(
-        base: Option<&Path>,
-        instance: &str,
-        owner: Option<(u32, u32)>,
-    ) -> Result<Self> {
+    pub fn prepare(base: Option<&Path>, instance: &str, owner: Option<(u32, u32)>) -> Result<Self> {
         let name = names::home(instance)?;
         let parents = host::find(base)?;
         let (first, _) = parents.folders();

@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn each_hierarchy_of_version_1_is_found_with_its_controllers() {
-        let mounts = "25 22 0:23 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid - cgroup cgroup rw,cpu,cpuacct
+        let mounts =
+            "25 22 0:23 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid - cgroup cgroup rw,cpu,cpuacct
 26 22 0:24 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory
 27 22 0:25 / /sys/fs/cgroup/systemd rw - cgroup systemd rw,name=systemd
 28 22 0:26 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw";

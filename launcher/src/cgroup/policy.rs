@@ -15,11 +15,16 @@ pub(super) fn quota_us(percent: u32) -> u64 {
     CPU_PERIOD_US * u64::from(percent) / 100
 }
 
+/// Returns the figure that a file consists of.
+pub(super) fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
 /// Returns a figure of a file with a name and a figure on each line.
 pub(super) fn field(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (key, value) = line.split_once(' ')?;
-        (key == name).then(|| value.trim().parse().ok()).flatten()
+        (key == name).then(|| number(value)).flatten()
     })
 }
 

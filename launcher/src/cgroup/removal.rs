@@ -102,10 +102,7 @@ fn signal_each(group: &Folder) -> Result<()> {
 /// Returns the numbers of a group's processes, the first few thousand.
 fn processes(group: &Folder) -> Result<Vec<u32>> {
     let text = group.read("cgroup.procs")?;
-    Ok(text
-        .lines()
-        .filter_map(|line| line.parse().ok())
-        .collect())
+    Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
 }
 
 /// Removes an empty group in `home`. One that is gone already counts as removed.

@@ -5,10 +5,41 @@
 //! belongs to nobody. The lock is on the group itself and needs no file elsewhere, hence no agreement
 //! about a path between containers that share a host.
 
+use std::path::Path;
+
 use super::error::Result;
 use super::folder::Folder;
-use super::host::Parents;
+use super::host::{self, Parents};
 use super::{names, removal};
+
+/// A sweeper of the groups below one parent, which it has opened: it needs no path any more, and so
+/// still works for a process that has given up most of its rights.
+pub struct Sweeper {
+    parents: Parents,
+}
+
+impl Sweeper {
+    /// Opens the delegated groups (`base` as for `Groups::prepare`), before this process is moved to another.
+    ///
+    /// # Errors
+    ///
+    /// As for `Groups::prepare`.
+    pub fn open(base: Option<&Path>) -> Result<Self> {
+        let parents = host::find(base)?;
+        Ok(Self { parents })
+    }
+
+    /// Removes the groups of launchers that are gone, with every process in them. Returns the number of
+    /// their sandboxes. A launcher is gone when nobody holds the lock on its group: neither it nor
+    /// a template.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be removed; all others are then removed nevertheless.
+    pub fn sweep(&self) -> Result<u32> {
+        all(&self.parents)
+    }
+}
 
 /// The state of an instance's groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +82,10 @@ pub(super) fn one(parents: &Parents, name: &str) -> Result<Swept> {
     if !home.lock()? || !first.still_has(name, &home)? {
         return Ok(Swept::Held);
     }
-    let elsewhere = clear_all(&others, name)?;
+    // Each is tried, whatever becomes of the others.
+    let (elsewhere, here) = (clear_all(&others, name), clear(first, name));
     // The same sandboxes, but for one that was being made or removed.
-    Ok(Swept::Gone(clear(first, name)?.max(elsewhere)))
+    Ok(Swept::Gone(here?.max(elsewhere?)))
 }
 
 /// Returns the names of all launchers' groups. The first hierarchy is read last: a launcher that is being
@@ -62,7 +94,12 @@ fn homes(parents: &Parents) -> Result<Vec<String>> {
     let (first, others) = parents.folders();
     let mut names = Vec::new();
     for parent in others.into_iter().chain([first]) {
-        names.extend(parent.folders()?.into_iter().filter(|name| names::is_home(name)));
+        names.extend(
+            parent
+                .folders()?
+                .into_iter()
+                .filter(|name| names::is_home(name)),
+        );
     }
     names.sort_unstable();
     names.dedup();
@@ -70,8 +107,9 @@ fn homes(parents: &Parents) -> Result<Vec<String>> {
 }
 
 fn clear_all(parents: &[&Folder], name: &str) -> Result<u32> {
-    let counts = parents.iter().map(|parent| clear(parent, name));
-    counts.collect::<Result<Vec<_>>>().map(|counts| counts.into_iter().max().unwrap_or(0))
+    let counts: Vec<_> = parents.iter().map(|parent| clear(parent, name)).collect();
+    let counts = counts.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(counts.into_iter().max().unwrap_or(0))
 }
 
 /// Kills and removes all in one launcher's group, and the group. Returns the number of its sandboxes.

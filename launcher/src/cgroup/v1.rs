@@ -1,9 +1,9 @@
 //! Control groups of version 1: one group in each hierarchy.
 
 use std::ffi::CString;
-use std::{io, iter};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use std::{io, iter};
 
 use super::controller::Controller;
 use super::cpus;
@@ -11,7 +11,7 @@ use super::error::{Error, Result};
 use super::folder::Folder;
 use super::homes::{CgroupMount, Home, Homes, Version};
 use super::host::Parent;
-use super::policy::{CPU_PERIOD_US, CPU_SHARES, quota_us};
+use super::policy::{CPU_PERIOD_US, CPU_SHARES, number, quota_us};
 use crate::wire::{Consumed, Limits};
 
 /// Makes the launcher's group in each hierarchy but the first, whose is made and locked already.
@@ -43,8 +43,15 @@ pub(super) fn prepare(
             folder.give(&[], owner)?;
         }
         let controllers = parent.controllers.clone();
-        view.extend(controllers.iter().filter_map(|c| mount(*c, &parent.options)));
-        list.push(Home { folder, controllers });
+        view.extend(
+            controllers
+                .iter()
+                .filter_map(|c| mount(*c, &parent.options)),
+        );
+        list.push(Home {
+            folder,
+            controllers,
+        });
     }
     let cpuset = cpuset.ok_or(Error::NotMounted(Controller::Cpuset))?;
     let cores = cpus::make(&cpuset)?;
@@ -105,10 +112,40 @@ pub(super) fn consumed(homes: &Homes, name: &str) -> Result<Consumed> {
         let folder = homes.with(controller)?;
         let file = format!("{name}/{file}");
         let text = folder.read(&file)?;
-        text.parse::<u64>().map_err(|_| folder.strange(&file, &text))
+        number(&text).ok_or_else(|| folder.strange(&file, &text))
     };
     Ok(Consumed {
         cpu: Duration::from_nanos(read(Controller::Cpuacct, "cpuacct.usage")?),
         memory: read(Controller::Memory, "memory.max_usage_in_bytes")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A kernel booted without `swapaccount=1` has no file for memory and swap together. No option of
+    /// a running one takes it away, so a directory has the files of such a kernel.
+    #[test]
+    fn a_kernel_that_does_not_limit_swap_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("box")).unwrap();
+        fs::write(directory.path().join("box/memory.limit_in_bytes"), "").unwrap();
+        let home = Home {
+            folder: Folder::open(directory.path()).unwrap(),
+            controllers: vec![Controller::Memory],
+        };
+        let limits = Limits {
+            memory: 1 << 20,
+            cpu_percent: 50,
+            pids: 1,
+            open_files: 1,
+            scratch: 0,
+        };
+        let error = limit(&home, "box", &limits).expect_err("refused");
+        assert!(matches!(error, Error::NoSwapLimit(_)), "{error}");
+        assert!(error.to_string().contains("swapaccount=1"), "{error}");
+    }
 }

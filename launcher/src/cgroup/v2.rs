@@ -11,16 +11,12 @@ use super::folder::Folder;
 use super::homes::{CgroupMount, Home, Homes, Swap, Version};
 use super::host::{Origin, parts};
 use super::names::LEAF;
-use super::policy::{CPU_PERIOD_US, CPU_WEIGHT, field, quota_us};
+use super::policy::{CPU_PERIOD_US, CPU_WEIGHT, field, number, quota_us};
 use crate::wire::{Consumed, Limits};
 
 /// The files of a delegated group that its owner writes (cgroups(7), "Delegation"). Not the limits: they
 /// are its parent's.
-const OWNED: [&str; 3] = [
-    "cgroup.procs",
-    "cgroup.threads",
-    "cgroup.subtree_control",
-];
+const OWNED: [&str; 3] = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
 
 /// The rounds in which a service's processes are moved to a leaf, while they may fork.
 const ROUNDS: u32 = 10;
@@ -175,10 +171,13 @@ pub(super) fn consumed(home: &Folder, name: &str) -> Result<Consumed> {
     let stat = format!("{name}/cpu.stat");
     let text = home.read(&stat)?;
     let cpu = field(&text, "usage_usec").ok_or_else(|| home.strange(&stat, &text))?;
-    let (peak, current) = (format!("{name}/memory.peak"), format!("{name}/memory.current"));
+    let (peak, current) = (
+        format!("{name}/memory.peak"),
+        format!("{name}/memory.current"),
+    );
     let file = if home.has(&peak) { peak } else { current };
     let text = home.read(&file)?;
-    let memory = text.parse().map_err(|_| home.strange(&file, &text))?;
+    let memory = number(&text).ok_or_else(|| home.strange(&file, &text))?;
     Ok(Consumed {
         cpu: Duration::from_micros(cpu),
         memory,

@@ -8,28 +8,22 @@ const MAX_USES: u32 = 1_000;
 /// The longest time for which one serves.
 const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// The most namespaces that wait for a sandbox, above the sandboxes that a worker runs at once.
-pub(super) const MAX_IDLE: usize = 64;
-
 /// The result of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is as new, and serves another sandbox.
+pub(super) enum Verdict {
+    /// It serves another sandbox.
     Kept,
-    /// The sandbox has left a trace in it, or it cannot be told.
+    /// A sandbox has left a trace in it, or that cannot be told.
     Used,
     /// It has served often or long enough.
     Worn,
-    /// There are more than could be needed.
-    Spare,
 }
 
-/// Decides about a namespace that has served `uses` sandboxes, with `idle` others waiting.
-pub(super) fn verdict(as_new: bool, uses: u32, age: Duration, idle: usize) -> Verdict {
+/// Decides about a namespace that has served `uses` sandboxes.
+pub(super) fn verdict(as_new: bool, uses: u32, age: Duration) -> Verdict {
     match () {
         () if !as_new => Verdict::Used,
         () if uses >= MAX_USES || age >= MAX_AGE => Verdict::Worn,
-        () if idle >= MAX_IDLE => Verdict::Spare,
         () => Verdict::Kept,
     }
 }
@@ -41,11 +35,10 @@ mod tests {
     #[test]
     fn one_is_kept_until_it_is_used_or_worn() {
         let young = Duration::from_secs(1);
-        assert_eq!(verdict(true, 1, young, 0), Verdict::Kept);
-        assert_eq!(verdict(true, 999, young, 0), Verdict::Kept);
-        assert_eq!(verdict(true, 1_000, young, 0), Verdict::Worn);
-        assert_eq!(verdict(true, 1, MAX_AGE, 0), Verdict::Worn);
-        assert_eq!(verdict(false, 1, young, 0), Verdict::Used);
-        assert_eq!(verdict(true, 1, young, MAX_IDLE), Verdict::Spare);
+        assert_eq!(verdict(true, 1, young), Verdict::Kept);
+        assert_eq!(verdict(true, 999, young), Verdict::Kept);
+        assert_eq!(verdict(true, 1_000, young), Verdict::Worn);
+        assert_eq!(verdict(true, 1, MAX_AGE), Verdict::Worn);
+        assert_eq!(verdict(false, 1, young), Verdict::Used);
     }
 }

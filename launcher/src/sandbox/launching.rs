@@ -9,7 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::child::{self, Order, Plan};
 use super::{Remains, Sandbox};
 use crate::cgroup::{Group, Groups, Join};
-use crate::network::{Namespace, Network};
+use crate::network::{self, Namespace, Network};
 use crate::sys::{self, Cloned, Namespaces, Pointers};
 use crate::wire::{Consumed, Death, Launch};
 
@@ -34,23 +34,43 @@ pub(crate) struct Means {
     pub(crate) plan: Plan,
 }
 
+/// A failure to launch a sandbox. Nothing is left of the attempt.
+#[derive(Debug)]
+pub(crate) enum LaunchError {
+    /// This one cannot be made.
+    Failed(String),
+    /// The template is in a sandbox's network namespace, and must end.
+    Stranded(network::Error),
+}
+
+impl<E: std::error::Error> From<E> for LaunchError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 /// Launches a sandbox, whose groups get this name.
 ///
 /// # Errors
-/// The step that failed; nothing is left of the attempt.
+/// It cannot be made.
 pub(crate) fn launch(
     means: &mut Means,
     launch: &Launch,
     streams: &[OwnedFd; 3],
     name: &str,
-) -> Result<Sandbox, String> {
-    let texts = Texts::of(launch).map_err(|error| error.to_string())?;
-    let (report, reporting) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed("a pipe", errno))?;
-    let made = means.groups.make(name, &launch.limits, launch.cpu);
-    let group = made.map_err(|error| error.to_string())?;
+) -> Result<Sandbox, LaunchError> {
+    let texts = Texts::of(launch)?;
+    let (report, reporting) = pipe_with(PipeFlags::CLOEXEC)?;
+    let group = means.groups.make(name, &launch.limits, launch.cpu)?;
     let namespace = match means.network.take() {
         Ok(namespace) => namespace,
-        Err(error) => return Err(undone(means, group, None, error.to_string())),
+        Err(error) => {
+            undo(means, group, None);
+            return Err(match error {
+                network::Error::Stranded(_) => LaunchError::Stranded(error),
+                error => error.into(),
+            });
+        }
     };
 
     let join = group.join();
@@ -88,19 +108,14 @@ pub(crate) fn launch(
             is_unwanted: false,
         }),
         Err(error) => {
-            let reason = failed("a process", error);
-            Err(undone(means, group, namespace, reason))
+            undo(means, group, namespace);
+            Err(error.into())
         }
     }
 }
 
-/// Removes what an attempt has made. Returns the reason, with what is left if something is.
-fn undone(
-    means: &mut Means,
-    group: Group,
-    namespace: Option<Namespace>,
-    reason: String,
-) -> String {
+/// Removes what an attempt has made.
+fn undo(means: &mut Means, group: Group, namespace: Option<Namespace>) {
     let remains = Remains {
         death: Death::Killed,
         consumed: Consumed::default(),
@@ -108,11 +123,6 @@ fn undone(
         namespace,
     };
     remains.remove(&mut means.network);
-    reason
-}
-
-fn failed(what: &str, error: impl std::fmt::Display) -> String {
-    format!("cannot make {what} for a sandbox: {error}")
 }
 
 /// The texts that the new process needs, made before the clone.

@@ -15,11 +15,12 @@ use rustix::process::{
 };
 
 pub(crate) use child::Plan;
-pub(crate) use launching::{Means, launch};
+pub(crate) use launching::{LaunchError, Means, launch};
 pub(crate) use paths::EMPTY_DIRECTORY;
 pub(crate) use step::Step;
 
 use crate::cgroup::Group;
+use crate::log::note;
 use crate::network::{Namespace, Network};
 use crate::wire::{Consumed, Death, SandboxId};
 use child::{Failure, REPORT_LEN};
@@ -172,9 +173,4 @@ fn describe(report: &[u8]) -> String {
         }
         None => "its report is cut off".to_owned(),
     }
-}
-
-/// Writes a line for the worker's log.
-fn note(line: &str) {
-    crate::log::note(line);
 }

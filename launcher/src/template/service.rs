@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use super::Setting;
 use crate::error::{Doing, Error};
 use crate::log::note;
-use crate::sandbox::{Birth, Means, Sandbox, launch};
+use crate::network;
+use crate::sandbox::{Birth, LaunchError, Means, Remains, Sandbox, launch};
 use crate::socket::{Received, Socket};
 use crate::wire::{Consumed, Launch, Report, Request, SandboxId};
 
@@ -31,6 +32,7 @@ pub(super) fn serve(
         socket,
         living: BTreeMap::new(),
         ended: BTreeMap::new(),
+        tend_at: None,
     };
     let served = service.go();
     service.end_all();
@@ -45,6 +47,8 @@ struct Service<'a> {
     living: BTreeMap<SandboxId, Sandbox>,
     /// Those that have ended and that the worker has not asked to remove.
     ended: BTreeMap<SandboxId, Ended>,
+    /// The moment at which network namespaces are to be tended.
+    tend_at: Option<Instant>,
 }
 
 /// A sandbox that has ended.
@@ -68,7 +72,7 @@ impl Service<'_> {
                 };
                 self.answer(received)?;
             } else {
-                self.use_idle_moment();
+                self.tend_network()?;
             }
             self.end_overdue()?;
         }
@@ -92,20 +96,32 @@ impl Service<'_> {
 
     /// Returns the time until something is due; `None` if nothing is.
     fn timeout(&self) -> Option<Duration> {
-        if self.means.network.owed() > 0 {
-            return Some(Duration::ZERO);
-        }
-        let next = self.living.values().filter_map(Sandbox::deadline).min()?;
+        let deadlines = self.living.values().filter_map(Sandbox::deadline);
+        let next = deadlines.chain(self.tend_at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 
-    /// Makes a network namespace in advance, if one is missing.
-    fn use_idle_moment(&mut self) {
-        if self.means.network.owed() > 0
-            && let Err(error) = self.means.network.replenish()
-        {
-            note(&error.to_string());
+    /// Audits or makes a network namespace if one is due, while no request waits.
+    fn tend_network(&mut self) -> Result<(), Error> {
+        if self.tend_at.is_none_or(|moment| moment > Instant::now()) {
+            return Ok(());
         }
+        self.tend_at = match self.means.network.tend() {
+            Ok(next) => next,
+            Err(error @ network::Error::Stranded(_)) => return Err(error.into()),
+            Err(error) => {
+                note(&error.to_string());
+                None
+            }
+        };
+        Ok(())
+    }
+
+    /// Removes what is left of a sandbox. Returns whether nothing is.
+    fn clear_away(&mut self, remains: Remains) -> bool {
+        // Its network namespace is due for an audit.
+        self.tend_at = Some(Instant::now());
+        remains.remove(&mut self.means.network)
     }
 
     fn answer(&mut self, received: Received<Request>) -> Result<(), Error> {
@@ -128,18 +144,20 @@ impl Service<'_> {
     fn launch(&mut self, request: &Launch, descriptors: Vec<OwnedFd>) -> Result<(), Error> {
         let id = request.id;
         let launched = self.check(request).and_then(|()| {
-            let streams: [OwnedFd; 3] = descriptors
-                .try_into()
-                .map_err(|_| "it comes without its three streams".to_owned())?;
-            let name = format!("{}-{}", self.number, id.0);
-            launch(&mut self.means, request, &streams, &name)
+            let streams: Result<[OwnedFd; 3], _> = descriptors.try_into();
+            streams.map_err(|_| "it comes without its three streams".to_owned())
         });
+        let name = format!("{}-{}", self.number, id.0);
+        let launched = launched.map(|streams| launch(&mut self.means, request, &streams, &name));
         match launched {
-            Ok(sandbox) => {
+            Ok(Ok(sandbox)) => {
                 self.living.insert(id, sandbox);
                 Ok(())
             }
-            Err(reason) => self.report(&Report::NotLaunched { id, reason }),
+            Ok(Err(LaunchError::Stranded(error))) => Err(error.into()),
+            Ok(Err(LaunchError::Failed(reason))) | Err(reason) => {
+                self.report(&Report::NotLaunched { id, reason })
+            }
         }
     }
 
@@ -210,7 +228,7 @@ impl Service<'_> {
             death,
             consumed,
         });
-        let is_removed = remains.remove(&mut self.means.network);
+        let is_removed = self.clear_away(remains);
         let ended = Ended {
             user,
             consumed,
@@ -226,7 +244,7 @@ impl Service<'_> {
         let (id, user, is_unwanted) = (sandbox.id, sandbox.user, sandbox.is_unwanted);
         let remains = sandbox.end();
         let consumed = remains.consumed;
-        if !remains.remove(&mut self.means.network) {
+        if !self.clear_away(remains) {
             // So that nobody else gets its user.
             let ended = Ended {
                 user,

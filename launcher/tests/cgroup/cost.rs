@@ -41,5 +41,10 @@ fn the_cost_of_a_group_is_told_beside_that_of_bare_directories() {
         directories.len(),
         each(bare)
     );
-    assert!(world.directories("warren-a/box").iter().all(|it| !it.exists()));
+    assert!(
+        world
+            .directories("warren-a/box")
+            .iter()
+            .all(|it| !it.exists())
+    );
 }

@@ -53,9 +53,8 @@ fn a_process_that_joins_is_in_every_group_and_on_one_cpu() {
     let groups = world.prepare("a");
     let group = make(&groups, "box");
     let mut child = start(&group, "exec sleep 1000");
-    let status = |name: &str| {
-        std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap()
-    };
+    let status =
+        |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", child.id())).unwrap();
     let base = world.base().display().to_string();
     let member = status("cgroup");
     let mut expected = vec![format!("{base}/warren-a/box")];
@@ -106,7 +105,10 @@ fn an_out_of_memory_kill_is_seen_and_only_then() {
     assert_eq!(hungry.wait().unwrap().signal(), Some(libc::SIGKILL));
     assert!(group.ran_out_of_memory().unwrap());
     let memory = group.consumed().unwrap().memory;
-    assert!((LIMITS.memory / 2..=LIMITS.memory).contains(&memory), "{memory}");
+    assert!(
+        (LIMITS.memory / 2..=LIMITS.memory).contains(&memory),
+        "{memory}"
+    );
     group.remove().unwrap();
 }
 
@@ -117,7 +119,10 @@ fn the_number_of_processes_is_held() {
     let group = groups
         .make("box", &Limits { pids: 5, ..LIMITS }, 0)
         .unwrap();
-    let mut child = start(&group, "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait");
+    let mut child = start(
+        &group,
+        "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait",
+    );
     assert!(!child.wait().unwrap().success(), "a fork must fail");
     let file = "warren-a/box/cgroup.procs";
     let left = world.read("pids", file).lines().count();
@@ -140,7 +145,10 @@ fn the_resources_used_are_counted_from_zero_for_each_group() {
         assert!(child.wait().unwrap().success());
         let after = group.consumed().unwrap();
         assert!(after.cpu > Duration::ZERO);
-        assert!((16 * MIB..=LIMITS.memory).contains(&after.memory), "{after:?}");
+        assert!(
+            (16 * MIB..=LIMITS.memory).contains(&after.memory),
+            "{after:?}"
+        );
         group.remove().unwrap();
     }
 }

@@ -14,6 +14,7 @@
 mod cost;
 mod life;
 mod limits;
+mod own;
 mod process;
 mod refusal;
 mod rootless;

@@ -14,7 +14,7 @@ use warren_launcher::cgroup::{Group, Join};
 const SOON: Duration = Duration::from_secs(60);
 
 /// Starts a shell command in a group.
-pub fn start(group: &Group, command: &str) -> Child {
+pub(crate) fn start(group: &Group, command: &str) -> Child {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
     // Duplicates: the closure must own what it uses.
@@ -37,11 +37,11 @@ pub fn start(group: &Group, command: &str) -> Child {
 }
 
 /// A forked copy of this process that runs a part of a test.
-pub struct Copy(Pid);
+pub(crate) struct Copy(Pid);
 
 impl Copy {
     /// Forks one. It ends with `part`, with status 0 if that is `Ok`.
-    pub fn run(part: impl FnOnce() -> Result<(), String>) -> Self {
+    pub(crate) fn run(part: impl FnOnce() -> Result<(), String>) -> Self {
         // SAFETY: the child has this thread alone. The C library makes its allocator usable there, and
         // the child touches no lock of the test harness: it writes to descriptor 2 and exits at once.
         match unsafe { libc::fork() } {
@@ -58,31 +58,31 @@ impl Copy {
         }
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         self.0
     }
 
     /// Waits for its end.
-    pub fn wait(self) -> WaitStatus {
+    pub(crate) fn wait(self) -> WaitStatus {
         let options = WaitOptions::empty();
         let status = rustix::process::waitpid(Some(self.0), options).unwrap();
         status.expect("a status").1
     }
 
     /// Waits for it to succeed.
-    pub fn succeed(self) {
+    pub(crate) fn succeed(self) {
         assert_eq!(self.wait().exit_status(), Some(0), "see its message above");
     }
 
     /// Kills it as an operator or the kernel would.
-    pub fn kill(self) {
+    pub(crate) fn kill(self) {
         rustix::process::kill_process(self.0, rustix::process::Signal::KILL).unwrap();
         assert_eq!(self.wait().terminating_signal(), Some(libc::SIGKILL));
     }
 }
 
 /// Polls until something is so.
-pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is() {
         assert!(begun.elapsed() < SOON, "still not so: {what}");
@@ -90,18 +90,27 @@ pub fn until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
+/// The flag of clone3(2), which `libc` has in too small a type.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Clones a process into a directory of version 2, and returns the group that it finds itself in.
-pub fn clone_into(directory: impl AsFd) -> String {
+pub(crate) fn clone_into(directory: impl AsFd) -> String {
     let (read, write) = io::pipe().unwrap();
     let arguments = libc::clone_args {
-        flags: libc::CLONE_INTO_CGROUP as u64,
+        flags: CLONE_INTO_CGROUP,
         exit_signal: libc::SIGCHLD as u64,
         cgroup: u64::try_from(directory.as_fd().as_raw_fd()).unwrap(),
         // SAFETY: zeros mean no other wish.
         ..unsafe { std::mem::zeroed() }
     };
     // SAFETY: without CLONE_VM the child has memory of its own, as after a fork.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) };
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of_val(&arguments),
+        )
+    };
     if pid == 0 {
         let own = std::fs::read("/proc/self/cgroup").unwrap_or_default();
         let _ = rustix::io::write(&write, &own);

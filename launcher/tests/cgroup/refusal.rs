@@ -14,9 +14,8 @@ use crate::world::{LIMITS, World, make, version};
 fn refused(world: &World, change: fn() -> rustix::io::Result<()>, is: fn(&Error) -> bool) {
     Copy::run(|| {
         // SAFETY: only the mount namespace changes.
-        let unshared = unsafe {
-            rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS)
-        };
+        let unshared =
+            unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) };
         let changed = unshared
             .and_then(|()| {
                 let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
@@ -79,8 +78,20 @@ fn a_limit_that_the_kernel_does_not_take_is_refused_and_nothing_is_left() {
     let groups = world.prepare("a");
     let before = world.groups();
     for (limits, cpu) in [
-        (warren_launcher::wire::Limits { cpu_percent: 0, ..LIMITS }, 0),
-        (warren_launcher::wire::Limits { pids: u32::MAX, ..LIMITS }, 0),
+        (
+            warren_launcher::wire::Limits {
+                cpu_percent: 0,
+                ..LIMITS
+            },
+            0,
+        ),
+        (
+            warren_launcher::wire::Limits {
+                pids: u32::MAX,
+                ..LIMITS
+            },
+            0,
+        ),
         (LIMITS, 4_000),
     ] {
         let made = groups.make("box", &limits, cpu);
@@ -142,14 +153,18 @@ fn a_named_parent_with_processes_is_refused_where_the_kernel_refuses_it() {
         .iter()
         .map(|file| std::fs::write(file, child.id().to_string()).is_ok())
         .collect();
-    assert!(joined.iter().all(|joined| *joined == (version() == 1)), "{joined:?}");
+    assert!(
+        joined.iter().all(|joined| *joined == (version() == 1)),
+        "{joined:?}"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 #[test]
 fn names_and_paths_that_leave_the_parent_are_refused() {
-    let refused = |base: &str, instance: &str| Groups::prepare(Some(Path::new(base)), instance, None);
+    let refused =
+        |base: &str, instance: &str| Groups::prepare(Some(Path::new(base)), instance, None);
     assert!(matches!(refused("/a/../b", "x"), Err(Error::Base(_))));
     assert!(matches!(refused("/a", "../x"), Err(Error::Name(_))));
     let world = World::new();

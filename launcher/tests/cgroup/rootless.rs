@@ -32,7 +32,11 @@ fn as_subordinate(part: impl FnOnce() -> Result<(), String>) {
     unshared.read_exact(&mut [0]).unwrap();
     let pid = copy.pid().as_raw_nonzero();
     for map in ["uid_map", "gid_map"] {
-        fs::write(format!("/proc/{pid}/{map}"), format!("0 {SUBORDINATE} 65536")).unwrap();
+        fs::write(
+            format!("/proc/{pid}/{map}"),
+            format!("0 {SUBORDINATE} 65536"),
+        )
+        .unwrap();
     }
     tell.write_all(b"m").unwrap();
     copy.succeed();
@@ -44,17 +48,18 @@ fn use_one(groups: &Groups) -> Result<(), String> {
     let group: Group = groups.make("box", &LIMITS, 0).map_err(text)?;
     let mut child = start(&group, "exec sleep 1000");
     let member = fs::read_to_string(format!("/proc/{}/cgroup", child.id()));
+    let consumed = group.consumed();
+    let killed = group.kill();
+    child.wait().map_err(|error| error.to_string())?;
     let member = member.map_err(|error| error.to_string())?;
     let count = member.lines().filter(|line| line.ends_with("/box")).count();
     if count != if version() == 1 { 4 } else { 1 } {
         return Err(format!("it joined {count} groups: {member}"));
     }
-    group.consumed().map_err(text)?;
+    killed.and(consumed).map_err(text)?;
     if group.ran_out_of_memory().map_err(text)? {
         return Err("out of memory".to_owned());
     }
-    group.kill().map_err(text)?;
-    child.wait().map_err(|error| error.to_string())?;
     group.remove().map_err(text)
 }
 

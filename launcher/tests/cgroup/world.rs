@@ -1,16 +1,15 @@
 //! A delegated group of a test's own, and the kernel's view of what is in it.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use warren_launcher::cgroup::{Group, Groups};
 use warren_launcher::wire::Limits;
 
-pub const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 
-pub const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     memory: 64 * MIB,
     cpu_percent: 50,
     pids: 20,
@@ -19,32 +18,32 @@ pub const LIMITS: Limits = Limits {
 };
 
 /// The controllers with a directory each in version 1.
-pub const HIERARCHIES: [&str; 5] = ["memory", "cpu", "cpuacct", "pids", "cpuset"];
+pub(crate) const HIERARCHIES: [&str; 5] = ["memory", "cpu", "cpuacct", "pids", "cpuset"];
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A delegated group, removed at the end.
-pub struct World {
+pub(crate) struct World {
     base: PathBuf,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let base = format!("/test-of-warren-{}-{number}", std::process::id()).into();
         Self { base }
     }
 
-    pub fn base(&self) -> &Path {
+    pub(crate) fn base(&self) -> &Path {
         &self.base
     }
 
-    pub fn prepare(&self, instance: &str) -> Groups {
+    pub(crate) fn prepare(&self, instance: &str) -> Groups {
         Groups::prepare(Some(&self.base), instance, None).expect("groups")
     }
 
     /// Returns the directories of a group, given its path below the base: one in each hierarchy.
-    pub fn directories(&self, below: &str) -> Vec<PathBuf> {
+    pub(crate) fn directories(&self, below: &str) -> Vec<PathBuf> {
         let roots: Vec<PathBuf> = match version() {
             1 => HIERARCHIES
                 .iter()
@@ -60,7 +59,7 @@ impl World {
     }
 
     /// Returns the directory of a group in one controller's hierarchy.
-    pub fn directory(&self, controller: &str, below: &str) -> PathBuf {
+    pub(crate) fn directory(&self, controller: &str, below: &str) -> PathBuf {
         let index = HIERARCHIES.iter().position(|name| *name == controller);
         let mut all = self.directories(below);
         match version() {
@@ -70,14 +69,14 @@ impl World {
     }
 
     /// Reads a file of a group.
-    pub fn read(&self, controller: &str, file: &str) -> String {
+    pub(crate) fn read(&self, controller: &str, file: &str) -> String {
         let path = self.directory(controller, file);
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         text.trim_end().to_owned()
     }
 
     /// Returns the groups below the base that exist anywhere.
-    pub fn groups(&self) -> Vec<PathBuf> {
+    pub(crate) fn groups(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for directory in self.directories("") {
             list(&directory, &mut found);
@@ -93,8 +92,7 @@ impl Drop for World {
             eprintln!("left: {:?}", self.groups());
         }
         let swept = Groups::sweep(Some(&self.base));
-        let removed = self.directories("").iter().map(fs::remove_dir).collect();
-        let removed: io::Result<()> = removed;
+        let removed = self.directories("").iter().try_for_each(fs::remove_dir);
         if !std::thread::panicking() {
             swept.expect("swept");
             removed.expect("nothing is left in the base");
@@ -122,7 +120,7 @@ fn list(directory: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// Returns the version of this machine's control groups.
-pub fn version() -> u8 {
+pub(crate) fn version() -> u8 {
     match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
         true => 2,
         false => 1,
@@ -130,6 +128,6 @@ pub fn version() -> u8 {
 }
 
 /// Makes a sandbox's group on CPU 0.
-pub fn make(groups: &Groups, name: &str) -> Group {
+pub(crate) fn make(groups: &Groups, name: &str) -> Group {
     groups.make(name, &LIMITS, 0).expect("a group")
 }

@@ -1,0 +1,89 @@
+//! A root file system for the tests: Python's image, with the static runner in it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The image that `scripts/provision` builds on machines without a registry.
+const IMAGE: &str = "warren-base/python:3.11-debian";
+
+/// Returns the directory with the root file system, made once for all tests.
+pub(crate) fn python() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("root-python");
+        if !root.join("usr/bin").exists() {
+            export(&root);
+        }
+        let runner = root.join(".warren/runner");
+        fs::create_dir_all(root.join(".warren")).expect("a directory");
+        // A new file each time: the old one may be running.
+        let _ = fs::remove_file(&runner);
+        fs::copy(static_runner(), &runner).expect("the runner is copied");
+        fs::set_permissions(&runner, fs::Permissions::from_mode(0o555)).expect("executable");
+        root
+    })
+}
+
+/// Exports the image's file system.
+fn export(root: &Path) {
+    let made = root.with_extension("new");
+    let _ = fs::remove_dir_all(&made);
+    fs::create_dir_all(&made).expect("a directory");
+    let id = output(Command::new("docker").args(["create", IMAGE]));
+    let id = id.trim();
+    let mut exporting = Command::new("docker")
+        .args(["export", id])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("docker runs");
+    let archive = exporting.stdout.take().expect("its output");
+    let unpacked = Command::new("tar")
+        .args(["--extract", "--numeric-owner", "--directory"])
+        .arg(&made)
+        .stdin(archive)
+        .status();
+    assert!(unpacked.expect("tar runs").success());
+    assert!(exporting.wait().expect("docker ends").success());
+    output(Command::new("docker").args(["rm", id]));
+    let _ = fs::remove_dir_all(root);
+    fs::rename(&made, root).expect("it gets its name");
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().expect("docker is installed");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("a text")
+}
+
+/// Builds the static runner, as `worker/build.rs` does.
+pub(crate) fn static_runner() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .args(["build", "--release", "--locked", "--bin", "warren-runner"])
+            .args(["--package", "warren-runner", "--target", &target])
+            .arg("--target-dir")
+            .arg(&directory)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
+            .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
+            .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
+            .env_remove("RUSTFLAGS")
+            .output()
+            .expect("cargo starts");
+        assert!(
+            output.status.success(),
+            "the static runner does not build:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        directory.join(target).join("release/warren-runner")
+    })
+}
