@@ -71,7 +71,7 @@ impl Config {
             images: languages
                 .iter()
                 .map(|language| {
-                    let variable = language.name().variable("WARREN_IMAGE_");
+                    let variable = language.name().variable("WARREN_IMAGE_<LANGUAGE>");
                     let reference = env
                         .parse(&variable)
                         .unwrap_or_else(|| language.default_image().clone());

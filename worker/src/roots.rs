@@ -20,8 +20,8 @@ use crate::{Error, Result};
 const DIRECTORY: &str = "WARREN_ROOTFS_DIR";
 /// Its default, beside the database's file.
 const DEFAULT: &str = "data/rootfs";
-/// The beginning of the variables that name one language's root.
-const FAMILY: &str = "WARREN_ROOTFS_";
+/// The variables that name one language's root.
+const FAMILY: &str = "WARREN_ROOTFS_<LANGUAGE>";
 
 /// Reads the place of each language's root.
 pub(crate) fn places(env: &mut Env, languages: &Languages) -> BTreeMap<LanguageName, PathBuf> {

@@ -216,7 +216,7 @@ impl Tree {
 
     /// Returns a file's content; `None` if there is none. Links are followed inside the root.
     pub(crate) fn read(&self, at: &EntryPath, most: u64) -> Result<Option<Vec<u8>>> {
-        let opened = match open::existing(&self.root, at.as_os_str(), OFlags::RDONLY) {
+        let opened = match open::file(&self.root, at.as_os_str()) {
             Ok(opened) => File::from(opened),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(error) => return Err(self.io("read", at)(error)),
@@ -232,7 +232,7 @@ impl Tree {
 
     /// Returns whether there is something, behind links that are followed inside the root.
     pub(crate) fn has(&self, at: &EntryPath) -> bool {
-        open::existing(&self.root, at.as_os_str(), OFlags::PATH).is_ok()
+        open::anything(&self.root, at.as_os_str()).is_ok()
     }
 
     /// Opens the directory that an entry is to lie in, which is made if it is missing. Returns it and

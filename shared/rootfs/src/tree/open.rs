@@ -48,10 +48,16 @@ pub(super) fn directory(root: impl AsFd, path: &OsStr) -> Result<(OwnedFd, Way)>
     }
 }
 
-/// Opens a file to be read, or anything with `OFlags::PATH`, through links.
-pub(super) fn existing(root: impl AsFd, path: &OsStr, flags: OFlags) -> Result<OwnedFd> {
+/// Opens a file to be read, through links.
+pub(super) fn file(root: impl AsFd, path: &OsStr) -> Result<OwnedFd> {
     // A pipe would make the caller wait.
-    through_links(root, path, flags | OFlags::CLOEXEC | OFlags::NONBLOCK)
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    through_links(root, path, flags)
+}
+
+/// Finds something, through links.
+pub(super) fn anything(root: impl AsFd, path: &OsStr) -> Result<OwnedFd> {
+    through_links(root, path, OFlags::PATH | OFlags::CLOEXEC)
 }
 
 fn through_links(root: impl AsFd, path: &OsStr, flags: OFlags) -> Result<OwnedFd> {
