@@ -80,10 +80,18 @@ impl Groups {
     pub fn prepare(base: Option<&Path>, instance: &str, owner: Option<(u32, u32)>) -> Result<Self> {
         let name = names::home(instance)?;
         let parents = host::find(base)?;
+        Self::prepare_in(&parents, &name, owner).inspect_err(|_| {
+            // The lock is free again. The first failure is the one to report, and the next launcher
+            // sweeps what stays.
+            let _ = sweep::one(&parents, &name);
+        })
+    }
+
+    fn prepare_in(parents: &Parents, name: &str, owner: Option<(u32, u32)>) -> Result<Self> {
         let (first, _) = parents.folders();
-        let home = claim(&parents, first, &name)?;
-        let homes = match &parents {
-            Parents::V1(first, others) => v1::prepare((first, home), others, &name, owner)?,
+        let home = claim(parents, first, name)?;
+        let homes = match parents {
+            Parents::V1(first, others) => v1::prepare((first, home), others, name, owner)?,
             Parents::V2(parent, origin) => v2::prepare(parent, *origin, home, owner)?,
         };
         let groups = Self {

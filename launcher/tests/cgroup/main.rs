@@ -19,4 +19,5 @@ mod process;
 mod refusal;
 mod rootless;
 mod sweep;
+mod view;
 mod world;

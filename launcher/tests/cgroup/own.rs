@@ -9,7 +9,7 @@ use crate::process::Copy;
 use crate::world::{LIMITS, World, version};
 
 /// Makes the base a group that a process can be in.
-fn make_base(world: &World) {
+pub(crate) fn make_base(world: &World) {
     match version() {
         1 => {
             drop(world.prepare("first"));

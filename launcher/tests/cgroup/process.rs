@@ -1,7 +1,7 @@
 //! Processes that join a group, or run a part of a test on their own.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -13,26 +13,39 @@ use warren_launcher::cgroup::{Group, Join};
 /// The longest wait for what should take a moment.
 const SOON: Duration = Duration::from_secs(60);
 
+/// Opens the files by which a process joins a group with writes.
+fn files(group: &Group) -> rustix::io::Result<Vec<OwnedFd>> {
+    match group.join() {
+        Join::Write(files) => files
+            .iter()
+            .map(|file| rustix::io::fcntl_dupfd_cloexec(file, 0))
+            .collect(),
+        Join::Into(directory) => {
+            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+            let file = rustix::fs::openat(directory, "cgroup.procs", flags, Mode::empty())?;
+            Ok(vec![file])
+        }
+    }
+}
+
+fn write_to(files: &[OwnedFd]) -> rustix::io::Result<()> {
+    files
+        .iter()
+        .try_for_each(|file| rustix::io::write(file, b"0").map(drop))
+}
+
+/// Joins a group with this process, which must have one thread.
+pub(crate) fn join(group: &Group) -> rustix::io::Result<()> {
+    write_to(&files(group)?)
+}
+
 /// Starts a shell command in a group.
 pub(crate) fn start(group: &Group, command: &str) -> Child {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
-    // Duplicates: the closure must own what it uses.
-    let files: Vec<_> = match group.join() {
-        Join::Write(files) => files.iter().map(|f| f.try_clone().unwrap()).collect(),
-        Join::Into(directory) => {
-            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-            vec![rustix::fs::openat(directory, "cgroup.procs", flags, Mode::empty()).unwrap()]
-        }
-    };
-    let join = move || {
-        for file in &files {
-            rustix::io::write(file.as_fd(), b"0")?;
-        }
-        Ok(())
-    };
+    let files = files(group).unwrap();
     // SAFETY: it only writes to descriptors.
-    unsafe { shell.pre_exec(join) };
+    unsafe { shell.pre_exec(move || Ok(write_to(&files)?)) };
     shell.spawn().expect("a process in the group")
 }
 

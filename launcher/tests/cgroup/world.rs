@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use warren_launcher::cgroup::{Group, Groups};
@@ -29,6 +30,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        let _ = version();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let base = format!("/test-of-warren-{}-{number}", std::process::id()).into();
         Self { base }
@@ -119,12 +121,11 @@ fn list(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns the version of this machine's control groups.
+/// Returns the version of this machine's control groups, as it was before any test changed its mounts.
 pub(crate) fn version() -> u8 {
-    match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        true => 2,
-        false => 1,
-    }
+    static VERSION: OnceLock<u8> = OnceLock::new();
+    let unified = || Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    *VERSION.get_or_init(|| if unified() { 2 } else { 1 })
 }
 
 /// Makes a sandbox's group on CPU 0.
