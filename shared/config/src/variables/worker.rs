@@ -57,7 +57,7 @@ pub(super) const WORKER: Group = Group {
         .default("docker"),
         Variable::worker(
             "WARREN_NATIVE_RIGHTS",
-            "Rights of the native engine on the host: rootless (none), root, or auto (root only if the worker is root)",
+            "Rights of the native engine on the host: rootless (none), root, or auto (rootless where the host lets it be)",
         )
         .default("auto"),
         Variable::worker(

@@ -28,6 +28,7 @@ use futures_util::{StreamExt, future};
 use warren_languages::LanguageName;
 use warren_protocol::ids::InstanceId;
 use warren_protocol::outcome::EngineName;
+use warren_rootfs::USERS;
 
 use crate::engine::core::{Core, CpuSet};
 use crate::engine::uids::Uids;
@@ -77,7 +78,7 @@ impl DockerEngine {
     /// `DOCKER_HOST` cannot be used.
     pub fn new(config: DockerConfig) -> Result<Self> {
         let client = Client::new()?;
-        let uids = Uids::new(UIDS, fastrand::u32(..));
+        let uids = Uids::new(USERS, fastrand::u32(..));
         Ok(Self {
             images: Images::new(client.clone(), config.images),
             daemon: Daemon::new(Choices {
