@@ -56,11 +56,6 @@ impl Template {
         self.watched.sandboxes().is_none()
     }
 
-    /// Returns the number of sandboxes of which something may be left.
-    pub(super) fn count(&self) -> usize {
-        self.watched.sandboxes().as_ref().map_or(0, HashMap::len)
-    }
-
     /// Begins to watch a sandbox that is about to be asked for. `None` if the template is gone.
     pub(super) fn watch(&self, id: SandboxId) -> Option<Arc<SandboxWatch>> {
         let sandbox = Arc::new(SandboxWatch::new());
