@@ -127,4 +127,5 @@ soak-mutations: ## takes out each hardening in turn, and a test must fail (hours
 
 soak-cgroup2: ## the posture, limits included, on an emulated machine with cgroup v2 (QEMU; ten minutes)
 	@scripts/phase provision scripts/provision cgroup2
+	@scripts/phase soak-cgroup2-launcher scripts/cgroup2/launcher
 	@scripts/phase soak-cgroup2 scripts/cgroup2/tests

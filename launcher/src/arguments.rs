@@ -51,7 +51,9 @@ impl Root {
         let (language, directory) = equals
             .map(|at| (&bytes[..at], &bytes[at + 1..]))
             .ok_or("it has no `=`")?;
-        let language = str::from_utf8(language).ok().filter(|name| !name.is_empty());
+        let language = str::from_utf8(language)
+            .ok()
+            .filter(|name| !name.is_empty());
         let directory = PathBuf::from(OsString::from_vec(directory.to_vec()));
         if !directory.is_absolute() {
             return Err("the directory must be absolute");

@@ -26,10 +26,14 @@ pub enum Error {
         source: io::Error,
     },
     /// It was not started by a worker.
-    #[error("descriptor 3 is no socket of a worker; this command is for workers alone, set WARREN_ENGINE=native")]
+    #[error(
+        "descriptor 3 is no socket of a worker; this command is for workers alone, set WARREN_ENGINE=native"
+    )]
     NoWorker,
     /// Something has started a thread already.
-    #[error("this process has {0} threads, and a launcher must have one; report this as a fault of Warren")]
+    #[error(
+        "this process has {0} threads, and a launcher must have one; report this as a fault of Warren"
+    )]
     Threads(usize),
     /// A root file system lacks something.
     #[error("the root file system {root} has no {path}; make it with `warren rootfs`")]
@@ -40,7 +44,9 @@ pub enum Error {
         path: &'static str,
     },
     /// Not enough users are free for its sandboxes.
-    #[error("no {wanted} of the users {first} to {last} are free together; end another launcher of this host, or ask for fewer sandboxes")]
+    #[error(
+        "no {wanted} of the users {first} to {last} are free together; end another launcher of this host, or ask for fewer sandboxes"
+    )]
     NoUsers {
         /// The number of users that it needs.
         wanted: u32,
@@ -50,7 +56,9 @@ pub enum Error {
         last: u32,
     },
     /// The lock file for users cannot be used.
-    #[error("cannot lock users in {path}: {source}; the file must be readable and writable for the launcher")]
+    #[error(
+        "cannot lock users in {path}: {source}; the file must be readable and writable for the launcher"
+    )]
     Lock {
         /// The file.
         path: PathBuf,
@@ -58,7 +66,9 @@ pub enum Error {
         source: io::Error,
     },
     /// The host gives its user no further users.
-    #[error("{path} gives user {user} no {wanted} subordinate ids; add a line such as `{user}:100000:65536`")]
+    #[error(
+        "{path} gives user {user} no {wanted} subordinate ids; add a line such as `{user}:100000:65536`"
+    )]
     NoSubordinates {
         /// `/etc/subuid` or `/etc/subgid`.
         path: &'static str,
@@ -68,10 +78,14 @@ pub enum Error {
         wanted: u32,
     },
     /// The user namespace's maps cannot be written.
-    #[error("cannot map users into the launcher's namespace: {0}; install newuidmap and newgidmap (package uidmap), or start it as root")]
+    #[error(
+        "cannot map users into the launcher's namespace: {0}; install newuidmap and newgidmap (package uidmap), or start it as root"
+    )]
     Map(String),
     /// Root's rights were asked for, but are not there.
-    #[error("cannot act as the host's root: this process is not root; start it as root, or use --rights rootless")]
+    #[error(
+        "cannot act as the host's root: this process is not root; start it as root, or use --rights rootless"
+    )]
     NotRoot,
     /// Control groups.
     #[error(transparent)]
@@ -86,7 +100,9 @@ pub enum Error {
     #[error("a message on the worker's socket is not understood: {0}; all sandboxes end")]
     Message(#[from] postcard::Error),
     /// A template ended by itself.
-    #[error("the template of {0} has ended; ending all others, since the kernel has ended its sandboxes")]
+    #[error(
+        "the template of {0} has ended; ending all others, since the kernel has ended its sandboxes"
+    )]
     TemplateEnded(String),
 }
 

@@ -7,15 +7,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{
-    Signal, WaitId, WaitIdOptions, WaitIdStatus, chdir, pidfd_send_signal, umask, waitid,
+    Resource, Rlimit, Signal, WaitId, WaitIdOptions, WaitIdStatus, chdir, getrlimit,
+    pidfd_send_signal, setrlimit, umask, waitid,
 };
 
 use crate::arguments::Arguments;
 use crate::cgroup::{Groups, Sweeper};
 use crate::confine;
 use crate::error::{Doing, Error};
-use crate::fault::Fault;
 use crate::log::note;
+use crate::sandbox::Fault;
 use crate::socket::Socket;
 use crate::spawn::CONTROL;
 use crate::template::{self, Setting, Template};
@@ -52,7 +53,9 @@ pub fn launcher(arguments: &Arguments) -> Result<(), Error> {
     // Opened now: later, this process has neither the place nor the rights to find them.
     let sweeper = Sweeper::open(base)?;
     let swept = sweeper.sweep().unwrap_or_else(|error| {
-        note(&format!("cannot remove all that other launchers have left: {error}"));
+        note(&format!(
+            "cannot remove all that other launchers have left: {error}"
+        ));
         0
     });
     let own_name = || std::process::id().to_string();
@@ -107,11 +110,22 @@ fn become_plain() -> Result<(), Error> {
     if threads != 1 {
         return Err(Error::Threads(threads));
     }
-    sys::clear_environment();
+    sys::wipe_environment();
     sys::default_signals();
-    sys::leave_keyring().doing("leaving the session's keyring")?;
     umask(Mode::from_raw_mode(0o022));
-    chdir("/").doing("changing to /")
+    chdir("/").doing("changing to /")?;
+    raise_open_files()
+}
+
+/// Takes as many descriptors as this process may have: a template keeps about ten for each sandbox, and
+/// the usual limit is 1024.
+fn raise_open_files() -> Result<(), Error> {
+    let most = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    setrlimit(Resource::Nofile, raised).doing("raising the limit of open files")
 }
 
 fn start_templates(arguments: &Arguments, setting: &Setting, own: &mut Own) -> Result<(), Error> {
@@ -119,8 +133,7 @@ fn start_templates(arguments: &Arguments, setting: &Setting, own: &mut Own) -> R
         // In the template, everything of the launcher's own is dropped by this.
         let mut inherited = std::mem::take(own);
         let language = &root.language;
-        let started =
-            template::start(language, number, &root.directory, setting, &mut inherited);
+        let started = template::start(language, number, &root.directory, setting, &mut inherited);
         *own = inherited;
         let Some(control) = &own.control else {
             return Err(Error::NoWorker);
@@ -182,7 +195,10 @@ fn end(templates: Vec<Template>) {
     let give_up = Instant::now() + ENDING;
     for template in templates {
         if !ends_until(&template.process, give_up) {
-            note(&format!("the template of {} hangs; killing it", template.language));
+            note(&format!(
+                "the template of {} hangs; killing it",
+                template.language
+            ));
             // It fails only for a process that has ended.
             let _ = pidfd_send_signal(&template.process, Signal::KILL);
         }

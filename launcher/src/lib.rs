@@ -7,7 +7,6 @@ mod arguments;
 pub mod cgroup;
 pub mod confine;
 pub mod error;
-mod fault;
 mod launcher;
 mod log;
 pub mod network;

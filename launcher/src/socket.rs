@@ -102,7 +102,10 @@ impl Socket {
         if received.bytes == 0 {
             return Ok(None);
         }
-        if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+        if received
+            .flags
+            .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
+        {
             return Err(Error::Socket(io::ErrorKind::FileTooLarge.into()));
         }
         let message = postcard::from_bytes(&bytes[..received.bytes])?;
@@ -146,7 +149,9 @@ mod tests {
         writer.write_all(b"x").unwrap();
         drop(writer);
         let mut read = String::new();
-        io::PipeReader::from(reader).read_to_string(&mut read).unwrap();
+        io::PipeReader::from(reader)
+            .read_to_string(&mut read)
+            .unwrap();
         assert_eq!(read, "x");
     }
 

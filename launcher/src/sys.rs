@@ -26,8 +26,7 @@ impl Namespaces {
         (libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS) as u64,
     );
     /// Those and a network.
-    pub(crate) const WITH_NETWORK: Self =
-        Self(Self::WITHOUT_NETWORK.0 | libc::CLONE_NEWNET as u64);
+    pub(crate) const WITH_NETWORK: Self = Self(Self::WITHOUT_NETWORK.0 | libc::CLONE_NEWNET as u64);
     /// None.
     pub(crate) const NONE: Self = Self(0);
 }
@@ -43,10 +42,7 @@ pub(crate) enum Cloned {
 
 /// Clones the calling process, which has one thread only, into new namespaces and, if one is given, into
 /// a control group of version 2.
-pub(crate) fn clone(
-    namespaces: Namespaces,
-    group: Option<BorrowedFd<'_>>,
-) -> io::Result<Cloned> {
+pub(crate) fn clone(namespaces: Namespaces, group: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all zeroes is a valid request, of nothing.
     let mut request: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -55,7 +51,7 @@ pub(crate) fn clone(
     request.exit_signal = libc::SIGCHLD as u64;
     if let Some(group) = group {
         request.flags |= INTO_CGROUP;
-        request.cgroup = group.as_raw_fd() as u64;
+        request.cgroup = u64::from(group.as_raw_fd().cast_unsigned());
     }
     // SAFETY: without CLONE_VM this is a fork: the child goes on with a copy of all memory. There is no
     // other thread that could hold a lock in it.
@@ -77,7 +73,13 @@ pub(crate) fn clone(
 /// Executes a program. Both arrays end with a null pointer. Returns only if that fails.
 pub(crate) fn execute(program: &CStr, arguments: &Pointers, environment: &Pointers) -> io::Error {
     // SAFETY: the arrays end with null, and their texts live as long as they do (`Pointers::to`).
-    unsafe { libc::execve(program.as_ptr(), arguments.0.as_ptr(), environment.0.as_ptr()) };
+    unsafe {
+        libc::execve(
+            program.as_ptr(),
+            arguments.0.as_ptr(),
+            environment.0.as_ptr(),
+        )
+    };
     io::Error::last_os_error()
 }
 
@@ -124,56 +126,65 @@ pub(crate) fn take_descriptor(number: RawFd) -> Option<OwnedFd> {
     (flags >= 0).then(|| unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Has every signal do what it does by default, and none blocked. But a write into a closed pipe is
-/// an error and no signal.
+/// Has every signal do what it does by default, and none blocked, also those that the C library reserves
+/// and refuses to set. But a write into a closed pipe is an error and no signal.
 pub(crate) fn default_signals() {
+    /// The kernel's `struct sigaction`: all zeroes are the default action, no flags and an empty mask.
+    const DEFAULT_ACTION: [u64; 4] = [0; 4];
+    /// Bytes of the kernel's `sigset_t`.
+    const SET_SIZE: usize = 8;
+    let none = std::ptr::null_mut::<u64>();
     for signal in 1..=LAST_SIGNAL {
-        // SAFETY: the default has no handler. Refused for SIGKILL, SIGSTOP and those of the C library.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        let action = DEFAULT_ACTION.as_ptr();
+        // SAFETY: the kernel only reads the action. It refuses SIGKILL and SIGSTOP.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action, none, SET_SIZE) };
     }
     // SAFETY: ignoring has no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-    // SAFETY: the set is filled before it is used, and changes the mask of this thread only.
+    let empty = 0_u64;
+    let how = libc::SIG_SETMASK;
+    // SAFETY: the kernel only reads the set, and changes the mask of this thread only.
     unsafe {
-        let mut none = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            how,
+            &raw const empty,
+            none,
+            SET_SIZE,
+        )
+    };
+}
+
+/// Overwrites every environment variable in memory, and removes it: a fork has all of it. The process has
+/// one thread.
+pub(crate) fn wipe_environment() {
+    unsafe extern "C" {
+        /// The C library's array of variables, which ends with null.
+        static mut environ: *mut *mut c_char;
     }
-}
-
-/// Has SIGPIPE do what it does by default: an ignored signal stays ignored at exec.
-pub(crate) fn default_sigpipe() {
-    // SAFETY: the default has no handler.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-}
-
-/// Removes every environment variable. The process has one thread.
-pub(crate) fn clear_environment() {
-    // SAFETY: no other thread reads it.
-    unsafe { libc::clearenv() };
-}
-
-/// Leaves the keyring of the session that this process was started in, and begins one of its own: the
-/// operator's keys are not for sandboxes. A kernel without keys has none to leave.
-pub(crate) fn leave_keyring() -> io::Result<()> {
-    /// `KEYCTL_JOIN_SESSION_KEYRING` of `linux/keyctl.h`.
-    const JOIN: libc::c_int = 1;
-    let none = std::ptr::null::<c_char>();
-    // SAFETY: no name is given, so the kernel reads no memory.
-    let result = check(unsafe { libc::syscall(libc::SYS_keyctl, JOIN, none) });
-    match result {
-        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(()),
-        result => result,
+    // SAFETY: no other thread reads or writes it, and each text is this process's own memory up to its
+    // end. The standard library keeps no pointer into it.
+    unsafe {
+        let mut next = environ;
+        while !next.is_null() && !(*next).is_null() {
+            let len = CStr::from_ptr(*next).count_bytes();
+            std::ptr::write_bytes(*next, 0, len);
+            next = next.add(1);
+        }
+        libc::clearenv();
     }
 }
 
 /// Locks a range of a file's bytes for the open file, and so for every process that inherits it, until the
 /// last of them is gone. Returns whether it did: somebody else may have some of them.
 pub(crate) fn lock_range(file: BorrowedFd<'_>, start: u32, len: u32) -> io::Result<bool> {
+    /// `F_WRLCK` and `SEEK_SET` of `linux/fcntl.h` and `linux/fs.h`, as wide as the structure has them.
+    const WRITE_LOCK: libc::c_short = 1;
+    const FROM_START: libc::c_short = 0;
     // SAFETY: all zeroes is a valid request.
     let mut request: libc::flock = unsafe { std::mem::zeroed() };
-    request.l_type = libc::F_WRLCK as libc::c_short;
-    request.l_whence = libc::SEEK_SET as libc::c_short;
+    request.l_type = WRITE_LOCK;
+    request.l_whence = FROM_START;
     request.l_start = libc::off_t::from(start);
     request.l_len = libc::off_t::from(len);
     // SAFETY: the kernel reads the request, which lives until the call returns.

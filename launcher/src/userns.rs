@@ -9,9 +9,7 @@ use std::os::fd::OwnedFd;
 use std::process::Command;
 
 use rustix::mount::{MountFlags, mount};
-use rustix::process::{
-    Pid, WaitId, WaitIdOptions, getegid, geteuid, getpid, waitid,
-};
+use rustix::process::{Pid, WaitId, WaitIdOptions, getegid, geteuid, getpid, waitid};
 use rustix::thread::{
     Gid, Uid, UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
     unshare_unsafe,
@@ -74,7 +72,9 @@ fn enter_new(namespaces: UnshareFlags) -> rustix::io::Result<()> {
 /// Returns the user and group on the host that [`enter`] makes of this process, where they are not the
 /// ones that it has.
 pub(crate) fn owner(users: &Users) -> Option<(u32, u32)> {
-    geteuid().is_root().then_some((users.launcher, users.launcher))
+    geteuid()
+        .is_root()
+        .then_some((users.launcher, users.launcher))
 }
 
 /// Enters a new user namespace, and becomes root in it.
@@ -225,11 +225,7 @@ fn subordinates(path: &'static str, user: u32) -> Result<u32, Error> {
     let wanted = users::ALL.end - users::ALL.start;
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let name = account(user);
-    find(&text, user, name.as_deref(), wanted).ok_or(Error::NoSubordinates {
-        path,
-        user,
-        wanted,
-    })
+    find(&text, user, name.as_deref(), wanted).ok_or(Error::NoSubordinates { path, user, wanted })
 }
 
 /// Returns the name of a user in `/etc/passwd`.

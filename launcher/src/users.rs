@@ -65,14 +65,14 @@ impl Users {
 /// Opens the lock file. Every user of the host may, so that launchers of different users see each
 /// other. It is never written to, and not followed if it is a link.
 fn file() -> Result<(PathBuf, OwnedFd), Error> {
-    let mut failure = None;
-    for path in PATHS.map(PathBuf::from) {
-        match open_lock(&path) {
-            Ok(lock) => return Ok((path, lock)),
-            Err(errno) => failure = Some(failed(&path, errno.into())),
-        }
+    let [usual, other] = PATHS.map(PathBuf::from);
+    match open_lock(&usual) {
+        Ok(lock) => Ok((usual, lock)),
+        Err(_unusable) => match open_lock(&other) {
+            Ok(lock) => Ok((other, lock)),
+            Err(errno) => Err(failed(&other, errno.into())),
+        },
     }
-    Err(failure.unwrap_or(Error::NoWorker))
 }
 
 fn open_lock(path: &Path) -> Result<OwnedFd, Errno> {

@@ -27,9 +27,10 @@ pub struct SandboxId(pub u64);
 pub enum Request {
     /// Makes a sandbox. Three descriptors come with it: its PID 1's standard input, output and error.
     Launch(Launch),
-    /// Kills the sandbox if it still runs, and removes it. [`Report::Removed`] follows, once.
+    /// Kills the sandbox if it still runs, and removes it. [`Report::Removed`] follows, once; at once
+    /// if there is no sandbox of that number. It never follows if something of the sandbox is left.
     Remove(SandboxId),
-    /// Asks for the resources that the sandbox has used so far.
+    /// Asks for the resources that the sandbox has used so far: nothing if there is none of that number.
     Consumed(SandboxId),
     /// Asks whether the template still answers. [`Report::Pong`] follows.
     Ping,
@@ -83,7 +84,7 @@ pub enum Report {
         /// The reason and what to do about it.
         reason: String,
     },
-    /// The sandbox's PID 1 has been executed.
+    /// The sandbox's PID 1 has been executed, or was killed before that: then [`Report::Ended`] follows.
     Launched(SandboxId),
     /// There is no sandbox of that number, and nothing is left of the attempt.
     NotLaunched {

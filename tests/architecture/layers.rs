@@ -60,10 +60,16 @@ const LAYERS: &[(&str, Layers)] = &[
             ],
         ],
     ),
-    ("launcher", &[&["cgroup"], &["network", "wire"]]),
     (
         "launcher",
-        &[&["confine"], &["seccomp"], &["error", "wire"]],
+        &[
+            &["launcher"],
+            &["template", "userns"],
+            &["confine", "sandbox", "socket", "users"],
+            &["arguments", "error"],
+            &["cgroup"],
+            &["log", "network", "seccomp", "spawn", "sys", "wire"],
+        ],
     ),
     (
         "runner",

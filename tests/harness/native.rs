@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::wait::{self, SOON};
@@ -117,21 +117,35 @@ pub async fn until_none_is_left() {
     .await;
 }
 
-/// Returns the process ids of the launchers that have control groups.
+/// Returns the process ids of the launchers that have control groups with sandboxes. A launcher's own,
+/// empty, may outlive it until another launcher's sweep.
 fn groups() -> Vec<u32> {
     let mut found = Vec::new();
     let mut left = vec![(PathBuf::from("/sys/fs/cgroup"), 3)];
     while let Some((directory, depth)) = left.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|it| it.is_dir()) {
+                continue;
+            }
             let name = entry.file_name().to_string_lossy().into_owned();
-            let launcher = name.strip_prefix("warren-").and_then(|it| it.parse().ok());
-            found.extend(launcher);
-            if launcher.is_none() && depth > 0 && entry.file_type().is_ok_and(|it| it.is_dir()) {
-                left.push((entry.path(), depth - 1));
+            match name.strip_prefix("warren-").and_then(|it| it.parse().ok()) {
+                Some(launcher) if has_sandboxes(&entry.path()) => found.push(launcher),
+                None if depth > 0 => left.push((entry.path(), depth - 1)),
+                _ => {}
             }
         }
     }
     found
+}
+
+/// Returns whether a launcher's group has one of a sandbox: all but its own and those of CPUs.
+fn has_sandboxes(group: &Path) -> bool {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    let mut groups = entries.filter(|entry| entry.file_type().is_ok_and(|it| it.is_dir()));
+    groups.any(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name != "launcher" && !name.starts_with("core-")
+    })
 }
 
 /// Returns the launchers and templates whose worker is gone.

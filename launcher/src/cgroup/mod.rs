@@ -35,8 +35,8 @@ pub use group::{Group, Join};
 pub use homes::CgroupMount;
 use homes::{Homes, Version};
 use host::Parents;
-use sweep::Swept;
 pub use sweep::Sweeper;
+use sweep::Swept;
 
 use crate::wire::Limits;
 

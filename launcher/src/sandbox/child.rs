@@ -13,19 +13,18 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, chdir, set_dumpable_behavior,
-    set_parent_process_death_signal, setrlimit, setsid, umask,
+    DumpableBehavior, Resource, Rlimit, chdir, set_dumpable_behavior, setrlimit, setsid,
 };
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, Gid, LinkNameSpaceType, Uid, UnshareFlags,
-    move_into_link_name_space, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
+    CapabilitySet, Gid, LinkNameSpaceType, Uid, UnshareFlags, move_into_link_name_space,
+    remove_capability_from_bounding_set, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    unshare_unsafe,
 };
 
+use super::fault::Fault;
 use super::paths::{EMPTY_DIRECTORY, EMPTY_FILE, MASKED, Masked, READ_ONLY};
 use super::step::Step;
 use crate::cgroup::Join;
-use crate::fault::Fault;
 use crate::network::bring_up_loopback;
 use crate::seccomp::Program;
 use crate::sys::{self, Pointers};
@@ -133,43 +132,40 @@ fn go(plan: &Plan, order: &Order<'_>) -> Result<Infallible, Failure> {
     take(Step::GroupNamespace, &unshare_groups)?;
     take(Step::Network, &|| network(order.network))?;
     take(Step::Session, &|| Ok(setsid().map(drop)?))?;
-    take(Step::Proc, &|| Ok(mount(c"proc", c"/proc", c"proc", PLAIN, None)?))?;
+    take(Step::Proc, &|| {
+        Ok(mount(c"proc", c"/proc", c"proc", PLAIN, None)?)
+    })?;
     take(Step::Mask, &mask)?;
     take(Step::ReadOnly, &make_read_only)?;
     take(Step::ShowGroups, &|| show_groups(plan))?;
     // After the masks, which need what it covers.
     take(Step::Scratch, &|| scratch(c"/tmp", order.scratch))?;
-    take(Step::SharedMemory, &|| scratch(c"/dev/shm", order.shared_memory))?;
+    take(Step::SharedMemory, &|| {
+        scratch(c"/dev/shm", order.shared_memory)
+    })?;
     take(Step::Directory, &|| Ok(chdir(c"/tmp")?))?;
     take(Step::OomScore, &raise_oom_score)?;
     take(Step::Streams, &|| place_streams(order))?;
     take(Step::Descriptors, &|| sys::close_from(REPORT + 1))?;
-    take(Step::Signals, &|| {
-        sys::default_sigpipe();
-        umask(Mode::from_raw_mode(0o022));
-        Ok(())
-    })?;
     take(Step::Limits, &|| limit(order.open_files))?;
     // While it may still do so: later it lacks the capability.
     take(Step::Bounding, &empty_bounding_set)?;
     let (uid, gid) = (Uid::from_raw(order.user), Gid::from_raw(order.user));
     take(Step::Groups, &|| Ok(set_thread_groups(&[gid])?))?;
+    // This empties the sets of capabilities as well, since no user of it is root any more.
     take(Step::User, &|| {
         set_thread_res_gid(gid, gid, gid)?;
         Ok(set_thread_res_uid(uid, uid, uid)?)
     })?;
-    take(Step::Capabilities, &give_up_capabilities)?;
-    // After the change of user, which resets it. The parent cannot be asked for: it is in another process
-    // namespace. If the template has ended before this, the kernel has ended the whole namespace that
-    // it was PID 1 of, this process included.
-    take(Step::DeathSignal, &|| {
-        Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
-    })?;
-    take(Step::NoNewPrivileges, &|| Ok(set_no_new_privs(true)?))?;
-    // Last: it forbids most of the above.
+    // Last: it forbids most of the above. Without capabilities, the kernel takes it only from a process that
+    // can gain no privileges, as the template cannot (`confine`).
     take(Step::Filter, &|| plan.filter.load())?;
     take(Step::Execute, &|| {
-        Err(sys::execute(order.program, &order.arguments, &plan.environment))
+        Err(sys::execute(
+            order.program,
+            &order.arguments,
+            &plan.environment,
+        ))
     })?;
     Err(Failure {
         step: Step::Execute,
@@ -189,7 +185,10 @@ fn join(join: Join<'_>) -> io::Result<()> {
 }
 
 fn unshare_groups() -> io::Result<()> {
-    #[expect(unsafe_code, reason = "other flags could unshare memory or descriptors")]
+    #[expect(
+        unsafe_code,
+        reason = "other flags could unshare memory or descriptors"
+    )]
     // SAFETY: it is a namespace only.
     let done = unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) };
     Ok(done?)
@@ -291,14 +290,4 @@ fn empty_bounding_set() -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Gives up what the change of user has left: nothing, unless a security module thinks otherwise.
-fn give_up_capabilities() -> io::Result<()> {
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    Ok(set_capabilities(None, none)?)
 }

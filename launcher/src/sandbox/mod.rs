@@ -2,6 +2,7 @@
 
 mod child;
 mod ending;
+mod fault;
 mod launching;
 mod paths;
 mod step;
@@ -10,14 +11,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use rustix::process::{
-    Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid,
-};
+use rustix::process::{Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid};
 
 pub(crate) use child::Plan;
+pub(crate) use fault::Fault;
 pub(crate) use launching::{LaunchError, Means, launch};
 pub(crate) use paths::EMPTY_DIRECTORY;
-pub(crate) use step::Step;
 
 use crate::cgroup::Group;
 use crate::log::note;
@@ -112,7 +111,10 @@ impl Sandbox {
 
     fn into_remains(self, status: &WaitIdStatus) -> Remains {
         let ran_out = self.group.ran_out_of_memory().unwrap_or_else(|error| {
-            note(&format!("cannot tell whether {:?} ran out of memory: {error}", self.id));
+            note(&format!(
+                "cannot tell whether {:?} ran out of memory: {error}",
+                self.id
+            ));
             false
         });
         let death = ending::death(status, self.is_unwanted, ran_out);
@@ -132,7 +134,10 @@ impl Sandbox {
     /// Reads the resources that it has used so far.
     pub(crate) fn consumed(&self) -> Consumed {
         self.group.consumed().unwrap_or_else(|error| {
-            note(&format!("cannot read the resources of {:?}: {error}", self.id));
+            note(&format!(
+                "cannot read the resources of {:?}: {error}",
+                self.id
+            ));
             Consumed::default()
         })
     }

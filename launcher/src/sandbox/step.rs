@@ -18,21 +18,17 @@ pub(crate) enum Step {
     OomScore,
     Streams,
     Descriptors,
-    Signals,
     Limits,
     Bounding,
     Groups,
     User,
-    Capabilities,
-    DeathSignal,
-    NoNewPrivileges,
     Filter,
     Execute,
 }
 
 impl Step {
     /// All of them, in their order.
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::JoinGroups,
         Self::GroupNamespace,
         Self::Network,
@@ -47,14 +43,10 @@ impl Step {
         Self::OomScore,
         Self::Streams,
         Self::Descriptors,
-        Self::Signals,
         Self::Limits,
         Self::Bounding,
         Self::Groups,
         Self::User,
-        Self::Capabilities,
-        Self::DeathSignal,
-        Self::NoNewPrivileges,
         Self::Filter,
         Self::Execute,
     ];
@@ -76,14 +68,10 @@ impl Step {
             Self::OomScore => "setting the memory killer's score",
             Self::Streams => "placing the standard streams",
             Self::Descriptors => "closing all other descriptors",
-            Self::Signals => "restoring signals",
             Self::Limits => "setting resource limits",
             Self::Bounding => "emptying the bounding set",
             Self::Groups => "leaving all groups",
             Self::User => "becoming its user",
-            Self::Capabilities => "giving up capabilities",
-            Self::DeathSignal => "tying its life to the template's",
-            Self::NoNewPrivileges => "giving up new privileges",
             Self::Filter => "loading the filter",
             Self::Execute => "executing the runner",
         }
@@ -110,6 +98,6 @@ mod tests {
             assert_eq!(Step::numbered(step as u8), Some(step));
             assert_eq!(Step::named(step.name()), Some(step));
         }
-        assert_eq!(Step::numbered(24), None);
+        assert_eq!(Step::numbered(20), None);
     }
 }

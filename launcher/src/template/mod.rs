@@ -23,10 +23,9 @@ use rustix::system::{setdomainname, sethostname};
 use crate::cgroup::Groups;
 use crate::confine;
 use crate::error::{Doing, Error};
-use crate::fault::Fault;
 use crate::log::note;
 use crate::network::{Mode, Network};
-use crate::sandbox::{Means, Plan};
+use crate::sandbox::{Fault, Means, Plan};
 use crate::seccomp::Program;
 use crate::socket::Socket;
 use crate::sys::{self, Cloned, Namespaces, Pointers};
@@ -146,7 +145,8 @@ fn run(
 
 fn set_up(root: &Path, setting: &Setting) -> Result<Means, Error> {
     // The launcher's end is this process's, and with it every sandbox's.
-    set_parent_process_death_signal(Some(Signal::KILL)).doing("tying a template to its launcher")?;
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .doing("tying a template to its launcher")?;
     // After a change of user, a process's own files in /proc are closed to it. Confinement closes them
     // again.
     set_dumpable_behavior(DumpableBehavior::Dumpable).doing("opening a template's own files")?;

@@ -50,7 +50,16 @@ pub(super) fn enter(root: &Path, views: &[CgroupMount]) -> Result<(), Error> {
     // Empty, and the source of every sandbox's masks: `sandbox::paths`.
     let empty = below(root, EMPTY_DIRECTORY.to_bytes());
     let options = c"size=4k,nr_inodes=1,mode=555";
-    mounted(&empty, mount("tmpfs", &empty, "tmpfs", PLAIN | MountFlags::RDONLY, options))?;
+    mounted(
+        &empty,
+        mount(
+            "tmpfs",
+            &empty,
+            "tmpfs",
+            PLAIN | MountFlags::RDONLY,
+            options,
+        ),
+    )?;
     // This template's processes. Without a visible one, a user namespace could mount no other.
     let proc = root.join("proc");
     mounted(&proc, mount("proc", &proc, "proc", PLAIN, None))?;
@@ -83,7 +92,10 @@ fn check(root: &Path) -> Result<(), Error> {
 /// Mounts `/sys`, that of this process's network namespace, which has nothing but `lo`.
 fn mount_sys(root: &Path, empty: &Path) -> Result<(), Error> {
     let sys = root.join("sys");
-    mounted(&sys, mount("sysfs", &sys, "sysfs", PLAIN | MountFlags::RDONLY, None))?;
+    mounted(
+        &sys,
+        mount("sysfs", &sys, "sysfs", PLAIN | MountFlags::RDONLY, None),
+    )?;
     for path in MASKED {
         let path = sys.join(path);
         match mount_bind(empty, &path) {

@@ -145,7 +145,7 @@ impl Service<'_> {
         let id = request.id;
         let launched = self.check(request).and_then(|()| {
             let streams: Result<[OwnedFd; 3], _> = descriptors.try_into();
-            streams.map_err(|_| "it comes without its three streams".to_owned())
+            streams.map_err(|_others| "it comes without its three streams".to_owned())
         });
         let name = format!("{}-{}", self.number, id.0);
         let launched = launched.map(|streams| launch(&mut self.means, request, &streams, &name));
@@ -261,9 +261,15 @@ impl Service<'_> {
     fn end_overdue(&mut self) -> Result<(), Error> {
         let now = Instant::now();
         let is_overdue = |sandbox: &Sandbox| sandbox.deadline().is_some_and(|end| end <= now);
-        let overdue: Vec<_> = self.living.extract_if(.., |_, it| is_overdue(it)).collect();
-        for (_, sandbox) in overdue {
-            self.undo(sandbox, "setting it up took too long".to_owned())?;
+        let overdue = self
+            .living
+            .iter()
+            .filter(|(_, sandbox)| is_overdue(sandbox));
+        let overdue: Vec<_> = overdue.map(|(id, _)| *id).collect();
+        for id in overdue {
+            if let Some(sandbox) = self.living.remove(&id) {
+                self.undo(sandbox, "setting it up took too long".to_owned())?;
+            }
         }
         Ok(())
     }

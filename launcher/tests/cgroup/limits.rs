@@ -119,10 +119,7 @@ fn the_number_of_processes_is_held() {
     let group = groups
         .make("box", &Limits { pids: 5, ..LIMITS }, 0)
         .unwrap();
-    let mut child = start(
-        &group,
-        "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait",
-    );
+    let mut child = start(&group, "for i in 1 2 3 4 5 6 7 8; do sleep 30 & done; wait");
     assert!(!child.wait().unwrap().success(), "a fork must fail");
     let file = "warren-a/box/cgroup.procs";
     let left = world.read("pids", file).lines().count();

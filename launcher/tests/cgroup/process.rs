@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, WaitOptions, WaitStatus};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use warren_launcher::cgroup::{Group, Join};
 
 /// The longest wait for what should take a moment.
@@ -59,7 +59,12 @@ impl Copy {
         // the child touches no lock of the test harness: it writes to descriptor 2 and exits at once.
         match unsafe { libc::fork() } {
             0 => {
-                let result = part();
+                // A test that is killed must not leave it behind.
+                let with_parent = Some(Signal::KILL);
+                let bound = rustix::process::set_parent_process_death_signal(with_parent);
+                let result = bound
+                    .map_err(|errno| errno.to_string())
+                    .and_then(|()| part());
                 if let Err(error) = &result {
                     let text = format!("in the forked process: {error}\n");
                     let _ = rustix::io::write(io::stderr().as_fd(), text.as_bytes());
@@ -89,7 +94,7 @@ impl Copy {
 
     /// Kills it as an operator or the kernel would.
     pub(crate) fn kill(self) {
-        rustix::process::kill_process(self.0, rustix::process::Signal::KILL).unwrap();
+        rustix::process::kill_process(self.0, Signal::KILL).unwrap();
         assert_eq!(self.wait().terminating_signal(), Some(libc::SIGKILL));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use warren_launcher::cgroup::{Group, Groups};
 use warren_launcher::wire::Limits;
@@ -23,17 +23,25 @@ pub(crate) const HIERARCHIES: [&str; 5] = ["memory", "cpu", "cpuacct", "pids", "
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// One test at a time: a process that a test forks has the descriptors of every test, locks included.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// A delegated group, removed at the end.
 pub(crate) struct World {
     base: PathBuf,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = version();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let base = format!("/test-of-warren-{}-{number}", std::process::id()).into();
-        Self { base }
+        Self {
+            base,
+            _alone: alone,
+        }
     }
 
     pub(crate) fn base(&self) -> &Path {

@@ -58,7 +58,10 @@ fn every_limit_is_effective_inside_a_sandbox() {
         }
         is("scratch_files_end_with", json!("ENOSPC"));
         let files = seen["scratch_files"].as_u64();
-        assert!(files.is_some_and(|n| (4_000..4_096).contains(&n)), "{seen:#}");
+        assert!(
+            files.is_some_and(|n| (4_000..4_096).contains(&n)),
+            "{seen:#}"
+        );
         is("executes_scratch", json!("EACCES"));
         is("scratch_full", json!("ENOSPC"));
         is("creates_in", json!(["/dev/shm"]));
@@ -81,7 +84,7 @@ import os
 print(sorted(int(fd) for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + fd)))
 print(sorted(os.environ))
 print(os.getppid(), len([p for p in os.listdir('/proc') if p.isdigit()]), os.uname().nodename)
-print(open('/proc/self/cgroup').read().count('warren'))
+print(open('/proc/self/cgroup').read().count('warren'), open('/proc/sys/kernel/domainname').read().strip())
 ";
     for rights in RIGHTS {
         let launcher = Launcher::start(&["--rights", rights]);
@@ -96,22 +99,50 @@ print(open('/proc/self/cgroup').read().count('warren'))
         for target in &opened {
             assert!(!target.starts_with("socket:"), "{rights}: {opened:?}");
             assert!(!target.contains("warren-test"), "{rights}: {opened:?}");
+            // The harness has it open at every exec.
+            assert!(!target.contains("/etc/hostname"), "{rights}: {opened:?}");
         }
         let environment = fs::read_to_string(format!("/proc/{init}/environ")).unwrap();
-        let names: Vec<_> = environment.split_terminator('\0').map(|it| it.split('=').next()).collect();
+        let names: Vec<_> = environment
+            .split_terminator('\0')
+            .map(|it| it.split('=').next())
+            .collect();
         assert_eq!(names, [Some("PATH"), Some("HOSTNAME"), Some("HOME")]);
+        assert_eq!(
+            fs::read_link(format!("/proc/{init}/cwd"))
+                .unwrap()
+                .as_os_str(),
+            "/tmp"
+        );
+        // The harness ignores two signals, and lets everybody write to every new file.
+        for pid in [launcher.process.id(), launcher.template()] {
+            assert_eq!(
+                host::status(pid, "SigIgn"),
+                "0000000000001000",
+                "SIGPIPE alone"
+            );
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap();
+            assert!(environment.iter().all(|byte| *byte == 0), "{environment:?}");
+        }
+        assert_eq!(host::status(init, "Umask"), "0022");
+        let session = host::status(init, "NSsid");
+        assert!(session.ends_with("\t1"), "a session of its own: {session}");
         // What it sees and what it is made of.
         for space in ["mnt", "pid", "ipc", "uts", "net", "cgroup"] {
             let of = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/{space}")).unwrap();
             assert_ne!(of(&init.to_string()), of("self"), "{space}");
-            assert_ne!(of(&init.to_string()), of(&launcher.template().to_string()), "{space}");
+            assert_ne!(
+                of(&init.to_string()),
+                of(&launcher.template().to_string()),
+                "{space}"
+            );
         }
         let lines = sandbox.output_of(LOOK);
         let lines: Vec<_> = lines.lines().collect();
         assert_eq!(lines[0], "[0, 1, 2]", "{rights}");
         assert_eq!(lines[1], "['HOME', 'LANG', 'PATH', 'TMPDIR']", "{rights}");
         assert_eq!(lines[2], "1 2 warren", "{rights}");
-        assert_eq!(lines[3], "0", "{rights}");
+        assert_eq!(lines[3], "0 (none)", "{rights}");
     }
 }
 
@@ -137,12 +168,36 @@ fn the_hosts_root_is_not_in_a_sandbox() {
         assert!(roots[0].0.ends_with("/root-python"), "{rights}: {table}");
         for (source, at) in &mounts {
             let is_known = ["/dev", "/proc", "/sys", "/tmp"].iter().any(|top| {
-                at == top || at.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+                at == top
+                    || at
+                        .strip_prefix(top)
+                        .is_some_and(|rest| rest.starts_with('/'))
             });
             assert!(is_known || *at == "/", "{rights}: {source} on {at}");
         }
+        // What each mount lets nobody do, whatever is on it.
+        for line in table.lines() {
+            let fields: Vec<_> = line.split(' ').collect();
+            let (at, options) = (fields[4], fields[5].split(',').collect::<Vec<_>>());
+            let is_node = at.starts_with("/dev/") && at != "/dev/shm";
+            let is_device = is_node || fields[3] == "/null";
+            let may_be_written = ["/proc", "/tmp", "/dev/shm"].contains(&at);
+            assert!(options.contains(&"nosuid"), "{rights}: {line}");
+            assert!(options.contains(&"noexec") || at == "/", "{rights}: {line}");
+            assert!(
+                options.contains(&"nodev") || at == "/dev" || is_device,
+                "{rights}: {line}"
+            );
+            assert!(
+                options.contains(&"ro") || may_be_written,
+                "{rights}: {line}"
+            );
+        }
         // Shared with nobody: what is mounted on one side does not show on the other.
-        assert!(!table.contains("shared:") && !table.contains("master:"), "{rights}: {table}");
+        assert!(
+            !table.contains("shared:") && !table.contains("master:"),
+            "{rights}: {table}"
+        );
     }
 }
 
@@ -162,7 +217,9 @@ fn a_launcher_and_its_template_keep_no_more_than_they_need() {
         let sockets = |pid: u32| {
             let opened = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
             let opened = opened.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
-            opened.filter(|it| it.to_string_lossy().starts_with("socket:")).count()
+            opened
+                .filter(|it| it.to_string_lossy().starts_with("socket:"))
+                .count()
         };
         assert_eq!((sockets(parent), sockets(template)), (2, 1), "{rights}");
     }

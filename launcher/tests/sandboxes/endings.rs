@@ -32,7 +32,9 @@ fn a_launcher_that_is_killed_takes_everything_with_it() {
     for rights in RIGHTS {
         let (mut launcher, family) = busy(rights);
         host::kill(launcher.process.id());
-        host::until("all of them end", || !family[1..].iter().any(|pid| host::lives(*pid)));
+        host::until("all of them end", || {
+            !family[1..].iter().any(|pid| host::lives(*pid))
+        });
         launcher.close();
         // Groups are all that the kernel does not remove.
         assert!(launcher.groups_of_sandboxes() > 0);

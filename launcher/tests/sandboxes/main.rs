@@ -2,7 +2,15 @@
 //!
 //! They run as root, since only root can start both kinds of launcher without a set-up of the host.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in tests a panic is how a test fails"
+)]
+
 mod containment;
+mod cost;
 mod endings;
 mod failures;
 mod harness;

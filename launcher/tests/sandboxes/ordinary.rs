@@ -77,7 +77,7 @@ fn a_death_for_lack_of_memory_is_told() {
     let launcher = Launcher::start(&[]);
     let mut request = launcher.request();
     // Not even enough for the runner.
-    request.limits.memory = 256 << 10;
+    request.limits.memory = 64 << 10;
     let _streams = launcher.ask(&request);
     let ended = loop {
         match launcher.report() {

@@ -10,7 +10,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Returns the children of a process with one thread.
 pub(crate) fn children(pid: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().map(|it| it.parse().unwrap()).collect()
+    text.split_whitespace()
+        .map(|it| it.parse().unwrap())
+        .collect()
 }
 
 /// Returns a process and all that descend from it.
@@ -27,14 +29,18 @@ fn family_of(pid: u32) -> Vec<u32> {
 /// Returns whether a process is there and has not ended.
 pub(crate) fn lives(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with(['Z', 'X']));
+    let state = stat
+        .rsplit_once(") ")
+        .map(|(_, rest)| rest.starts_with(['Z', 'X']));
     state == Some(false)
 }
 
 /// Returns a line of a process's status, without its name.
 pub(crate) fn status(pid: u32, name: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}:")));
     line.unwrap().trim().to_owned()
 }
 
@@ -73,4 +79,23 @@ pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
         assert!(Instant::now() < give_up, "not in {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Returns the CPU time of a process itself, in the kernel's ticks of 10 ms.
+pub(crate) fn cpu_of(pid: u32) -> Duration {
+    ticks(pid, 11)
+}
+
+/// Returns the CPU time of its children that it has waited for, and of theirs.
+pub(crate) fn cpu_of_children(pid: u32) -> Duration {
+    ticks(pid, 13)
+}
+
+/// Adds two fields of a process's `stat`, counted from its state.
+fn ticks(pid: u32, first: usize) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    let fields = rest.split(' ').skip(first).take(2);
+    let ticks: u64 = fields.map(|it| it.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * 10)
 }

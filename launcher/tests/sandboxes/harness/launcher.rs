@@ -46,10 +46,10 @@ impl Launcher {
         let few = ["--sandboxes", "8"];
         let is_told = arguments.contains(&few[0]);
         let few: &[&str] = if is_told { &[] } else { &few };
-        // The shell puts the socket where a launcher expects it.
+        // The shell puts the socket where a launcher expects it, and leaves it what it must get rid of.
         let mut process = Command::new("sh");
         process
-            .args(["-c", "exec \"$0\" \"$@\" 3<&0 </dev/null >/dev/null"])
+            .args(["-c", "umask 0; trap '' TERM USR1; exec \"$0\" \"$@\" 3<&0 9</etc/hostname </dev/null >/dev/null"])
             .arg(env!("CARGO_BIN_EXE_warren-launcher"))
             .args(["--instance", &instance])
             .arg("--root")

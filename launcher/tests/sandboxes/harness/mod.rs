@@ -9,4 +9,3 @@ mod socket;
 
 pub(crate) use launcher::Launcher;
 pub(crate) use root::{python, static_runner};
-pub(crate) use sandbox::Sandbox;

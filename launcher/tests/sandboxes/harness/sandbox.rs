@@ -54,7 +54,9 @@ impl Sandbox {
     pub(crate) fn start(&mut self, code: &str) {
         let execute = Execute {
             command: Command {
-                args: ["/usr/bin/python3", "-u", "main.py"].map(str::to_owned).to_vec(),
+                args: ["/usr/bin/python3", "-u", "main.py"]
+                    .map(str::to_owned)
+                    .to_vec(),
                 file_name: "main.py".to_owned(),
                 pipe_size: 65_536,
             },

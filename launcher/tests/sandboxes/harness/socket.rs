@@ -30,7 +30,13 @@ impl Socket {
         if !descriptors.is_empty() {
             assert!(beside.push(SendAncillaryMessage::ScmRights(descriptors)));
         }
-        sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut beside, SendFlags::NOSIGNAL).unwrap();
+        sendmsg(
+            &self.0,
+            &[IoSlice::new(&bytes)],
+            &mut beside,
+            SendFlags::NOSIGNAL,
+        )
+        .unwrap();
     }
 
     /// Returns the next report; `None` if the other end is closed.

@@ -6,7 +6,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use crate::sandbox::Step;
+use super::step::Step;
 
 /// The variable: `fail:STEP` or `hang:STEP`, with the name of a sandbox's step.
 const VARIABLE: &str = "WARREN_LAUNCHER_FAULT";
@@ -24,7 +24,7 @@ enum Kind {
 }
 
 impl Fault {
-    /// Reads the variable, before the environment is cleared.
+    /// Reads the variable, before the environment is wiped.
     pub(crate) fn of_environment() -> Self {
         let text = std::env::var(VARIABLE).unwrap_or_default();
         let kind = |kind, step: &str| Step::named(step).map(|step| (kind, step));
@@ -41,7 +41,7 @@ impl Fault {
             Some((Kind::Fail, asked)) if asked == step => Err(Errno::NOTRECOVERABLE.into()),
             Some((Kind::Hang, asked)) if asked == step => loop {
                 // Only SIGKILL ends this.
-                let _ = rustix::event::pause();
+                rustix::event::pause();
             },
             _ => Ok(()),
         }
