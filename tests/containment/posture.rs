@@ -21,11 +21,9 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use crate::harness::doctor::{doctor, doctor_on};
-use crate::harness::engine::{Engine, on_each_engine};
+use crate::harness::engine::Engine;
 use crate::harness::meddler::Meddler;
 use crate::harness::{docker, machine};
-
-on_each_engine!(a_sandbox_of_each_language_has_the_posture_of_its_golden_file);
 
 /// The variable that has the golden files written instead of compared.
 const WRITE: &str = "WARREN_WRITE_GOLDEN";
@@ -282,14 +280,30 @@ async fn bare(mut configuration: Value) -> Facts {
     surface(facts)
 }
 
-async fn a_sandbox_of_each_language_has_the_posture_of_its_golden_file(engine: Engine) {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_of_each_language_has_the_posture_of_its_golden_file() {
     let _machine = machine::shared().await;
-    let examined = read(&doctor_on(engine, &[], &["--json"]).await);
+    let examined = examined(None).await;
     for language in ["javascript", "python"] {
         let seen = portable(posture(&examined, language));
-        let file = format!("{}-{language}.txt", engine.name());
-        Golden::read(&file).settle(&seen, &BTreeSet::new());
+        Golden::read(&format!("docker-{language}.txt")).settle(&seen, &BTreeSet::new());
         assert_eq!(examined["languages"][language]["faults"], json!([]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_native_engine_has_one_posture_whatever_rights_it_has() {
+    let _machine = machine::shared().await;
+    for (rights, namespace) in [("rootless", "its own"), ("root", "the host's")] {
+        let variables = [("WARREN_NATIVE_RIGHTS", rights)];
+        let examined = read(&doctor_on(Engine::Native, &variables, &["--json"]).await);
+        for language in ["javascript", "python"] {
+            let mut seen = portable(posture(&examined, language));
+            let found = seen.remove("user namespace");
+            assert_eq!(found.as_deref(), Some(namespace), "{rights}");
+            Golden::read(&format!("native-{language}.txt")).settle(&seen, &BTreeSet::new());
+            assert_eq!(examined["languages"][language]["faults"], json!([]));
+        }
     }
 }
 
