@@ -60,6 +60,22 @@ pub fn inits_of(worker: u32) -> BTreeSet<u32> {
     inits.map(|init| init.id).collect()
 }
 
+/// Returns the launcher of the worker with this id.
+pub fn launcher_of(worker: u32) -> Option<u32> {
+    children_of(worker).into_iter().find(|child| is_launcher(*child))
+}
+
+/// Returns the processes that this one has started.
+pub fn children_of(parent: u32) -> Vec<u32> {
+    let all = processes().into_iter();
+    all.filter(|it| it.parent == parent).map(|it| it.id).collect()
+}
+
+fn is_launcher(process: u32) -> bool {
+    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    line.starts_with(b"warren\0launcher\0")
+}
+
 /// Returns the processes of the sandbox whose PID 1 this is, itself among them.
 pub fn processes_of(init: u32) -> BTreeSet<u32> {
     family_of(init).into_iter().map(|it| it.id).collect()
@@ -151,9 +167,6 @@ fn has_sandboxes(group: &Path) -> bool {
 /// Returns the launchers and templates whose worker is gone.
 fn orphans() -> Vec<u32> {
     let all = processes().into_iter();
-    let launchers = all.filter(|it| {
-        let line = fs::read(format!("/proc/{}/cmdline", it.id)).unwrap_or_default();
-        line.starts_with(b"warren\0launcher\0") && it.parent <= 1
-    });
+    let launchers = all.filter(|it| it.parent <= 1 && is_launcher(it.id));
     launchers.map(|it| it.id).collect()
 }
