@@ -68,10 +68,10 @@ pub(super) const WORKER: Group = Group {
         .default("recycled"),
         Variable::worker(
             "WARREN_NATIVE_CGROUP",
-            "Directory of the control group that is delegated to the native engine",
+            "Control group that is delegated to the native engine, as a path below the hierarchy's mount",
         )
         .unset("the worker's own")
-        .example("/sys/fs/cgroup/warren"),
+        .example("/warren"),
         Variable::worker(
             "WARREN_DOCKER_RUNTIME",
             "Docker runtime that makes the containers (runc, crun, runsc, …); crun costs a fifth less \
