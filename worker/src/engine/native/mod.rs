@@ -42,8 +42,9 @@ use supervisor::Supervisor;
 
 /// The longest time that a launch may take: a healthy launcher needs some milliseconds.
 const LAUNCH: Duration = Duration::from_secs(3);
-/// The longest wait for a launcher that is being started, when the engine is checked.
-const STARTING: Duration = Duration::from_millis(800);
+/// The longest time that a check of the engine may take, in which a launcher may still start: less than
+/// a probe waits.
+const CHECK: Duration = Duration::from_millis(1_800);
 /// The longest time that a template may take to answer a ping.
 const PING: Duration = Duration::from_secs(1);
 /// The bytes of PID 1's output that are read at a time. Most answers fit.
@@ -226,15 +227,17 @@ impl Engine for NativeEngine {
 
     fn check(&self) -> BoxFuture<'_, Result<EngineReport>> {
         Box::pin(async move {
-            let launcher = self.supervisor.up(STARTING).await?;
+            let by = Instant::now() + CHECK;
+            let launcher = self.supervisor.up(CHECK).await?;
+            let within = by.saturating_duration_since(Instant::now()).min(PING);
             let templates = launcher.living();
-            let answers = templates.iter().map(|template| template.answers(PING));
+            let answers = templates.iter().map(|template| template.answers(within));
             if !future::join_all(answers).await.into_iter().all(|it| it) {
                 self.supervisor.is_silent();
                 return Err(Error::EngineTimedOut {
                     engine: EngineName::Native,
                     doing: "answer a ping",
-                    within: PING,
+                    within,
                 });
             }
             self.supervisor.answers();
@@ -247,7 +250,7 @@ impl Engine for NativeEngine {
 
     fn host(&self) -> BoxFuture<'_, Result<EngineHost>> {
         Box::pin(async move {
-            let launcher = self.supervisor.up(STARTING).await?;
+            let launcher = self.supervisor.up(CHECK).await?;
             Ok(host::describe(&launcher.ready))
         })
     }
