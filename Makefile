@@ -18,6 +18,7 @@ help: ## list what can be made
 up: ## set up, build and run all of Warren in the foreground, on this machine's Docker alone
 	@scripts/provision up
 	@scripts/phase build scripts/cargo-build --release --locked
+	@scripts/roots $(TARGET)/release/warren
 	@exec $(TARGET)/release/warren up
 
 build: ## build the release binary

@@ -66,6 +66,41 @@ pub enum Command {
     /// Manage API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Manage the languages' root file systems, which the native engine uses
+    #[command(subcommand)]
+    Rootfs(RootfsCommand),
+}
+
+/// A command of `warren rootfs`.
+#[derive(Debug, Subcommand)]
+pub enum RootfsCommand {
+    /// Make the root of a language from an image, an archive or a directory; without arguments, of
+    /// each language from its configured image, where it is missing or outdated
+    Import(ImportArguments),
+    /// List the languages' roots: where they are, and what each was made from
+    List,
+    /// Check everything in the languages' roots, as workers do before they use one; exit status 1 if
+    /// one is not fit for use
+    Check(CheckArguments),
+}
+
+/// Arguments of `warren rootfs import`.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// The language; by default each
+    pub language: Option<String>,
+    /// An image of the local Docker (pulled if it is missing), or a path: an OCI image layout, a
+    /// `docker save` or `docker export` archive, a directory. By default the configured image, unless
+    /// the root is up to date or was made from something that you chose
+    #[arg(value_name = "IMAGE|PATH", requires = "language")]
+    pub source: Option<String>,
+}
+
+/// Arguments of `warren rootfs check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// The language; by default each
+    pub language: Option<String>,
 }
 
 /// A command of `warren key`.

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use warren_api::StoreConfig;
 use warren_api::store::{MongoStore, SqliteStore, Store};
 use warren_protocol::ids::InstanceId;
 use warren_queue::{ApiQueue, MemoryQueue, RabbitApi, RabbitConfig, RabbitWorker, WorkerQueue};
-use warren_worker::{DockerConfig, DockerEngine, Engine};
+use warren_worker::{DockerConfig, DockerEngine, Engine, EngineChoice, NativeConfig, NativeEngine};
 
 use crate::roles::Roles;
 use crate::settings::Settings;
@@ -124,22 +125,38 @@ pub async fn store(config: &warren_api::Config) -> anyhow::Result<Arc<dyn Store>
     })
 }
 
-/// Creates the Docker engine.
+/// Creates the engine that was chosen. Must be called within the runtime.
 ///
 /// # Errors
-/// `DOCKER_HOST` cannot be used. An unreachable daemon is no error.
+/// `DOCKER_HOST` cannot be used. An unreachable daemon is no error, nor a launcher that cannot be
+/// started yet: the worker says so, and takes no jobs until then.
 pub fn engine(
     config: &warren_worker::Config,
     instance: &InstanceId,
 ) -> anyhow::Result<Arc<dyn Engine>> {
     let slots = usize::from(config.slots.get());
     let parked = usize::from(config.pool.size) * config.images.len();
-    let engine = DockerEngine::new(DockerConfig {
-        instance: instance.clone(),
-        images: config.images.clone(),
-        runtime: config.runtime.clone(),
-        max_containers: slots * CONTAINERS_PER_SLOT + parked + 2 * config.images.len(),
-        cpus: config.cpus.clone(),
-    })?;
-    Ok(Arc::new(engine))
+    let most = slots * CONTAINERS_PER_SLOT + parked + 2 * config.images.len();
+    Ok(match config.engine {
+        EngineChoice::Docker => Arc::new(DockerEngine::new(DockerConfig {
+            instance: instance.clone(),
+            images: config.images.clone(),
+            runtime: config.runtime.clone(),
+            max_containers: most,
+            cpus: config.cpus.clone(),
+        })?),
+        EngineChoice::Native => {
+            let roots = config.roots.iter();
+            let absolute = roots.map(|(language, root)| {
+                let root = std::path::absolute(root).context("cannot find the roots")?;
+                Ok((language.clone(), root))
+            });
+            Arc::new(NativeEngine::new(NativeConfig {
+                settings: config.native.clone(),
+                roots: absolute.collect::<anyhow::Result<_>>()?,
+                max_sandboxes: most,
+                cpus: config.cpus.clone(),
+            }))
+        }
+    })
 }

@@ -20,7 +20,7 @@ const REMOVAL: Duration = Duration::from_secs(10);
 /// Examines a sandbox of each language, and the host by it.
 ///
 /// # Errors
-/// The configuration cannot be used, or Docker does not answer.
+/// The configuration cannot be used, or the engine does not answer.
 pub fn doctor(arguments: &DoctorArguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::of_process()?;
     let instance = InstanceId::new("doctor");

@@ -9,6 +9,7 @@ mod exit;
 mod greeting;
 mod key;
 mod roles;
+mod rootfs;
 mod serve;
 mod settings;
 mod terminal;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         }
         Command::Key(command) => key::key(&command),
         Command::Launcher(arguments) => return launcher(&arguments),
+        Command::Rootfs(command) => rootfs::rootfs(&command),
     };
     result.unwrap_or_else(|error| {
         exit::complain(&error);

@@ -187,6 +187,7 @@ async fn worker(
         address = %listener.local_addr()?,
         instance = %queue.instance,
         slots = config.slots,
+        engine = engine.name().as_str(),
         queue = queue.name,
         "the worker listens"
     );

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Warren's crates, each with those of Warren's crates that it may depend on.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     (
         "warren",
         &[
@@ -18,6 +18,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
             "warren-outbound",
             "warren-protocol",
             "warren-queue",
+            "warren-rootfs",
             "warren-telemetry",
             "warren-worker",
         ],
@@ -44,6 +45,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
             "warren-launcher",
             "warren-protocol",
             "warren-queue",
+            "warren-rootfs",
             "warren-runner",
             "warren-telemetry",
         ],
@@ -60,6 +62,8 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ),
     ("warren-http", &["warren-protocol"]),
     ("warren-outbound", &["warren-protocol"]),
+    // It makes directories, and no sandboxes of them.
+    ("warren-rootfs", &["warren-runner"]),
     ("warren-queue", &["warren-protocol"]),
     ("warren-telemetry", &["warren-config"]),
     ("warren-protocol", &["warren-languages"]),

@@ -14,7 +14,7 @@ const LAYERS: &[(&str, Layers)] = &[
     (
         "",
         &[
-            &["client", "doctor", "key"],
+            &["client", "doctor", "key", "rootfs"],
             &["cli", "serve"],
             &["compose", "environment"],
             &["settings"],
@@ -140,6 +140,19 @@ const LAYERS: &[(&str, Layers)] = &[
         ],
     ),
     (
+        "shared/rootfs",
+        &[
+            &["install", "source"],
+            &["archive", "directory"],
+            &["check", "furnish", "layer"],
+            &["provenance"],
+            &["tree"],
+            &["entry_path"],
+            &["additions", "error"],
+            &["bounds", "faults", "hash"],
+        ],
+    ),
+    (
         "shared/protocol",
         &[
             &["reply"],
@@ -184,7 +197,7 @@ const LAYERS: &[(&str, Layers)] = &[
             &["readiness"],
             &["host"],
             &["posture"],
-            &["sandbox"],
+            &["roots", "sandbox"],
             &["engine", "slots"],
             &["error", "pauses"],
         ],

@@ -8,8 +8,14 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
 use crate::harness::dockerd::{Dockerd, python_alone};
+use crate::harness::engine::{Engine, on_each_engine};
 use crate::harness::http::program;
-use crate::harness::{docker, machine, warren::Warren};
+use crate::harness::{docker, machine, native, warren::Warren};
+
+on_each_engine!(
+    no_two_jobs_see_one_container,
+    no_two_containers_of_a_worker_have_one_user,
+);
 
 /// Prints what no two containers have in common: while one lives, its namespace's number is not given
 /// out again, and one that is started later has another start of PID 1.
@@ -36,11 +42,10 @@ async fn users_of(client: &bollard::Docker, instance: &str) -> Vec<u32> {
     users
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_two_jobs_see_one_container() {
+async fn no_two_jobs_see_one_container(engine: Engine) {
     let _machine = machine::alone().await;
     let variables = [("WARREN_POLICY", "off"), ("WARREN_SLOTS", "3")];
-    let warren = Warren::start("up", &variables)
+    let warren = Warren::start_on(engine, "up", &variables)
         .await
         .expect("warren up starts");
     warren.until_pool_is_full().await;
@@ -54,15 +59,20 @@ async fn no_two_jobs_see_one_container() {
     assert_eq!(containers.len(), JOBS, "{seen:#?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_two_containers_of_a_worker_have_one_user() {
+async fn no_two_containers_of_a_worker_have_one_user(engine: Engine) {
     let _machine = machine::shared().await;
     let variables = [("WARREN_POLICY", "off"), ("WARREN_POOL_SIZE", "3")];
-    let warren = Warren::start("up", &variables)
+    let warren = Warren::start_on(engine, "up", &variables)
         .await
         .expect("warren up starts");
     warren.until_pool_is_full().await;
-    let users = users_of(&docker::client(), &warren.instance()).await;
+    let users = match engine {
+        Engine::Docker => users_of(&docker::client(), &warren.instance()).await,
+        Engine::Native => {
+            let inits = native::inits_of(warren.pid()).into_iter();
+            inits.filter_map(native::user_of).collect()
+        }
+    };
     let distinct: BTreeSet<_> = users.iter().copied().collect();
     assert_eq!(distinct.len(), users.len(), "{users:?}");
     assert!(users.len() >= 6, "of both languages: {users:?}");

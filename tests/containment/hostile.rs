@@ -8,9 +8,12 @@ use std::time::Instant;
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
+use crate::harness::engine::{Engine, on_each_engine};
 use crate::harness::http::{Answer, program};
 use crate::harness::wait::SOON;
-use crate::harness::{corpus, docker, machine, warren::Warren};
+use crate::harness::{corpus, machine, warren::Warren};
+
+on_each_engine!(hostile_programs_are_contained_and_judged_honestly);
 
 /// The number of programs at a time: a few, since a hostile program must not harm its neighbour
 /// either.
@@ -82,10 +85,9 @@ impl Hostile {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn hostile_programs_are_contained_and_judged_honestly() {
+async fn hostile_programs_are_contained_and_judged_honestly(engine: Engine) {
     let _machine = machine::alone().await;
-    let warren = Warren::start("up", &[("WARREN_POLICY", "off")])
+    let warren = Warren::start_on(engine, "up", &[("WARREN_POLICY", "off")])
         .await
         .expect("warren up starts");
     let all = Hostile::all();
@@ -104,7 +106,7 @@ async fn hostile_programs_are_contained_and_judged_honestly() {
     assert!(faults.is_empty(), "{faults:#?}");
     let instance = warren.instance();
     drop(warren);
-    assert_eq!(docker::containers_of(&instance).await, []);
+    engine.until_none_of(&instance).await;
 }
 
 /// Runs the program, and an ordinary one after it. Returns the complaints.

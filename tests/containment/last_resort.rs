@@ -6,9 +6,16 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::TopOptionsBuilder;
 use serde_json::{Value, json};
 
+use crate::harness::engine::{Engine, on_each_engine};
 use crate::harness::http::Answer;
 use crate::harness::wait::SOON;
-use crate::harness::{corpus, docker, machine, warren::Warren};
+use crate::harness::{corpus, docker, machine, native, warren::Warren};
+
+on_each_engine!(
+    a_frozen_container_is_a_time_limit_and_keeps_the_verdicts_before,
+    a_frozen_single_run_is_answered_before_its_caller_leaves,
+    what_a_run_leaves_in_flight_is_gone_before_the_next,
+);
 
 /// The time within which every caller is answered, by the contract.
 const PROMISED: Duration = Duration::from_secs(5);
@@ -21,36 +28,61 @@ if text == 'stay':
 print(text)";
 
 /// Starts a worker for programs of any kind.
-async fn start() -> Warren {
-    start_with("job").await
+async fn start(engine: Engine) -> Warren {
+    start_with(engine, "job").await
 }
 
 /// Starts one that isolates the runs of a job so.
-async fn start_with(isolation: &str) -> Warren {
+async fn start_with(engine: Engine, isolation: &str) -> Warren {
     let variables = [("WARREN_POLICY", "off"), ("WARREN_ISOLATION", isolation)];
-    let warren = Warren::start("up", &variables).await;
+    let warren = Warren::start_on(engine, "up", &variables).await;
     let warren = warren.expect("warren up starts");
     warren.until_pool_is_full().await;
     warren
 }
 
-/// Waits until one of the worker's containers runs `sleep`. Returns its id.
+/// Waits until one of the worker's containers runs `sleep`. Returns its id, or the number of its PID 1.
 async fn that_sleeps(warren: &Warren) -> String {
     let started = Instant::now();
     loop {
-        for id in docker::ids_of(&warren.instance()).await {
-            let options = TopOptionsBuilder::default().ps_args("-eo pid,args").build();
-            let top = docker::client().top_processes(&id, Some(options)).await;
-            // One that is not running has no processes to show.
-            let lines = top.ok().and_then(|top| top.processes).unwrap_or_default();
-            let mut words = lines.iter().flatten();
-            if words.any(|word| word.starts_with("sleep ")) {
-                return id;
+        for container in warren.engine.sandboxes_of(warren).await {
+            if sleeps(warren.engine, &container).await {
+                return container;
             }
         }
         assert!(started.elapsed() < SOON, "no program sleeps");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+async fn sleeps(engine: Engine, container: &str) -> bool {
+    if engine == Engine::Native {
+        let mut processes = native::processes_of(number(container)).into_iter();
+        return processes.any(|process| native::runs(process, "sleep"));
+    }
+    let options = TopOptionsBuilder::default().ps_args("-eo pid,args").build();
+    let top = docker::client()
+        .top_processes(container, Some(options))
+        .await;
+    // One that is not running has no processes to show.
+    let lines = top.ok().and_then(|top| top.processes).unwrap_or_default();
+    let mut words = lines.iter().flatten();
+    words.any(|word| word.starts_with("sleep "))
+}
+
+/// Stops every process of a container, as a machine that has no time for it would.
+async fn freeze(engine: Engine, container: &str) {
+    match engine {
+        Engine::Docker => {
+            let paused = docker::client().pause_container(container).await;
+            paused.expect("docker pauses a container");
+        }
+        Engine::Native => native::signal("STOP", native::processes_of(number(container))),
+    }
+}
+
+fn number(init: &str) -> u32 {
+    init.parse().expect("the number of a PID 1")
 }
 
 /// Submits, does something to the container of the program that stays, and returns the answer.
@@ -97,13 +129,11 @@ fn assert_unblamed(warren: &Warren) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_container_is_a_time_limit_and_keeps_the_verdicts_before() {
+async fn a_frozen_container_is_a_time_limit_and_keeps_the_verdicts_before(engine: Engine) {
     let _machine = machine::alone().await;
-    let warren = start().await;
+    let warren = start(engine).await;
     let (answer, statuses) = disturbed(&warren, &cases(), async |id| {
-        let paused = docker::client().pause_container(&id).await;
-        paused.expect("docker pauses a container");
+        freeze(engine, &id).await;
     })
     .await;
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -117,17 +147,15 @@ async fn a_frozen_container_is_a_time_limit_and_keeps_the_verdicts_before() {
     assert_unblamed(&warren);
     let instance = warren.instance();
     drop(warren);
-    assert_eq!(docker::containers_of(&instance).await, []);
+    engine.until_none_of(&instance).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_single_run_is_answered_before_its_caller_leaves() {
+async fn a_frozen_single_run_is_answered_before_its_caller_leaves(engine: Engine) {
     let _machine = machine::alone().await;
-    let warren = start().await;
+    let warren = start(engine).await;
     let submission = json!({"language": "python", "code": STAYS, "input": "stay"});
     let (answer, _) = disturbed(&warren, &submission, async |id| {
-        let paused = docker::client().pause_container(&id).await;
-        paused.expect("docker pauses a container");
+        freeze(engine, &id).await;
     })
     .await;
     let told = (answer.status, answer.text("status"));
@@ -143,7 +171,7 @@ async fn a_frozen_single_run_is_answered_before_its_caller_leaves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_of_init_that_nobody_asked_docker_for_is_the_memory_limit() {
     let _machine = machine::alone().await;
-    let warren = start().await;
+    let warren = start(Engine::Docker).await;
     let (answer, statuses) = disturbed(&warren, &cases(), async |id| {
         let container = docker::client().inspect_container(&id, None).await;
         let state = container.expect("docker describes a container").state;
@@ -168,7 +196,7 @@ async fn a_kill_of_init_that_nobody_asked_docker_for_is_the_memory_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_that_somebody_asked_docker_for_is_no_verdict() {
     let _machine = machine::alone().await;
-    let warren = start().await;
+    let warren = start(Engine::Docker).await;
     let submission = json!({"language": "python", "code": STAYS, "input": "stay"});
     // The program gets another container, and there it reaches its time limit.
     let (answer, _) = disturbed(&warren, &submission, async |id| docker::kill(&id).await).await;
@@ -181,7 +209,7 @@ async fn a_kill_that_somebody_asked_docker_for_is_no_verdict() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_sandbox_of_one_case_costs_the_others_nothing() {
     let _machine = machine::alone().await;
-    let warren = start_with("case").await;
+    let warren = start_with(Engine::Docker, "case").await;
     let (answer, statuses) = disturbed(&warren, &cases(), async |id| {
         let paused = docker::client().pause_container(&id).await;
         paused.expect("docker pauses a container");
@@ -199,7 +227,7 @@ async fn a_frozen_sandbox_of_one_case_costs_the_others_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_case_whose_sandbox_failed_is_retried() {
     let _machine = machine::alone().await;
-    let warren = start_with("case").await;
+    let warren = start_with(Engine::Docker, "case").await;
     let (answer, statuses) = disturbed(&warren, &cases(), async |id| docker::kill(&id).await).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let statuses = statuses.as_array().expect("three cases");
@@ -215,9 +243,24 @@ async fn only_the_case_whose_sandbox_failed_is_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_run_leaves_in_flight_is_gone_before_the_next() {
+async fn a_kill_of_init_that_the_native_engine_did_not_count_as_memory_is_no_verdict() {
+    let _machine = machine::alone().await;
+    let warren = start(Engine::Native).await;
+    let submission = json!({"language": "python", "code": STAYS, "input": "stay"});
+    // The program gets another container, and there it reaches its time limit.
+    let (answer, _) = disturbed(&warren, &submission, async |init| {
+        native::signal("KILL", [number(&init)]);
+    })
+    .await;
+    assert_ne!(answer.text("status"), "memory_limit_exceeded");
+    let log = warren.log();
+    assert!(log.contains("exit status 137"), "{}", answer.body);
+    assert!(log.contains("retrying with another"), "{}", answer.body);
+}
+
+async fn what_a_run_leaves_in_flight_is_gone_before_the_next(engine: Engine) {
     let _machine = machine::shared().await;
-    let warren = start().await;
+    let warren = start(engine).await;
     for name in ["rights", "inodes", "cycles"] {
         let code = corpus::source(&format!("hostile/{name}_in_flight.py"));
         let case = json!({"expectedOutput": ""});

@@ -1,21 +1,46 @@
 //! Verifies every limit of the contract from inside a container.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::harness::doctor::doctor;
+use crate::harness::engine::{Engine, on_each_engine};
 use crate::harness::http::program;
 use crate::harness::meddler::Meddler;
 use crate::harness::wait::SOON;
-use crate::harness::{bare, corpus, docker, machine, warren::Warren};
+use crate::harness::{bare, corpus, docker, machine, native, warren::Warren};
 
-/// Runs the probe as the only program of a container as the worker asks for it. Not through the worker,
+on_each_engine!(
+    every_limit_is_effective_inside_a_container,
+    a_busy_program_gets_no_more_than_half_a_cpu,
+    processes_that_sit_in_the_kernel_never_use_two_cpus_at_once,
+);
+
+async fn probe(engine: Engine) -> Value {
+    match engine {
+        Engine::Docker => probe_of_docker().await,
+        Engine::Native => probe_of_native().await,
+    }
+}
+
+/// Runs the probe as a worker's program on the native engine.
+async fn probe_of_native() -> Value {
+    let warren = Warren::start_on(Engine::Native, "up", &[("WARREN_POLICY", "off")])
+        .await
+        .expect("warren up starts");
+    let submission = program("python", &corpus::source("python/probe_containment.py"));
+    let answer = warren.judged(&submission).await;
+    assert_eq!(answer.body["success"], true, "{}", answer.body);
+    serde_json::from_str(answer.text("stdout")).expect("the probe prints JSON")
+}
+
+/// Runs the probe in a container of Docker's, as the only program of a container as the worker asks for it. Not through the worker,
 /// because what a limit does must not depend on how much of the probe the machine can do in three
 /// seconds. What a program sees beneath the runner, the golden postures have.
-async fn probe() -> Value {
+async fn probe_of_docker() -> Value {
     let meddler = Meddler::start(|_configuration| {}).expect("a proxy");
     let started = Instant::now();
     // It examines the languages by name, so the last container is that of Python. A slow machine may
@@ -34,10 +59,9 @@ async fn probe() -> Value {
     serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_limit_is_effective_inside_a_container() {
+async fn every_limit_is_effective_inside_a_container(engine: Engine) {
     let _machine = machine::shared().await;
-    let seen = probe().await;
+    let seen = probe(engine).await;
     let is =
         |field: &str, expected: Value| assert_eq!(seen[field], expected, "{field} in {seen:#}");
 
@@ -121,10 +145,11 @@ async fn every_limit_is_effective_inside_a_container() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_busy_program_gets_no_more_than_half_a_cpu() {
+async fn a_busy_program_gets_no_more_than_half_a_cpu(engine: Engine) {
     let _machine = machine::alone().await;
-    let warren = Warren::start("up", &[]).await.expect("warren up starts");
+    let warren = Warren::start_on(engine, "up", &[])
+        .await
+        .expect("warren up starts");
     let answer = warren
         .judged(&program("python", &corpus::source("python/burn_cpu.py")))
         .await;
@@ -169,12 +194,25 @@ impl Look {
 /// the kernel's ticks.
 const APART: Duration = Duration::from_millis(200);
 
+/// Returns the kernel's file with the CPU time of the container of the only job, once there is one.
+async fn account_of_the_job(warren: &Warren) -> Option<PathBuf> {
+    match warren.engine {
+        Engine::Docker => {
+            let jobs = docker::containers_of_jobs(&warren.instance()).await;
+            jobs.first().and_then(|id| docker::cpu_account(id))
+        }
+        Engine::Native => {
+            let mut inits = native::inits_of(warren.pid()).into_iter();
+            inits.find_map(native::cpu_account)
+        }
+    }
+}
+
 /// Looks at the job's container until it is gone. Returns the most CPUs that it had in use at once.
-async fn most_cpus_of_the_job(instance: &str) -> f64 {
+async fn most_cpus_of_the_job(warren: &Warren) -> f64 {
     let started = Instant::now();
     let account = loop {
-        let jobs = docker::containers_of_jobs(instance).await;
-        if let Some(account) = jobs.first().and_then(|id| docker::cpu_account(id)) {
+        if let Some(account) = account_of_the_job(warren).await {
             break account;
         }
         assert!(started.elapsed() < SOON, "there is no container");
@@ -192,20 +230,18 @@ async fn most_cpus_of_the_job(instance: &str) -> f64 {
     most
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn processes_that_sit_in_the_kernel_never_use_two_cpus_at_once() {
+async fn processes_that_sit_in_the_kernel_never_use_two_cpus_at_once(engine: Engine) {
     let _machine = machine::alone().await;
     // No pool: the job has the only container that is labelled with one.
     let variables = [("WARREN_POLICY", "off"), ("WARREN_POOL_SIZE", "0")];
-    let warren = Warren::start("up", &variables)
+    let warren = Warren::start_on(engine, "up", &variables)
         .await
         .expect("warren up starts");
     let submission = program(
         "python",
         &corpus::source("python/burn_cpu_in_the_kernel.py"),
     );
-    let instance = warren.instance();
-    let (answer, most) = tokio::join!(warren.submit(&submission), most_cpus_of_the_job(&instance));
+    let (answer, most) = tokio::join!(warren.submit(&submission), most_cpus_of_the_job(&warren));
     let answer = answer.expect("an answer");
     eprintln!("{most:.2} CPUs at most: {:.300}", answer.raw);
     assert!(most > 0.0, "it was not seen: {:.300}", answer.raw);

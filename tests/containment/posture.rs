@@ -10,10 +10,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::harness::doctor::doctor;
+use crate::harness::doctor::{doctor, doctor_on};
+use crate::harness::engine::Engine;
 use crate::harness::meddler::Meddler;
 use crate::harness::{bare, machine};
 
@@ -177,9 +179,12 @@ fn whose(ids: &str) -> String {
     }
 }
 
-/// Examines through this engine with `warren doctor --json`.
+/// Examines through Docker at `host` with `warren doctor --json`.
 async fn examined(host: Option<&str>) -> Value {
-    let output = doctor(host, &["--json"]).await;
+    read(&doctor(host, &["--json"]).await)
+}
+
+fn read(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
@@ -265,6 +270,22 @@ async fn a_sandbox_of_each_language_has_the_posture_of_its_golden_file() {
         let seen = portable(posture(&examined, language));
         Golden::read(&format!("docker-{language}.txt")).settle(&seen, &Facts::new());
         assert_eq!(examined["languages"][language]["faults"], json!([]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_native_engine_has_one_posture_whatever_rights_it_has() {
+    let _machine = machine::shared().await;
+    for (rights, namespace) in [("rootless", "its own"), ("root", "the host's")] {
+        let variables = [("WARREN_NATIVE_RIGHTS", rights)];
+        let examined = read(&doctor_on(Engine::Native, &variables, &["--json"]).await);
+        for language in ["javascript", "python"] {
+            let mut seen = portable(posture(&examined, language));
+            let found = seen.remove("user namespace");
+            assert_eq!(found.as_deref(), Some(namespace), "{rights}");
+            Golden::read(&format!("native-{language}.txt")).settle(&seen, &Facts::new());
+            assert_eq!(examined["languages"][language]["faults"], json!([]));
+        }
     }
 }
 

@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::engine::Engine;
 use super::http::{self, Answer};
-use super::images;
 use super::wait::SOON;
 
 /// A running `warren`. Dropping it ends it; its log is shown when the test failed.
 pub struct Warren {
     child: Child,
     listeners: usize,
+    /// The engine of its worker, if it has one.
+    pub engine: Engine,
     directory: TempDir,
     /// The address of its API, `http://…`, if it is one.
     pub api: Option<String>,
@@ -36,7 +38,16 @@ pub struct Begun {
 impl Warren {
     /// Starts `warren COMMAND` with these variables alone and waits until it is healthy.
     pub async fn start(command: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
-        let mut warren = Self::spawn(command, variables)?;
+        Self::start_on(Engine::of_tests(), command, variables).await
+    }
+
+    /// Starts it on this engine and waits until it is healthy.
+    pub async fn start_on(
+        engine: Engine,
+        command: &str,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let mut warren = Self::spawn_on(engine, command, variables)?;
         warren.until_listening().await?;
         warren.until_healthy().await?;
         Ok(warren)
@@ -44,13 +55,22 @@ impl Warren {
 
     /// Starts it without waiting.
     pub fn spawn(command: &str, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
+        Self::spawn_on(Engine::of_tests(), command, variables)
+    }
+
+    /// Starts it on this engine without waiting.
+    pub fn spawn_on(
+        engine: Engine,
+        command: &str,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let directory = TempDir::new()?;
         let child = Command::new(binary())
             .arg(command)
             .current_dir(directory.path())
             .env_clear()
             .envs(std::env::var("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)))
-            .envs(images::variables())
+            .envs(engine.variables())
             .env("WARREN_API_ADDR", "127.0.0.1:0")
             .env("WARREN_WORKER_ADDR", "127.0.0.1:0")
             .env("WARREN_DATA_DIR", directory.path())
@@ -61,6 +81,7 @@ impl Warren {
             .spawn()?;
         Ok(Self {
             child,
+            engine,
             listeners: if command == "up" { 2 } else { 1 },
             directory,
             api: None,

@@ -8,10 +8,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 
+use crate::harness::engine::{Engine, on_each_engine};
 use crate::harness::http::{Answer, get};
-use crate::harness::{docker, machine, warren::Warren};
+use crate::harness::{machine, warren::Warren};
 
 use program::Labelled;
+
+on_each_engine!(
+    labelled_programs_are_judged_correctly_in_warm_containers,
+    labelled_programs_are_judged_correctly_in_cold_containers,
+);
 
 /// The number of times that a program is sent for which the machine has no time, which is no
 /// verdict.
@@ -29,25 +35,23 @@ fn the_labelled_corpus_is_complete() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn labelled_programs_are_judged_correctly_in_warm_containers() {
-    judge_all(Labelled::all(), &[]).await;
+async fn labelled_programs_are_judged_correctly_in_warm_containers(engine: Engine) {
+    judge_all(engine, Labelled::all(), &[]).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn labelled_programs_are_judged_correctly_in_cold_containers() {
+async fn labelled_programs_are_judged_correctly_in_cold_containers(engine: Engine) {
     let mut programs = Labelled::all();
     // A time limit is enforced alike in both kinds of container.
     programs.retain(|one| !one.uses_up_its_time());
-    judge_all(programs, &[("WARREN_POOL_SIZE", "0")]).await;
+    judge_all(engine, programs, &[("WARREN_POOL_SIZE", "0")]).await;
 }
 
 /// Runs the programs in a Warren of this configuration.
-async fn judge_all(programs: Vec<Labelled>, configuration: &[(&str, &str)]) {
+async fn judge_all(engine: Engine, programs: Vec<Labelled>, configuration: &[(&str, &str)]) {
     let _machine = machine::alone().await;
     let mut variables = vec![("WARREN_POLICY", "off")];
     variables.extend(configuration);
-    let warren = Warren::start("up", &variables)
+    let warren = Warren::start_on(engine, "up", &variables)
         .await
         .expect("warren up starts");
     let slots = slots(&warren).await;
@@ -80,7 +84,7 @@ async fn judge_all(programs: Vec<Labelled>, configuration: &[(&str, &str)]) {
     );
     let instance = warren.instance();
     drop(warren);
-    docker::until_none_of(&instance).await;
+    engine.until_none_of(&instance).await;
 }
 
 async fn judge(warren: &Warren, programs: Vec<Labelled>, at_a_time: usize) -> Vec<String> {

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use warren_config::Env;
 use warren_http::HostNames;
 use warren_languages::{LanguageName, Languages, PolicyMode};
 
-use crate::engine::Isolation;
 use crate::engine::core::CpuSet;
 use crate::engine::docker::{BaseImage, RUNTIME_VARIABLE, RuntimeName};
+use crate::engine::native::NativeSettings;
+use crate::engine::{EngineChoice, Isolation};
 use crate::intake::{Access, Share};
+use crate::roots;
 use crate::sandbox::PoolConfig;
 
 /// The most slots of one worker; for more, start another worker.
@@ -31,8 +34,14 @@ pub struct Config {
     pub unattended_share: Share,
     /// The pool of containers that are started ahead of jobs.
     pub pool: PoolConfig,
+    /// The engine that makes its containers.
+    pub engine: EngineChoice,
+    /// The native engine's settings.
+    pub native: NativeSettings,
     /// The base image of each language.
     pub images: BTreeMap<LanguageName, BaseImage>,
+    /// The root of each language, which the native engine uses.
+    pub roots: BTreeMap<LanguageName, PathBuf>,
     /// The Docker runtime that makes its containers; `None` for Docker's default.
     pub runtime: Option<RuntimeName>,
     /// The isolation of a job's runs; `None` for what its engine suggests.
@@ -59,10 +68,12 @@ impl Config {
             slots,
             unattended_share: env.parse(Share::VARIABLE).unwrap_or_default(),
             pool: PoolConfig::from_env(env, slots),
+            engine: env.parse(EngineChoice::VARIABLE).unwrap_or_default(),
+            native: NativeSettings::from_env(env),
             images: languages
                 .iter()
                 .map(|language| {
-                    let variable = image_variable(language.name());
+                    let variable = language.name().variable("WARREN_IMAGE_<LANGUAGE>");
                     let reference = env
                         .parse(&variable)
                         .unwrap_or_else(|| language.default_image().clone());
@@ -75,6 +86,7 @@ impl Config {
                     )
                 })
                 .collect(),
+            roots: roots::places(env, languages),
             runtime: env.parse(RUNTIME_VARIABLE),
             isolation: env.parse(Isolation::VARIABLE),
             cpus: env.parse(CpuSet::VARIABLE),
@@ -100,21 +112,4 @@ fn slots(env: &mut Env) -> NonZeroU16 {
         .unwrap_or(MAX_SLOTS)
         .clamp(1, MAX_SLOTS);
     NonZeroU16::new(env.number("WARREN_SLOTS", default, 1..=MAX_SLOTS)).unwrap_or(NonZeroU16::MIN)
-}
-
-/// Returns the variable that chooses a language's image, such as `WARREN_IMAGE_PYTHON` or
-/// `WARREN_IMAGE_C__`: every character but letters and digits becomes `_`.
-fn image_variable(language: &LanguageName) -> String {
-    let name: String = language
-        .as_str()
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() {
-                c.to_ascii_uppercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    format!("WARREN_IMAGE_{name}")
 }

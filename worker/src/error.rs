@@ -1,7 +1,9 @@
 //! The crate's one error type.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use warren_protocol::outcome::EngineName;
 use warren_runner::wire::WireError;
 
 /// Result with the crate's [`Error`].
@@ -20,8 +22,10 @@ pub enum Error {
         source: Box<bollard::errors::Error>,
     },
     /// The engine did not answer in time.
-    #[error("Docker did not {doing} within {} ms", within.as_millis())]
+    #[error("{} did not {doing} within {} ms", engine.called(), within.as_millis())]
     EngineTimedOut {
+        /// The engine.
+        engine: EngineName,
         /// The operation that it was asked for.
         doing: &'static str,
         /// The time that the worker waited.
@@ -32,11 +36,39 @@ pub enum Error {
         "Docker cannot enforce every limit of a container ({0}); enable what it names in the kernel, or choose another host"
     )]
     LimitsNotEnforced(String),
-    /// Every user id that containers may have is in use on this daemon.
+    /// Every user id that containers may have is in use on this host.
     #[error(
-        "all {0} users that containers run as are in use on this Docker; give its workers fewer slots, or wait"
+        "all {0} users that containers run as are in use on this host; give its workers fewer slots, or wait"
     )]
     UsersTaken(u32),
+    /// The native engine's launcher could not be started.
+    #[error(
+        "cannot start the launcher of sandboxes ({0}); see whether this user may start processes"
+    )]
+    LauncherNotStarted(#[source] std::io::Error),
+    /// The native engine has no launcher now: it failed, or ended.
+    #[error("the native engine has no launcher: {0}")]
+    LauncherDown(Arc<str>),
+    /// The socket to the launcher broke, or what came was no message of this version.
+    #[error("the native engine failed to {doing}: {source}")]
+    Launcher {
+        /// The operation that it was asked for.
+        doing: &'static str,
+        /// The socket's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The native engine cannot make sandboxes of this language.
+    #[error("the native engine has no template of {language}: {reason}")]
+    NoTemplate {
+        /// The language.
+        language: String,
+        /// The launcher's reason, with what to do.
+        reason: Arc<str>,
+    },
+    /// The native engine failed to make a sandbox.
+    #[error("the native engine failed to make a sandbox: {0}")]
+    NotLaunched(Arc<str>),
     /// The chosen runtime is not one of the daemon's.
     #[error(
         "Docker has no runtime {runtime} (it has {known}); add it to `runtimes` in the daemon's daemon.json and restart the daemon, or name another in {variable}"
@@ -69,6 +101,9 @@ pub enum Error {
         /// The engine's reason.
         reason: String,
     },
+    /// A language's root could not be made.
+    #[error(transparent)]
+    Root(#[from] warren_rootfs::Error),
     /// No image is configured for the job's language.
     #[error("this worker does not run {0}")]
     UnknownLanguage(String),
@@ -108,7 +143,7 @@ pub enum Error {
     DeadlinePassed,
     /// The engine has fallen silent, and the job's time is over.
     #[error(
-        "this worker's Docker does not answer, and the job's time is over; retry in a few seconds; if you operate this service, see the worker's GET /health"
+        "this worker's engine does not answer, and the job's time is over; retry in a few seconds; if you operate this service, see the worker's GET /health"
     )]
     EngineSilent,
     /// One of the worker's tasks panicked.

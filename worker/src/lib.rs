@@ -13,6 +13,7 @@
 //! readiness   the state that `condition` sets and the others read
 //! host        judges the host that sandboxes run on
 //! posture     reads a sandbox's confinement from inside, and judges it
+//! roots       makes the languages' roots for the native engine
 //! sandbox     has containers ready, and speaks with PID 1 in them
 //! engine      makes and removes containers
 //! slots       bounds how many jobs run at a time
@@ -31,6 +32,7 @@ mod metrics;
 mod pauses;
 mod posture;
 mod readiness;
+pub mod roots;
 mod run;
 mod sandbox;
 mod slots;
@@ -38,8 +40,9 @@ mod worker;
 
 pub use config::Config;
 pub use doctor::{Examination, Examined, examine};
-pub use engine::Engine;
 pub use engine::docker::{DockerConfig, DockerEngine};
+pub use engine::native::{NativeConfig, NativeEngine};
+pub use engine::{Engine, EngineChoice};
 pub use error::{Error, Result};
-pub use host::{NAMES as FINDINGS, Severity};
+pub use host::{NAMES as FINDINGS, Severity, names_of as findings_of};
 pub use worker::Worker;

@@ -73,6 +73,7 @@ impl Worker {
             metrics.jobs(),
             languages.clone(),
             instance.clone(),
+            engine.name(),
             readiness.clone(),
         ));
         let context = Arc::new(Context {

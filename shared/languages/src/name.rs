@@ -21,6 +21,21 @@ impl LanguageName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Returns this language's variable of a family such as `WARREN_IMAGE_<LANGUAGE>`: its name in
+    /// capitals, with `_` for every character but letters and digits (`WARREN_IMAGE_C__`).
+    #[must_use]
+    pub fn variable(&self, family: &str) -> String {
+        let plain = |c: char| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        };
+        let name: String = self.0.chars().map(plain).collect();
+        family.replace("<LANGUAGE>", &name)
+    }
 }
 
 impl fmt::Display for LanguageName {
@@ -63,3 +78,18 @@ impl From<LanguageName> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 32 lower-case letters, digits, '+', '#' or '-'")]
 pub struct InvalidLanguageName;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_has_the_name_in_capitals() {
+        let variable = |name: &str| {
+            let name: LanguageName = name.parse().unwrap();
+            name.variable("WARREN_IMAGE_<LANGUAGE>")
+        };
+        assert_eq!(variable("python"), "WARREN_IMAGE_PYTHON");
+        assert_eq!(variable("c++"), "WARREN_IMAGE_C__");
+    }
+}

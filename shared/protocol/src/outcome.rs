@@ -209,6 +209,30 @@ pub enum EngineName {
     Docker,
     /// A Judge0 that the operator configured as a fallback.
     Judge0,
+    /// A Warren worker, in a sandbox of its native engine.
+    Native,
+}
+
+impl EngineName {
+    /// Returns its name in answers and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Judge0 => "judge0",
+            Self::Native => "native",
+        }
+    }
+
+    /// Returns what a sentence calls it.
+    #[must_use]
+    pub const fn called(self) -> &'static str {
+        match self {
+            Self::Docker => "Docker",
+            Self::Judge0 => "Judge0",
+            Self::Native => "the native engine",
+        }
+    }
 }
 
 impl Outcome {

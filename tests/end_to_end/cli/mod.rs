@@ -1,7 +1,8 @@
-//! The commands of a person at a terminal: `run`, `result`, `history`, `cancel`, `bench`, `doctor`.
+//! The commands of a person at a terminal: `run`, `result`, `history`, `cancel`, `bench`, `doctor`, `rootfs`.
 
 mod bench;
 mod doctor;
 mod history;
+mod rootfs;
 mod run;
 mod terminal;

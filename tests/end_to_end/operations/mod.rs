@@ -2,5 +2,6 @@
 
 mod engine;
 mod images;
+mod native;
 mod pool;
 mod workers;

@@ -55,7 +55,7 @@ impl Health {
         };
         let pool = self.pool.report();
         let services = BTreeMap::from([
-            ("docker".to_owned(), self.engine()),
+            (self.engine.name().as_str().to_owned(), self.engine()),
             ("host".to_owned(), host(self.readiness.host().as_deref())),
             ("languages".to_owned(), self.languages()),
             (self.queue_name.to_owned(), queue),

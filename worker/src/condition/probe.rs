@@ -30,7 +30,8 @@ pub(super) async fn probe(engine: Arc<dyn Engine>, readiness: Readiness) {
             Ok(Err(error)) => EngineState::Silent(error.to_string().into()),
             Err(_elapsed) => {
                 let within = WITHIN.as_secs();
-                let reason = format!("Docker did not answer a probe within {within} s");
+                let engine = engine.name().called();
+                let reason = format!("{engine} did not answer a probe within {within} s");
                 EngineState::Silent(reason.into())
             }
         };

@@ -27,6 +27,14 @@ impl CpuSet {
         Self((0..count.clamp(1, MOST)).collect())
     }
 
+    /// Returns the CPUs that this process may run on, as the kernel has it.
+    #[must_use]
+    pub(crate) fn of_process() -> Option<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let list = |line: &str| line.strip_prefix("Cpus_allowed_list:")?.parse().ok();
+        status.lines().find_map(list)
+    }
+
     /// Returns how many there are.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -64,6 +72,12 @@ struct CoreState {
 }
 
 impl Core {
+    /// Returns its number, as the kernel counts it.
+    #[must_use]
+    pub(crate) fn number(&self) -> u32 {
+        self.0.number
+    }
+
     /// Returns the number of jobs that run on it.
     #[must_use]
     pub fn jobs(&self) -> usize {
@@ -166,6 +180,11 @@ mod tests {
         for fault in ["", "a", "3-1", "1,,2", "-1", "0-", "0-4000000000"] {
             assert_eq!(numbers(fault), None, "{fault}");
         }
+    }
+
+    #[test]
+    fn the_kernel_says_where_this_process_may_run() {
+        assert!(CpuSet::of_process().is_some_and(|cpus| cpus.count() > 0));
     }
 
     #[test]

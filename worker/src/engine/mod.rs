@@ -1,9 +1,13 @@
-//! The `Engine` seam: makes hardened containers. Kept small, so that a daemonless runtime can
-//! implement it later.
+//! The `Engine` seam: makes hardened containers.
 
+mod choice;
 pub mod core;
 pub mod docker;
 mod isolation;
+pub mod native;
+mod uids;
+
+pub use choice::EngineChoice;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,16 +21,25 @@ use tokio::io::AsyncWrite;
 use warren_languages::LanguageName;
 use warren_protocol::ids::JobId;
 use warren_protocol::limits::Limits;
+use warren_protocol::outcome::EngineName;
 
 use self::core::Core;
 pub use self::isolation::Isolation;
 use crate::Result;
 
-/// The runner's path in every sandbox, whatever the engine.
-pub(crate) const RUNNER: &str = "/.warren/runner";
+pub(crate) use warren_rootfs::RUNNER;
+
+/// The static runner, built by `build.rs`.
+pub(crate) const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
 
 /// An engine that makes hardened containers with the runner as PID 1, and removes lost ones.
 pub trait Engine: Send + Sync + 'static {
+    /// Returns its name in answers and reports.
+    fn name(&self) -> EngineName;
+
+    /// Returns what a container costs to start and to remove.
+    fn effort(&self) -> Effort;
+
     /// Prepares what launches need, such as images. Returns once it has tried everything. A language
     /// that failed is retried at its next launch.
     ///
@@ -75,10 +88,19 @@ pub trait Engine: Send + Sync + 'static {
     fn drain(&self, grace: Duration) -> BoxFuture<'_, usize>;
 }
 
+/// The CPU time that an engine takes to start a container and to remove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// A tenth of a second: it is noticed by the jobs that run.
+    Heavy,
+    /// Some milliseconds, beside what the interpreter takes to start.
+    Light,
+}
+
 /// A request for a container.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    /// The language, which decides the image.
+    /// The language, which decides the image or template.
     pub language: LanguageName,
     /// The purpose, for its label.
     pub purpose: Purpose,
@@ -101,7 +123,7 @@ pub enum Purpose {
 pub struct Container {
     /// The engine's id for it.
     pub id: ContainerId,
-    /// The base image it was made from, as configured.
+    /// The base image, or the root directory, it was made from, as configured.
     pub image: String,
     /// The CPU that all its processes run on.
     pub core: Core,
@@ -207,13 +229,15 @@ pub struct Swept {
 pub struct EngineReport {
     /// The engine's description, in a few words.
     pub description: String,
-    /// The languages whose images are missing, each with the reason and what to do.
+    /// The languages without an image or template, each with the reason and what to do.
     pub faults: BTreeMap<LanguageName, String>,
 }
 
 /// An engine and its host, as it describes them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineHost {
+    /// The engine.
+    pub name: EngineName,
     /// The engine's version.
     pub version: String,
     /// The version of runc, if that makes its containers.

@@ -1,6 +1,7 @@
 //! The findings, each a pure function of what was read.
 
 use warren_protocol::limits::Limits;
+use warren_protocol::outcome::EngineName;
 
 use super::finding::{Finding, Severity};
 use super::version::Version;
@@ -8,7 +9,7 @@ use crate::engine::EngineHost;
 use crate::posture::Posture;
 
 /// The names of all findings.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "bpf-jit-limit",
     "capacity",
     "cgroup-version",
@@ -18,6 +19,7 @@ pub const NAMES: [&str; 16] = [
     "huge-pages",
     "kernel-version",
     "landlock",
+    "launcher-rights",
     "line-disciplines",
     "mandatory-access-control",
     "runc-version",
@@ -26,6 +28,21 @@ pub const NAMES: [&str; 16] = [
     "swap",
     "user-namespaces",
 ];
+
+/// The findings that only Docker's hosts have.
+const OF_DOCKER: [&str; 2] = ["docker-version", "runc-version"];
+
+/// The findings that only hosts of the native engine have.
+const OF_NATIVE: [&str; 1] = ["launcher-rights"];
+
+/// Returns the names of the findings on a host of this engine.
+pub fn names_of(engine: EngineName) -> impl Iterator<Item = &'static str> {
+    let others: &[&str] = match engine {
+        EngineName::Native => &OF_DOCKER,
+        EngineName::Docker | EngineName::Judge0 => &OF_NATIVE,
+    };
+    NAMES.into_iter().filter(|name| !others.contains(name))
+}
 
 /// The least limit of compiled filters, in bytes: a container's take some 50 KB, for a thousand. Past it
 /// the kernel compiles no more for whoever is not root (Documentation/admin-guide/sysctl/net.rst), and
@@ -61,9 +78,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) slots: u16,
 }
 
-/// Returns all findings, in the order of [`NAMES`].
+/// Returns the findings on a host of this engine, in the order of [`NAMES`].
 pub(crate) fn findings(seen: &Seen<'_>) -> Vec<Finding> {
-    let all = [
+    let all: [fn(&Seen<'_>) -> Judgement; NAMES.len()] = [
         bpf_jit_limit,
         capacity,
         cgroup_version,
@@ -73,6 +90,7 @@ pub(crate) fn findings(seen: &Seen<'_>) -> Vec<Finding> {
         huge_pages,
         kernel_version,
         landlock,
+        launcher_rights,
         line_disciplines,
         mandatory_access_control,
         runc_version,
@@ -81,9 +99,11 @@ pub(crate) fn findings(seen: &Seen<'_>) -> Vec<Finding> {
         swap,
         user_namespaces,
     ];
-    let found = all.iter().map(|find| find(seen));
-    let named = NAMES.into_iter().zip(found);
+    let named = NAMES.into_iter().zip(all);
+    let own: Vec<&str> = names_of(seen.engine.name).collect();
     named
+        .filter(|(name, _)| own.contains(name))
+        .map(|(name, find)| (name, find(seen)))
         .map(|(name, (severity, says, remedy))| Finding {
             name,
             severity,
@@ -260,6 +280,18 @@ fn landlock(seen: &Seen<'_>) -> Judgement {
     }
 }
 
+fn launcher_rights(seen: &Seen<'_>) -> Judgement {
+    if seen.engine.has("rootless") {
+        let says = "the launcher is root in a user namespace alone, and nobody on the host";
+        return (Severity::Ok, says.to_owned(), "");
+    }
+    (
+        Severity::Advice,
+        "the launcher is root on the host: what takes it over has the host".to_owned(),
+        "run the worker as a user with subordinate ids and a delegated control group, or set WARREN_NATIVE_RIGHTS to rootless",
+    )
+}
+
 fn line_disciplines(seen: &Seen<'_>) -> Judgement {
     let remedy = "set dev.tty.ldisc_autoload to 0";
     match seen.host("ldisc_autoload") {
@@ -279,6 +311,14 @@ fn line_disciplines(seen: &Seen<'_>) -> Judgement {
 
 fn mandatory_access_control(seen: &Seen<'_>) -> Judgement {
     let known = ["apparmor", "selinux"];
+    if seen.engine.name == EngineName::Native {
+        return (
+            Severity::Advice,
+            "the native engine's containers have no profile of AppArmor or SELinux: one layer less, which Warren does not count on"
+                .to_owned(),
+            "choose Docker (WARREN_ENGINE=docker) where that layer is wanted",
+        );
+    }
     match known.into_iter().find(|name| seen.engine.has(name)) {
         Some(name) => (Severity::Ok, format!("Docker confines containers by {name}, too"), ""),
         None => (
@@ -359,6 +399,11 @@ fn user_namespaces(seen: &Seen<'_>) -> Judgement {
         .into_iter()
         .find(|name| seen.engine.has(name));
     match remapped {
+        Some("rootless") if seen.engine.name == EngineName::Native => (
+            Severity::Ok,
+            "users of containers are nobody on the host, each sandbox another one".to_owned(),
+            "",
+        ),
         None => (
             Severity::Ok,
             "users of containers are users of the host, each sandbox another one".to_owned(),

@@ -10,7 +10,7 @@ mod tests;
 use findings::{Seen, findings};
 
 pub use finding::{Finding, Severity};
-pub use findings::NAMES;
+pub use findings::{NAMES, names_of};
 
 use crate::engine::EngineHost;
 use crate::posture::Posture;

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::findings::{NAMES, Seen, findings};
+use warren_protocol::outcome::EngineName;
+
+use super::findings::{Seen, findings, names_of};
 use super::{Finding, Severity};
 use crate::engine::EngineHost;
 use crate::posture::Posture;
@@ -26,6 +28,7 @@ fn good() -> (Vec<(&'static str, &'static str)>, EngineHost) {
         ("setsockopt attach_filter", "EPERM"),
     ];
     let engine = EngineHost {
+        name: EngineName::Docker,
         version: "29.1.3".to_owned(),
         runc: Some("1.3.3".to_owned()),
         security: vec![
@@ -63,18 +66,18 @@ fn found(
 fn with(others: &[(&'static str, &'static str)]) -> Vec<(&'static str, Severity)> {
     let (mut facts, engine) = good();
     facts.extend(others);
-    wrong(found(&facts, &engine, Some(264_241_152), 4))
+    wrong(&engine, found(&facts, &engine, Some(264_241_152), 4))
 }
 
 fn with_engine(change: impl FnOnce(&mut EngineHost)) -> Vec<(&'static str, Severity)> {
     let (facts, mut engine) = good();
     change(&mut engine);
-    wrong(found(&facts, &engine, Some(264_241_152), 4))
+    wrong(&engine, found(&facts, &engine, Some(264_241_152), 4))
 }
 
-fn wrong(findings: Vec<Finding>) -> Vec<(&'static str, Severity)> {
+fn wrong(engine: &EngineHost, findings: Vec<Finding>) -> Vec<(&'static str, Severity)> {
     let names: Vec<&str> = findings.iter().map(|finding| finding.name).collect();
-    assert_eq!(names, NAMES);
+    assert_eq!(names, names_of(engine.name).collect::<Vec<_>>());
     let wrong = findings.into_iter().filter(|finding| {
         assert!(
             !finding.says.is_empty() && !finding.says.ends_with('.'),
@@ -140,7 +143,7 @@ fn what_programs_can_reach_weighs_more_than_what_they_cannot() {
 #[test]
 fn a_low_limit_of_compiled_filters_is_found_and_an_unknown_one_is_not() {
     let (mut facts, engine) = good();
-    let jit = |facts: &[_], limit| wrong(found(facts, &engine, limit, 4));
+    let jit = |facts: &[_], limit| wrong(&engine, found(facts, &engine, limit, 4));
     assert_eq!(jit(&facts, None), []);
     let low = Some(16 << 20);
     assert_eq!(jit(&facts, low), [("bpf-jit-limit", Severity::Advice)]);
@@ -181,4 +184,20 @@ fn what_the_engine_says_of_its_host_is_found() {
     assert_eq!(rootless, [("user-namespaces", Advice)]);
     let small = with_engine(|engine| engine.memory = 512 << 20);
     assert_eq!(small, [("capacity", Advice)]);
+}
+
+#[test]
+fn a_host_of_the_native_engine_has_findings_of_its_own() {
+    use Severity::Advice;
+    let native = |security: &str| {
+        with_engine(|engine| {
+            engine.name = EngineName::Native;
+            engine.version = "0.1.0".to_owned();
+            engine.runc = None;
+            engine.security = vec![security.to_owned()];
+        })
+    };
+    let no_profile = ("mandatory-access-control", Advice);
+    assert_eq!(native("name=rootless"), [no_profile]);
+    assert_eq!(native(""), [("launcher-rights", Advice), no_profile]);
 }

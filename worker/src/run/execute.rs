@@ -30,17 +30,19 @@ pub(crate) struct Executor {
     pub(super) metrics: JobMetrics,
     languages: Languages,
     instance: InstanceId,
+    engine: EngineName,
     readiness: Readiness,
 }
 
 impl Executor {
-    /// Creates an executor of `languages` in containers of `pool`.
+    /// Creates an executor of `languages` in containers of `pool`, which that engine makes.
     pub(crate) fn new(
         isolation: Isolation,
         pool: Pool,
         metrics: JobMetrics,
         languages: Languages,
         instance: InstanceId,
+        engine: EngineName,
         readiness: Readiness,
     ) -> Self {
         Self {
@@ -49,6 +51,7 @@ impl Executor {
             metrics,
             languages,
             instance,
+            engine,
             readiness,
         }
     }
@@ -147,7 +150,7 @@ impl Executor {
             finished_at: EpochMillis::now(),
             worker: self.instance.clone(),
             image: done.image,
-            engine: EngineName::Docker,
+            engine: self.engine,
         })
     }
 }

@@ -174,6 +174,7 @@ fn is_worth_retrying(error: &Error, attempt: &Attempt<'_>) -> bool {
         Error::UnknownLanguage(_)
             | Error::ImageMissing { .. }
             | Error::LimitsNotEnforced(_)
+            | Error::NoTemplate { .. }
             | Error::DeadlinePassed
             | Error::EngineSilent
     );

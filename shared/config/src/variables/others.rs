@@ -107,6 +107,11 @@ pub(super) const DEVELOPMENT: Group = Group {
         )
         .unset("cargo's debug build"),
         Variable::development(
+            "WARREN_TEST_ENGINE",
+            "Engine of the tests that are written for either: docker or native",
+        )
+        .default("docker"),
+        Variable::development(
             "WARREN_TEST_IMAGE",
             "Service image of tests/compose; that test sets it",
         ),

@@ -58,6 +58,28 @@ pub(super) const WORKER: Group = Group {
         .unset("without a secret on loopback addresses only")
         .example("off"),
         Variable::worker(
+            "WARREN_ENGINE",
+            "Engine that makes the containers: docker, or native, which needs no daemon",
+        )
+        .default("docker"),
+        Variable::worker(
+            "WARREN_NATIVE_RIGHTS",
+            "Rights of the native engine on the host: rootless (none), root, or auto (rootless where the host lets it be)",
+        )
+        .default("auto"),
+        Variable::worker(
+            "WARREN_NATIVE_NETNS",
+            "Network namespace of each container of the native engine: recycled (one that an audit finds without a trace of \
+             its last user) or fresh, which costs 2 ms",
+        )
+        .default("recycled"),
+        Variable::worker(
+            "WARREN_NATIVE_CGROUP",
+            "Control group that is delegated to the native engine, as a path below the hierarchy's mount",
+        )
+        .unset("the worker's own")
+        .example("/warren"),
+        Variable::worker(
             "WARREN_DOCKER_RUNTIME",
             "Docker runtime that makes the containers (runc, crun, runsc, …); crun costs a fifth less \
              CPU than runc",
@@ -68,7 +90,7 @@ pub(super) const WORKER: Group = Group {
             "WARREN_CPUS",
             "CPUs that containers run on, each container on one of them, as a list of numbers",
         )
-        .unset("all that the worker and Docker may use")
+        .unset("all that the worker and its engine may use")
         .example("2-7,10"),
         Variable::worker("DOCKER_HOST", "Address of the Docker Engine")
             .default("unix:///var/run/docker.sock"),
@@ -86,6 +108,18 @@ pub(super) const LANGUAGES: Group = Group {
         )
         .unset("the language file's, built in: python:3.10-alpine and node:18-alpine")
         .example("WARREN_IMAGE_PYTHON=python:3.12-alpine"),
+        Variable::worker(
+            "WARREN_ROOTFS_DIR",
+            "Directory of the languages' root file systems, one directory each, which `warren rootfs \
+             import` makes and the native engine uses",
+        )
+        .default("data/rootfs"),
+        Variable::worker(
+            "WARREN_ROOTFS_<LANGUAGE>",
+            "Root file system of a language, if it is not in WARREN_ROOTFS_DIR; by the language's name as above",
+        )
+        .unset("WARREN_ROOTFS_DIR, by the language's name")
+        .example("WARREN_ROOTFS_PYTHON=/srv/warren/python"),
         Variable::both(
             "WARREN_LANGUAGES",
             "Language file to use instead of the built-in one; under docker-compose the path inside the \

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as DockerError;
 use tokio::sync::{Notify, OnceCell};
+use warren_protocol::outcome::EngineName;
 
 use crate::{Error, Result};
 
@@ -83,7 +84,11 @@ impl Client {
     /// Makes the error of a call that took too long.
     pub(super) fn timed_out(&self, doing: &'static str, within: Duration) -> Error {
         self.doubt.notify_one();
-        Error::EngineTimedOut { doing, within }
+        Error::EngineTimedOut {
+            engine: EngineName::Docker,
+            doing,
+            within,
+        }
     }
 
     /// Waits until a call fails for a reason beyond its own request, or has done so since the last

@@ -3,7 +3,6 @@
 //! One pure function, with every hardening that Warren relies on in one place.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use bollard::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits,
@@ -24,13 +23,8 @@ pub const SCRATCH: &str = "/tmp";
 /// `Pool`.
 const SHARED_MEMORY: &str = "/dev/shm";
 
-/// The user ids that containers run as, each container as another one. The kernel counts pipe
-/// pages, pending signals and more by user, across containers. With one id for all, a hostile job
-/// could use up its neighbours' share. systemd.io/UIDS-GIDS leaves these 478 to nobody: they lie
-/// between the users of portable home directories and those of services with `DynamicUser=`, so a
-/// program that breaks out has no account's rights. They are below 65536, which a daemon with
-/// `userns-remap` or without root can map.
-pub const UIDS: Range<u32> = 60_706..61_184;
+/// The user ids that containers run as, each container as another one.
+pub use warren_rootfs::USERS as UIDS;
 
 /// The most files and directories in the scratch directory. Empty ones take none of its bytes, but
 /// cost the kernel memory and PID 1 the time to remove them.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use warren_protocol::outcome::EngineName;
+
 use super::client::Client;
 use crate::Result;
 use crate::engine::EngineHost;
@@ -18,6 +20,7 @@ pub(super) async fn describe(client: &Client) -> Result<EngineHost> {
     let parts = version.components.unwrap_or_default();
     let runc = parts.into_iter().find(|part| part.name == "runc");
     Ok(EngineHost {
+        name: EngineName::Docker,
         version: info.server_version.unwrap_or_default(),
         runc: runc.map(|part| part.version),
         security: info.security_options.unwrap_or_default(),

@@ -3,6 +3,7 @@
 mod autopsy;
 mod client;
 mod daemon;
+mod export;
 mod hardening;
 mod host;
 mod image;
@@ -10,9 +11,9 @@ mod labels;
 mod reaper;
 mod seccomp;
 mod sweep;
-mod uids;
 
 pub use daemon::{RUNTIME_VARIABLE, RuntimeName};
+pub use export::{Archive, Exporter, FoundImage, is_unreachable};
 use hardening::{Blueprint, harden};
 pub use image::BaseImage;
 
@@ -26,10 +27,14 @@ use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, future};
 use warren_languages::LanguageName;
 use warren_protocol::ids::InstanceId;
+use warren_protocol::outcome::EngineName;
+use warren_rootfs::USERS;
 
 use crate::engine::core::{Core, CpuSet};
+use crate::engine::uids::Uids;
 use crate::engine::{
-    Container, ContainerId, Engine, EngineHost, EngineReport, Isolation, Launch, Purpose, Swept,
+    Container, ContainerId, Effort, Engine, EngineHost, EngineReport, Isolation, Launch, Purpose,
+    Swept,
 };
 use crate::{Error, Result};
 use client::{Client, is_taken};
@@ -37,7 +42,6 @@ use daemon::{Choices, Daemon};
 use image::{Image, Images};
 use labels::Labels;
 use reaper::{Guard, Reaper};
-use uids::Uids;
 
 /// The longest time that a launch may take: a healthy engine needs a fifth of a second.
 const LAUNCH: Duration = Duration::from_secs(3);
@@ -75,6 +79,7 @@ impl DockerEngine {
     /// `DOCKER_HOST` cannot be used.
     pub fn new(config: DockerConfig) -> Result<Self> {
         let client = Client::new()?;
+        let uids = Uids::new(USERS, fastrand::u32(..));
         Ok(Self {
             images: Images::new(client.clone(), config.images),
             daemon: Daemon::new(Choices {
@@ -84,10 +89,10 @@ impl DockerEngine {
             reaper: Arc::new(Reaper::new(
                 client.clone(),
                 config.instance.clone(),
-                config.max_containers.min(uids::count() as usize),
+                config.max_containers.min(uids.count() as usize),
             )),
             instance: config.instance,
-            uids: Uids::new(fastrand::u32(..)),
+            uids,
             client,
         })
     }
@@ -145,9 +150,12 @@ impl DockerEngine {
         image: &Image,
         core: &Core,
     ) -> Result<(Guard, ContainerId)> {
-        for _ in 0..uids::count() {
+        for _ in 0..self.uids.count() {
             let slot = self.reaper.slot(LAUNCH).await?;
-            let uid = self.uids.take().ok_or(Error::UsersTaken(uids::count()))?;
+            let uid = self
+                .uids
+                .take()
+                .ok_or(Error::UsersTaken(self.uids.count()))?;
             let name = uid.container_name();
             let body = harden(Blueprint {
                 image: &image.name,
@@ -181,11 +189,19 @@ impl DockerEngine {
                 }
             }
         }
-        Err(Error::UsersTaken(uids::count()))
+        Err(Error::UsersTaken(self.uids.count()))
     }
 }
 
 impl Engine for DockerEngine {
+    fn name(&self) -> EngineName {
+        EngineName::Docker
+    }
+
+    fn effort(&self) -> Effort {
+        Effort::Heavy
+    }
+
     fn prepare(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
             let daemon = self.daemon.found(&self.client).await?;

@@ -16,11 +16,12 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use warren_protocol::ids::InstanceId;
+use warren_protocol::outcome::EngineName;
 
 use super::autopsy;
 use super::client::{Client, is_going, is_gone};
 use super::labels::Labels;
-use super::uids::Uid;
+use crate::engine::uids::Uid;
 use crate::engine::{Consumed, ContainerId, Handle, Life};
 use crate::{Error, Result};
 
@@ -65,7 +66,11 @@ impl Reaper {
         let doing = "remove old containers and make room for a new one";
         match tokio::time::timeout(within, self.slots.clone().acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_)) | Err(_) => Err(Error::EngineTimedOut { doing, within }),
+            Ok(Err(_)) | Err(_) => Err(Error::EngineTimedOut {
+                engine: EngineName::Docker,
+                doing,
+                within,
+            }),
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) use lease::Lease;
 pub(crate) use start::command;
 
 use crate::Result;
-use crate::engine::Engine;
+use crate::engine::{Effort, Engine};
 use crate::sandbox::conversation::Conversation;
 use crate::slots::Slots;
 use language_pool::LanguagePool;
@@ -212,7 +212,7 @@ impl SharedPool {
     }
 
     /// Has containers removed at a quiet moment. Removes the surplus over one for each slot
-    /// immediately, since each still counts as one of the engine's.
+    /// immediately, since each still counts as one of the engine's; and all if that costs little.
     fn leave(&self, conversations: Vec<Conversation>) {
         let since = Instant::now();
         let room = usize::from(self.slots.count().get());
@@ -222,7 +222,8 @@ impl SharedPool {
             since,
         });
         state.leaving.extend(leaving);
-        let room = if state.closed { 0 } else { room };
+        let is_now = state.closed || self.engine.effort() == Effort::Light;
+        let room = if is_now { 0 } else { room };
         let surplus = state.leaving.len().saturating_sub(room);
         let surplus: Vec<Leaving> = state.leaving.drain(..surplus).collect();
         drop(state);

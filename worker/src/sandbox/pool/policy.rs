@@ -6,13 +6,20 @@
 //! refills begin when no job has run for a moment. While jobs keep running, refills begin one at a
 //! time and rarely. While every slot is taken, none begins: a job that waits for a slot needs the
 //! CPU then, and its own cold start costs no more than a refill would.
+//!
+//! An engine that takes little makes a refill cost an interpreter's start alone, and a removal nothing
+//! that is noticed: then refills wait less, and removals not at all.
 
 use std::time::Duration;
+
+use crate::engine::Effort;
 
 /// The time without any job that counts as quiet. One caller that sends job after job leaves less.
 pub(super) const QUIET: Duration = Duration::from_millis(25);
 /// The longest wait of a refill for a quiet moment, and the least time between two without one.
 pub(super) const PATIENCE: Duration = Duration::from_millis(400);
+/// The same with an engine that takes little.
+const LIGHT_PATIENCE: Duration = Duration::from_millis(50);
 /// The longest wait of a used container's removal for a quiet moment.
 pub(super) const REMOVAL_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -54,6 +61,7 @@ pub(super) struct RefillInputs<'a> {
     pub(super) waited: Duration,
     /// The most concurrent refills.
     pub(super) at_once: usize,
+    pub(super) effort: Effort,
     pub(super) levels: &'a [Level],
 }
 
@@ -85,7 +93,11 @@ pub(super) fn refill(inputs: &RefillInputs<'_>) -> RefillDecision {
         let backoff = lacking().map(|(_, level)| level.backoff).min();
         return backoff.map_or(RefillDecision::Idle, RefillDecision::Wait);
     };
-    let patience = PATIENCE.saturating_sub(inputs.waited);
+    let patience = match inputs.effort {
+        Effort::Heavy => PATIENCE,
+        Effort::Light => LIGHT_PATIENCE,
+    };
+    let patience = patience.saturating_sub(inputs.waited);
     let wait = match inputs.load {
         Load::Quiet(quiet) => QUIET.saturating_sub(quiet).min(patience),
         Load::Busy => patience,
@@ -99,7 +111,10 @@ pub(super) fn refill(inputs: &RefillInputs<'_>) -> RefillDecision {
 }
 
 /// Returns how much longer the removal of a used container is postponed.
-pub(super) fn removal(load: Load, waited: Duration) -> Duration {
+pub(super) fn removal(load: Load, waited: Duration, effort: Effort) -> Duration {
+    if effort == Effort::Light {
+        return Duration::ZERO;
+    }
     let patience = REMOVAL_PATIENCE.saturating_sub(waited);
     match load {
         Load::Quiet(quiet) => QUIET.saturating_sub(quiet).min(patience),
@@ -129,6 +144,7 @@ mod tests {
             load,
             waited,
             at_once: 1,
+            effort: Effort::Heavy,
             levels,
         })
     }
@@ -194,6 +210,7 @@ mod tests {
             load: QUIET_NOW,
             waited: AGES,
             at_once: 2,
+            effort: Effort::Heavy,
             levels: &levels,
         };
         assert_eq!(refill(&inputs), RefillDecision::Refill(1));
@@ -221,9 +238,23 @@ mod tests {
 
     #[test]
     fn a_removal_waits_for_quiet_but_not_long() {
+        let removal = |load, waited| removal(load, waited, Effort::Heavy);
         assert_eq!(removal(QUIET_NOW, NOW), NOW);
         assert_eq!(removal(Load::Quiet(NOW), NOW), QUIET);
         assert_eq!(removal(Load::Busy, NOW), REMOVAL_PATIENCE);
         assert_eq!(removal(Load::Full, REMOVAL_PATIENCE), NOW);
+    }
+
+    #[test]
+    fn with_an_engine_that_takes_little_nothing_waits_long() {
+        assert_eq!(removal(Load::Full, NOW, Effort::Light), NOW);
+        let decision = refill(&RefillInputs {
+            load: Load::Busy,
+            waited: LIGHT_PATIENCE,
+            at_once: 1,
+            effort: Effort::Light,
+            levels: &[level(0, 0)],
+        });
+        assert_eq!(decision, RefillDecision::Refill(0));
     }
 }

@@ -37,6 +37,7 @@ impl Pool {
                 load,
                 waited: now.saturating_duration_since(since),
                 at_once: usize::from(shared.settings.refills.get()),
+                effort: shared.engine.effort(),
                 levels: &levels,
             }) {
                 RefillDecision::Refill(which) => {
@@ -104,7 +105,8 @@ impl SharedPool {
         let mut removed = Vec::new();
         let mut state = self.state();
         while let Some(first) = state.leaving.front() {
-            let put_off = policy::removal(load, now.saturating_duration_since(first.since));
+            let waited = now.saturating_duration_since(first.since);
+            let put_off = policy::removal(load, waited, self.engine.effort());
             if !put_off.is_zero() {
                 wait = wait.min(put_off);
                 break;

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, future};
 use tokio::sync::{OnceCell, Semaphore};
 use warren_languages::{ImageReference, LanguageName};
+use warren_protocol::outcome::EngineName;
 
 use self::attempts::Attempts;
 use self::recipe::Recipe;
@@ -105,6 +106,7 @@ impl Images {
         match tokio::time::timeout(within, making).await {
             Ok(Ok(image)) => image,
             Ok(Err(_)) | Err(_) => Err(Error::EngineTimedOut {
+                engine: EngineName::Docker,
                 doing: "pull or build the language's image",
                 within,
             }),
@@ -201,14 +203,8 @@ impl Images {
             }
             None => {
                 self.pull(entry).await?;
-                let missing = || Error::ImageMissing {
-                    image: base.reference.to_string(),
-                    reason: "it was pulled but does not exist".to_owned(),
-                    variable: base.variable.clone(),
-                };
-                self.id_of(base.reference.as_str())
-                    .await?
-                    .ok_or_else(missing)?
+                let found = self.id_of(base.reference.as_str()).await?;
+                found.ok_or_else(|| missing(base, "it was pulled but does not exist".to_owned()))?
             }
         };
         let recipe = Recipe::new(&base_id).map_err(|error| build_fault(base, error.to_string()))?;
@@ -240,32 +236,9 @@ impl Images {
     }
 
     async fn pull(&self, entry: &Entry) -> Result<()> {
-        let base = &entry.base;
-        let image = base.reference.as_str();
-        let options = CreateImageOptionsBuilder::default()
-            .from_image(image)
-            .build();
-        let progress = self
-            .client
-            .docker()?
-            .create_image(Some(options), None, None)
-            .map(|step| {
-                let step = step.map_err(|error| error.to_string())?;
-                match step.error_detail.and_then(|detail| detail.message) {
-                    Some(fault) => Err(fault),
-                    None => Ok(step.status),
-                }
-            });
-        let pulling = follow(image, "pull", PULL, progress);
-        entry
-            .pulls
-            .attempt(pulling)
-            .await
-            .map_err(|reason| Error::ImageMissing {
-                image: image.to_owned(),
-                reason,
-                variable: base.variable.clone(),
-            })
+        let pulling = pull(&self.client, &entry.base.reference)?;
+        let pulled = entry.pulls.attempt(pulling).await;
+        pulled.map_err(|reason| missing(&entry.base, reason))
     }
 
     async fn build(&self, entry: &Entry, recipe: Recipe, name: &str) -> Result<()> {
@@ -291,6 +264,37 @@ impl Images {
         let building = follow(image, "build", BUILD, progress);
         let built = entry.builds.attempt(building).await;
         built.map_err(|reason| build_fault(&entry.base, reason))
+    }
+}
+
+/// Pulls an image. Whoever gives up waiting does not end it.
+pub(super) fn pull<'a>(
+    client: &Client,
+    image: &'a ImageReference,
+) -> Result<impl Future<Output = std::result::Result<(), String>> + use<'a>> {
+    let image = image.as_str();
+    let options = CreateImageOptionsBuilder::default()
+        .from_image(image)
+        .build();
+    let progress = client
+        .docker()?
+        .create_image(Some(options), None, None)
+        .map(|step| {
+            let step = step.map_err(|error| error.to_string())?;
+            match step.error_detail.and_then(|detail| detail.message) {
+                Some(fault) => Err(fault),
+                None => Ok(step.status),
+            }
+        });
+    Ok(follow(image, "pull", PULL, progress))
+}
+
+/// Makes the error of an image that cannot be had.
+pub(super) fn missing(base: &BaseImage, reason: String) -> Error {
+    Error::ImageMissing {
+        image: base.reference.to_string(),
+        reason,
+        variable: base.variable.clone(),
     }
 }
 

