@@ -1,4 +1,4 @@
-//! Test cases with a sandbox each: in parallel on free slots, with the answer of runs in turn.
+//! Test cases with a sandbox each: parallel runs, with the answer of runs in turn.
 
 use std::time::Duration;
 

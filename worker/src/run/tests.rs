@@ -1,4 +1,4 @@
-//! Property tests of runs in sandboxes of their own: their answer is that of runs in turn.
+//! Property tests: runs in sandboxes of their own have the answer of runs in turn.
 
 use std::time::Duration;
 
