@@ -27,7 +27,7 @@ def peak(text):
 io.open("/tmp/fresh", "w").close()
 times = [os.stat("/dev/" + name).st_mtime for name in ("null", "zero", "full")]
 groups = [read(path, peak) for path in ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/memory/memory.max_usage_in_bytes")]
-print("process", os.getpid(), "file", os.stat("/tmp/fresh").st_ino, "devices", max(times) - min(times) > 0.1)
+print("process", os.getpid() > 50, "file", os.stat("/tmp/fresh").st_ino, "devices", max(times) - min(times) > 0.1)
 print("loopback", read("/proc/net/dev", lines_with("lo:")), "connections", read("/proc/net/tcp", len), "memory", groups)
 
 for n in range(100):

@@ -1,4 +1,4 @@
-//! Test cases with a sandbox each: in parallel on free slots, with the answer of runs in turn.
+//! Test cases with a sandbox each: parallel runs, with the answer of runs in turn.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn more_slots_run_more_cases_in_the_same_time() {
         let statuses = statuses(&answer);
         let others = statuses.iter().filter(|one| **one != "completed");
         assert!(others.clone().all(|one| *one == "not_run"), "{statuses:?}");
-        println!(
+        eprintln!(
             "{slots} slots: {completed} cases in {}",
             answer.body["timings"]
         );
@@ -183,8 +183,9 @@ async fn a_cancelled_job_leaves_none_of_its_sandboxes() {
     let warren = Warren::start("up", &variables).await;
     let warren = warren.expect("warren up starts");
     let prefer = ("prefer", "respond-async");
-    let accepted = http::with_header(warren.execute_url(), prefer, &sleepers(&["2.5"; 9], &[]));
-    let accepted = accepted.await.expect("an answer");
+    let submission = sleepers(&["2.5"; 9], &[]);
+    let accepted = http::with_header(warren.execute_url(), prefer, &submission).await;
+    let accepted = accepted.expect("an answer");
     assert_eq!(accepted.status, 202, "{}", accepted.body);
     let instance = warren.instance();
     // Nobody waits for it, and nobody else comes: it has every slot.

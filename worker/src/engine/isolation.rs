@@ -1,4 +1,4 @@
-//! The isolation of a job's runs: one sandbox for all of them, or one for each.
+//! The isolation of a job's runs: one sandbox for all, or one for each.
 
 use std::fmt;
 use std::str::FromStr;

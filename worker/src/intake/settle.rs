@@ -17,7 +17,7 @@ use warren_queue::{Delivery, JobClass, WorkerQueue};
 
 use crate::metrics::RetryCause;
 use crate::run::Executor;
-use crate::slots::SpareSlots;
+use crate::slots::spare::SpareSlots;
 
 /// The time after which a slot is free although the reply of its job is not confirmed. The broker's
 /// confirmation takes milliseconds, so the connection is lost by then.

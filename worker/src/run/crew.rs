@@ -15,7 +15,8 @@ use super::judge::Judge;
 use super::plan;
 use super::sandboxed::{Sandboxed, SharedJudge, lock};
 use super::schedule::Schedule;
-use crate::slots::{Activity, Slot, SpareSlots};
+use crate::slots::spare::SpareSlots;
+use crate::slots::{Activity, Slot};
 use crate::{Error, Result};
 
 /// The runs of a job that are all over.

@@ -15,7 +15,7 @@ use crate::engine::Isolation;
 use crate::metrics::JobMetrics;
 use crate::readiness::Readiness;
 use crate::sandbox::{Pool, Source};
-use crate::slots::SpareSlots;
+use crate::slots::spare::SpareSlots;
 use crate::{Error, Result};
 
 /// The part of the deadline that is kept for the reply's way back.

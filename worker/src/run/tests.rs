@@ -1,4 +1,4 @@
-//! Property tests of runs in sandboxes of their own: their answer is that of runs in turn.
+//! Property tests: runs in sandboxes of their own have the answer of runs in turn.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ type Chances = Vec<(u8, usize)>;
 fn apart(
     submission: &Submission,
     reports: &[RunReport],
-    chances: &Chances,
+    chances: &[(u8, usize)],
     time: Time,
 ) -> Result<Verdicts> {
     let mut judge = Judge::new(submission);
@@ -197,6 +197,6 @@ proptest! {
 fn a_main_run_that_was_not_run_is_no_answer() {
     let submission = submission(3, true, OnFailure::GoOn);
     let reports: Vec<_> = (0..4).map(|_| report((9, 0))).collect();
-    let found = apart(&submission, &reports, &Vec::new(), Time::Ends);
+    let found = apart(&submission, &reports, &[], Time::Ends);
     assert!(matches!(found, Err(crate::Error::DeadlinePassed)));
 }

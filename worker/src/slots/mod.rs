@@ -7,7 +7,8 @@
 
 mod activity;
 mod returnable;
-mod spare;
+pub(crate) mod spare;
+mod terms;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(crate) use activity::Activity;
 use activity::Taken;
 pub(crate) use returnable::WantedBack;
 use returnable::{Given, Request, Returnable};
-pub(crate) use spare::SpareSlots;
+use terms::Terms;
 
 /// The slots. A job holds one from before its container is made until its reply is sent.
 #[derive(Clone)]
@@ -39,31 +40,6 @@ pub(crate) struct Slot {
     terms: Terms,
     /// Its entry among those that may be asked back, if it is one.
     given: Option<Given>,
-}
-
-/// The terms on which a job has its slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Terms {
-    /// A caller waits for the job.
-    Attended,
-    /// The job is unattended, and its turn has come.
-    Due,
-    /// The job is unattended, and no other job needs the slot.
-    Lent,
-    /// It is for a further run of a job that a caller waits for, and no other job needed it when that
-    /// run began.
-    Borrowed,
-}
-
-impl Terms {
-    /// Returns the count of slots of these terms; `None` if they are counted with all alone.
-    fn counted(self, taken: &mut Taken) -> Option<&mut usize> {
-        match self {
-            Self::Attended => None,
-            Self::Due | Self::Lent => Some(&mut taken.unattended),
-            Self::Borrowed => Some(&mut taken.borrowed),
-        }
-    }
 }
 
 impl Slots {

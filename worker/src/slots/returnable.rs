@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Terms;
+use super::terms::Terms;
 
 /// The longest time for which a further run goes on while a caller's job waits for its slot. Most runs
 /// end within it, and lose nothing. A longer one must not make a caller wait for its three seconds.

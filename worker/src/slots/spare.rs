@@ -1,8 +1,9 @@
-//! Spare slots: free ones that a job may use for further runs at the same time.
+//! Spare slots: free ones that a job may use for further runs.
 
 use tokio::sync::watch;
 
-use super::{Activity, Slot, Slots, Terms};
+use super::terms::Terms;
+use super::{Activity, Slot, Slots};
 
 /// The slots that a job may use beside its own, while no other job needs them.
 pub(crate) trait SpareSlots: Send + Sync {

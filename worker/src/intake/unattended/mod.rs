@@ -13,7 +13,8 @@ use tokio::time::{Instant, sleep};
 use warren_protocol::job::Job;
 use warren_queue::RoomTurns;
 
-use crate::slots::{Activity, Slot, Slots, SpareSlots, WantedBack};
+use crate::slots::spare::SpareSlots;
+use crate::slots::{Activity, Slot, Slots, WantedBack};
 use policy::{Begun, Decision, Inputs};
 pub use share::Share;
 
