@@ -1,4 +1,4 @@
-//! The files of an image archive, by name: in a directory or in a tar archive.
+//! The files of an image archive, by name, in a directory or tar archive.
 
 use std::collections::BTreeMap;
 use std::fs::File;
