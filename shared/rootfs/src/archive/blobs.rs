@@ -239,7 +239,7 @@ fn open_in(directory: &Path, name: &str) -> Result<Option<(File, u64)>> {
         opened => opened.map_err(Error::io("open", &path))?,
     };
     let found = file.metadata().map_err(Error::io("look at", &path))?;
-    Ok(found.is_file().then(|| (file, found.len())))
+    Ok(found.is_file().then_some((file, found.len())))
 }
 
 /// Returns a name in an archive without the forms of `.`.
