@@ -13,9 +13,9 @@
 //! park  watch
 //! sandbox
 //! conversation  launch  usage
-//! reap  shield  scratch  filter  landlock  locks
+//! reap  shield  scratch  filter  landlock  locks  process
 //! wait  life  args
-//! error  sys  cgroup  capture  ending  in_flight
+//! error  program  sys  cgroup  capture  ending  in_flight
 //! ```
 
 mod args;
@@ -34,6 +34,8 @@ mod life;
 mod locks;
 mod park;
 mod posture;
+mod process;
+mod program;
 mod reap;
 mod run;
 mod sandbox;

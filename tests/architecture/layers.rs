@@ -70,7 +70,8 @@ const LAYERS: &[(&str, Layers)] = &[
             &["usage", "watch"],
             &["conversation", "launch", "reap"],
             &[
-                "args", "filter", "landlock", "life", "locks", "scratch", "shield", "wait",
+                "args", "filter", "landlock", "life", "locks", "process", "scratch", "shield",
+                "wait",
             ],
             &[
                 "capture",
@@ -80,6 +81,7 @@ const LAYERS: &[(&str, Layers)] = &[
                 "error",
                 "in_flight",
                 "parked",
+                "program",
                 "sys",
                 "wire",
             ],

@@ -14,7 +14,6 @@ mod tests;
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use libc::sock_filter;
 
@@ -26,27 +25,23 @@ use crate::sys;
 
 /// A filter, rendered once and applied to every program. One BPF program and not one for each answer,
 /// since the kernel translates each anew for every run.
-#[derive(Clone)]
 pub(crate) struct Filter {
     /// The whole.
-    whole: Arc<[sock_filter]>,
+    whole: Vec<sock_filter>,
     /// The same without the calls that PID 1 is asked about, which are let through.
-    unasked: Arc<[sock_filter]>,
+    unasked: Vec<sock_filter>,
 }
 
 impl Filter {
     /// # Errors
     /// [`Error::Filter`], whatever the kernel.
     pub(crate) fn build(sockets: Sockets) -> Result<Self, Error> {
-        let (parts, asked) = (refused(sockets), (Answer::Ask, arguments::locks()));
-        let unasked = program::render(&parts).ok_or(Error::Filter)?;
-        // A call that is refused is not asked about.
-        let whole = parts.into_iter().chain([asked]).collect::<Vec<_>>();
-        let whole = program::render(&whole).ok_or(Error::Filter)?;
-        Ok(Self {
-            whole: whole.into(),
-            unasked: unasked.into(),
-        })
+        let mut parts = refused(sockets);
+        // Last: a call that is refused is not asked about.
+        parts.push((Answer::Ask, arguments::locks()));
+        let whole = program::render(&parts).ok_or(Error::Filter)?;
+        let unasked = program::unasked(&whole);
+        Ok(Self { whole, unasked })
     }
 
     /// Applies the filter to the calling process irrevocably, through exec and fork. Returns the

@@ -50,16 +50,28 @@ impl Answer {
 }
 
 /// Renders the rules. The first that holds for a call answers it; where none does, it is let through.
-/// `None` if a call's rules are longer than what a jump reaches.
+/// `None` if a rule is longer than what a jump reaches.
 pub(super) fn render(parts: &[(Answer, Rules)]) -> Option<Vec<sock_filter>> {
     let mut code = Code::default();
+    // There are several spans, so that the search's first step was added last.
     code.tree(&spans(parts))?;
     code.push(load(NUMBER_AT));
-    code.push(step(RETURN, 0, 0, NO_SUCH_CALL.code()));
-    code.push(step(IF_EQUAL, 1, 0, TABLE));
+    let (own, other) = (code.here(), code.answer(NO_SUCH_CALL));
+    code.branch(IF_EQUAL, TABLE, own, other)?;
     code.push(load(TABLE_AT));
     code.steps.reverse();
     Some(code.steps)
+}
+
+/// Returns the same program, but for the calls that PID 1 is asked about: they are let through.
+pub(super) fn unasked(program: &[sock_filter]) -> Vec<sock_filter> {
+    let steps = program.iter().map(|found| match *found {
+        sock_filter { code, k, .. } if u32::from(code) == RETURN && k == Answer::Ask.code() => {
+            step(RETURN, 0, 0, Answer::Allow.code())
+        }
+        other => other,
+    });
+    steps.collect()
 }
 
 /// The numbers from one on, up to the next span: all of these calls have the same rules.
@@ -137,6 +149,8 @@ const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
 #[derive(Default)]
 struct Code {
     steps: Vec<sock_filter>,
+    /// The places that give an answer, the last added last.
+    answers: Vec<(Answer, Place)>,
 }
 
 /// The place of a step, counted from the program's end.
@@ -144,6 +158,9 @@ struct Code {
 struct Place(usize);
 
 impl Code {
+    /// A distance that the jumps of a few steps more still reach.
+    const NEAR: usize = 240;
+
     fn push(&mut self, step: sock_filter) {
         self.steps.push(step);
     }
@@ -158,71 +175,93 @@ impl Code {
         self.steps.len() - place.0
     }
 
-    /// The same, for a jump under a condition; `None` if it is too far for one.
-    fn reach(&self, place: Place) -> Option<u8> {
-        u8::try_from(self.distance(place)).ok()
+    /// Adds a jump to one of two places by a comparison; `None` if one is too far.
+    fn branch(&mut self, code: u32, k: u32, holds: Place, fails: Place) -> Option<()> {
+        let far = |place| u8::try_from(self.distance(place)).ok();
+        self.push(step(code, far(holds)?, far(fails)?, k));
+        Some(())
     }
 
-    /// Adds the search for a number among spans. The number is loaded.
-    fn tree(&mut self, spans: &[Span<'_>]) -> Option<()> {
+    /// Returns a place near here that gives the answer: an earlier one if it can be.
+    fn answer(&mut self, answer: Answer) -> Place {
+        let mut given = self.answers.iter().rev();
+        if let Some((_, place)) = given.find(|given| given.0 == answer)
+            && self.distance(*place) < Self::NEAR / 2
+        {
+            return *place;
+        }
+        self.push(step(RETURN, 0, 0, answer.code()));
+        self.answers.push((answer, self.here()));
+        self.here()
+    }
+
+    /// Returns a place near here from which the program goes on there.
+    fn near(&mut self, place: Place) -> Option<Place> {
+        if self.distance(place) < Self::NEAR {
+            return Some(place);
+        }
+        let far = u32::try_from(self.distance(place)).ok()?;
+        self.push(step(JUMP, 0, 0, far));
+        Some(self.here())
+    }
+
+    /// Adds the search for a number among spans, and returns where it starts. The number is loaded.
+    fn tree(&mut self, spans: &[Span<'_>]) -> Option<Place> {
         let (low, high) = spans.split_at(spans.len() / 2);
-        let [first_of_high, ..] = high else {
-            return Some(());
-        };
+        let first_of_high = high.first()?;
         if low.is_empty() {
             return self.rules(first_of_high);
         }
-        self.tree(high)?;
-        let start_of_high = self.here();
-        self.tree(low)?;
-        let first = first_of_high.first;
-        if let Some(far) = self.reach(start_of_high) {
-            self.push(step(IF_AT_LEAST, far, 0, first));
-        } else {
-            let far = u32::try_from(self.distance(start_of_high)).ok()?;
-            self.push(step(JUMP, 0, 0, far));
-            self.push(step(IF_AT_LEAST, 0, 1, first));
-        }
-        Some(())
+        let high = self.tree(high)?;
+        let low = self.tree(low)?;
+        let (high, low) = (self.near(high)?, self.near(low)?);
+        self.branch(IF_AT_LEAST, first_of_high.first, high, low)?;
+        Some(self.here())
     }
 
-    /// Adds the rules of a span's calls, and their answers.
-    fn rules(&mut self, span: &Span<'_>) -> Option<()> {
-        self.push(step(RETURN, 0, 0, span.otherwise.code()));
+    /// Adds the rules of a span's calls, and returns where they start.
+    fn rules(&mut self, span: &Span<'_>) -> Option<Place> {
+        let mut next = self.answer(span.otherwise);
         let mut rules = span.rules.as_slice();
         while let Some(((rule, answer), before)) = rules.split_last() {
             rules = before;
-            let next = self.here();
-            self.push(step(RETURN, 0, 0, answer.code()));
+            let held = self.answer(*answer);
             let loaded = before.last().and_then(|(rule, _)| word_of_all(rule));
-            self.conditions(rule, next, loaded)?;
+            self.conditions(rule, held, next, loaded)?;
+            next = self.here();
         }
-        Some(())
+        Some(next)
     }
 
-    /// Adds a rule's conditions, each of which goes to the next rule if it does not hold. `loaded` is the
-    /// word that is loaded before, if that is known.
-    fn conditions(&mut self, rule: &Rule, next: Place, loaded: Option<u32>) -> Option<()> {
+    /// Adds a rule's conditions, which lead to `held` if all do and to `next` if one does not. `loaded`
+    /// is the word that is loaded before, if that is known.
+    fn conditions(
+        &mut self,
+        rule: &Rule,
+        mut held: Place,
+        next: Place,
+        loaded: Option<u32>,
+    ) -> Option<()> {
         let mut conditions = rule.as_slice();
         while let Some((condition, before)) = conditions.split_last() {
             conditions = before;
-            let loaded = before.last().map_or(loaded, |before| before.word());
-            let to_next = self.reach(next)?;
             match *condition {
-                Condition::Is(_, value) => self.push(step(IF_EQUAL, 0, to_next, value)),
-                Condition::IsNot(_, value) => self.push(step(IF_EQUAL, to_next, 0, value)),
-                Condition::Has(_, bit) => self.push(step(IF_ANY_BIT, 0, to_next, bit)),
+                Condition::Is(_, value) => self.branch(IF_EQUAL, value, held, next)?,
+                Condition::IsNot(_, value) => self.branch(IF_EQUAL, value, next, held)?,
+                Condition::Has(_, bit) => self.branch(IF_ANY_BIT, bit, held, next)?,
                 Condition::IsGiven(argument) => {
-                    self.push(step(IF_EQUAL, to_next, 0, 0));
+                    self.branch(IF_EQUAL, 0, next, held)?;
                     self.push(load(lower(argument)));
-                    self.push(step(IF_EQUAL, 0, 2, 0));
+                    self.branch(IF_EQUAL, 0, self.here(), held)?;
                     self.push(load(upper(argument)));
                 }
             }
+            let loaded = before.last().map_or(loaded, Condition::word);
             match condition.word() {
                 Some(word) if loaded != Some(word) => self.push(load(word)),
                 _ => {}
             }
+            held = self.here();
         }
         Some(())
     }
