@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit, setsid};
+use rustix::process::{Resource, Rlimit, chdir, setpriority_process, setrlimit, setsid};
 use warren_runner::wire;
 
 use crate::error::{Doing, Error};
@@ -105,7 +105,7 @@ impl Launcher {
         } = self;
         let pid = oom.with_expendable_child(|| {
             starter.start(&mut program, &mut || {
-                take_streams(theirs)?;
+                move_in(theirs)?;
                 confine(landlock, filter, &handover)
             })
         })?;
@@ -146,11 +146,12 @@ fn unblocked(end: OwnedFd) -> Result<OwnedFd, Error> {
     Ok(end)
 }
 
-/// Makes its ends of the pipes the new process's streams.
-fn take_streams([stdin, stdout, stderr]: [&OwnedFd; 3]) -> io::Result<()> {
+/// Makes its ends of the pipes the new process's streams, and goes to the scratch directory.
+fn move_in([stdin, stdout, stderr]: [&OwnedFd; 3]) -> io::Result<()> {
     rustix::stdio::dup2_stdin(stdin)?;
     rustix::stdio::dup2_stdout(stdout)?;
-    Ok(rustix::stdio::dup2_stderr(stderr)?)
+    rustix::stdio::dup2_stderr(stderr)?;
+    Ok(chdir(scratch::PATH)?)
 }
 
 /// Widens the pipe to as many bytes if the kernel grants them. Node queues in memory what a pipe
@@ -164,7 +165,6 @@ fn widened(pipe: OwnedFd, bytes: u64) -> OwnedFd {
 
 /// Confines the new process: its last steps before it becomes the user's program.
 fn confine(landlock: &Landlock, filter: &Filter, locks: &Handover) -> io::Result<()> {
-    rustix::process::chdir(scratch::PATH)?;
     setsid()?;
     // The container's share of a CPU is the program's and the runner's together. Fifty busy
     // processes must not keep the runner from noticing that their time is over.
