@@ -17,7 +17,7 @@ use std::os::fd::OwnedFd;
 
 use libc::sock_filter;
 
-use self::program::Answer;
+use self::program::Ruling;
 pub(crate) use self::sockets::Sockets;
 use self::tables::Rules;
 use crate::error::Error;
@@ -38,7 +38,7 @@ impl Filter {
     pub(crate) fn build(sockets: Sockets) -> Result<Self, Error> {
         let mut parts = refused(sockets);
         // Last: a call that is refused is not asked about.
-        parts.push((Answer::Ask, arguments::locks()));
+        parts.push((Ruling::Ask, arguments::locks()));
         let whole = program::render(&parts).ok_or(Error::Filter)?;
         let unasked = program::unasked(&whole);
         Ok(Self { whole, unasked })
@@ -59,7 +59,7 @@ impl Filter {
 }
 
 /// Returns what is refused, by the answer; the first that fits a call counts.
-fn refused(sockets: Sockets) -> Vec<(Answer, Rules)> {
+fn refused(sockets: Sockets) -> Vec<(Ruling, Rules)> {
     let mut forbidden = tables::forbidden();
     forbidden.extend(arguments::forbidden());
     forbidden.extend(sockets::options());
@@ -71,6 +71,6 @@ fn refused(sockets: Sockets) -> Vec<(Answer, Rules)> {
     ];
     let parts = parts.into_iter();
     parts
-        .map(|(errno, rules)| (Answer::Refuse(errno), rules))
+        .map(|(errno, rules)| (Ruling::Refuse(errno), rules))
         .collect()
 }

@@ -1,4 +1,4 @@
-//! Renders rules as a BPF program: a search tree over the calls' numbers, each call's rules in a leaf.
+//! Renders rules as a BPF program: a search tree over the calls' numbers.
 //!
 //! The kernel runs a new filter once for every number that a call may have, to learn which are always
 //! let through (`seccomp_cache_prepare`), and that for each program that is started. So short paths
@@ -27,11 +27,11 @@ const TABLE_AT: u32 = 4;
 
 /// Callers from another architecture's table (32-bit on x86_64) are refused and not killed. The
 /// host's log holds a line for each such death, and a program that forks could have many.
-const NO_SUCH_CALL: Answer = Answer::Refuse(libc::ENOSYS);
+const NO_SUCH_CALL: Ruling = Ruling::Refuse(libc::ENOSYS);
 
-/// The answer to a call.
+/// What a filter answers to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Ruling {
     Allow,
     /// PID 1 is asked.
     Ask,
@@ -39,7 +39,7 @@ pub(super) enum Answer {
     Refuse(i32),
 }
 
-impl Answer {
+impl Ruling {
     fn code(self) -> u32 {
         match self {
             Self::Allow => libc::SECCOMP_RET_ALLOW,
@@ -51,7 +51,7 @@ impl Answer {
 
 /// Renders the rules. The first that holds for a call answers it; where none does, it is let through.
 /// `None` if a rule is longer than what a jump reaches.
-pub(super) fn render(parts: &[(Answer, Rules)]) -> Option<Vec<sock_filter>> {
+pub(super) fn render(parts: &[(Ruling, Rules)]) -> Option<Vec<sock_filter>> {
     let mut code = Code::default();
     // There are several spans, so that the search's first step was added last.
     code.tree(&spans(parts))?;
@@ -66,8 +66,8 @@ pub(super) fn render(parts: &[(Answer, Rules)]) -> Option<Vec<sock_filter>> {
 /// Returns the same program, but for the calls that PID 1 is asked about: they are let through.
 pub(super) fn unasked(program: &[sock_filter]) -> Vec<sock_filter> {
     let steps = program.iter().map(|found| match *found {
-        sock_filter { code, k, .. } if u32::from(code) == RETURN && k == Answer::Ask.code() => {
-            step(RETURN, 0, 0, Answer::Allow.code())
+        sock_filter { code, k, .. } if u32::from(code) == RETURN && k == Ruling::Ask.code() => {
+            step(RETURN, 0, 0, Ruling::Allow.code())
         }
         other => other,
     });
@@ -77,13 +77,13 @@ pub(super) fn unasked(program: &[sock_filter]) -> Vec<sock_filter> {
 /// The numbers from one on, up to the next span: all of these calls have the same rules.
 struct Span<'a> {
     first: u32,
-    rules: Vec<(&'a Rule, Answer)>,
+    rules: Vec<(&'a Rule, Ruling)>,
     /// The answer where no rule holds.
-    otherwise: Answer,
+    otherwise: Ruling,
 }
 
 impl<'a> Span<'a> {
-    fn always(first: u32, answer: Answer) -> Self {
+    fn always(first: u32, answer: Ruling) -> Self {
         Self {
             first,
             rules: Vec::new(),
@@ -91,8 +91,8 @@ impl<'a> Span<'a> {
         }
     }
 
-    fn of_call(call: i64, first: u32, parts: &'a [(Answer, Rules)]) -> Self {
-        let mut span = Self::always(first, Answer::Allow);
+    fn of_call(call: i64, first: u32, parts: &'a [(Ruling, Rules)]) -> Self {
+        let mut span = Self::always(first, Ruling::Allow);
         for (answer, rules) in parts {
             match rules.get(&call).map(Vec::as_slice) {
                 None => {}
@@ -112,8 +112,8 @@ impl<'a> Span<'a> {
 }
 
 /// Divides all numbers into spans.
-fn spans(parts: &[(Answer, Rules)]) -> Vec<Span<'_>> {
-    let mut spans = vec![Span::always(0, Answer::Allow)];
+fn spans(parts: &[(Ruling, Rules)]) -> Vec<Span<'_>> {
+    let mut spans = vec![Span::always(0, Ruling::Allow)];
     let calls: BTreeSet<i64> = parts
         .iter()
         .flat_map(|part| part.1.keys().copied())
@@ -124,7 +124,7 @@ fn spans(parts: &[(Answer, Rules)]) -> Vec<Span<'_>> {
             continue;
         };
         add(&mut spans, Span::of_call(call, number, parts));
-        add(&mut spans, Span::always(number + 1, Answer::Allow));
+        add(&mut spans, Span::always(number + 1, Ruling::Allow));
     }
     add(&mut spans, Span::always(FOREIGN, NO_SUCH_CALL));
     spans
@@ -150,7 +150,7 @@ const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
 struct Code {
     steps: Vec<sock_filter>,
     /// The places that give an answer, the last added last.
-    answers: Vec<(Answer, Place)>,
+    answers: Vec<(Ruling, Place)>,
 }
 
 /// The place of a step, counted from the program's end.
@@ -183,7 +183,7 @@ impl Code {
     }
 
     /// Returns a place near here that gives the answer: an earlier one if it can be.
-    fn answer(&mut self, answer: Answer) -> Place {
+    fn answer(&mut self, answer: Ruling) -> Place {
         let mut given = self.answers.iter().rev();
         if let Some((_, place)) = given.find(|given| given.0 == answer)
             && self.distance(*place) < Self::NEAR / 2

@@ -1,4 +1,4 @@
-//! Measures the CPU time that PID 1 itself takes: a program under it against the program alone.
+//! Measures the CPU time that PID 1 takes: a program under it, and alone.
 //!
 //! `cargo test -p warren-runner --test cost -- [RUNNER...]`, as root. Each round runs the program alone
 //! and once under every runner, this one and those named (older builds, say), so that other load meets

@@ -1,10 +1,10 @@
-//! The calls that a filter is tried on: every number, with arguments around what its rules name.
+//! The calls that a filter is tried on, each with the arguments of interest.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::conditions::Condition;
 use super::super::program::{FOREIGN, TABLE};
-use super::super::{Answer, Rules};
+use super::super::{Rules, Ruling};
 use super::OTHER_TABLES;
 
 /// One call, as a filter sees it.
@@ -35,7 +35,7 @@ impl Case {
 const NUMBERS: u32 = 1024;
 
 /// Returns the calls.
-pub(super) fn cases(refused: &[(Answer, Rules)], asked: &Rules) -> Vec<Case> {
+pub(super) fn cases(refused: &[(Ruling, Rules)], asked: &Rules) -> Vec<Case> {
     let rules: Vec<&Rules> = refused.iter().map(|part| &part.1).chain([asked]).collect();
     let own = (0..NUMBERS).flat_map(|number| {
         let tables = [TABLE].into_iter().chain(OTHER_TABLES);

@@ -8,13 +8,13 @@ use seccompiler::{
 
 use super::super::conditions::{Condition, Rule};
 use super::super::program::FOREIGN;
-use super::super::{Answer, Rules, Sockets, arguments, refused};
+use super::super::{Rules, Ruling, Sockets, arguments, refused};
 
 /// Returns the programs that refuse calls, in order, and the one that asks about them.
 pub(super) fn programs(sockets: Sockets) -> (Vec<Vec<sock_filter>>, Vec<sock_filter>) {
     let mut refusing = vec![foreign_numbers()];
     for (answer, rules) in refused(sockets) {
-        let Answer::Refuse(errno) = answer else {
+        let Ruling::Refuse(errno) = answer else {
             panic!("{answer:?} refuses nothing");
         };
         refusing.push(compile(&rules, errno));

@@ -8,7 +8,7 @@ use libc::sock_filter;
 
 use self::calls::{Case, cases};
 use self::interpreter::{Made, run};
-use super::program::{Answer, FOREIGN, TABLE};
+use super::program::{FOREIGN, Ruling, TABLE};
 use super::*;
 
 const BOTH: [Sockets; 2] = [Sockets::Local, Sockets::Internet];
@@ -93,7 +93,7 @@ fn no_path_to_a_call_is_long_and_no_program_larger_than_the_kernel_takes() {
 fn rules_longer_than_a_jump_are_no_filter() {
     let values: Vec<i32> = (0..300).collect();
     let rules = |values| Rules::from([(1, vec![conditions::none_of(0, values)])]);
-    let render = |rules| program::render(&[(Answer::Refuse(libc::EPERM), rules)]);
+    let render = |rules| program::render(&[(Ruling::Refuse(libc::EPERM), rules)]);
     assert!(render(rules(&values[..200])).is_some());
     assert!(render(rules(&values)).is_none());
 }
@@ -106,7 +106,7 @@ fn a_tree_with_large_leaves_finds_every_one() {
         (call, vec![conditions::none_of(0, &values)])
     };
     let parts = [(
-        Answer::Refuse(libc::EPERM),
+        Ruling::Refuse(libc::EPERM),
         (0..40).map(|call| rules(2 * call)).collect(),
     )];
     let program = program::render(&parts).unwrap();
