@@ -5,6 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::PollFlags;
 use rustix::io::{Errno, read, write};
 use warren_runner::wire::{self, FromRunner, HEAD, MAX_FRAME};
@@ -19,7 +20,7 @@ use crate::wait::{wait, wait_for_memory};
 /// The longest time that the worker may take to read a frame.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The number of bytes that one read takes.
+/// The number of bytes that one read takes at least.
 const CHUNK: usize = 64 * 1024;
 
 /// The streams to and from the worker, as frames.
@@ -136,16 +137,13 @@ impl Conversation {
     /// [`Error::WorkerGone`] when the stream has ended, [`Error::BadJob`] when the worker sends
     /// more than one message holds.
     pub(crate) fn pull(&mut self) -> Result<(), Error> {
-        let mut chunk = vec![0; CHUNK];
-        match read(&self.from_worker, &mut chunk) {
+        self.inbox.reserve(CHUNK);
+        match read(&self.from_worker, spare_capacity(&mut self.inbox)) {
             Ok(0) | Err(Errno::CONNRESET) => Err(Error::WorkerGone),
-            Ok(n) if self.inbox.len() + n > HEAD + MAX_FRAME => {
+            Ok(_) if self.inbox.len() > HEAD + MAX_FRAME => {
                 Err(Error::BadJob("it is followed by more than a frame"))
             }
-            Ok(n) => {
-                self.inbox.extend_from_slice(&chunk[..n]);
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(Errno::AGAIN | Errno::INTR) => Ok(()),
             Err(error) => Err(error).doing("reading from the worker"),
         }

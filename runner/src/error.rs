@@ -36,8 +36,8 @@ pub(crate) enum Error {
         "cannot park `{program}`: it {how}; turn parking off for this language, or give it a command that reads its source file by its name"
     )]
     NotParked { program: String, how: String },
-    #[error("failed to build the system-call filter: {0}")]
-    Filter(#[from] seccompiler::BackendError),
+    #[error("failed to build the system-call filter: a call's rules are longer than a jump")]
+    Filter,
     #[error("failed to build the Landlock ruleset: {0}")]
     Landlock(#[from] landlock::RulesetError),
     #[error("failed to empty the scratch directory in time; the job's other runs are not run")]

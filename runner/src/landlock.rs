@@ -7,7 +7,6 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 
 use ::landlock::{
     ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
@@ -55,10 +54,9 @@ const SHARED_MEMORY: &str = "/dev/shm";
 const OWN: &CStr = c"/proc/self/oom_score_adj";
 
 /// A ruleset, built once and applied to every program.
-#[derive(Clone)]
 pub(crate) struct Landlock {
     /// `None` where the kernel has no Landlock, or too old a one.
-    ruleset: Option<Arc<OwnedFd>>,
+    ruleset: Option<OwnedFd>,
 }
 
 impl Landlock {
@@ -75,9 +73,7 @@ impl Landlock {
             .handle_access(AccessFs::Refer)
             .is_ok();
         let ruleset = if usable { build(scratch)? } else { None };
-        Ok(Self {
-            ruleset: ruleset.map(Arc::new),
-        })
+        Ok(Self { ruleset })
     }
 
     /// Applies it to the calling process irrevocably, through exec and fork. Safe between fork and

@@ -1,19 +1,20 @@
 //! Starts a program: a new process with pipes for its streams, and nothing else.
 
+use std::collections::BTreeMap;
+use std::ffi::NulError;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
 
-use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit, setsid};
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use rustix::process::{Resource, Rlimit, chdir, setpriority_process, setrlimit, setsid};
 use warren_runner::wire;
 
 use crate::error::{Doing, Error};
 use crate::filter::{Filter, Sockets};
 use crate::landlock::Landlock;
 use crate::locks::{Handover, Locks};
+use crate::process::Starter;
+use crate::program::Program;
 use crate::scratch;
 use crate::shield::{self, OomScore};
 use crate::sys;
@@ -50,6 +51,7 @@ pub(crate) struct Launched {
 
 /// A launcher of programs, with everything prepared that can be.
 pub(crate) struct Launcher {
+    starter: Starter,
     oom: OomScore,
     landlock: Landlock,
     filter: Filter,
@@ -59,6 +61,7 @@ pub(crate) struct Launcher {
 impl Launcher {
     pub(crate) fn new(oom: OomScore, sockets: Sockets) -> Result<Self, Error> {
         Ok(Self {
+            starter: Starter::new(),
             oom,
             landlock: Landlock::build(scratch::PATH)?,
             filter: Filter::build(sockets)?,
@@ -77,65 +80,78 @@ impl Launcher {
         command: &wire::Command,
         environment: &[(String, String)],
     ) -> Result<Launched, Error> {
-        let (program, args) = command
-            .args
-            .split_first()
-            .ok_or(Error::BadJob("its command is empty"))?;
-        let mut process = Command::new(program);
-        process
-            .args(args)
-            .current_dir(scratch::PATH)
-            .env_clear()
-            .env("PATH", &self.path)
-            .env("HOME", scratch::PATH)
-            .env("TMPDIR", scratch::PATH)
-            .env("LANG", "C.UTF-8")
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        shield::wipe_device_times();
-        let handover = Arc::new(Handover::prepare()?);
-        let locks = handover.clone();
-        let (landlock, filter) = (self.landlock.clone(), self.filter.clone());
-        #[expect(
-            unsafe_code,
-            reason = "the standard library's way to act between fork and exec"
-        )]
-        // SAFETY: the closure makes system calls only: it takes no lock, allocates nothing and
-        // frees nothing.
-        unsafe {
-            process.pre_exec(move || confine(&landlock, &filter, &locks));
-        }
-
-        let mut child = self
-            .oom
-            .with_expendable_child(|| process.spawn())?
-            .map_err(|source| Error::Start {
-                program: program.clone(),
-                source,
-            })?;
-        let (stdin, stdout, stderr) =
-            (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let launched = Launched {
-            pid: child.id(),
-            stdin: piped(stdin)?,
-            stdout: widened(piped(stdout)?, command.pipe_size),
-            stderr: widened(piped(stderr)?, command.pipe_size),
-            locks: handover.receive(),
+        let Some(name) = command.args.first() else {
+            return Err(Error::BadJob("its command is empty"));
         };
-        Ok(launched)
+        let failed = |source| Error::Start {
+            program: name.clone(),
+            source,
+        };
+        let mut program = self
+            .program(command, environment)
+            .map_err(|nul| failed(nul.into()))?;
+        let (their_stdin, stdin) = pipe()?;
+        let (stdout, their_stdout) = pipe()?;
+        let (stderr, their_stderr) = pipe()?;
+        let theirs = [&their_stdin, &their_stdout, &their_stderr];
+        shield::wipe_device_times();
+        let handover = Handover::prepare()?;
+        let Self {
+            starter,
+            oom,
+            landlock,
+            filter,
+            ..
+        } = self;
+        let pid = oom.with_expendable_child(|| {
+            starter.start(&mut program, &mut || {
+                move_in(theirs)?;
+                confine(landlock, filter, &handover)
+            })
+        })?;
+        Ok(Launched {
+            pid: pid.map_err(failed)?,
+            stdin: unblocked(stdin)?,
+            stdout: widened(unblocked(stdout)?, command.pipe_size),
+            stderr: widened(unblocked(stderr)?, command.pipe_size),
+            locks: handover.receive(),
+        })
+    }
+
+    fn program(
+        &self,
+        command: &wire::Command,
+        environment: &[(String, String)],
+    ) -> Result<Program, NulError> {
+        let mut variables = BTreeMap::from([
+            ("PATH", self.path.as_str()),
+            ("HOME", scratch::PATH),
+            ("TMPDIR", scratch::PATH),
+            ("LANG", "C.UTF-8"),
+        ]);
+        let added = environment.iter();
+        variables.extend(added.map(|(name, value)| (name.as_str(), value.as_str())));
+        Program::new(&command.args, &variables)
     }
 }
 
-/// Takes the runner's end of a pipe, and makes it non-blocking.
-fn piped(end: Option<impl Into<OwnedFd>>) -> Result<OwnedFd, Error> {
-    let end = end
-        .ok_or_else(|| io::Error::from(io::ErrorKind::BrokenPipe))
-        .doing("piping a stream of the program")?
-        .into();
+/// Makes a pipe: the end to read and the end to write.
+fn pipe() -> Result<(OwnedFd, OwnedFd), Error> {
+    pipe_with(PipeFlags::CLOEXEC).doing("piping a stream of the program")
+}
+
+/// Makes the runner's end of a pipe non-blocking.
+fn unblocked(end: OwnedFd) -> Result<OwnedFd, Error> {
     rustix::io::ioctl_fionbio(&end, true).doing("making a program's stream non-blocking")?;
     Ok(end)
+}
+
+/// Makes its ends of the pipes the new process's streams, and goes to the scratch directory.
+fn move_in([stdin, stdout, stderr]: [&OwnedFd; 3]) -> io::Result<()> {
+    rustix::stdio::dup2_stdin(stdin)?;
+    rustix::stdio::dup2_stdout(stdout)?;
+    rustix::stdio::dup2_stderr(stderr)?;
+    Ok(chdir(scratch::PATH)?)
 }
 
 /// Widens the pipe to as many bytes if the kernel grants them. Node queues in memory what a pipe

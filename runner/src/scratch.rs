@@ -6,7 +6,6 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Write;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -221,9 +220,9 @@ impl Found {
 fn remove_files(directory: &OwnedFd, give_up: Instant) -> Result<Found, Error> {
     let what = "removing what a program left";
     let mut found = Found::default();
-    let mut buffer = vec![MaybeUninit::uninit(); LISTING];
+    let mut buffer = Vec::with_capacity(LISTING);
     rustix::fs::seek(directory, SeekFrom::Start(0)).doing(what)?;
-    let mut entries = RawDir::new(directory.as_fd(), &mut buffer);
+    let mut entries = RawDir::new(directory.as_fd(), buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {
         if Instant::now() >= give_up {
             return Err(Error::ScratchStuck);

@@ -54,8 +54,8 @@ pub(crate) fn raise() -> Result<Shield, Error> {
     // memory, descriptors or environment.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).doing("closing /proc/1 to others")?;
     sys::close_all_on_exec();
-    // The kernel shields PID 1 from every signal that has no handler; Rust's start-up code has
-    // installed some, and an ignored SIGPIPE.
+    // The kernel shields PID 1 from every signal that has no handler; and what the engine's parent
+    // ignored, every program would inherit.
     sys::default_all_signals();
     sys::ignore_sigpipe();
     Ok(Shield {

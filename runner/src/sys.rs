@@ -41,23 +41,33 @@ pub(crate) fn close_all_on_exec() {
 
 /// Puts the calling process under a system-call filter irrevocably. Returns the descriptor at which
 /// its supervisor receives the calls that the filter asks about. Safe between fork and exec.
-pub(crate) fn apply_asking_filter(program: &[seccompiler::sock_filter]) -> io::Result<OwnedFd> {
+pub(crate) fn apply_asking_filter(program: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    let listener = set_filter(program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)?;
+    // SAFETY: the descriptor is new and has no other owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(listener) })
+}
+
+/// Puts the calling process under a system-call filter that asks about nothing irrevocably. Safe
+/// between fork and exec.
+pub(crate) fn apply_filter(program: &[libc::sock_filter]) -> io::Result<()> {
+    set_filter(program, 0).map(drop)
+}
+
+fn set_filter(program: &[libc::sock_filter], flags: libc::c_ulong) -> io::Result<i32> {
     let program = libc::sock_fprog {
         len: u16::try_from(program.len()).unwrap_or(u16::MAX),
-        filter: program.as_ptr().cast::<libc::sock_filter>().cast_mut(),
+        filter: program.as_ptr().cast_mut(),
     };
-    // SAFETY: the kernel only reads the program, whose steps have the layout of its own; the
-    // descriptor is new and has no other owner.
-    unsafe {
-        let fd = libc::syscall(
+    // SAFETY: the kernel only reads the program.
+    let result = unsafe {
+        libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            flags,
             &raw const program,
-        );
-        let fd = check(i32::try_from(fd).unwrap_or(-1))?;
-        Ok(OwnedFd::from_raw_fd(fd))
-    }
+        )
+    };
+    check(i32::try_from(result).unwrap_or(-1))
 }
 
 /// Receives a call that a filter asks about, and returns its number there. Blocks if there is none.

@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, read, write};
 
@@ -42,6 +43,9 @@ pub(crate) struct Watch<'a> {
     pub(crate) stdout: Tap,
     pub(crate) stderr: Tap,
     locks: Option<Locks>,
+    /// What one read takes. Not zeroed, and not on the stack: most reads are small, and each page that
+    /// is touched for the first time costs as much as a read.
+    chunk: Vec<u8>,
 }
 
 impl<'a> Watch<'a> {
@@ -55,6 +59,7 @@ impl<'a> Watch<'a> {
             stdout: Tap::new(launched.stdout, kept),
             stderr: Tap::new(launched.stderr, kept),
             locks: launched.locks,
+            chunk: Vec::with_capacity(CHUNK),
         }
     }
 
@@ -107,7 +112,8 @@ impl<'a> Watch<'a> {
             self.answer(events.of_locks);
             self.feed()?;
             if listen {
-                let most = self.stdout.pull()?.max(self.stderr.pull()?);
+                let chunk = &mut self.chunk;
+                let most = self.stdout.pull(chunk)?.max(self.stderr.pull(chunk)?);
                 if (1..SMALL).contains(&most) {
                     gathering = Instant::now() + GATHER;
                 }
@@ -117,8 +123,9 @@ impl<'a> Watch<'a> {
 
     /// Reads the rest of the pipes. No process may be alive to write more.
     pub(crate) fn drain(&mut self) -> Result<(), Error> {
-        while self.stdout.pull()? > 0 {}
-        while self.stderr.pull()? > 0 {}
+        for tap in [&mut self.stdout, &mut self.stderr] {
+            while tap.pull(&mut self.chunk)? > 0 {}
+        }
         Ok(())
     }
 
@@ -226,17 +233,17 @@ impl Tap {
 
     /// Reads once. Returns the number of bytes: 0 if none is available now, or the stream has
     /// ended.
-    fn pull(&mut self) -> Result<usize, Error> {
+    fn pull(&mut self, chunk: &mut Vec<u8>) -> Result<usize, Error> {
         let Some(pipe) = &self.pipe else { return Ok(0) };
-        let mut chunk = [0; CHUNK];
+        chunk.clear();
         loop {
-            match read(pipe, &mut chunk) {
+            match read(pipe, spare_capacity(chunk)) {
                 Ok(0) => {
                     self.pipe = None;
                     return Ok(0);
                 }
                 Ok(n) => {
-                    self.capture.push(&chunk[..n]);
+                    self.capture.push(chunk);
                     return Ok(n);
                 }
                 Err(Errno::INTR) => {}

@@ -81,7 +81,8 @@ const LAYERS: &[(&str, Layers)] = &[
             &["usage", "watch"],
             &["conversation", "launch", "reap"],
             &[
-                "args", "filter", "landlock", "life", "locks", "scratch", "shield", "wait",
+                "args", "filter", "landlock", "life", "locks", "process", "scratch", "shield",
+                "wait",
             ],
             &[
                 "capture",
@@ -91,6 +92,7 @@ const LAYERS: &[(&str, Layers)] = &[
                 "error",
                 "in_flight",
                 "parked",
+                "program",
                 "sys",
                 "wire",
             ],

@@ -1,8 +1,6 @@
 //! The calls that are refused by their arguments.
 
-use seccompiler::BackendError;
-
-use super::conditions::{has_flag, is, is_given, none_of, one_of, rule};
+use super::conditions::{has_flag, is, is_given, none_of, one_of};
 use super::tables::Rules;
 
 /// The namespaces that `clone` could make.
@@ -72,27 +70,25 @@ const RLIMIT_CORE: i32 = 4;
 const PRIO_PROCESS: i32 = 0;
 
 /// Returns the calls that PID 1 is asked about.
-pub(super) fn locks() -> Result<Rules, BackendError> {
-    Ok(Rules::from([(libc::SYS_fcntl, one_of(1, &FCNTL_LOCKS)?)]))
+pub(super) fn locks() -> Rules {
+    Rules::from([(libc::SYS_fcntl, one_of(1, &FCNTL_LOCKS))])
 }
 
 /// Answered with "not permitted".
-pub(super) fn forbidden() -> Result<Rules, BackendError> {
+pub(super) fn forbidden() -> Rules {
     let mut rules = Rules::new();
-    let namespaces = NAMESPACES
-        .iter()
-        .map(|flag| rule(vec![has_flag(0, *flag)?]));
-    rules.insert(libc::SYS_clone, namespaces.collect::<Result<_, _>>()?);
-    rules.insert(libc::SYS_prctl, vec![rule(none_of(0, &PRCTL)?)?]);
-    rules.insert(libc::SYS_ioctl, vec![rule(none_of(1, &IOCTL)?)?]);
-    rules.insert(libc::SYS_fcntl, one_of(1, &FCNTL_FORBIDDEN)?);
+    let namespaces = NAMESPACES.iter().map(|flag| vec![has_flag(0, *flag)]);
+    rules.insert(libc::SYS_clone, namespaces.collect());
+    rules.insert(libc::SYS_prctl, vec![none_of(0, &PRCTL)]);
+    rules.insert(libc::SYS_ioctl, vec![none_of(1, &IOCTL)]);
+    rules.insert(libc::SYS_fcntl, one_of(1, &FCNTL_FORBIDDEN));
     // Huge pages are the host's, past the container's memory limit.
-    let huge = vec![rule(vec![has_flag(3, libc::MAP_HUGETLB)?])?];
+    let huge = vec![vec![has_flag(3, libc::MAP_HUGETLB)]];
     rules.insert(libc::SYS_mmap, huge);
     // The query (all bits set) and the ordinary personality are fine.
-    rules.insert(libc::SYS_personality, vec![rule(none_of(0, &[0, -1])?)?]);
-    rules.extend(of_others()?);
-    Ok(rules)
+    rules.insert(libc::SYS_personality, vec![none_of(0, &[0, -1])]);
+    rules.extend(of_others());
+    rules
 }
 
 /// Refuses changes to other processes, and to one's own limit of core files.
@@ -100,9 +96,9 @@ pub(super) fn forbidden() -> Result<Rules, BackendError> {
 /// PID 1 and every program share one user id. Without these rules a program could give PID 1 a CPU
 /// limit, at which the kernel kills it, or the lowest priority. A process may do such things to
 /// itself: it is number 0.
-fn of_others() -> Result<Rules, BackendError> {
+fn of_others() -> Rules {
     let mut rules = Rules::new();
-    let others = vec![rule(none_of(0, &[0])?)?];
+    let others = vec![none_of(0, &[0])];
     for call in [
         libc::SYS_sched_setaffinity,
         libc::SYS_sched_setscheduler,
@@ -111,20 +107,20 @@ fn of_others() -> Result<Rules, BackendError> {
     ] {
         rules.insert(call, others.clone());
     }
-    let mut limits_of_others = none_of(0, &[0])?;
-    limits_of_others.push(is_given(2)?);
+    let mut limits_of_others = none_of(0, &[0]);
+    limits_of_others.push(is_given(2));
     // Any other value than the one that `launch` sets would let the host's handler of crashes run.
-    let core = vec![is(1, RLIMIT_CORE)?, is_given(2)?];
-    let limits = vec![rule(limits_of_others)?, rule(core)?];
+    let core = vec![is(1, RLIMIT_CORE), is_given(2)];
+    let limits = vec![limits_of_others, core];
     rules.insert(libc::SYS_prlimit64, limits);
-    rules.insert(libc::SYS_setrlimit, one_of(0, &[RLIMIT_CORE])?);
+    rules.insert(libc::SYS_setrlimit, one_of(0, &[RLIMIT_CORE]));
     for (call, process) in [
         (libc::SYS_setpriority, PRIO_PROCESS),
         (libc::SYS_ioprio_set, IOPRIO_WHO_PROCESS),
     ] {
-        let kinds = rule(none_of(0, &[process])?)?;
-        let ids = rule(none_of(1, &[0])?)?;
+        let kinds = none_of(0, &[process]);
+        let ids = none_of(1, &[0]);
         rules.insert(call, vec![kinds, ids]);
     }
-    Ok(rules)
+    rules
 }

@@ -1,8 +1,6 @@
 //! The sockets that a program may make, and the options that it may set.
 
-use seccompiler::BackendError;
-
-use super::conditions::{is, none_of, rule};
+use super::conditions::{is, none_of};
 use super::tables::Rules;
 
 /// The families of sockets that programs may use.
@@ -80,35 +78,28 @@ const OPTIONS: [(i32, &[i32]); 4] = [
 ];
 
 /// Refuses sockets of other families: the kernel has dozens, loaded on demand.
-pub(super) fn families(sockets: Sockets) -> Result<Rules, BackendError> {
-    Ok(Rules::from([
-        (
-            libc::SYS_socket,
-            vec![rule(none_of(0, sockets.families())?)?],
-        ),
-        (
-            libc::SYS_socketpair,
-            vec![rule(none_of(0, &[libc::AF_UNIX])?)?],
-        ),
-    ]))
+pub(super) fn families(sockets: Sockets) -> Rules {
+    Rules::from([
+        (libc::SYS_socket, vec![none_of(0, sockets.families())]),
+        (libc::SYS_socketpair, vec![none_of(0, &[libc::AF_UNIX])]),
+    ])
 }
 
 /// Refuses internet sockets other than TCP and UDP.
-pub(super) fn protocols() -> Result<Rules, BackendError> {
-    let mut conditions = none_of(0, &[libc::AF_UNIX])?;
-    let known = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP];
-    conditions.extend(none_of(2, &known)?);
-    Ok(Rules::from([(libc::SYS_socket, vec![rule(conditions)?])]))
+pub(super) fn protocols() -> Rules {
+    let mut conditions = none_of(0, &[libc::AF_UNIX]);
+    conditions.extend(none_of(2, &[0, libc::IPPROTO_TCP, libc::IPPROTO_UDP]));
+    Rules::from([(libc::SYS_socket, vec![conditions])])
 }
 
 /// Refuses all other options.
-pub(super) fn options() -> Result<Rules, BackendError> {
+pub(super) fn options() -> Rules {
     let levels = OPTIONS.map(|(level, _)| level);
-    let mut rules = vec![rule(none_of(1, &levels)?)?];
+    let mut rules = vec![none_of(1, &levels)];
     for (level, known) in OPTIONS {
-        let mut others = vec![is(1, level)?];
-        others.extend(none_of(2, known)?);
-        rules.push(rule(others)?);
+        let mut others = vec![is(1, level)];
+        others.extend(none_of(2, known));
+        rules.push(others);
     }
-    Ok(Rules::from([(libc::SYS_setsockopt, rules)]))
+    Rules::from([(libc::SYS_setsockopt, rules)])
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use seccompiler::SeccompRule;
+use super::conditions::Rule;
 
-/// Each system call with the conditions under which it is refused; without one, it always is.
-pub(super) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+/// Each system call with the rules under which it is refused; without one, it always is.
+pub(super) type Rules = BTreeMap<i64, Vec<Rule>>;
 
 /// Calls that are answered with "no such call", so that libraries fall back to others.
 const MISSING: &[i64] = &[

@@ -29,7 +29,9 @@ pub(crate) fn print() -> io::Result<()> {
     files::read(&mut facts);
     calls::read(&mut facts);
     arguments::read(&mut facts);
-    io::stdout().lock().write_all(facts.to_string().as_bytes())
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(facts.to_string().as_bytes())?;
+    stdout.flush()
 }
 
 /// Returns what PID 1 sees of itself, of the container's limits, and of the host.

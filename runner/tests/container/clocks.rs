@@ -35,6 +35,22 @@ fn the_clocks_of_node_start_with_its_program_and_not_with_its_process() {
     assert!(stdout.starts_with("as if it had just started"), "{stdout}");
 }
 
+/// The clocks of `performance` are loaded late. This program shows by no word that it will use them.
+#[test]
+fn clocks_that_a_program_comes_upon_unannounced_start_with_it_too() {
+    const PARKED: Duration = Duration::from_secs(8);
+    let code = "const W = WAITED, clock = globalThis['per' + 'formance'];\n\
+        const begun = [clock.now(), process.uptime() * 1e3, new Event('e').timeStamp];\n\
+        const { nodeTiming, timeOrigin } = clock;\n\
+        console.log(begun.every((at) => at >= 0 && at < W),\n\
+          Math.abs(Date.now() - timeOrigin - clock.now()) < W / 2, clock.toJSON().timeOrigin === timeOrigin,\n\
+          nodeTiming.nodeStart >= 0 && nodeTiming.bootstrapComplete <= clock.now(), begun, timeOrigin);";
+    let code = code.replace("WAITED", &PARKED.as_millis().to_string());
+    let job = javascript(&code).time_limit(Duration::from_secs(60));
+    let stdout = output(&after(Image::JavaScript, job, PARKED));
+    assert!(stdout.starts_with("true true true true "), "{stdout}");
+}
+
 #[test]
 fn a_search_until_a_time_by_the_clock_searches_for_that_time() {
     const UNTIL: f64 = 800.0;

@@ -8,9 +8,11 @@ pub use traces::{EXPORT_TIMEOUT, TraceConfig, Traces, join, note, traceparent_of
 
 use std::io::{IsTerminal, stderr};
 
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::fmt;
+use tracing_subscriber::layer::Filter;
 use tracing_subscriber::prelude::*;
 
 /// The audience of logs and error details (`NODE_ENV`).
@@ -55,14 +57,21 @@ pub fn init(environment: Environment, traces: Option<&Traces>) {
             .boxed(),
     };
     // The filter is on the lines alone, so that it does not affect traces.
-    let shown = filter(wanted.as_deref()).and(filter_fn(|event| {
-        is_harmless(event.target(), *event.level())
-    }));
     let started = tracing_subscriber::registry()
-        .with(lines.with_filter(shown))
+        .with(lines.with_filter(shown(wanted.as_deref())))
         .with(traces.map(Traces::layer))
         .try_init();
     drop(started);
+}
+
+/// Returns the filter of log lines.
+fn shown<S: Subscriber>(wanted: Option<&str>) -> impl Filter<S> + use<S> {
+    let wanted = filter(wanted);
+    // Without a level that nothing passes, every line that a library may write is looked at in full,
+    // and those of the `log` crate are passed on for it: several for each call of the engine.
+    let most = wanted.max_level_hint().unwrap_or(LevelFilter::TRACE);
+    let harmless = filter_fn(|event| is_harmless(event.target(), *event.level()));
+    wanted.and(harmless.with_max_level_hint(most))
 }
 
 fn filter(wanted: Option<&str>) -> EnvFilter {
@@ -83,6 +92,8 @@ fn is_harmless(target: &str, level: Level) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tracing_subscriber::Registry;
+
     use super::*;
 
     #[test]
@@ -105,6 +116,17 @@ mod tests {
     fn the_usual_filter_is_the_documented_default() {
         let variable = warren_config::variables::find(EnvFilter::DEFAULT_ENV).unwrap();
         assert_eq!(variable.unset, warren_config::Unset::Value(USUAL));
+    }
+
+    #[test]
+    fn lines_below_the_wanted_level_are_known_to_be_unwanted_ahead() {
+        let most = |wanted| {
+            let shown: Box<dyn Filter<Registry>> = Box::new(shown(wanted));
+            shown.max_level_hint()
+        };
+        assert_eq!(most(None), Some(LevelFilter::INFO));
+        assert_eq!(most(Some("error")), Some(LevelFilter::ERROR));
+        assert_eq!(most(Some("warn,bollard=debug")), Some(LevelFilter::DEBUG));
     }
 
     #[test]
