@@ -1,4 +1,6 @@
-//! The groups of version 1 that each hold processes to one CPU: made once, since they carry no state.
+//! The groups of version 1 that each hold processes to one CPU.
+//!
+//! They are made once and shared, since they carry no state from one sandbox to the next.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;

@@ -7,6 +7,7 @@ use super::error::{Error, Result};
 use super::folder::Folder;
 use super::mounts::{self, Hierarchy};
 use super::names;
+use super::origin::{Origin, parts};
 use super::{cpus, v2};
 
 /// The kinds of file system by which `statfs` tells a control group from a directory that hides it
@@ -43,15 +44,6 @@ impl Parents {
             Self::V2(parent, _) => (parent, Vec::new()),
         }
     }
-}
-
-/// The way in which the parent was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// It is this process's own group, with what belongs to the same service.
-    Own,
-    /// The operator named it.
-    Named,
 }
 
 /// Finds the parent groups. Controllers on version 1 hierarchies win, since a controller is only in
@@ -155,12 +147,6 @@ fn below_root(base: &Path) -> Result<PathBuf> {
             _ => Err(Error::Base(base.to_owned())),
         })
         .collect()
-}
-
-/// Returns the names in a path below a hierarchy's root.
-pub(super) fn parts(path: &Path) -> impl Iterator<Item = String> {
-    path.components()
-        .map(|part| part.as_os_str().to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

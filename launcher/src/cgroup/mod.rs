@@ -17,6 +17,7 @@ mod homes;
 mod host;
 mod mounts;
 mod names;
+mod origin;
 mod policy;
 mod removal;
 mod sweep;

@@ -121,11 +121,17 @@ fn clear(parent: &Folder, name: &str) -> Result<u32> {
         }
         Err(error) => return Err(error),
     };
-    let mut sandboxes = 0;
+    let (mut sandboxes, mut failure) = (0, None);
     for group in home.folders()? {
-        removal::kill(&home, &group)?;
-        removal::remove(&home, &group)?;
-        sandboxes += u32::from(names::is_sandbox(&group));
+        // A launcher that ends is in one of them itself (version 2): the others go nevertheless.
+        let cleared = removal::kill(&home, &group).and_then(|()| removal::remove(&home, &group));
+        match cleared {
+            Ok(()) => sandboxes += u32::from(names::is_sandbox(&group)),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
     }
     removal::kill(parent, name)?;
     removal::remove(parent, name)?;

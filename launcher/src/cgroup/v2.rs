@@ -9,8 +9,8 @@ use super::cpus;
 use super::error::{Error, Result};
 use super::folder::Folder;
 use super::homes::{CgroupMount, Home, Homes, Swap, Version};
-use super::host::{Origin, parts};
 use super::names::LEAF;
+use super::origin::{Origin, parts};
 use super::policy::{CPU_PERIOD_US, CPU_WEIGHT, field, number, quota_us};
 use crate::wire::{Consumed, Limits};
 

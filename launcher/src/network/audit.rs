@@ -3,7 +3,8 @@
 //! A process without capabilities can leave more behind than a packet or a socket (found by reading every
 //! file of `/proc/net` around 30 kinds of use, Linux 6.18):
 //!
-//! - a connection that finds no route is counted, without any packet (`snmp`, `snmp6`);
+//! - a connection that finds no route is counted, without any packet (`snmp`, `snmp6`), and one of MPTCP
+//!   even if it has no address (`netstat`);
 //! - where the kernel counts look-ups of routes, so does any bound socket (`fib_triestat`);
 //! - a connected IPv6 datagram socket changes a route's counts (`ipv6_route`, `rt6_stats`);
 //! - an IPv6 flow label outlives its socket by 6 s or more (`ip6_flowlabel`);

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub use error::Error;
 use namespace::Station;
 pub use namespace::{Namespace, bring_up_loopback};
-use retirement::Verdict;
+use retirement::Finding;
 
 /// The time between a sandbox's end and the audit of its namespace. Multicast reports (IGMP and MLD) are
 /// sent two to three ticks after their cause, which is 30 ms where a second has 100.
@@ -159,14 +159,14 @@ impl Network {
             return Ok(false);
         };
         let as_new = station.is_as_new(&namespace)?;
-        match retirement::verdict(as_new, namespace.uses, namespace.made.elapsed()) {
-            Verdict::Kept => {
+        match retirement::finding(as_new, namespace.uses, namespace.made.elapsed()) {
+            Finding::Kept => {
                 self.tally.kept += 1;
                 self.ready.push_back(namespace);
                 return Ok(true);
             }
-            Verdict::Used => self.tally.used += 1,
-            Verdict::Worn => self.tally.worn += 1,
+            Finding::Used => self.tally.used += 1,
+            Finding::Worn => self.tally.worn += 1,
         }
         self.owed += 1;
         Ok(true)

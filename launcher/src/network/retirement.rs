@@ -10,7 +10,7 @@ const MAX_AGE: Duration = Duration::from_secs(60 * 60);
 
 /// The result of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Finding {
     /// It serves another sandbox.
     Kept,
     /// A sandbox has left a trace in it, or that cannot be told.
@@ -20,11 +20,11 @@ pub(super) enum Verdict {
 }
 
 /// Decides about a namespace that has served `uses` sandboxes.
-pub(super) fn verdict(as_new: bool, uses: u32, age: Duration) -> Verdict {
+pub(super) fn finding(as_new: bool, uses: u32, age: Duration) -> Finding {
     match () {
-        () if !as_new => Verdict::Used,
-        () if uses >= MAX_USES || age >= MAX_AGE => Verdict::Worn,
-        () => Verdict::Kept,
+        () if !as_new => Finding::Used,
+        () if uses >= MAX_USES || age >= MAX_AGE => Finding::Worn,
+        () => Finding::Kept,
     }
 }
 
@@ -35,10 +35,10 @@ mod tests {
     #[test]
     fn one_is_kept_until_it_is_used_or_worn() {
         let young = Duration::from_secs(1);
-        assert_eq!(verdict(true, 1, young), Verdict::Kept);
-        assert_eq!(verdict(true, 999, young), Verdict::Kept);
-        assert_eq!(verdict(true, 1_000, young), Verdict::Worn);
-        assert_eq!(verdict(true, 1, MAX_AGE), Verdict::Worn);
-        assert_eq!(verdict(false, 1, young), Verdict::Used);
+        assert_eq!(finding(true, 1, young), Finding::Kept);
+        assert_eq!(finding(true, 999, young), Finding::Kept);
+        assert_eq!(finding(true, 1_000, young), Finding::Worn);
+        assert_eq!(finding(true, 1, MAX_AGE), Finding::Worn);
+        assert_eq!(finding(false, 1, young), Finding::Used);
     }
 }

@@ -1,6 +1,6 @@
-//! The way of a new process from its clone to the runner: system calls, and nothing else.
+//! The way of a new process from its clone to the runner.
 //!
-//! It runs in a copy of the template's memory. Everything that takes memory was made before (`Order`,
+//! It makes system calls, and does nothing else. Everything that takes memory was made before (`Order`,
 //! `Plan`). The order matters: what a step needs, no step before it has given up. A step that fails
 //! is reported, and the process ends: there is no weaker sandbox.
 

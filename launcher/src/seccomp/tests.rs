@@ -37,6 +37,41 @@ fn calls_of_a_container_runtime_are_refused() {
 }
 
 #[test]
+fn arguments_decide_about_namespaces_families_and_personalities() {
+    let program = Program::build();
+    let first = |number: libc::c_long, argument: i32| {
+        let argument = u64::from(argument.cast_unsigned());
+        let arguments = [argument, 0, 0, 0, 0, 0];
+        let call = interpreter::Call::new(number.try_into().unwrap(), arguments);
+        let run = interpreter::run(program.instructions(), &call).unwrap();
+        run.answer == libc::SECCOMP_RET_ALLOW
+    };
+    for namespace in [
+        libc::CLONE_NEWCGROUP,
+        libc::CLONE_NEWIPC,
+        libc::CLONE_NEWNET,
+        libc::CLONE_NEWNS,
+        libc::CLONE_NEWPID,
+        libc::CLONE_NEWUSER,
+        libc::CLONE_NEWUTS,
+    ] {
+        assert!(
+            !first(libc::SYS_clone, namespace | libc::SIGCHLD),
+            "{namespace:x}"
+        );
+    }
+    assert!(first(libc::SYS_clone, libc::CLONE_VM | libc::SIGCHLD));
+    let families = (0..64).filter(|family| first(libc::SYS_socket, *family));
+    let expected = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
+    assert_eq!(families.collect::<Vec<_>>(), expected);
+    let pairs = (0..64).filter(|family| first(libc::SYS_socketpair, *family));
+    assert_eq!(pairs.collect::<Vec<_>>(), [libc::AF_UNIX]);
+    let personalities = [0, 8, libc::ADDR_NO_RANDOMIZE, -1];
+    let allowed = personalities.map(|which| first(libc::SYS_personality, which));
+    assert_eq!(allowed, [true, false, false, true]);
+}
+
+#[test]
 fn the_filter_is_short_and_finds_each_call_in_few_steps() {
     let program = Program::build();
     let length = program.instructions().len();

@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::{CWD, Mode, OFlags, symlinkat};
 use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
 
-use super::mounts::mounted;
+use super::mounted::mounted;
 use crate::error::{Doing, Error};
 
 /// The devices, as on the host. `runner` knows the same ones.

@@ -4,11 +4,12 @@
 //! that all its sandboxes are in: when it ends, the kernel ends them.
 
 mod devices;
+mod mounted;
 mod mounts;
 mod service;
+mod setting;
 
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
-use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
@@ -20,12 +21,13 @@ use rustix::process::{
 };
 use rustix::system::{setdomainname, sethostname};
 
-use crate::cgroup::Groups;
+pub(crate) use setting::Setting;
+
 use crate::confine;
 use crate::error::{Doing, Error};
 use crate::log::note;
-use crate::network::{Mode, Network};
-use crate::sandbox::{Fault, Means, Plan};
+use crate::network::Network;
+use crate::sandbox::{Means, Plan};
 use crate::seccomp::Program;
 use crate::socket::Socket;
 use crate::sys::{self, Cloned, Namespaces, Pointers};
@@ -45,17 +47,6 @@ const ENVIRONMENT: [&std::ffi::CStr; 3] = [
     c"HOSTNAME=warren",
     c"HOME=/tmp",
 ];
-
-/// What is the same for all templates of a launcher.
-pub(crate) struct Setting {
-    pub(crate) groups: Groups,
-    /// The users that sandboxes may have.
-    pub(crate) users: Range<u32>,
-    pub(crate) network: Mode,
-    /// The most sandboxes of one template.
-    pub(crate) max_sandboxes: usize,
-    pub(crate) fault: Fault,
-}
 
 /// A template that is set up.
 pub(crate) struct Template {

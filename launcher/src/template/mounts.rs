@@ -11,6 +11,7 @@ use rustix::mount::{
 use rustix::process::{chdir, pivot_root};
 
 use super::devices::mount_devices;
+use super::mounted::mounted;
 use crate::cgroup::CgroupMount;
 use crate::error::{Doing, Error};
 use crate::sandbox::EMPTY_DIRECTORY;
@@ -66,14 +67,6 @@ pub(super) fn enter(root: &Path, views: &[CgroupMount]) -> Result<(), Error> {
     mount_sys(root, &empty)?;
     mount_places_of_groups(root, views)?;
     replace_root(root)
-}
-
-/// Names the target of a failed mount.
-pub(super) fn mounted(target: &Path, result: Result<(), Errno>) -> Result<(), Error> {
-    result.map_err(|errno| Error::Mount {
-        target: target.to_owned(),
-        source: errno.into(),
-    })
 }
 
 fn check(root: &Path) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::Setting;
+use super::setting::Setting;
 use crate::error::{Doing, Error};
 use crate::log::note;
 use crate::network;

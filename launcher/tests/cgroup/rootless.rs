@@ -1,4 +1,4 @@
-//! Verifies that a launcher without root makes sandboxes' groups in those it was given, and no more.
+//! Verifies that a launcher without root uses the groups that it was given.
 
 use std::fs;
 use std::io::{self, Read, Write};

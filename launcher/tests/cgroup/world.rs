@@ -1,4 +1,4 @@
-//! A delegated group of a test's own, and the kernel's view of what is in it.
+//! A test's own delegated group, and the kernel's view of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,11 @@
     unsafe_code,
     reason = "forked children, and system calls that no safe interface would make"
 )]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "in tests a panic is how a test fails"
+)]
 
 mod child;
 mod needs;

@@ -1,4 +1,4 @@
-//! Each capability that a role keeps is needed: without it, one step of its work fails.
+//! Takes each capability from a role, and one step of its work fails.
 
 use std::io::{self, PipeWriter, Read, pipe};
 use std::ptr;
@@ -11,8 +11,11 @@ use super::child::{Child, Place, call, number};
 /// A user of a sandbox.
 const USER: usize = 64_000;
 
+/// A step by its name. It returns the error number, 0 if it succeeds.
+type Step = (&'static str, fn() -> i32);
+
 /// The steps of a template's work, in their order. Each is tried even if one before has failed.
-const STEPS: [(&str, fn() -> i32); 8] = [
+const STEPS: [Step; 8] = [
     ("namespaces", namespaces),
     ("mount", mount),
     ("loopback", loopback),

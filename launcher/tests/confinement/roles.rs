@@ -1,4 +1,4 @@
-//! What is left to a launcher and to a template that have confined themselves.
+//! The rights that are left to a launcher or template that has confined itself.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;

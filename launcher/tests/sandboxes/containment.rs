@@ -125,6 +125,9 @@ print(open('/proc/self/cgroup').read().count('warren'), open('/proc/sys/kernel/d
             assert!(environment.iter().all(|byte| *byte == 0), "{environment:?}");
         }
         assert_eq!(host::status(init, "Umask"), "0022");
+        // Its own filter, under the template's.
+        let filters = |pid| host::status(pid, "Seccomp_filters").parse::<u32>().unwrap();
+        assert_eq!(filters(init), filters(launcher.template()) + 1);
         let session = host::status(init, "NSsid");
         assert!(session.ends_with("\t1"), "a session of its own: {session}");
         // What it sees and what it is made of.

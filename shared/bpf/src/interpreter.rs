@@ -94,7 +94,7 @@ pub fn run(program: &[sock_filter], call: &Call) -> Result<Run, Fault> {
                 loaded &= operand;
                 0
             }
-            JUMP => usize::try_from(operand).map_err(|_| Fault::Beyond(at))?,
+            JUMP => usize::try_from(operand).unwrap_or(usize::MAX),
             IF_EQUAL => jump(loaded == operand),
             IF_GREATER => jump(loaded > operand),
             IF_NOT_LESS => jump(loaded >= operand),

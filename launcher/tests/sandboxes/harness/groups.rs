@@ -1,4 +1,4 @@
-//! A delegated control group for each test, so that none sweeps what another one has left.
+//! A delegated control group for each test: none sweeps what another one has left.
 
 use std::cell::OnceCell;
 use std::fs;

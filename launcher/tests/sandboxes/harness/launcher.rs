@@ -134,7 +134,7 @@ impl Launcher {
             user: self.ready.users.start + u32::try_from(id % users).unwrap(),
             cpu: 0,
             limits: limits(),
-            max_life: Duration::from_secs(60),
+            max_life: Duration::from_secs(600),
         }
     }
 

@@ -13,6 +13,10 @@ const IMAGE: &str = "warren-base/python:3.11-debian";
 pub(crate) fn python() -> &'static Path {
     static ROOT: OnceLock<PathBuf> = OnceLock::new();
     ROOT.get_or_init(|| {
+        // Where there is no Docker: scripts/cgroup2/launcher.
+        if let Some(root) = std::env::var_os("WARREN_TEST_ROOT") {
+            return root.into();
+        }
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("root-python");
         if !root.join("usr/bin").exists() {
             export(&root);
@@ -62,6 +66,9 @@ fn output(command: &mut Command) -> String {
 pub(crate) fn static_runner() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(root) = std::env::var_os("WARREN_TEST_ROOT") {
+            return Path::new(&root).join(".warren/runner");
+        }
         let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

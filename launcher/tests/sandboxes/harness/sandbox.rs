@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use warren_launcher::wire::{Launch, SandboxId};
 use warren_runner::wire::{
-    Command, Execute, FromRunner, HEAD, Pace, RunReport, Start, ToRunner, VERSION, body_len,
-    decode, encode,
+    Command, Ending, Execute, Exit, FromRunner, HEAD, Pace, RunReport, Start, ToRunner, VERSION,
+    body_len, decode, encode,
 };
 
 pub(crate) struct Sandbox {
@@ -64,8 +64,9 @@ impl Sandbox {
             pace: Pace::Through,
             code: code.as_bytes().to_vec(),
             inputs: vec![Vec::new()],
-            time_limit: Duration::from_secs(30),
-            budget: Duration::from_secs(40),
+            // An emulated machine takes a minute for what takes a second.
+            time_limit: Duration::from_secs(300),
+            budget: Duration::from_secs(400),
             output_kept: 65_536,
             output_flood: 1 << 20,
         };
@@ -89,7 +90,7 @@ impl Sandbox {
         let report = self.run(code);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let (output, errors) = (text(report.stdout.bytes), text(report.stderr.bytes));
-        assert_eq!(errors, "", "{:?}", report.ending);
+        assert_eq!(report.ending, Ending::Ended(Exit::Status(0)), "{errors}");
         output
     }
 }
