@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use warren_languages::LanguageName;
 use warren_rootfs::{Place, Provenance};
-use warren_worker::roots::{self, Imported, Wanted};
+use warren_worker::roots::{self, Imported, RootSource};
 
 use crate::cli::{CheckArguments, ImportArguments, RootfsCommand};
 use crate::settings::Settings;
@@ -61,10 +61,10 @@ fn import(settings: &Settings, arguments: &ImportArguments) -> anyhow::Result<Ex
     for root in chosen(settings, arguments.language.as_deref())? {
         let wanted = wanted(settings, &root, arguments.source.as_deref())?;
         let from = match &wanted {
-            Wanted::Configured(image) | Wanted::Anew(image) | Wanted::Other(image) => {
+            RootSource::Configured(image) | RootSource::Anew(image) | RootSource::Other(image) => {
                 image.reference.to_string()
             }
-            Wanted::Path(path) => path.display().to_string(),
+            RootSource::Path(path) => path.display().to_string(),
         };
         let (language, path) = (root.language, root.path.display());
         say(&format!("{language}: importing {from} into {path} ..."))?;
@@ -82,24 +82,28 @@ fn import(settings: &Settings, arguments: &ImportArguments) -> anyhow::Result<Ex
 
 /// Returns what the command line asks to import: a path if it looks like one or there is something at
 /// it, else an image.
-fn wanted(settings: &Settings, root: &Rooted<'_>, source: Option<&str>) -> anyhow::Result<Wanted> {
+fn wanted(
+    settings: &Settings,
+    root: &Rooted<'_>,
+    source: Option<&str>,
+) -> anyhow::Result<RootSource> {
     let configured = settings.worker.images.get(root.language);
     let mut image = configured.cloned().context("the language has no image")?;
     let Some(source) = source else {
-        return Ok(Wanted::Configured(image));
+        return Ok(RootSource::Configured(image));
     };
     let path = PathBuf::from(source);
     if source.starts_with(['.', '/']) || path.exists() {
-        return Ok(Wanted::Path(path));
+        return Ok(RootSource::Path(path));
     }
     let reference = source
         .parse()
         .map_err(|error| anyhow!("{source} is neither a path that exists nor an image: {error}"))?;
     if reference == image.reference {
-        return Ok(Wanted::Anew(image));
+        return Ok(RootSource::Anew(image));
     }
     image.reference = reference;
-    Ok(Wanted::Other(image))
+    Ok(RootSource::Other(image))
 }
 
 fn list(settings: &Settings) -> anyhow::Result<ExitCode> {

@@ -43,7 +43,7 @@ pub(crate) fn places(env: &mut Env, languages: &Languages) -> BTreeMap<LanguageN
 
 /// The wanted content of a root.
 #[derive(Clone, Debug)]
-pub enum Wanted {
+pub enum RootSource {
     /// The configured image. A root that the operator imported from something else is kept.
     Configured(BaseImage),
     /// The configured image, whatever is there.
@@ -69,20 +69,20 @@ pub enum Imported {
 ///
 /// # Errors
 /// It cannot be made; the one that was there still is.
-pub async fn import(path: &Path, wanted: Wanted) -> Result<Imported> {
+pub async fn import(path: &Path, wanted: RootSource) -> Result<Imported> {
     let place = Place::new(path)?;
     let import = blocking(move || place.begin()).await??;
     match wanted {
-        Wanted::Path(from) => {
+        RootSource::Path(from) => {
             let made = blocking(move || {
                 let source = Source::open(&from)?;
                 replace(&import, source.origin(), |tree| source.unpack(tree))
             });
             Ok(Imported::New(made.await??))
         }
-        Wanted::Anew(image) => get(import, &image, Choice::Configurations).await,
-        Wanted::Other(image) => get(import, &image, Choice::Operators).await,
-        Wanted::Configured(image) => configured(import, &image).await,
+        RootSource::Anew(image) => get(import, &image, Choice::Configurations).await,
+        RootSource::Other(image) => get(import, &image, Choice::Operators).await,
+        RootSource::Configured(image) => configured(import, &image).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The files of an image archive, by name: in a directory or in a tar archive.
+//! The files of an image archive, by name, in a directory or tar archive.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -239,7 +239,7 @@ fn open_in(directory: &Path, name: &str) -> Result<Option<(File, u64)>> {
         opened => opened.map_err(Error::io("open", &path))?,
     };
     let found = file.metadata().map_err(Error::io("look at", &path))?;
-    Ok(found.is_file().then(|| (file, found.len())))
+    Ok(found.is_file().then_some((file, found.len())))
 }
 
 /// Returns a name in an archive without the forms of `.`.

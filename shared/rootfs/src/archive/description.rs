@@ -1,4 +1,4 @@
-//! What image archives say of themselves: the fields that an import needs.
+//! The fields of image descriptions that an import needs.
 
 use std::collections::BTreeMap;
 

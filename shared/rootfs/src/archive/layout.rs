@@ -2,7 +2,6 @@
 
 use super::blobs::Blobs;
 use super::description::{Descriptor, Index, Manifest, parse};
-use super::{ImageArchive, assemble};
 use crate::error::{Error, Result};
 
 /// The file that every layout begins with.
@@ -17,11 +16,33 @@ const NAMES: [&str; 2] = [
     "org.opencontainers.image.ref.name",
 ];
 
-/// Opens the only image that is for this machine.
+/// A file that holds a layer.
+pub(super) struct LayerFile {
+    /// Its name in the archive.
+    pub(super) name: String,
+    /// Its digest, unless only the unpacked layer has one.
+    pub(super) digest: Option<String>,
+    /// Its length in bytes, if it is named.
+    pub(super) size: Option<u64>,
+}
+
+/// An image by its parts, each held to its digest but for the layers.
+pub(super) struct Parts {
+    /// The digest of its configuration.
+    pub(super) id: String,
+    /// A name that the archive has for it.
+    pub(super) name: Option<String>,
+    /// Its configuration.
+    pub(super) configuration: Vec<u8>,
+    /// Its layers, from the lowest to the highest.
+    pub(super) layers: Vec<LayerFile>,
+}
+
+/// Finds the only image that is for this machine.
 ///
 /// # Errors
 /// There is none, there are several, or the layout is damaged.
-pub(super) fn open(blobs: Blobs) -> Result<ImageArchive> {
+pub(super) fn find(blobs: &Blobs) -> Result<Parts> {
     let Some(index) = blobs.read(INDEX)? else {
         let problem = format!("it has no {INDEX}; save the image again");
         return Err(Error::source(blobs.path(), problem));
@@ -29,7 +50,7 @@ pub(super) fn open(blobs: Blobs) -> Result<ImageArchive> {
     let mut index: Index = parse(blobs.path(), INDEX, &index)?;
     let mut name = None;
     for _ in 0..NESTED {
-        let chosen = choose(&blobs, index.manifests)?;
+        let chosen = choose(blobs, index.manifests)?;
         name = name.or_else(|| name_of(&chosen));
         let blob = blobs.blob("manifest", &chosen.digest, Some(chosen.size))?;
         let text = blob.whole()?;
@@ -50,9 +71,18 @@ pub(super) fn open(blobs: Blobs) -> Result<ImageArchive> {
                 return Err(Error::source(blobs.path(), problem));
             };
             let file = format!("blobs/sha256/{digits}");
-            layers.push((file, Some(layer.digest.clone()), Some(layer.size)));
+            layers.push(LayerFile {
+                name: file,
+                digest: Some(layer.digest.clone()),
+                size: Some(layer.size),
+            });
         }
-        return assemble(blobs, digest, name, &configuration, layers);
+        return Ok(Parts {
+            id: digest,
+            name,
+            configuration,
+            layers,
+        });
     }
     Err(Error::source(
         blobs.path(),

@@ -14,6 +14,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use self::blobs::{Blob, Blobs, match_digest};
 use self::description::{Configuration, Saved, parse};
+use self::layout::{LayerFile, Parts};
 use crate::error::{Error, Result};
 use crate::hash::{self, Hashing};
 use crate::layer::unpack_layer;
@@ -41,11 +42,7 @@ pub(crate) struct ImageArchive {
 
 /// A layer of an image.
 struct Layer {
-    /// The file's name in the archive.
-    name: String,
-    /// The digest of the file, unless only the unpacked layer has one.
-    digest: Option<String>,
-    size: Option<u64>,
+    file: LayerFile,
     /// The digest of the uncompressed archive.
     diff_id: String,
 }
@@ -56,7 +53,9 @@ impl ImageArchive {
     /// # Errors
     /// It is damaged, or does not have one image for this machine.
     pub(crate) fn of_directory(path: &Path) -> Result<Self> {
-        layout::open(Blobs::Directory(path.to_owned()))
+        let blobs = Blobs::Directory(path.to_owned());
+        let parts = layout::find(&blobs)?;
+        assemble(blobs, parts)
     }
 
     /// Opens a tar archive. Returns `None` if it is not one of an image.
@@ -70,7 +69,8 @@ impl ImageArchive {
             blobs => blobs?,
         };
         if blobs.open(LAYOUT)?.is_some() {
-            return layout::open(blobs).map(Some);
+            let parts = layout::find(&blobs)?;
+            return assemble(blobs, parts).map(Some);
         }
         match blobs.read(SAVED)? {
             Some(text) => saved(blobs, &text).map(Some),
@@ -84,8 +84,8 @@ impl ImageArchive {
     /// One is damaged, holds an entry that no root may have, or is too large.
     pub(crate) fn unpack(&self, tree: &mut Tree) -> Result<()> {
         for layer in &self.layers {
-            let (digest, size) = (layer.digest.as_deref(), layer.size);
-            let blob = self.blobs.named("layer", &layer.name, digest, size)?;
+            let LayerFile { name, digest, size } = &layer.file;
+            let blob = self.blobs.named("layer", name, digest.as_deref(), *size)?;
             self.unpack_layer(tree, layer, blob)?;
         }
         Ok(())
@@ -152,21 +152,29 @@ fn saved(blobs: Blobs, text: &[u8]) -> Result<ImageArchive> {
         return Err(Error::source(blobs.path(), problem));
     }
     let configuration = blobs.named("configuration", &image.config, Some(&id), None)?;
-    let configuration = configuration.whole()?;
-    let layers = image.layers.into_iter().map(|name| (name, None, None));
-    let tag = image.repo_tags.and_then(|tags| tags.into_iter().next());
-    assemble(blobs, id, tag, &configuration, layers.collect())
+    let layers = image.layers.into_iter().map(|name| LayerFile {
+        name,
+        digest: None,
+        size: None,
+    });
+    let parts = Parts {
+        id,
+        name: image.repo_tags.and_then(|tags| tags.into_iter().next()),
+        configuration: configuration.whole()?,
+        layers: layers.collect(),
+    };
+    assemble(blobs, parts)
 }
 
-/// Puts an image together from its configuration and the files of its layers (name, digest, size).
-fn assemble(
-    blobs: Blobs,
-    id: String,
-    name: Option<String>,
-    configuration: &[u8],
-    files: Vec<(String, Option<String>, Option<u64>)>,
-) -> Result<ImageArchive> {
-    let configuration: Configuration = parse(blobs.path(), "configuration", configuration)?;
+/// Puts an image together.
+fn assemble(blobs: Blobs, parts: Parts) -> Result<ImageArchive> {
+    let Parts {
+        id,
+        name,
+        configuration,
+        layers: files,
+    } = parts;
+    let configuration: Configuration = parse(blobs.path(), "configuration", &configuration)?;
     let diff_ids = configuration.rootfs.diff_ids;
     if diff_ids.len() != files.len() || files.len() > LAYERS {
         let (files, named) = (files.len(), diff_ids.len());
@@ -176,12 +184,7 @@ fn assemble(
         return Err(Error::source(blobs.path(), problem));
     }
     let layers = files.into_iter().zip(diff_ids);
-    let layers = layers.map(|((name, digest, size), diff_id)| Layer {
-        name,
-        digest,
-        size,
-        diff_id,
-    });
+    let layers = layers.map(|(file, diff_id)| Layer { file, diff_id });
     let environment = configuration.config.unwrap_or_default().env;
     Ok(ImageArchive {
         id,

@@ -1,4 +1,4 @@
-//! A directory that is filled with a root, and that nothing written through it can leave.
+//! A directory that is filled with a root, and that no write leaves.
 //!
 //! The `tar` crate's own `unpack_in` is not enough. It compares canonical paths and then opens by name,
 //! so links that the archive itself made decide where the next entry goes: an absolute one, which is

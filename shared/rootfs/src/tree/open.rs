@@ -1,4 +1,4 @@
-//! Opens things inside a root so that no name and no link leads out of it.
+//! Opens things inside a root: no name or link leads out.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

@@ -9,6 +9,7 @@
 mod checked;
 mod harness;
 mod hostile;
+mod image;
 mod images;
 mod properties;
 mod replaced;

@@ -1,4 +1,4 @@
-//! Roots of images as they are: links, modes, times, and what is added and taken away.
+//! Roots of images as they are: links, modes, times, additions.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

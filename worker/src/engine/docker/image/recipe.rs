@@ -1,4 +1,4 @@
-//! The recipe of a sandbox image: renders for Docker what a base image gets and loses.
+//! The recipe of a sandbox image: a base image's gains and losses, for Docker.
 //!
 //! The list is `warren_rootfs`'s, which the native engine's roots are made with as well.
 
