@@ -25,14 +25,6 @@ impl Engine {
         }
     }
 
-    /// Returns its name in answers and files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Native => "native",
-        }
-    }
-
     /// Returns the variables by which a worker uses it, and the images or roots of the tests.
     pub fn variables(self) -> BTreeMap<String, String> {
         let mut variables = images::variables();

@@ -58,7 +58,8 @@ fn family_of(ancestor: u32) -> Vec<Process> {
 pub fn inits_of(worker: u32) -> BTreeSet<u32> {
     let own = process(worker).map_or(1, |worker| worker.numbers.len());
     let family = family_of(worker).into_iter();
-    let inits = family.filter(|it| it.numbers.len() > own && it.numbers.last() == Some(&1));
+    // A template is in a namespace below the worker's, and its sandboxes in ones below that.
+    let inits = family.filter(|it| it.numbers.len() == own + 2 && it.numbers.last() == Some(&1));
     inits.map(|init| init.id).collect()
 }
 

@@ -57,6 +57,12 @@ impl Launcher {
         }
     }
 
+    /// Returns whether it is about to end, since a template of it has.
+    pub(super) fn is_ending(&self) -> bool {
+        let mut made = self.templates.values().filter_map(|it| it.as_ref().ok());
+        made.any(|template| template.is_gone())
+    }
+
     /// Returns the templates that are there.
     pub(super) fn living(&self) -> Vec<Arc<Template>> {
         let there = self.templates.values().filter_map(|it| it.as_ref().ok());

@@ -85,7 +85,10 @@ impl NativeEngine {
 
     async fn launch_in_steps(&self, launch: &Launch) -> Result<Container> {
         let slot = self.removals.slot(LAUNCH).await?;
-        let launcher = self.supervisor.up(LAUNCH).await?;
+        let mut launcher = self.supervisor.up(LAUNCH).await?;
+        if launcher.is_ending() {
+            launcher = self.supervisor.after(&launcher).await?;
+        }
         let template = launcher.template(&launch.language)?;
         let image = template.image.clone();
         let users = &launcher.users;

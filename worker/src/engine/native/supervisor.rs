@@ -103,6 +103,18 @@ impl Supervisor {
         }))
     }
 
+    /// Returns the launcher that comes after this one, which is about to end.
+    ///
+    /// # Errors
+    /// There is none now.
+    pub(super) async fn after(&self, ending: &Launcher) -> Result<Arc<Launcher>> {
+        let mut states = self.shared.state.subscribe();
+        let is_other = |state: &State| !matches!(state, State::Up(up) if up.id == ending.id);
+        // The sender is here, so the wait ends with such a state.
+        drop(states.wait_for(is_other).await);
+        self.until_settled().await
+    }
+
     /// Records that the launcher answers.
     pub(super) fn answers(&self) {
         *self.shared.silent_since() = None;
