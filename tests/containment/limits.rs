@@ -154,8 +154,8 @@ async fn a_busy_program_gets_no_more_than_half_a_cpu(engine: Engine) {
         .judged(&program("python", &corpus::source("python/burn_cpu.py")))
         .await;
     let (wall, cpu) = (
-        answer.body["durationMs"].as_f64().unwrap(),
-        answer.body["cpuMs"].as_f64().unwrap(),
+        answer.body["durationMs"].as_f64().expect("a duration"),
+        answer.body["cpuMs"].as_f64().expect("CPU time"),
     );
     let share = cpu / wall;
     // The quota is kept per period of 100 ms, with the scheduler's slack; a whole CPU would be 1.

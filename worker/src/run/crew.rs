@@ -196,6 +196,6 @@ async fn change(changes: &mut Option<watch::Receiver<Activity>>) {
         None => false,
     };
     if !changed {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_job_has_one_sandbox_or_one_for_each_run() {
-        assert_eq!(sandboxes(3, Isolation::Job), [0..3]);
+        assert_eq!(sandboxes(3, Isolation::Job), vec![0..3; 1]);
         assert_eq!(sandboxes(3, Isolation::Case), [0..1, 1..2, 2..3]);
         assert_eq!(sandboxes(1, Isolation::Job), sandboxes(1, Isolation::Case));
     }

@@ -109,7 +109,7 @@ impl WantedBack {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

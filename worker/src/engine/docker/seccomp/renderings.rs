@@ -61,7 +61,7 @@ impl Profile {
         });
         let names: BTreeMap<u32, String> = NAMES.lines().flat_map(numbered).collect();
         let named = |name: &str| rules.iter().any(|rule| has(rule, name));
-        let last = names.iter().filter(|(_, name)| named(name)).next_back();
+        let last = names.iter().rfind(|(_, name)| named(name));
         let last = *last.unwrap().0;
         Self { rules, names, last }
     }
