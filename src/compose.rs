@@ -11,9 +11,7 @@ use warren_api::StoreConfig;
 use warren_api::store::{MongoStore, SqliteStore, Store};
 use warren_protocol::ids::InstanceId;
 use warren_queue::{ApiQueue, MemoryQueue, RabbitApi, RabbitConfig, RabbitWorker, WorkerQueue};
-use warren_worker::{
-    DockerConfig, DockerEngine, Engine, EngineChoice, NativeConfig, NativeEngine,
-};
+use warren_worker::{DockerConfig, DockerEngine, Engine, EngineChoice, NativeConfig, NativeEngine};
 
 use crate::roles::Roles;
 use crate::settings::Settings;

@@ -55,7 +55,9 @@ async fn sleeps(engine: Engine, container: &str) -> bool {
         return processes.any(|process| native::runs(process, "sleep"));
     }
     let options = TopOptionsBuilder::default().ps_args("-eo pid,args").build();
-    let top = docker::client().top_processes(container, Some(options)).await;
+    let top = docker::client()
+        .top_processes(container, Some(options))
+        .await;
     // One that is not running has no processes to show.
     let lines = top.ok().and_then(|top| top.processes).unwrap_or_default();
     let mut words = lines.iter().flatten();

@@ -115,7 +115,9 @@ async fn every_limit_is_effective_inside_a_container(engine: Engine) {
 
 async fn a_busy_program_gets_no_more_than_half_a_cpu(engine: Engine) {
     let _machine = machine::alone().await;
-    let warren = Warren::start_on(engine, "up", &[]).await.expect("warren up starts");
+    let warren = Warren::start_on(engine, "up", &[])
+        .await
+        .expect("warren up starts");
     let answer = warren
         .judged(&program("python", &corpus::source("python/burn_cpu.py")))
         .await;

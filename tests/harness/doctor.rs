@@ -11,11 +11,7 @@ pub async fn doctor(host: Option<&str>, arguments: &[&str]) -> Output {
 }
 
 /// Runs it with these arguments on this engine, with these settings alone.
-pub async fn doctor_on(
-    engine: Engine,
-    variables: &[(&str, &str)],
-    arguments: &[&str],
-) -> Output {
+pub async fn doctor_on(engine: Engine, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_warren"));
     command
         .arg("doctor")

@@ -49,7 +49,10 @@ impl Engine {
     /// this machine.
     pub async fn sandboxes_of(self, warren: &Warren) -> Vec<String> {
         match self {
-            Self::Docker => docker::ids_of(&warren.instance()).await.into_iter().collect(),
+            Self::Docker => docker::ids_of(&warren.instance())
+                .await
+                .into_iter()
+                .collect(),
             Self::Native => {
                 let inits = native::inits_of(warren.pid()).into_iter();
                 inits.map(|init| init.to_string()).collect()

@@ -41,7 +41,9 @@ fn family_of(ancestor: u32) -> Vec<Process> {
     let all = processes();
     loop {
         let before = family.len();
-        let children = all.iter().filter(|process| family.contains(&process.parent));
+        let children = all
+            .iter()
+            .filter(|process| family.contains(&process.parent));
         let children: Vec<u32> = children.map(|process| process.id).collect();
         family.extend(children);
         if family.len() == before {
@@ -63,13 +65,17 @@ pub fn inits_of(worker: u32) -> BTreeSet<u32> {
 
 /// Returns the launcher of the worker with this id.
 pub fn launcher_of(worker: u32) -> Option<u32> {
-    children_of(worker).into_iter().find(|child| is_launcher(*child))
+    children_of(worker)
+        .into_iter()
+        .find(|child| is_launcher(*child))
 }
 
 /// Returns the processes that this one has started.
 pub fn children_of(parent: u32) -> Vec<u32> {
     let all = processes().into_iter();
-    all.filter(|it| it.parent == parent).map(|it| it.id).collect()
+    all.filter(|it| it.parent == parent)
+        .map(|it| it.id)
+        .collect()
 }
 
 fn is_launcher(process: u32) -> bool {
@@ -104,10 +110,18 @@ pub fn cpu_account(process: u32) -> Option<PathBuf> {
         let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
         let path = path.trim_start_matches('/');
         let of_v1 = controllers.split(',').find(|name| *name == "cpuacct");
-        let of_v1 = of_v1.map(|_| ["cpuacct", "cpu,cpuacct"]).into_iter().flatten();
+        let of_v1 = of_v1
+            .map(|_| ["cpuacct", "cpu,cpuacct"])
+            .into_iter()
+            .flatten();
         let of_v1 = of_v1.map(|mount| format!("/sys/fs/cgroup/{mount}/{path}/cpuacct.usage"));
-        let of_v2 = controllers.is_empty().then(|| format!("/sys/fs/cgroup/{path}/cpu.stat"));
-        of_v1.chain(of_v2).map(PathBuf::from).find(|file| file.is_file())
+        let of_v2 = controllers
+            .is_empty()
+            .then(|| format!("/sys/fs/cgroup/{path}/cpu.stat"));
+        of_v1
+            .chain(of_v2)
+            .map(PathBuf::from)
+            .find(|file| file.is_file())
     });
     files.max_by_key(|file| file.ends_with("cpuacct.usage"))
 }
@@ -129,7 +143,9 @@ pub async fn until_none_is_left() {
     })
     .await;
     wait::until(SOON, "their control groups to be removed", async || {
-        groups().into_iter().all(|launcher| process(launcher).is_some())
+        groups()
+            .into_iter()
+            .all(|launcher| process(launcher).is_some())
     })
     .await;
 }

@@ -42,7 +42,9 @@ pub enum Error {
     )]
     UsersTaken(u32),
     /// The native engine's launcher could not be started.
-    #[error("cannot start the launcher of sandboxes ({0}); see whether this user may start processes")]
+    #[error(
+        "cannot start the launcher of sandboxes ({0}); see whether this user may start processes"
+    )]
     LauncherNotStarted(#[source] std::io::Error),
     /// The native engine has no launcher now: it failed, or ended.
     #[error("the native engine has no launcher: {0}")]

@@ -40,9 +40,9 @@ mod worker;
 
 pub use config::Config;
 pub use doctor::{Examination, Examined, examine};
+pub use engine::docker::{DockerConfig, DockerEngine};
 pub use engine::native::{NativeConfig, NativeEngine};
 pub use engine::{Engine, EngineChoice};
-pub use engine::docker::{DockerConfig, DockerEngine};
 pub use error::{Error, Result};
 pub use host::{NAMES as FINDINGS, Severity, names_of as findings_of};
 pub use worker::Worker;

@@ -151,7 +151,10 @@ impl DockerEngine {
     ) -> Result<(Guard, ContainerId)> {
         for _ in 0..self.uids.count() {
             let slot = self.reaper.slot(LAUNCH).await?;
-            let uid = self.uids.take().ok_or(Error::UsersTaken(self.uids.count()))?;
+            let uid = self
+                .uids
+                .take()
+                .ok_or(Error::UsersTaken(self.uids.count()))?;
             let name = uid.container_name();
             let body = harden(Blueprint {
                 image: &image.name,

@@ -91,7 +91,9 @@ impl NativeEngine {
         let template = launcher.template(&launch.language)?;
         let image = template.image.clone();
         let users = &launcher.users;
-        let user = users.take().ok_or_else(|| Error::UsersTaken(users.count()))?;
+        let user = users
+            .take()
+            .ok_or_else(|| Error::UsersTaken(users.count()))?;
         let core = match launch.purpose {
             Purpose::Job(_) => self.cores.for_job(),
             Purpose::Park => self.cores.to_park(),

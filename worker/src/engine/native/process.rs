@@ -71,7 +71,11 @@ impl Process {
         let status = self.status(within).await;
         let _ = timeout(SAYING, &mut self.saying).await;
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = said.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        let said = said
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join("; ");
         match (status, said.is_empty()) {
             (Some(status), true) => format!("it ended without a word ({status})"),
             (Some(status), false) => format!("{said} ({status})"),

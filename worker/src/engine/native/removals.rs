@@ -55,11 +55,14 @@ impl Removals {
     pub(super) async fn slot(&self, within: Duration) -> Result<OwnedSemaphorePermit> {
         let acquiring = Arc::clone(&self.slots).acquire_owned();
         let acquired = timeout(within, acquiring).await;
-        acquired.ok().and_then(Result::ok).ok_or(Error::EngineTimedOut {
-            engine: EngineName::Native,
-            doing: "remove old sandboxes and make room for a new one",
-            within,
-        })
+        acquired
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(Error::EngineTimedOut {
+                engine: EngineName::Native,
+                doing: "remove old sandboxes and make room for a new one",
+                within,
+            })
     }
 
     /// Returns the number of sandboxes that could not be removed so far.
@@ -71,7 +74,10 @@ impl Removals {
     async fn remove(&self, sandbox: &Asked) {
         let removing = async {
             // If this fails its template is gone, which the wait sees.
-            let _ = sandbox.template.send(&Request::Remove(sandbox.id), &[]).await;
+            let _ = sandbox
+                .template
+                .send(&Request::Remove(sandbox.id), &[])
+                .await;
             sandbox.until_gone().await;
         };
         if timeout(REMOVE, removing).await.is_ok() {
@@ -97,7 +103,10 @@ impl Removals {
         self.under_way.close();
         if timeout(grace, self.under_way.wait()).await.is_err() {
             let left = self.under_way.len();
-            tracing::warn!(left, "sandboxes are still being removed; the launcher's end ends them");
+            tracing::warn!(
+                left,
+                "sandboxes are still being removed; the launcher's end ends them"
+            );
         }
         self.under_way.len()
     }

@@ -49,8 +49,7 @@ impl Socket {
         let send = || {
             let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(DESCRIPTORS))];
             let mut beside = SendAncillaryBuffer::new(&mut space);
-            if !descriptors.is_empty()
-                && !beside.push(SendAncillaryMessage::ScmRights(descriptors))
+            if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors))
             {
                 return Err(io::ErrorKind::InvalidInput.into());
             }
@@ -82,7 +81,10 @@ impl Socket {
                     descriptor = descriptors.next();
                 }
             }
-            if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+            if got
+                .flags
+                .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
+            {
                 return Err(io::Error::other("a message is longer than any may be"));
             }
             Ok((got.bytes, descriptor))
@@ -161,7 +163,10 @@ mod tests {
         std::fs::File::from(read).read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), descriptors.len()), ("through", 0));
         let (bytes, descriptors) = received(&far);
-        assert_eq!(postcard::from_bytes::<Request>(&bytes).unwrap(), Request::Ping);
+        assert_eq!(
+            postcard::from_bytes::<Request>(&bytes).unwrap(),
+            Request::Ping
+        );
         assert!(descriptors.is_empty());
     }
 

@@ -84,9 +84,8 @@ impl Template {
     /// Asks whether it still answers, for at most `within`.
     pub(super) async fn answers(&self, within: Duration) -> bool {
         let mut pongs = self.watched.pongs.subscribe();
-        let asking = async {
-            self.send(&Request::Ping, &[]).await.is_ok() && pongs.changed().await.is_ok()
-        };
+        let asking =
+            async { self.send(&Request::Ping, &[]).await.is_ok() && pongs.changed().await.is_ok() };
         tokio::time::timeout(within, asking).await == Ok(true)
     }
 }
