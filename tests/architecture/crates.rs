@@ -77,7 +77,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
 ];
 
 /// Libraries that define what a crate is about, each with the only crates that may depend on them.
-const ONLY_IN: [(&str, &[&str]); 11] = [
+const ONLY_IN: [(&str, &[&str]); 10] = [
     ("axum", &["warren-api", "warren-http", "warren-worker"]),
     ("bollard", &["warren-worker"]),
     // The benchmark's figure of the bare broker leaves Warren's queue out on purpose.
@@ -96,7 +96,6 @@ const ONLY_IN: [(&str, &[&str]); 11] = [
         ],
     ),
     ("rusqlite", &["warren-api"]),
-    ("seccompiler", &["warren-runner"]),
     (
         "tokio",
         &[

@@ -22,7 +22,7 @@ fn every_mutation_finds_its_hardening() {
 /// Returns the words of a command that stand for tests: parts of their paths.
 fn filters(command: &str) -> Vec<&str> {
     let words: Vec<&str> = command.split_whitespace().collect();
-    let is_value = |at: usize| at > 0 && ["-p", "--test"].contains(&words[at - 1]);
+    let is_value = |at: usize| at > 0 && ["-p", "--bin", "--test"].contains(&words[at - 1]);
     let is_filter = |at: &usize| {
         let word = words[*at];
         !is_value(*at) && !word.starts_with('-') && !word.contains('=') && word != "with"
@@ -45,6 +45,6 @@ fn every_test_that_a_mutation_names_is_there() {
             assert!(is_there, "{command}: nothing is named {part}");
         }
     }
-    let example = "X=y -p a --test b -- c::d_ with";
+    let example = "X=y -p a --bin a --test b -- c::d_ with";
     assert_eq!(filters(example), ["c::d_"]);
 }

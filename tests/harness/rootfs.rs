@@ -1,4 +1,4 @@
-//! The root file systems of the tests, for the native engine: made once of the base images.
+//! The root file systems of the tests on the native engine, made once.
 
 use std::collections::BTreeMap;
 use std::path::Path;

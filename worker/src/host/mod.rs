@@ -2,6 +2,7 @@
 
 mod finding;
 mod findings;
+mod names;
 mod version;
 
 #[cfg(test)]
@@ -10,7 +11,7 @@ mod tests;
 use findings::{Seen, findings};
 
 pub use finding::{Finding, Severity};
-pub use findings::{NAMES, names_of};
+pub use names::{NAMES, names_of};
 
 use crate::engine::EngineHost;
 use crate::posture::Posture;

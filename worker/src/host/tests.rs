@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use warren_protocol::outcome::EngineName;
 
-use super::findings::{Seen, findings, names_of};
+use super::findings::{Seen, findings};
+use super::names::names_of;
 use super::{Finding, Severity};
 use crate::engine::EngineHost;
 use crate::posture::Posture;

@@ -58,7 +58,7 @@ impl Place {
 }
 
 /// A sandbox that is gone, or was handed to its removal.
-struct Ended {
+struct Retired {
     sandbox: usize,
     /// The job's own slot, if the sandbox had that.
     own: Option<Place>,
@@ -112,11 +112,11 @@ impl Executor {
                     &unwanted[sandbox],
                 ));
             }
-            let ended: Option<Ended> = tokio::select! {
+            let ended: Option<Retired> = tokio::select! {
                 ended = begun.next() => ended,
                 () = change(&mut changes), if schedule.next().is_some() => continue,
             };
-            let Some(Ended {
+            let Some(Retired {
                 sandbox,
                 own: left,
                 end,
@@ -171,7 +171,7 @@ impl Executor {
         (sandbox, runs): (usize, Range<usize>),
         judge: &SharedJudge<'_>,
         unwanted: &CancellationToken,
-    ) -> Ended {
+    ) -> Retired {
         let end = tokio::select! {
             biased;
             ran = self.run_in_one(attempt, &runs, judge) => End::Over(ran),
@@ -179,7 +179,7 @@ impl Executor {
             () = place.wanted_back() => End::PutBack,
         };
         let own = place.leave();
-        Ended { sandbox, own, end }
+        Retired { sandbox, own, end }
     }
 }
 

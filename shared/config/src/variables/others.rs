@@ -112,6 +112,11 @@ pub(super) const DEVELOPMENT: Group = Group {
         )
         .default("docker"),
         Variable::development(
+            "WARREN_TEST_ROOT",
+            "Root file system of the launcher's tests",
+        )
+        .unset("imported from WARREN_IMAGE_PYTHON"),
+        Variable::development(
             "WARREN_TEST_IMAGE",
             "Service image of tests/compose; that test sets it",
         ),
