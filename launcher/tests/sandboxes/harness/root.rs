@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// The image that `scripts/provision` builds on machines without a registry.
-const IMAGE: &str = "warren-base/python:3.11-debian";
+/// The image's usual names: the second one is what `scripts/provision` builds without a registry.
+const IMAGES: [&str; 2] = ["python:3.10-alpine", "warren-base/python:3.11-debian"];
 
 /// Returns the directory with the root file system, made once for all tests.
 pub(crate) fn python() -> &'static Path {
@@ -31,12 +31,30 @@ pub(crate) fn python() -> &'static Path {
     })
 }
 
+/// Returns the configured image, else the first of the usual ones that is present.
+fn image() -> String {
+    let is_here = |name: &&str| {
+        let mut inspect = Command::new("docker");
+        let status = inspect
+            .args(["image", "inspect", name])
+            .stdout(Stdio::null())
+            .status();
+        status.is_ok_and(|status| status.success())
+    };
+    std::env::var("WARREN_IMAGE_PYTHON").unwrap_or_else(|_unset| {
+        let found = IMAGES.into_iter().find(is_here);
+        let found =
+            found.expect("`make test` provisions an image, or WARREN_IMAGE_PYTHON names one");
+        found.to_owned()
+    })
+}
+
 /// Exports the image's file system.
 fn export(root: &Path) {
     let made = root.with_extension("new");
     let _ = fs::remove_dir_all(&made);
     fs::create_dir_all(&made).expect("a directory");
-    let id = output(Command::new("docker").args(["create", IMAGE]));
+    let id = output(Command::new("docker").args(["create", &image()]));
     let id = id.trim();
     let mut exporting = Command::new("docker")
         .args(["export", id])
