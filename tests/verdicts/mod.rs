@@ -14,10 +14,7 @@ use crate::harness::{machine, warren::Warren};
 
 use program::Labelled;
 
-on_each_engine!(
-    labelled_programs_are_judged_correctly_in_warm_containers,
-    labelled_programs_are_judged_correctly_in_cold_containers,
-);
+on_each_engine!(labelled_programs_are_judged_correctly);
 
 /// The number of times that a program is sent for which the machine has no time, which is no
 /// verdict.
@@ -35,15 +32,19 @@ fn the_labelled_corpus_is_complete() {
     }
 }
 
-async fn labelled_programs_are_judged_correctly_in_warm_containers(engine: Engine) {
-    judge_all(engine, Labelled::all(), &[]).await;
-}
-
-async fn labelled_programs_are_judged_correctly_in_cold_containers(engine: Engine) {
-    let mut programs = Labelled::all();
-    // A time limit is enforced alike in both kinds of container.
-    programs.retain(|one| !one.uses_up_its_time());
-    judge_all(engine, programs, &[("WARREN_POOL_SIZE", "0")]).await;
+/// In `make test`, in warm containers of Docker and cold ones of the native engine; with
+/// `make soak-verdicts`, in both kinds of both.
+async fn labelled_programs_are_judged_correctly(engine: Engine) {
+    let is_soak = std::env::var_os("WARREN_SOAK_VERDICTS").is_some();
+    if is_soak || engine == Engine::Docker {
+        judge_all(engine, Labelled::all(), &[]).await;
+    }
+    if is_soak || engine == Engine::Native {
+        let mut programs = Labelled::all();
+        // A time limit is enforced alike in both kinds of container.
+        programs.retain(|one| !is_soak || !one.uses_up_its_time());
+        judge_all(engine, programs, &[("WARREN_POOL_SIZE", "0")]).await;
+    }
 }
 
 /// Runs the programs in a Warren of this configuration.

@@ -73,10 +73,16 @@ pub(super) fn one(parents: &Parents, name: &str) -> Result<Swept> {
     let (first, others) = parents.folders();
     let home = match first.folder(name) {
         Ok(home) => home,
-        // A launcher makes the first one first and it is removed last, so the others are remains.
-        Err(error) if error.is_missing() => {
-            return clear_all(&others, name).map(Swept::Gone);
+        Err(error) if error.is_missing() && !others.iter().any(|other| other.has(name)) => {
+            return Ok(Swept::Gone(0));
         }
+        // A launcher makes the first one first and it is removed last, so the others are remains. It is made
+        // again for its lock: a launcher of this name that begins meanwhile must not lose what it makes.
+        Err(error) if error.is_missing() => match first.ensure(name) {
+            Ok(home) => home,
+            // A launcher that is confined makes none. The next one's start does.
+            Err(_) => return Ok(Swept::Held),
+        },
         Err(error) => return Err(error),
     };
     if !home.lock()? || !first.still_has(name, &home)? {

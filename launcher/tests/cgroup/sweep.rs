@@ -101,3 +101,17 @@ fn what_a_half_removed_launcher_left_is_swept() {
     assert!(Groups::sweep(Some(world.base())).unwrap() <= 2);
     assert_eq!(world.groups(), Vec::<std::path::PathBuf>::new());
 }
+
+#[test]
+fn remains_without_the_group_that_has_the_lock_are_swept() {
+    let world = World::new();
+    launcher(&world, "a").kill();
+    let first = world.directory("memory", "warren-a");
+    // The last that a whole sweep removes; version 2 has no other.
+    for child in ["one", "two", "launcher"] {
+        let _ = std::fs::remove_dir(first.join(child));
+    }
+    std::fs::remove_dir(first).unwrap();
+    Groups::sweep(Some(world.base())).unwrap();
+    assert_eq!(world.groups(), Vec::<std::path::PathBuf>::new());
+}

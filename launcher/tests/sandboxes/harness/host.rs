@@ -1,7 +1,8 @@
 //! The host as the tests see it: processes, control groups and mounts.
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// More than anything here may take on a busy machine.
@@ -44,13 +45,19 @@ pub(crate) fn status(pid: u32, name: &str) -> String {
     line.unwrap().trim().to_owned()
 }
 
-/// Returns all control groups with a name in them.
+/// Returns all control groups of an instance, or below a group of this name. Not those whose names only
+/// begin alike: they are another test's.
 pub(crate) fn groups(name: &str) -> Vec<String> {
+    let names = [name.trim_start_matches('/'), &format!("warren-{name}")].map(OsString::from);
+    let is_in = |path: &Path| {
+        path.iter()
+            .any(|part| names.iter().any(|name| name == part))
+    };
     let (mut found, mut left) = (Vec::new(), vec![PathBuf::from("/sys/fs/cgroup")]);
     while let Some(directory) = left.pop() {
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if entry.path().to_string_lossy().contains(name) {
+                if is_in(&entry.path()) {
                     found.push(entry.path().display().to_string());
                 }
                 left.push(entry.path());
