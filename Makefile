@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-verdicts soak-mutations soak-cgroup2 docs-config pin-images .env
+.PHONY: help up build check fmt unit doc lint pre-commit test test-queue test-store e2e audit bench soak soak-exactness soak-chaos soak-overload soak-poison soak-schemathesis soak-fairness soak-corpora soak-mutations soak-cgroup2 docs-config pin-images .env
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Warnings are errors in continuous integration, which sets CI, and nowhere else: a newer compiler
@@ -93,7 +93,7 @@ bench: ## set up, then measure against docker run and the bare interpreter (ARGS
 		export RABBITMQ_URL=$$(env_value RABBITMQ_URL amqp://guest:guest@127.0.0.1:5672/%2f) && \
 		exec $(TARGET)/release/warren bench $(ARGS)
 
-soak: soak-exactness soak-chaos soak-overload soak-poison soak-fairness soak-schemathesis soak-verdicts ## what takes long to show, one part after another (two hours); each also alone, below
+soak: soak-exactness soak-chaos soak-overload soak-poison soak-fairness soak-schemathesis soak-corpora ## what takes long to show, one part after another (two hours); each also alone, below
 
 soak-exactness: ## 100,000 programs that exit at once, none without its last byte (a quarter of an hour)
 	@scripts/phase provision scripts/provision test
@@ -121,9 +121,9 @@ soak-fairness: ## callers beside 10,000 jobs that nobody waits for
 	@scripts/phase provision scripts/provision test
 	@WARREN_SOAK_FAIRNESS=10000 scripts/phase soak-fairness scripts/cargo-test-some --test warren end_to_end::reliability::fairness -- --nocapture
 
-soak-verdicts: ## every labelled program in warm and cold containers of both engines (a quarter of an hour)
+soak-corpora: ## every labelled and hostile program on both engines, in warm and cold containers (ten minutes)
 	@scripts/phase provision scripts/provision test
-	@WARREN_SOAK_VERDICTS=1 scripts/phase soak-verdicts scripts/cargo-test-some --test warren verdicts -- --nocapture
+	@WARREN_SOAK_CORPORA=1 scripts/phase soak-corpora scripts/cargo-test-some --test warren -- verdicts:: containment::hostile --nocapture
 
 soak-mutations: ## takes out each hardening in turn, and a test must fail (hours; ARGS: parts of names, --list, --continue)
 	@scripts/phase provision scripts/provision test

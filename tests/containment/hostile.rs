@@ -97,6 +97,7 @@ async fn hostile_programs_are_contained_and_judged_honestly(engine: Engine) {
         "the hostile programs are there: {}",
         all.len()
     );
+    let all = engine.share(all);
     let faults: Vec<String> = stream::iter(all)
         .map(|hostile| async { judge(&warren, hostile).await })
         .buffer_unordered(AT_A_TIME)

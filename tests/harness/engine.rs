@@ -37,6 +37,22 @@ impl Engine {
         variables
     }
 
+    /// Returns whether every program of a corpus is run on both engines, as `make soak-corpora` has it.
+    pub fn is_soak() -> bool {
+        std::env::var_os("WARREN_SOAK_CORPORA").is_some()
+    }
+
+    /// Returns those of a corpus's programs that are run on it: in `make test` every second one, and on the
+    /// other engine the rest.
+    pub fn share<T>(self, programs: Vec<T>) -> Vec<T> {
+        if Self::is_soak() {
+            return programs;
+        }
+        let programs = programs.into_iter().enumerate();
+        let own = programs.filter(|(number, _)| number % 2 == self as usize);
+        own.map(|(_, program)| program).collect()
+    }
+
     /// Waits until nothing is left of this worker's sandboxes, which has ended.
     pub async fn until_none_of(self, instance: &str) {
         match self {

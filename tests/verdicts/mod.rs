@@ -32,15 +32,15 @@ fn the_labelled_corpus_is_complete() {
     }
 }
 
-/// In `make test`, in warm containers of Docker and cold ones of the native engine; with
-/// `make soak-verdicts`, in both kinds of both.
+/// Each program runs on one engine, in warm containers of Docker or cold ones of the native engine; with
+/// `make soak-corpora` in both kinds of both.
 async fn labelled_programs_are_judged_correctly(engine: Engine) {
-    let is_soak = std::env::var_os("WARREN_SOAK_VERDICTS").is_some();
+    let is_soak = Engine::is_soak();
     if is_soak || engine == Engine::Docker {
-        judge_all(engine, Labelled::all(), &[]).await;
+        judge_all(engine, engine.share(Labelled::all()), &[]).await;
     }
     if is_soak || engine == Engine::Native {
-        let mut programs = Labelled::all();
+        let mut programs = engine.share(Labelled::all());
         // A time limit is enforced alike in both kinds of container.
         programs.retain(|one| !is_soak || !one.uses_up_its_time());
         judge_all(engine, programs, &[("WARREN_POOL_SIZE", "0")]).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::harness::engine::Engine;
 use crate::harness::http::{self, Answer};
 use crate::harness::wait::{SOON, until};
 use crate::harness::{docker, machine, warren::Warren};
@@ -13,7 +14,7 @@ const SLEEPS: &str = "import time\nspan = input()\ntime.sleep(float(span))\nprin
 
 async fn start(slots: &str) -> Warren {
     let variables = [("WARREN_ISOLATION", "case"), ("WARREN_SLOTS", slots)];
-    let warren = Warren::start("up", &variables).await;
+    let warren = Warren::start_on(Engine::Native, "up", &variables).await;
     warren.expect("warren up starts")
 }
 
