@@ -109,16 +109,11 @@ async fn after_the_first_failure_nothing_counts_as_run_though_it_was_begun() {
     assert!(run < Some(2_500.0), "{}", answer.body);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_caller_beside_gets_a_slot_after_one_run() {
-    let _machine = machine::alone().await;
-    let warren = start("2").await;
-    warren.until_pool_is_full().await;
-    // Far more than fits: this job has both slots for all of its five seconds.
-    let many = sleepers(&["0.5"; 40], &[]);
-    let (many, beside) = tokio::join!(warren.submit(&many), async {
+/// Submits a job that takes both slots, and then a caller's short one. Returns both answers.
+async fn with_a_caller_beside(warren: &Warren, many: &Value) -> (Answer, Answer) {
+    let (many, beside) = tokio::join!(warren.submit(many), async {
         until(SOON, "both slots are taken", async || {
-            free(&warren).await == 0
+            free(warren).await == 0
         })
         .await;
         warren.submit(&sleepers(&["0"], &[])).await
@@ -126,6 +121,17 @@ async fn a_caller_beside_gets_a_slot_after_one_run() {
     let (many, beside) = (many.expect("an answer"), beside.expect("an answer"));
     assert_eq!((many.status, beside.status), (200, 200), "{}", beside.body);
     assert_eq!(beside.body["success"], true, "{}", beside.body);
+    (many, beside)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_beside_gets_a_slot_after_one_run() {
+    let _machine = machine::alone().await;
+    let warren = start("2").await;
+    warren.until_pool_is_full().await;
+    // Far more than fits: this job has both slots for all of its five seconds.
+    let many = sleepers(&["0.5"; 40], &[]);
+    let (many, beside) = with_a_caller_beside(&warren, &many).await;
     assert!(statuses(&many).contains(&"not_run"), "{}", many.body);
     let ended = |answer: &Answer| answer.body["executionTime"].as_u64().expect("a time");
     let before = ended(&many).saturating_sub(ended(&beside));
@@ -139,16 +145,7 @@ async fn a_caller_beside_does_not_wait_for_a_long_run() {
     let warren = start("2").await;
     warren.until_pool_is_full().await;
     let many = sleepers(&["2.5"; 4], &[]);
-    let (many, beside) = tokio::join!(warren.submit(&many), async {
-        until(SOON, "both slots are taken", async || {
-            free(&warren).await == 0
-        })
-        .await;
-        warren.submit(&sleepers(&["0"], &[])).await
-    });
-    let (many, beside) = (many.expect("an answer"), beside.expect("an answer"));
-    assert_eq!((many.status, beside.status), (200, 200), "{}", beside.body);
-    assert_eq!(beside.body["success"], true, "{}", beside.body);
+    let (many, beside) = with_a_caller_beside(&warren, &many).await;
     // It had its slot while the runs of the other job slept, and that job lost no verdict by it.
     assert!(beside.took < Duration::from_secs(2), "{:?}", beside.took);
     assert!(completed(&many) >= 1, "{}", many.body);

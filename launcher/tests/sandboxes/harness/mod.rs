@@ -1,5 +1,7 @@
 //! A launcher with the real runner, as a worker has it.
 
+#[path = "../../../../runner/tests/container/harness/build.rs"]
+mod build;
 mod groups;
 pub(crate) mod host;
 mod launcher;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use super::build;
+
 /// The image's usual names: the second one is what `scripts/provision` builds without a registry.
 const IMAGES: [&str; 2] = ["python:3.10-alpine", "warren-base/python:3.11-debian"];
 
@@ -80,35 +82,10 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("a text")
 }
 
-/// Builds the static runner, as `worker/build.rs` does.
-pub(crate) fn static_runner() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        if let Some(root) = std::env::var_os("WARREN_TEST_ROOT") {
-            return Path::new(&root).join(".warren/runner");
-        }
-        let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .args(["build", "--release", "--locked", "--bin", "warren-runner"])
-            .args(["--package", "warren-runner", "--target", &target])
-            .arg("--target-dir")
-            .arg(&directory)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
-            .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
-            .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
-            .env_remove("RUSTFLAGS")
-            .output()
-            .expect("cargo starts");
-        assert!(
-            output.status.success(),
-            "the static runner does not build:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        directory.join(target).join("release/warren-runner")
-    })
+/// Returns the static runner: the root's own where one is given, since nothing can be built there.
+pub(crate) fn static_runner() -> PathBuf {
+    match std::env::var_os("WARREN_TEST_ROOT") {
+        Some(root) => Path::new(&root).join(".warren/runner"),
+        None => build::static_runner().to_owned(),
+    }
 }

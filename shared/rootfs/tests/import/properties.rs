@@ -1,4 +1,4 @@
-//! Whatever an archive holds: nothing outside changes, and what is unpacked is tame.
+//! Archives of any content: nothing outside changes, and all that is unpacked is tame.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
